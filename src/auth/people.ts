@@ -2,6 +2,7 @@
 // what the record's roles grant, and the token only narrows that. A caller without a record has the rights of its token, so that
 // tokens of `sluice token` and of other issuers need no records.
 import { SluiceError } from "../base/errors.ts";
+import { NO_TEAM } from "../store/tokens/token_rows.ts";
 import type { PeopleRows, StandingRow } from "../store/people/person_rows.ts";
 import { BUILT_IN_ROLES, EVERY_PERMISSION, type RoleScope } from "./permission_table.ts";
 import { type Grants, operatorOf, type Principal, type ScopedGrant } from "./principal.ts";
@@ -85,7 +86,7 @@ export class People {
     const { teams: memberOf, inTeams, ...rights } = this.#rightsOf(person);
     const isAdmin = rights.isAdmin || email === this.#options.platformAdminEmail.toLowerCase();
     const teamId = apiToken?.teamId ?? null;
-    if (teamId !== null && !isAdmin && !memberOf.includes(teamId)) {
+    if (teamId !== null && teamId !== NO_TEAM && !isAdmin && !memberOf.includes(teamId)) {
       throw refused(`the user who owns the API token is no member of its team ${teamId} any more`);
     }
     const teams = teamsOf(this.#withTeamIds(verified), memberOf, isAdmin);

@@ -237,7 +237,7 @@ Deno.test("a token with the id of another's row, of no row, or with other claims
 Deno.test("an API token is never made to open more than its owner, or the token of the request, may", () =>
   withAdminApi(async (harness) => {
     const { call, store } = harness;
-    const { team, as } = await setUp(harness);
+    const { team, as, bearerOf } = await setUp(harness);
     const hidden = await store.servers.insert(
       newServer({ name: "h", visibility: "private", ownerEmail: "ada@x" }),
     );
@@ -279,7 +279,13 @@ Deno.test("an API token is never made to open more than its owner, or the token 
     assertEquals(await make(toRead, permissions("tools.execute")), 400);
     assertEquals(await make(toRead, permissions("tools.read")), 201);
     assertEquals(await make(await narrow({ permissions: ["tools.read"] }), permissions("tools.read")), 403);
-    assertEquals(await make(await narrow({ isLogin: false, teams: [] }), {}), 400);
+    const ofNoTeam = await call("POST", "/tokens", {
+      as: await narrow({ isLogin: false, teams: [] }),
+      body: { name: "of no team" },
+    });
+    assertEquals([ofNoTeam.status, ofNoTeam.body.token.team_id], [201, ""]);
+    const nobodys = await bearerOf(ofNoTeam.body.access_token);
+    assertEquals([nobodys.teams, nobodys.isLogin, nobodys.grants?.inTeams], [[], false, []]);
     assertEquals(
       await make(await as("ada@x", { isLogin: false, teams: ["t"] }), { user_email: "bob@x" }),
       403,

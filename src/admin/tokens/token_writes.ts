@@ -17,7 +17,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { nearName } from "../../config/near_name.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
 import type { ApiTokenChanges, NewApiToken } from "../../store/tokens/api_tokens.ts";
-import type { ShownToken } from "../../store/tokens/token_rows.ts";
+import { NO_TEAM, type ShownToken } from "../../store/tokens/token_rows.ts";
 import { type AdminDeps, type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, fault, refuse, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
@@ -99,7 +99,7 @@ async function create(call: Call, teamInPath: string | null): Promise<AdminRespo
   const owner = await ownerOf(deps, principal, given.user_email ?? principal.email);
   const asked = teamInPath ?? given.team_id ?? null;
   const teamId = owner.principal === principal ? teamOfToken(principal, asked) : asked;
-  if (teamId !== null && !await hasTeam(deps, owner.principal, teamId)) {
+  if (teamId !== null && teamId !== NO_TEAM && !await hasTeam(deps, owner.principal, teamId)) {
     if (teamInPath !== null) throw new SluiceError("NOT_FOUND", { what: `Team ${teamId}` });
     refuse([fault(["body", "team_id"], "must be a team of which the owner of the token is a member")]);
   }

@@ -4,7 +4,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { JsonObject } from "../../mcp/json_rpc.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
 import type { TokenReading } from "../../store/tokens/api_tokens.ts";
-import type { ShownToken } from "../../store/tokens/token_rows.ts";
+import { NO_TEAM, type ShownToken } from "../../store/tokens/token_rows.ts";
 import type { Count } from "../../telemetry/metrics.ts";
 import type { ApiTokenCaller } from "../jwt.ts";
 import type { Principal, TokenLimits } from "../principal.ts";
@@ -66,7 +66,7 @@ function callerOf(
     ...anybody(claims),
     subject: email,
     email,
-    teams: teamId === null ? [] : [teamId],
+    teams: teamId === null || teamId === NO_TEAM ? [] : [teamId],
     // Without a team, the token counts for all teams that the owner is in at the time of the call.
     isLogin: teamId === null,
     serverId: serverId === null ? null : serverIdOf(serverId),

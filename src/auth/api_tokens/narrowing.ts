@@ -1,5 +1,6 @@
 // What an API token may be made to open: never more than its owner may, nor more than the token with which it is made.
 import { SluiceError } from "../../base/errors.ts";
+import { NO_TEAM } from "../../store/tokens/token_rows.ts";
 import { EVERY_PERMISSION, isPermission, type Permission } from "../permission_table.ts";
 import type { Principal } from "../principal.ts";
 import { isMember, requirePermission } from "../rbac.ts";
@@ -28,17 +29,18 @@ export function isWhole({ serverId, permissions, teams, isLogin, limits }: Princ
 }
 
 /**
- * The team of a token that the caller makes for itself. A token that is narrowed to one team makes tokens of that team.
+ * The team of a token that the caller makes for itself. A token that is narrowed to one team makes tokens of that team, and one that
+ * is narrowed to no team makes tokens of no team.
  * @param asked null: the request names no team
  * @throws {SluiceError} INVALID_REQUEST
  */
 export function teamOfToken({ isLogin, teams }: Principal, asked: string | null): string | null {
   if (asked !== null || isLogin || teams === null) return asked;
-  if (teams.length === 1) return teams[0];
-  const which = teams.length === 0 ? "no team" : `the teams ${teams.join(", ")}`;
+  if (teams.length <= 1) return teams[0] ?? NO_TEAM;
   throw new SluiceError("INVALID_REQUEST", {
-    reason:
-      `send team_id: the token of the request is narrowed to ${which}. The token of a login has all teams`,
+    reason: `send team_id: the token of the request is narrowed to the teams ${
+      teams.join(", ")
+    }. The token of a login has all teams`,
   });
 }
 

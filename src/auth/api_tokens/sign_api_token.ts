@@ -1,4 +1,5 @@
 // Signs API tokens, with the claims of ContextForge's and `token_record`. Programs may read them; the gateway itself goes by the row of the token.
+import { NO_TEAM } from "../../store/tokens/token_rows.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type OwnKeys, signToken } from "../keys/own_keys.ts";
 
@@ -35,7 +36,7 @@ export function signApiToken(token: ApiTokenClaims, { keys, issuer, audience, cl
     token_use: "api",
     // Without its row the token is refused.
     token_record: true,
-    teams: teamId === null ? null : [teamId],
+    teams: teamId === null ? null : teamId === NO_TEAM ? [] : [teamId],
     user: { email, full_name: "API Token User", is_admin: isAdmin, auth_provider: "api_token" },
     scopes: {
       server_id: token.serverId,

@@ -1,12 +1,15 @@
 // The rows of API tokens. Times are ms since the epoch, but for `createdAt`, which is ISO 8601 in UTC.
 import { Table } from "../sql/table.ts";
 
+/** The `teamId` of a token that sees public entries only. */
+export const NO_TEAM = "";
+
 export interface ApiTokenRow {
   /** The claim `jti` of the token. */
   readonly id: string;
   /** The owner. */
   readonly userId: string;
-  /** The only team of the owner that the token counts for; null: all of them. */
+  /** The only team of the owner that the token counts for; null: all of them; NO_TEAM: none. */
   readonly teamId: string | null;
   /** Unique among the tokens of the owner in the team that are not revoked. */
   readonly name: string;

@@ -10,7 +10,10 @@ const TOKEN = {
   name: text("The name of the token.", "ci"),
   description: textOrNull("The description of the token.", null),
   user_email: text("The owner.", "ann@example.com"),
-  team_id: textOrNull("The only team that the token counts for; null: all teams of the owner.", null),
+  team_id: textOrNull(
+    "The only team that the token counts for; null: all teams of the owner; an empty text: none.",
+    null,
+  ),
   server_id: textOrNull("The only virtual server that the token opens; null: all.", "clock"),
   resource_scopes: texts("The only permissions of the token; none: all of its owner's.", ["tools.read"]),
   ip_restrictions: texts("The addresses and networks of its clients; none: all.", ["192.0.2.0/24"]),
