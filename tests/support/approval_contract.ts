@@ -95,7 +95,10 @@ export function approvalContract(
   guardedTest("`all` offers nothing before it is approved, and an approval needs no upstream", async (up) => {
     await up.register("all", [tool("a"), tool("b")]);
     assertEquals(await up.offered(), []);
+    const { version } = (await up.registry.gateways.get(up.id))!;
     await up.decide("approve", ["b"]);
+    // A refresh that has begun before is repeated.
+    assertEquals((await up.registry.gateways.get(up.id))!.version > version, true);
     assertEquals([await up.offered(), await up.heldNames()], [["b: good"], ["tool a new"]]);
     await up.list([tool("a"), tool("b")]);
     assertEquals([await up.offered(), await up.heldNames()], [["b: good"], ["tool a new"]]);
