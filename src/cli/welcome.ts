@@ -48,6 +48,8 @@ export function welcome({ config, sources, program, folder, hasDemo }: Welcome):
   return `
 Sluice ${VERSION} serves ${url} with ${workers} worker${workers === 1 ? "" : "s"}.
 
+Pages for people: ${url}${config.appRootPath}/admin
+
 Get a token for an hour, in another terminal, in ${folder}${environment}:
 
   export TOKEN=$(${program} token --admin)

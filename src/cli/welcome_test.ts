@@ -17,6 +17,7 @@ Deno.test("welcome() shows address, token command, one call and the help, in 80 
       "  export TOKEN=$(/opt/sluice token --admin)",
       "  curl -s http://127.0.0.1:4444/rpc \\",
       `    -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'`,
+      "Pages for people: http://127.0.0.1:4444/admin",
       "/opt/sluice import FILE",
       "/opt/sluice connect",
       "/opt/sluice --help",

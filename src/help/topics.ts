@@ -7,6 +7,10 @@ const PAGES = {
     "put MCP servers behind the gateway; credentials, health",
     () => import("./upstreams.md", { with: { type: "text" } }),
   ],
+  admin: [
+    "the pages for people: upstreams, tools, clients, users",
+    () => import("./admin.md", { with: { type: "text" } }),
+  ],
   approval: [
     "approve what upstreams add or change, before models read it",
     () => import("./approval.md", { with: { type: "text" } }),

@@ -7,6 +7,7 @@ import { createRegistry } from "../../store/registry/registry.ts";
 import { migrate } from "../../store/sql/migrate.ts";
 import { databaseWarning, openDatabase } from "../../store/open_database.ts";
 import { loadOrCreateSecrets, readSecrets } from "../../store/secrets.ts";
+import { localUrl } from "./local_url.ts";
 import { createLog, type Log, type LogSink } from "../../telemetry/log.ts";
 
 /**
@@ -27,16 +28,15 @@ export function warnOfSettings(
  */
 export function announceSetup(
   token: string,
-  config: Pick<Config, "logFormat" | "adminSetupTokenTtlMs" | "host" | "port" | "appRootPath">,
+  config: Pick<Config, "logFormat" | "adminSetupTokenTtlMs" | "host" | "port" | "ssl" | "appRootPath">,
   sink: LogSink,
 ): void {
-  const { logFormat, adminSetupTokenTtlMs, host, port, appRootPath } = config;
-  // Browsers send nobody what comes behind the #.
-  const at = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  const { logFormat, adminSetupTokenTtlMs, appRootPath } = config;
   createLog({ level: "WARNING", format: logFormat, sink }).warning("no users yet", {
     next:
       "open the link in a browser to make the first administrator; tokens of `sluice token` need no users",
-    link: `http://${at}:${port}${appRootPath}/admin/setup#${token}`,
+    // Browsers send nobody what comes behind the #.
+    link: `${localUrl(config)}${appRootPath}/admin/setup#${token}`,
     tokenForSetup: token,
     validForMinutes: Math.floor(adminSetupTokenTtlMs / 60_000),
   });
