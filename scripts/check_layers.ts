@@ -11,7 +11,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["version.ts", "client_config", "help"],
   ["store", "cache"],
   ["upstream", "auth"],
-  ["catalog", "http"],
+  ["catalog", "http", "audit_export"],
   ["proxy", "admin"],
   ["downstream", "ui"],
   ["cluster"],

@@ -33,6 +33,10 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "It follows the number of API tokens in use, and their changes. Many `refused`: clients send tokens that were revoked or deleted.",
   sluice_api_token_uses_lost_total:
     "The database refuses counts for long. The log says why. Limits of requests are then counted by each worker alone.",
+  sluice_audit_exports_total:
+    "`missed` grows if a sink was away for longer than the trail keeps records. `sluice audit export` has what is left.",
+  sluice_audit_export_failures_total:
+    "The log has the reason. Nothing is lost while the trail keeps the records.",
   sluice_audit_records_waiting:
     "It grows while the database refuses records or is slow. Above `AUDIT_MAX_WAITING` records are lost, or calls refused.",
   sluice_token_keys_reads_total:

@@ -1,5 +1,6 @@
 // `sluice audit verify` and `sluice audit export`: read the audit trail in the database, whether or not a gateway runs.
 import { loadProcessConfig } from "../config/load.ts";
+import { exportText } from "../store/audit/audit_record.ts";
 import { AuditRecords, type ChainPoint } from "../store/audit/audit_records.ts";
 import type { AuditArgs } from "./command_line/flags.ts";
 import { openGatewayDatabase } from "./command_line/gateway_state.ts";
@@ -28,9 +29,8 @@ export async function auditExport({ after }: AuditArgs): Promise<number> {
   const encoder = new TextEncoder();
   return await withRecords(async (auditRecords) => {
     const writer = Deno.stdout.writable.getWriter();
-    for await (const { sequence, hash, text } of auditRecords.after(after)) {
-      // The text as it was hashed.
-      await writer.write(encoder.encode(`{"sequence":${sequence},"hash":"${hash}","record":${text}}\n`));
+    for await (const record of auditRecords.after(after)) {
+      await writer.write(encoder.encode(`${exportText(record)}\n`));
     }
     return 0;
   });

@@ -26,6 +26,8 @@ export interface LeaderJobsDeps {
   readonly registry: Registry;
   /** Sweeps the records that all replicas share. Never rejects. */
   readonly sweep: () => Promise<unknown>;
+  /** Exports the audit trail until the signal is aborted. */
+  readonly exportAudit: (signal: AbortSignal) => void;
   /** The way of the health checks to an upstream. */
   readonly outbound: {
     readonly transports: Pick<Transports, "make">;
@@ -72,6 +74,7 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
       isLeader = true;
       void checks.run(signal);
       void registrations.run(signal);
+      deps.exportAudit(signal);
       if (refreshes !== null) void refreshes.run(signal);
       const watch = lists = new ListWatch({ onListChanged: deps.onListChanged });
       watch.update(deps.upstreams());

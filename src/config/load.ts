@@ -112,6 +112,11 @@ export function loadConfig(input: LoadInput): Loaded {
     if (key !== null && "value" in value) config[key] = value.value;
   }
   mistakes.push(...ownIssuerTwice(config));
+  if (typeof config.auditWebhookUrl === "string" && config.auditWebhookSecret === null) {
+    mistakes.push(
+      "AUDIT_WEBHOOK_URL needs AUDIT_WEBHOOK_SECRET, which signs what is posted (openssl rand -base64 32)",
+    );
+  }
   const guessable = guessableSecrets(config, sources);
   if (isClustered(config)) mistakes.push(...guessable);
   // The list is made of settings that are valid each for itself.

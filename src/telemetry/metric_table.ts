@@ -54,6 +54,16 @@ export const METRICS = {
     "Records for the audit trail, by result: written; lost: too many waited for the database",
     ["result"],
   ),
+  sluice_audit_exports_total: counter(
+    "Records of the audit trail by sink (file, syslog, webhook) and result: sent; missed: deleted before they were exported",
+    ["sink", "result"],
+  ),
+  sluice_audit_export_failures_total: counter(
+    "Tries to export records of the audit trail that failed, by sink",
+    [
+      "sink",
+    ],
+  ),
   sluice_audit_records_waiting: gauge("Records for the audit trail that wait for the database"),
 
   sluice_api_token_refusals_total: counter(

@@ -3,6 +3,7 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SluiceError } from "../../base/errors.ts";
+import { STDOUT } from "../../audit_export/file_sink.ts";
 import type { Config } from "../../config/schema.ts";
 import { sqliteFile } from "../../config/sqlite_file.ts";
 import { parseDatabaseUrl } from "../../store/database_url.ts";
@@ -28,6 +29,8 @@ type NeedsConfig = Pick<
   | "redisSslCaCerts"
   | "replicaSslCaCerts"
   | "proxySslCaCerts"
+  | "auditExportFile"
+  | "auditSyslogCaCerts"
   | "stdioEnabled"
   | "mcpConfig"
   | "jwtPrivateKeyPath"
@@ -68,10 +71,15 @@ export function needsOf(
     config.redisSslCaCerts,
     config.replicaSslCaCerts,
     config.proxySslCaCerts,
+    config.auditSyslogCaCerts,
   ].filter((path) => path !== null).map((path) => resolve(path));
   // The file of MCP_CONFIG and the programs can be anywhere.
   const run = startsPrograms(config);
-  return { read: run ? null : [...new Set(read)], write: databaseFiles, run };
+  const { auditExportFile } = config;
+  const exportFiles = auditExportFile === null || auditExportFile === STDOUT
+    ? []
+    : [resolve(auditExportFile)];
+  return { read: run ? null : [...new Set(read)], write: [...databaseFiles, ...exportFiles], run };
 }
 
 /** Checks the permissions that no setting can do without. @throws {SluiceError} SETTINGS_INVALID naming the missing ones */
@@ -97,7 +105,7 @@ export function requirePermissions({ read, write, run }: Needs): void {
     ]),
     ...write.map((path): Requirement => [
       `write=${path}`,
-      "the gateway keeps its database there",
+      "the gateway keeps its database there, or its audit records",
       { name: "write", path },
     ]),
     ...(run ? [["run", STARTS_PROGRAMS, { name: "run" }] as const] : []),

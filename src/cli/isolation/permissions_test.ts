@@ -36,6 +36,17 @@ Deno.test("needsOf() names certificates and authorities, for PostgreSQL's connec
   assertEquals(needs({ ...files, DATABASE_URL }).read!.includes("/tls/key.pem"), false);
 });
 
+Deno.test("needsOf() names the file of exported audit records, but not standard output", () => {
+  const written = (AUDIT_EXPORT_FILE: string) =>
+    needs({
+      AUDIT_EXPORT_FILE,
+      DATABASE_URL: "postgresql://u:p@h/d",
+      AUDIT_SYSLOG_CA_CERTS: "/tls/syslog.pem",
+    });
+  assertEquals(written("audit.jsonl").write, [`${folder}/audit.jsonl`]);
+  assertEquals([written("-").write, written("-").read!.includes("/tls/syslog.pem")], [[], true]);
+});
+
 Deno.test("needsOf() leaves reading open where programs of upstreams are started", () => {
   for (const [name, value] of [["STDIO_ENABLED", "true"], ["MCP_CONFIG", "/home/me/.mcp.json"]]) {
     const { read, run } = needs({ [name!]: value! });

@@ -193,7 +193,12 @@ const COMMON: readonly ForeignRow[] = [
   ["LOG_FILE LOG_FOLDER", "names the log file", "the log goes to standard output"],
   ["SMTP_*", "governs mail", "the gateway sends no mail"],
   ["OTEL_* LANGFUSE_*", "governs traces", "the gateway records no traces"],
-  ["ELASTICSEARCH_* SYSLOG_*", "sends the log elsewhere", "the log goes to standard output"],
+  ["ELASTICSEARCH_*", "sends the log elsewhere", "the log goes to standard output"],
+  [
+    "SYSLOG_*",
+    "sends the log elsewhere",
+    "the log goes to standard output; AUDIT_SYSLOG_URL sends the audit trail to syslog",
+  ],
   ["MCPGATEWAY_BEARER_TOKEN", "is the token of ContextForge's client", "the gateway is no client of itself"],
 ];
 

@@ -109,6 +109,11 @@ export interface ChainedRecord {
   readonly text: string;
 }
 
+/** The JSON of a record in an export. The text of the record is as it was hashed. */
+export function exportText({ sequence, hash, text }: ChainedRecord): string {
+  return `{"sequence":${sequence},"hash":"${hash}","record":${text}}`;
+}
+
 /** The hash before the first record. */
 export const FIRST_HASH = "0".repeat(64);
 

@@ -55,8 +55,19 @@ interface Chain {
 
 const ROWS_AT_ONCE = 1_000;
 
-/** Records that one sweep deletes: with SQLite it blocks a worker meanwhile, about 0.1 s. The next sweep takes the rest. */
+/** Records that one sweep deletes: with SQLite it blocks a worker meanwhile, about 0.1 s. */
 const DELETED_AT_ONCE = 20_000;
+
+/** Sweeps in a row. What is left then is taken the next time. */
+const MAX_SWEEPS = 20;
+
+/** What retention keeps. */
+interface Kept {
+  /** ms since the epoch: older records are deleted. */
+  readonly beforeMs: number;
+  /** The number of records. */
+  readonly keep: number;
+}
 
 export class AuditRecords {
   readonly #database: Database;
@@ -102,6 +113,14 @@ export class AuditRecords {
     return rows.map((row) => chained(RECORDS.decode(row)));
   }
 
+  /** The first records after a number, the oldest first. */
+  async page(after: number, limit: number): Promise<ChainedRecord[]> {
+    const rows = await this.#database.query<Record<string, unknown>>(
+      sql`SELECT * FROM audit_records WHERE sequence > ${after} ORDER BY sequence LIMIT ${limit}`,
+    );
+    return rows.map((row) => chained(RECORDS.decode(row)));
+  }
+
   /** The records after a number, the oldest first. */
   async *after(sequence: number): AsyncGenerator<ChainedRecord> {
     for await (const row of rowsAfter(this.#database, sequence)) yield chained(row);
@@ -115,12 +134,17 @@ export class AuditRecords {
     return await this.#database.transaction((tx) => verifyChain(tx, noted), { readOnly: true });
   }
 
+  /** Deletes what is not kept, in several transactions if it is much. */
+  async sweepAll(kept: Kept): Promise<void> {
+    for (let i = 0; i < MAX_SWEEPS && await this.sweep(kept) === DELETED_AT_ONCE; i++);
+  }
+
   /**
    * Deletes the oldest records: those before `beforeMs`, and those above `keep` in number. The chain keeps the hash of the last one that
    * is deleted, so that the rest can be verified.
    * @returns how many were deleted
    */
-  async sweep({ beforeMs, keep }: { readonly beforeMs: number; readonly keep: number }): Promise<number> {
+  async sweep({ beforeMs, keep }: Kept): Promise<number> {
     return await this.#database.transaction(async (tx) => {
       const { start, head } = await readChain(tx);
       // The order is that of the index on `at`. MAX(sequence) would read every record.

@@ -16,6 +16,7 @@ export const OUR_TABLES: readonly string[] = [
   "api_tokens",
   "approvals",
   "audit_chain",
+  "audit_exports",
   "audit_records",
   "cache_records",
   "catalog_version",

@@ -355,6 +355,10 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "API tokens",
     statements: API_TOKEN_TABLES,
   },
+  {
+    name: "exports of the audit trail",
+    statements: [sql`CREATE TABLE audit_exports (sink TEXT NOT NULL PRIMARY KEY, sequence BIGINT NOT NULL)`],
+  },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

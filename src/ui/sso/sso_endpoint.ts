@@ -1,7 +1,7 @@
 // Room `sso`: sign-in of people at identity providers, by ContextForge's paths. A browser gets pages, redirects and the session of the
 // pages; a program gets JSON.
 import type { LoginAttempts } from "../../auth/logins/login_attempts.ts";
-import type { SignedIn, SingleSignOn } from "../../auth/sso/single_sign_on.ts";
+import type { SingleSignOn } from "../../auth/sso/single_sign_on.ts";
 import type { SetCookie } from "../../auth/sso/pending_login.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Endpoint, Exchange, FailedAnswer, ServedInfo } from "../../http/handler.ts";
@@ -162,7 +162,7 @@ export class SsoEndpoint implements Endpoint {
     await this.#requireAttempt(request, info);
     const { searchParams } = new URL(request.url);
     const signedIn = await sso.finish(id, searchParams, cookiesIn(request.headers));
-    await this.#record(exchange, signedIn);
+    await this.#record(exchange, "callback", signedIn.login.user.email);
     const { login: { user, token, expiresInSeconds }, pending, provider, cookies } = signedIn;
     const headers = withCookies(NO_STORE, cookies, base);
     if (pending.wantsToken || !isBrowser(request)) {
@@ -198,6 +198,7 @@ export class SsoEndpoint implements Endpoint {
     }
     try {
       await sso.backchannelLogout(id, token);
+      await this.#record(exchange, "backchannel-logout", null);
     } catch (error) {
       if (error instanceof SluiceError && error.code === "SSO_REFUSED") return refuse(error.message);
       throw error;
@@ -209,13 +210,18 @@ export class SsoEndpoint implements Endpoint {
     await this.#deps.attempts.require([`address:${this.#deps.clientOf(request.headers, info)}`]);
   }
 
-  async #record({ request, info, note, action }: Exchange, { login: { user } }: SignedIn): Promise<void> {
+  /** @param email of who signs in; null: the provider asks, and names nobody's token */
+  async #record(
+    { request, info, note, action }: Exchange,
+    done: "callback" | "backchannel-logout",
+    email: string | null,
+  ): Promise<void> {
     const { auditTrail, now, clientOf } = this.#deps;
     await auditTrail?.record({
       ...{ at: now().toISOString(), outcome: "done", status: 200, code: null },
-      ...{ operation: OPERATIONS.callback, method: request.method, endpoint: this.name, permission: null },
+      ...{ operation: OPERATIONS[done], method: request.method, endpoint: this.name, permission: null },
       entity: action?.entity ?? null,
-      actor: { subject: user.email, email: user.email, tokenId: null },
+      actor: email === null ? null : { subject: email, email, tokenId: null },
       address: clientOf(request.headers, info),
       correlationId: note?.correlationId ?? correlationIdOf(request.headers),
       ...{ count: 1, fields: [], changes: {} },

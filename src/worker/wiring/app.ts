@@ -37,6 +37,7 @@ import type { AppCommand, CommandResults, ToWorker } from "../protocol/messages.
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { apiTokenParts, sweepApiTokens } from "./parts/api_token_parts.ts";
 import { createEndpoints } from "./endpoints.ts";
+import { createAuditExports } from "./parts/audit_exports.ts";
 import { createAudit } from "./parts/audit_parts.ts";
 import { createQuotas } from "./parts/quota_parts.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
@@ -247,7 +248,7 @@ export async function createApp(
     leases: createLeases(database),
     sweep: async () => {
       if (sweptBy === "one") await sweepCache();
-      await restDeps.auditRecords.sweep({
+      await restDeps.auditRecords.sweepAll({
         beforeMs: clock.now() - config.auditRetentionDays * DAY_MS,
         keep: config.auditMaxRecords,
       }).catch((error) => log.error("audit records not swept", { error }));
@@ -256,6 +257,10 @@ export async function createApp(
       await sweepApiTokens(registry, clock).catch((error) => log.error("API tokens not swept", { error }));
     },
     upstreams: () => upstreams.usable(),
+    exportAudit: createAuditExports(config, {
+      ...{ database, outbound, clock, log, metrics, auditRecords: restDeps.auditRecords },
+      print: (lines) => link.writeLog(lines),
+    }),
     onListChanged: (gatewayId) => sync.listChanged(gatewayId),
   });
   const countAcceptFailure = metrics.counter("sluice_accept_failures_total");

@@ -1,5 +1,5 @@
 // Settings of the audit trail.
-import { bool, int, oneOf, setting } from "../setting.ts";
+import { bool, int, oneOf, setting, text } from "../setting.ts";
 
 export const AUDIT_SETTINGS = [
   setting({
@@ -61,5 +61,58 @@ export const AUDIT_SETTINGS = [
     doc:
       "What happens above AUDIT_MAX_WAITING: `drop` loses records, and the chain gets a record of the gap; `refuse` answers " +
       "calls and writes that would be recorded with 503 AUDIT_UNAVAILABLE.",
+  }),
+  setting({
+    name: "AUDIT_EXPORT_FILE",
+    kind: text("a file name, or - for standard output", /./),
+    default: null,
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "A file to which the records of AUDIT_TRAIL_ENABLED are appended as JSON lines; `-`: standard output.",
+  }),
+  setting({
+    name: "AUDIT_SYSLOG_URL",
+    kind: text(
+      "udp://host:port, tcp://host:port or tls://host:port",
+      /^(udp|tcp|tls):\/\/(\[[0-9a-f:.]+\]|[^:/?#@[\]\s]+)(:\d{1,5})?\/?$/i,
+    ),
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc: "A syslog server for these records, as RFC 5424. Without a port: 514, and 6514 for TLS.",
+  }),
+  setting({
+    name: "AUDIT_SYSLOG_CA_CERTS",
+    kind: text("a file name", /./),
+    default: null,
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "PEM file of the certificate authorities to trust for AUDIT_SYSLOG_URL with tls://, besides the system's.",
+  }),
+  setting({
+    name: "AUDIT_WEBHOOK_URL",
+    kind: text("an http or https URL", /^https?:\/\/[^\s]+$/i),
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    secret: "url",
+    state: "active",
+    doc:
+      "An HTTP server to which these records are posted, signed as Standard Webhooks says. The `SSRF_*` settings apply.",
+  }),
+  setting({
+    name: "AUDIT_WEBHOOK_SECRET",
+    kind: text("24 to 512 printable characters", /^[\x21-\x7e]{24,512}$/),
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    secret: "value",
+    state: "active",
+    doc: "The key of the signatures for AUDIT_WEBHOOK_URL: `whsec_` with base64, or any other text.",
   }),
 ] as const;
