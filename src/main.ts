@@ -29,6 +29,10 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/token.ts")).token(invocation.args);
     case "token revoke":
       return await (await import("./cli/token_revoke.ts")).tokenRevoke(invocation.args);
+    case "token create":
+      return await (await import("./cli/people/api_token.ts")).tokenCreate(invocation.args);
+    case "token list":
+      return await (await import("./cli/people/api_token.ts")).tokenList(invocation.args);
     case "user list":
       return await (await import("./cli/people/user.ts")).userList(invocation.args);
     case "user add":

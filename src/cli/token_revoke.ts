@@ -9,7 +9,7 @@ import type { Config } from "../config/schema.ts";
 import { type AuditEntity, operatorRecord } from "../store/audit/audit_record.ts";
 import { AuditRecords } from "../store/audit/audit_records.ts";
 import { createRegistry, type Registry } from "../store/registry/registry.ts";
-import type { Revocation } from "../store/registry/revoked_tokens.ts";
+import { type Revocation, revokeTokenOf } from "../store/registry/revoked_tokens.ts";
 import type { TokenRevokeArgs } from "./command_line/flags.ts";
 import { openGatewayDatabase, signingKey, tellReplicas } from "./command_line/gateway_state.ts";
 
@@ -54,11 +54,13 @@ async function revokeToken(operand: string, reason: string | null, loaded: Loade
   await write(
     loaded.config,
     { kind: "token", id: jti },
-    ({ revokedTokens }) => revokedTokens.revoke({ jti, expiresAt, reason, revokedBy: null }),
+    (registry) => revokeTokenOf(registry, { jti, expiresAt, reason, revokedBy: null }),
   );
   console.log(`revoked ${jti}`);
   if (!isToken && Deno.stderr.isTerminal()) {
-    console.error("A gateway keeps no list of its tokens, so nobody has checked that one has this id.");
+    console.error(
+      "Only API tokens are listed (`sluice token list`), so nobody has checked that a token has this id.",
+    );
   }
 }
 

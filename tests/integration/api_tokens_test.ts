@@ -5,6 +5,8 @@ import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { INITIALIZE, inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { RawWebSocket } from "../support/raw_websocket.ts";
+import { runCli } from "../support/cli.ts";
+import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const PASSWORD = "correct horse battery";
@@ -225,3 +227,44 @@ gatewayTest(
     });
   },
 );
+
+Deno.test("`sluice token create` and `list` make and show a user's tokens, which a running gateway takes and refuses at once", async () => {
+  const cwd = await Deno.makeTempDir();
+  try {
+    const env = { JWT_SECRET_KEY: "", AUDIT_TRAIL_ENABLED: "true" };
+    await using sluice = await Sluice.start({ cwd, env });
+    const run = (...args: string[]) => runCli(["token", ...args], { cwd, env });
+    assertEquals((await runCli(["user", "add", "ann@x.org"], { cwd, env })).code, 0);
+    const made = await run("create", "--user", "ann@x.org", "--permission", "tools.read", "--expires", "1");
+    assertEquals([made.code, made.err], [0, ""]);
+    const token = made.out.trim();
+    await waitFor(async () => (await outcomes(sluice, token)).join() === "200 ok", { what: "the new token" });
+    const [listed] = JSON.parse((await run("list", "--user", "ann@x.org", "--json")).out);
+    assertEquals([listed.user_email, listed.resource_scopes], ["ann@x.org", ["tools.read"]]);
+    assert((await run("list")).out.startsWith(`${listed.id}  ann@x.org  "made at `));
+    const rows: [args: string[], code: number, words: string][] = [
+      [["--user", "nobody@x.org"], 2, "no user has the address nobody@x.org"],
+      [["--expires", "1"], 2, "--user is missing"],
+      [["--user", "ann@x.org"], 1, "REQUIRE_TOKEN_EXPIRATION"],
+      [["--user", "ann@x.org", "--expires", "1", "--permission", "admin.metrics"], 1, "cannot grant"],
+      [["--user", "ann@x.org", "--expires", "1", "--ip", "here"], 1, "no IP address or network"],
+      [["--user", "ann@x.org", "--expires", "1", "--server", "none"], 1, "virtual server"],
+    ];
+    for (const [args, code, words] of rows) {
+      const { code: got, err } = await run("create", ...args);
+      assertEquals([args, got === 0, err.includes(words)], [args, false, true], err);
+      if (code === 2) assertEquals([args, got], [args, 2]);
+    }
+    assertEquals((await run("revoke", listed.id, "--reason", "over")).code, 0);
+    await comeTo(sluice, token, "401 UNAUTHENTICATED");
+    const all = JSON.parse((await run("list", "--all", "--json")).out);
+    assertEquals([all.length, all[0].is_revoked, all[0].revocation_reason], [1, true, "over"]);
+    const admin = (await run("--admin")).out.trim();
+    const { body } = await sluice.api("GET", `/audit?entity_id=${listed.id}`, undefined, admin);
+    assertEquals(body.records.map(({ operation }: { operation: string }) => operation).toSorted(), [
+      ...["createToken", "revokeToken"],
+    ]);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});

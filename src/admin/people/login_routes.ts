@@ -7,6 +7,7 @@ import {
   userOfPasswordToken,
 } from "../../auth/logins/one_time_links.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { revokeTokenOf } from "../../store/registry/revoked_tokens.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { fault, refuse, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields } from "../rest/fields.ts";
@@ -46,7 +47,7 @@ export async function logout({ deps, principal }: Call): Promise<AdminResponse> 
   if (jti === null) {
     throw new SluiceError("INVALID_REQUEST", { reason: "the token has no id (`jti`) to revoke" });
   }
-  await deps.store.revokedTokens.revoke({ jti, revokedBy: email, reason: "logout", expiresAt });
+  await revokeTokenOf(deps.store, { jti, revokedBy: email, reason: "logout", expiresAt });
   await deps.catalogChanged();
   const logoutUrl = await deps.sso?.logout(jti) ?? null;
   return {

@@ -1,35 +1,20 @@
 // Room `tokens`: handlers of API tokens. `routes.ts` loads them. This file makes, changes and revokes them.
-import { hashOf } from "../../auth/api_tokens/api_token_caller.ts";
-import {
-  isWhole,
-  mayUseTeam,
-  requireGrantable,
-  requireNoApiToken,
-  teamOfToken,
-  type TokenPlace,
-} from "../../auth/api_tokens/narrowing.ts";
-import { signApiToken } from "../../auth/api_tokens/sign_api_token.ts";
-import { isPermission, PERMISSIONS } from "../../auth/permission_table.ts";
+import { isWhole, requireNoApiToken, teamOfToken } from "../../auth/api_tokens/narrowing.ts";
 import type { Principal } from "../../auth/principal.ts";
-import { canSee, holds } from "../../auth/rbac.ts";
-import { LimitFault, readLimits } from "../../auth/token_limits.ts";
+import { holds } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { nearName } from "../../config/near_name.ts";
-import { serverIdOf } from "../../store/sql/server_ids.ts";
-import type { ApiTokenChanges, NewApiToken } from "../../store/tokens/api_tokens.ts";
-import { NO_TEAM, type ShownToken } from "../../store/tokens/token_rows.ts";
+import { revokeTokenOf } from "../../store/registry/revoked_tokens.ts";
+import type { ApiTokenChanges } from "../../store/tokens/api_tokens.ts";
+import type { ShownToken } from "../../store/tokens/token_rows.ts";
 import { type AdminDeps, type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { type Fault, fault, refuse, validated } from "../rest/faults.ts";
+import { validated } from "../rest/faults.ts";
 import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import { jti, tokenCreate, tokenRevoke, tokenUpdate } from "../rest/people/token_schemas.ts";
+import { hasTeam, issueToken, narrowingOf, serverOf, type TokenOwner, withWarnings } from "./issue_token.ts";
 import { tokenRead } from "./token_shapes.ts";
 
 const CREATE: KnownFields = { schema: tokenCreate };
 const UPDATE: KnownFields = { schema: tokenUpdate };
-
-const DAY_MS = 86_400_000;
-
-type Scope = NonNullable<ReturnType<typeof tokenUpdate.parse>["scope"]>;
 
 /** The owner is the caller, or a user whom an administrator names. The answer is the only one that has the token. */
 export async function createToken(call: Call): Promise<AdminResponse> {
@@ -50,7 +35,7 @@ export async function updateToken(call: Call): Promise<AdminResponse> {
   const place = { teamId: row.teamId, serverId: serverOf(scope ?? {}) };
   const narrowing = scope === undefined || scope === null
     ? {}
-    : await narrowingOf(deps, { owner: principal, scope, place });
+    : await narrowingOf(deps.store, { owner: principal, scope, place });
   const changes: ApiTokenChanges = {
     name: given.name,
     description: given.description,
@@ -78,10 +63,12 @@ export async function revokeToken(call: Call): Promise<AdminResponse> {
   if (!isOwn && !holds(principal, "admin.user_management")) notFound(id);
   const body = await call.body();
   const given = validated(tokenRevoke, body === undefined ? {} : requireObject(body, ["body"]), ["body"]);
-  const revocation = { revokedBy: principal.email, reason: given.reason ?? null };
-  if (!await deps.store.apiTokens.revoke({ id, ...revocation })) {
-    await deps.store.revokedTokens.revoke({ jti: id, ...revocation, expiresAt: given.expires_at ?? null });
-  }
+  await revokeTokenOf(deps.store, {
+    jti: id,
+    revokedBy: principal.email,
+    reason: given.reason ?? null,
+    expiresAt: given.expires_at ?? null,
+  });
   await deps.catalogChanged();
   return ok(null, 204);
 }
@@ -99,29 +86,12 @@ async function create(call: Call, teamInPath: string | null): Promise<AdminRespo
   const owner = await ownerOf(deps, principal, given.user_email ?? principal.email);
   const asked = teamInPath ?? given.team_id ?? null;
   const teamId = owner.principal === principal ? teamOfToken(principal, asked) : asked;
-  if (teamId !== null && teamId !== NO_TEAM && !await hasTeam(deps, owner.principal, teamId)) {
-    if (teamInPath !== null) throw new SluiceError("NOT_FOUND", { what: `Team ${teamId}` });
-    refuse([fault(["body", "team_id"], "must be a team of which the owner of the token is a member")]);
+  if (teamInPath !== null && !await hasTeam(deps.store, owner.principal, teamInPath)) {
+    throw new SluiceError("NOT_FOUND", { what: `Team ${teamInPath}` });
   }
-  const scope = given.scope ?? {};
-  const place = { teamId, serverId: serverOf(scope) };
-  const narrowing = await narrowingOf(deps, { owner: owner.principal, scope, place });
-  const expiresAt = expiryOf(deps, given.expires_in_days ?? null);
-  const id = crypto.randomUUID();
-  const claims = { id, email: owner.principal.email, isAdmin: owner.principal.isAdmin, teamId, expiresAt };
-  const accessToken = await signApiToken({ ...claims, ...narrowing }, deps.apiTokens.signer);
-  const row: NewApiToken = {
-    ...{ id, userId: owner.id, teamId, expiresAt, tokenHash: hashOf(accessToken) },
-    name: given.name,
-    description: given.description ?? null,
-    tags: given.tags ?? [],
-    isActive: given.is_active ?? true,
-    ...narrowing,
-  };
-  await deps.store.apiTokens.insert(row, deps.apiTokens.maxPerUser);
+  const { row, accessToken } = await issueToken(deps, { owner, given, teamId });
   await deps.catalogChanged();
-  const token = tokenRead((await deps.store.apiTokens.get(id))!);
-  return ok(withWarnings({ token, access_token: accessToken }, scope), 201);
+  return ok(withWarnings({ token: tokenRead(row), access_token: accessToken }, given.scope), 201);
 }
 
 /** @throws {SluiceError} FORBIDDEN, NOT_FOUND, CONFLICT */
@@ -129,7 +99,7 @@ async function ownerOf(
   deps: AdminDeps,
   principal: Principal,
   email: string,
-): Promise<{ readonly id: string; readonly principal: Principal }> {
+): Promise<TokenOwner> {
   const isOther = email !== principal.email;
   if (isOther && !(holds(principal, "admin.user_management") && isWhole(principal))) {
     throw new SluiceError("FORBIDDEN", {
@@ -150,70 +120,6 @@ async function ownerOf(
     });
   }
   return { id: user.id, principal: owner };
-}
-
-async function hasTeam({ store }: AdminDeps, owner: Principal, teamId: string): Promise<boolean> {
-  return mayUseTeam(owner, teamId) && await store.people.teams.get(teamId) !== null;
-}
-
-function serverOf({ server_id }: Scope): string | null {
-  return server_id === undefined || server_id === null || server_id === "" ? null : serverIdOf(server_id);
-}
-
-/** The fields that narrow a token. @throws {SluiceError} VALIDATION_FAILED, INVALID_REQUEST */
-async function narrowingOf(
-  { store }: AdminDeps,
-  { owner, scope, place }: { readonly owner: Principal; readonly scope: Scope; readonly place: TokenPlace },
-) {
-  const faults: Fault[] = [];
-  const { serverId } = place;
-  const server = serverId === null ? null : await store.servers.get(serverId);
-  if (serverId !== null && (server === null || !canSee(owner, server))) {
-    faults.push(
-      fault(["body", "scope", "server_id"], "must be the id of a virtual server that the owner sees"),
-    );
-  }
-  try {
-    readLimits(scope);
-  } catch (error) {
-    if (!(error instanceof LimitFault)) throw error;
-    faults.push(fault(["body", "scope", error.field], error.message));
-  }
-  refuse(faults);
-  const permissions = [...new Set(scope.permissions ?? [])];
-  requireGrantable(owner, permissions, place);
-  return {
-    serverId,
-    permissions,
-    ipRestrictions: (scope.ip_restrictions ?? []).map((text) => text.trim()),
-    timeRestrictions: scope.time_restrictions ?? {},
-    usageLimits: scope.usage_limits ?? {},
-  };
-}
-
-/** @throws {SluiceError} VALIDATION_FAILED */
-function expiryOf({ apiTokens, now }: AdminDeps, days: number | null): number | null {
-  if (days === null && apiTokens.requireExpiration) {
-    refuse([fault(["body", "expires_in_days"], "is required: REQUIRE_TOKEN_EXPIRATION is set", "missing")]);
-  }
-  // Claims have whole seconds.
-  return days === null ? null : Math.floor((now().getTime() + days * DAY_MS) / 1000) * 1000;
-}
-
-/** A permission that the gateway does not ask for opens nothing. */
-function withWarnings<Body extends object>(body: Body, scope: Scope | null | undefined) {
-  const unknown = (scope?.permissions ?? []).filter((name) => name !== "*" && !isPermission(name));
-  if (unknown.length === 0) return body;
-  const warnings = unknown.map((name) => {
-    const near = nearName(name, PERMISSIONS);
-    const question = near === null ? "" : `; did you mean ${near}?`;
-    return fault(
-      ["body", "scope", "permissions"],
-      `"${name}" is no permission here, and opens nothing${question}`,
-      "no_effect",
-    );
-  });
-  return { ...body, warnings };
 }
 
 function notFound(id: string): never {

@@ -2,6 +2,7 @@
 import type { Command, Flag } from "../commands/command.ts";
 import { MOVING_COMMANDS } from "../commands/moving_commands.ts";
 import { PEOPLE_COMMANDS } from "../commands/people_commands.ts";
+import { TOKEN_COMMANDS } from "../commands/token_commands.ts";
 
 export type { Command, Flag };
 
@@ -167,6 +168,7 @@ export const COMMANDS = {
       reason: { value: "TEXT", doc: "the reason, for the list of revoked tokens" },
     },
   },
+  ...TOKEN_COMMANDS,
   ...PEOPLE_COMMANDS,
   "keys rotate": {
     summary: "Make a new key for tokens, beside the former one.",

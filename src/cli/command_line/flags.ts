@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import type { SettingName } from "../../config/schema.ts";
 import { type MovingInvocation, movingInvocation } from "../commands/moving_commands.ts";
+import { isTokenCommand, type TokenInvocation, tokenInvocation } from "../commands/token_commands.ts";
 import { isPeopleCommand, type PeopleInvocation, peopleInvocation } from "../commands/people_commands.ts";
 import { type Command, type CommandName, COMMANDS, type Flag } from "./commands.ts";
 import { isHttpUrl, isWholeNumber, listOf, teamsOf } from "../commands/flag_values.ts";
@@ -144,6 +145,7 @@ export type Invocation =
   | { readonly command: "token"; readonly args: TokenArgs }
   | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
   | PeopleInvocation
+  | TokenInvocation
   | { readonly command: "keys rotate"; readonly args: KeysRotateArgs }
   | { readonly command: "audit verify" | "audit export"; readonly args: AuditArgs }
   | { readonly command: "tools held" | "tools approve" | "tools reject"; readonly args: ToolsArgs }
@@ -237,8 +239,12 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
 
 function invocation(command: CommandName, given: Given): Invocation {
   const text = (name: string) => typeof given[name] === "string" ? given[name] : null;
-  if (isPeopleCommand(command)) {
-    const read = peopleInvocation(command, text, (name) => name in given, Date.now());
+  const has = (name: string) => name in given;
+  if (isPeopleCommand(command) || isTokenCommand(command)) {
+    const texts = (name: string) => (given[name] ?? []) as string[];
+    const read = isTokenCommand(command)
+      ? tokenInvocation(command, { text, texts, has })
+      : peopleInvocation(command, text, has, Date.now());
     if ("command" in read) return read;
     throw usage(read, command);
   }

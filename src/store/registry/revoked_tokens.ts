@@ -3,6 +3,7 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { type Database, sql } from "../sql/sql.ts";
+import type { ApiTokens } from "../tokens/api_tokens.ts";
 
 export interface RevokedTokenRow {
   readonly jti: string;
@@ -73,4 +74,13 @@ export class RevokedTokens {
     );
     return changes;
   }
+}
+
+/** Revokes a token of any kind: the row of an API token says so; other tokens have no row, and are revoked by their id alone. */
+export async function revokeTokenOf(
+  { apiTokens, revokedTokens }: { readonly apiTokens: ApiTokens; readonly revokedTokens: RevokedTokens },
+  revocation: Revocation,
+): Promise<void> {
+  const { jti: id, revokedBy, reason } = revocation;
+  if (!await apiTokens.revoke({ id, revokedBy, reason })) await revokedTokens.revoke(revocation);
 }
