@@ -153,15 +153,15 @@ Deno.test("People sign in at an identity provider, whose groups give teams and r
   assert(hers.includes("admin.security_audit") && hers.includes("tools.create"), hers.join());
   const members = async () =>
     (await gateway.api("GET", `/teams/${team.id}/members`)).body.map((
-      { user_email, role }: Record<string, string>,
-    ) => `${user_email} ${role}`);
-  assertEquals(await members(), ["ann@x.org member"]);
+      { user_email, role, grant_source }: Record<string, string>,
+    ) => `${user_email} ${role} ${grant_source}`);
+  assertEquals(await members(), ["ann@x.org member sso"]);
 
   // Each sign-in sets them anew; what a person gave stays.
   await gateway.api("POST", "/rbac/users/ann@x.org/roles", { role_id: "developer", scope: "global" });
   await provider.change({ ann: person("ann", { groups: ["boss"] }) });
   const { access_token: owner } = JSON.parse((await asJson("ann")).text);
-  assertEquals(await members(), ["ann@x.org owner"]);
+  assertEquals(await members(), ["ann@x.org owner sso"]);
   assertEquals((await permissionsOf(owner)).includes("admin.security_audit"), false);
   await provider.change({ ann: person("ann") });
   const again = tokenOf(await asJson("ann"));

@@ -119,7 +119,7 @@ function limitsOf({ deps: { accounts: { maxMembers, maxTeams } } }: Call): (team
   return (team) => ({ members: team.maxMembers ?? maxMembers, teams: maxTeams });
 }
 
-function memberRead({ teamId, userId, role, joinedAt }: MemberRow, email: string) {
+function memberRead({ teamId, userId, role, joinedAt, source }: MemberRow, email: string) {
   return {
     id: `${teamId}-${userId}`,
     team_id: teamId,
@@ -128,7 +128,7 @@ function memberRead({ teamId, userId, role, joinedAt }: MemberRow, email: string
     joined_at: joinedAt,
     invited_by: null,
     is_active: true,
-    grant_source: null,
+    grant_source: source === null ? null : "sso",
   };
 }
 

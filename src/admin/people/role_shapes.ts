@@ -24,6 +24,9 @@ function effective(permissions: readonly string[]): readonly Permission[] {
   return permissions.includes(EVERY_PERMISSION) ? PERMISSIONS : permissions.filter(isPermission);
 }
 
+/** What stands before the provider, where a sign-in has given the role. */
+const SSO_SOURCE = "sso:";
+
 /** @param role its name; null: the role is gone */
 export function assignmentRead(
   row: AssignmentRow,
@@ -40,6 +43,6 @@ export function assignmentRead(
     granted_at: row.grantedAt,
     expires_at: row.expiresAt === null ? null : new Date(row.expiresAt).toISOString(),
     is_active: row.expiresAt === null || row.expiresAt > now.getTime(),
-    grant_source: null,
+    grant_source: row.grantedBy.startsWith(SSO_SOURCE) ? "sso" : null,
   };
 }

@@ -51,7 +51,7 @@ export const member = z.strictObject({
   joined_at: time("When the member joined."),
   invited_by: absent("Always null: a field of ContextForge."),
   is_active: flag("Always true."),
-  grant_source: absent("Always null: a field of ContextForge."),
+  grant_source: textOrNull("`sso`: the groups of an identity provider gave it; null: a person did.", null),
   ...WARNINGS,
 }).describe("A member of a team.");
 
@@ -104,7 +104,7 @@ export const assignment = z.strictObject({
   granted_at: time("When the role was assigned."),
   expires_at: timeOrNull("When the role ends by itself; null: when it is revoked."),
   is_active: flag("Whether the role counts: it has not ended."),
-  grant_source: absent("Always null: a field of ContextForge."),
+  grant_source: textOrNull("`sso`: the groups of an identity provider gave it; null: a person did.", null),
   ...WARNINGS,
 }).describe("A role of a user.");
 
