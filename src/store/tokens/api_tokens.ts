@@ -55,9 +55,7 @@ export interface TokenReading {
 /** Time after which tokens that are refused for good, and counts of days, are deleted. */
 export const KEPT_MS = 90 * 86_400_000;
 
-const SHOWN = sql`SELECT api_tokens.*, users.email, users.tokens_valid_from, api_token_totals.last_used
-  FROM api_tokens JOIN users ON users.id = api_tokens.user_id
-  LEFT JOIN api_token_totals ON api_token_totals.token_id = api_tokens.id`;
+const SHOWN = shownOf(sql`api_tokens`);
 
 export class ApiTokens {
   constructor(private readonly database: Database, private readonly now: () => Date) {}
@@ -114,9 +112,11 @@ export class ApiTokens {
     { limit, offset }: { readonly limit: number; readonly offset: number },
   ): Promise<{ readonly tokens: ShownToken[]; readonly total: number }> {
     const where = this.#matching(filter);
+    // The part is chosen before the other tables are looked at.
+    const part = sql`(SELECT * FROM api_tokens WHERE ${where} ORDER BY created_at DESC, id
+                      LIMIT ${limit} OFFSET ${offset}) api_tokens`;
     const records = await this.database.query<Record<string, unknown>>(
-      sql`${SHOWN} WHERE ${where} ORDER BY api_tokens.created_at DESC, api_tokens.id
-          LIMIT ${limit} OFFSET ${offset}`,
+      sql`${shownOf(part)} ORDER BY api_tokens.created_at DESC, api_tokens.id`,
     );
     const [{ amount }] = await this.database.query<{ amount: number }>(
       sql`SELECT COUNT(*) AS amount FROM api_tokens WHERE ${where}`,
@@ -227,6 +227,13 @@ export async function revokeTokensOfTeam(
     sql`UPDATE api_tokens SET ${API_TOKENS.assignments(revoked)}
         WHERE team_id = ${teamId} AND revoked_at IS NULL`,
   );
+}
+
+/** @param tokens the tokens to show, under the name `api_tokens` */
+function shownOf(tokens: SqlQuery): SqlQuery {
+  return sql`SELECT api_tokens.*, users.email, users.tokens_valid_from, api_token_totals.last_used
+    FROM ${tokens} JOIN users ON users.id = api_tokens.user_id
+    LEFT JOIN api_token_totals ON api_token_totals.token_id = api_tokens.id`;
 }
 
 function shown(record: Readonly<Record<string, unknown>>): ShownToken {
