@@ -50,6 +50,7 @@ export const ROUTES: readonly Route[] = [
 
   route("GET", "/gateways", "gateways.read", on(gateways, "listGateways")),
   route("POST", "/gateways", "gateways.create", on(gateways, "createGateway")),
+  route("POST", "/gateways/test", "gateways.create", on(gateways, "testGateway")),
   route("GET", "/gateways/{id}", "gateways.read", on(gateways, "getGateway")),
   route("PUT", "/gateways/{id}", "gateways.update", on(gateways, "updateGateway")),
   route("DELETE", "/gateways/{id}", "gateways.delete", on(gateways, "deleteGateway")),

@@ -24,8 +24,8 @@ import {
 } from "./gateway_draft.ts";
 import { type Place, requestedPlace } from "./gateway_place.ts";
 import { expandedFields, type PlainFields, plainFields, variablesFor } from "./plain_fields.ts";
-import { firstTry, refuseTaken, register, written } from "./store_gateway.ts";
-import { requireOperator } from "../../auth/rbac.ts";
+import { firstTry, refuseTaken, register, tryOut, written } from "./store_gateway.ts";
+import { mayChange, requireOperator } from "../../auth/rbac.ts";
 import { requireApprover } from "./approver.ts";
 import {
   changeableGateway,
@@ -36,9 +36,9 @@ import {
   visibleGateway,
 } from "../rest/lookup.ts";
 import { listed, paged, type Select, selected } from "../rest/paging.ts";
-import { refreshQuery, waitQuery } from "../rest/queries.ts";
+import { gatewayStateQuery, refreshQuery, waitQuery } from "../rest/queries.ts";
 import { type GatewayInput, gatewayUpdate } from "../rest/schemas.ts";
-import { gatewayRead, listWarningsRead } from "../rest/shapes.ts";
+import { gatewayRead, listWarningsRead, shownAddress, stateOf } from "../rest/shapes.ts";
 
 const GATEWAY: Noun<GatewayRow> = {
   word: "Gateway",
@@ -60,8 +60,13 @@ export async function switchGateway(call: Call): Promise<AdminResponse> {
   return await switching(GATEWAY)(call);
 }
 
-const select: Select<GatewayRow> = async ({ deps, principal }, query) => ({
-  rows: selected(await deps.store.gateways.list(), principal, query),
+/** A search looks at the address as the caller sees it, without the values of its query. */
+const select: Select<GatewayRow> = async ({ deps, principal, query: parameters }, query) => ({
+  rows: selected(
+    (await deps.store.gateways.list()).map((row) => ({ ...row, uri: shownAddress(row, principal) })),
+    principal,
+    query,
+  ).filter(isInState(parameters)),
   async show(page) {
     const counts = await deps.store.countDiscovered();
     const processCount = await processCounts(deps, page);
@@ -76,6 +81,12 @@ const select: Select<GatewayRow> = async ({ deps, principal }, query) => ({
     }));
   },
 });
+
+/** Is a gateway in the state that the query names? @throws {SluiceError} VALIDATION_FAILED */
+function isInState(parameters: URLSearchParams): (row: GatewayRow) => boolean {
+  const { state } = validated(gatewayStateQuery, Object.fromEntries(parameters), ["query"]);
+  return (row) => state === undefined || state === stateOf(row);
+}
 
 export const listGateways = listed("gateways", select);
 export const pageGateways = paged("/admin/gateways", select);
@@ -96,6 +107,33 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
   const draft = await draftGateway(deps, principal, fields);
   await register(deps, draft, { wait });
   return await answer(call, draft.row.id, warnings);
+}
+
+/** Connects to the upstream that the body describes, and lists it, with the checks of a registration. Nothing is stored. */
+export async function testGateway(call: Call): Promise<AdminResponse> {
+  const { deps, principal } = call;
+  const raw = readFields(call, await call.body(), ["body"], GATEWAY_CREATE);
+  const { fields, warnings } = understood(call, raw);
+  const draft = await draftGateway(deps, principal, fields);
+  const startedAt = deps.now().getTime();
+  const found = await tryOut(deps, draft);
+  const { row } = draft;
+  const reader = { isAdmin: mayChange(principal, "gateways.update", row) };
+  const { warnings: others = [] } = listWarningsRead(found.warnings, reader);
+  const all = [...others, ...warnings];
+  return ok({
+    transport: found.transport ?? row.transport,
+    serverInfo: found.serverInfo,
+    instructions: found.instructions,
+    protocolVersion: found.protocolVersion,
+    protocols: found.protocols,
+    toolCount: found.tools?.length ?? 0,
+    resourceCount: (found.resources?.length ?? 0) + (found.resourceTemplates?.length ?? 0),
+    promptCount: found.prompts?.length ?? 0,
+    skippedTools: found.skipped,
+    ...(all.length === 0 ? {} : { warnings: all }),
+    durationMs: deps.now().getTime() - startedAt,
+  });
 }
 
 /** A changed place or changed credentials are tried before they are stored. */

@@ -513,3 +513,59 @@ Deno.test("a gateway is asked again when its protocol is changed, and shows what
     assertEquals([(await put("2026-07-28")).status, discovered.length], [200, 2]);
     assertEquals((await put("1999-01-01")).status, 422);
   }));
+
+Deno.test("POST /gateways/test says what an upstream offers or why it fails, with the checks of a registration, and stores nothing", () =>
+  withAdminApi(async ({ call, upstreams, deniedHosts, discovered, store, changes }) => {
+    upstreams.set(
+      URL_1,
+      discovery({ tools: ["a", "b"], resources: ["r:1"], templates: ["r:{x}"], prompts: ["p"] }),
+    );
+    const secret = { auth_type: "bearer", auth_token: "${SECRET}" };
+    const test = (body: Record<string, unknown>) =>
+      call("POST", "/gateways/test", { body: { name: "one", url: URL_1, ...body } });
+    const { status, body } = await test(secret);
+    assertEquals([status, body.toolCount, body.resourceCount, body.promptCount], [200, 2, 2, 1]);
+    assertEquals([body.transport, body.protocolVersion], ["STREAMABLEHTTP", "2025-11-25"]);
+    assertStringIncludes(JSON.stringify(body.warnings), 'the variable \\"SECRET\\" was not expanded');
+    assertEquals(discovered[0]!.headers, [["authorization", "Bearer ${SECRET}"]]);
+    upstreams.set(URL_2, new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "one", reason: "refused" }));
+    assertEquals((await test({ url: URL_2 })).status, 502);
+    assertEquals((await test({ url: "ftp://127.0.0.1/" })).status, 422);
+    deniedHosts.add("10.0.0.1");
+    assertEquals((await test({ url: "http://10.0.0.1/mcp" })).body.detail, "10.0.0.1 is denied");
+    assertEquals([await store.gateways.list(), changes(), discovered.length], [[], 0, 2]);
+    await call("POST", "/gateways", { body: { name: "one", url: URL_1 } });
+    assertEquals((await test({ url: URL_2 })).status, 409);
+    const program = { transport: "STDIO", command: "/bin/true", url: undefined };
+    assertEquals(
+      (await call("POST", "/gateways/test", { body: { name: "p", ...program }, as: ALICE })).status,
+      403,
+    );
+  }));
+
+Deno.test("gateways are searched by the address that the caller sees, and filtered by state", () =>
+  withAdminApi(async ({ call, store }) => {
+    const url = "http://127.0.0.1:9000/secret-path?key=secret-value";
+    const register = async (name: string, url: string) =>
+      (await call("POST", "/gateways", { body: { name, url } })).body.id;
+    const one = await register("one", url);
+    const two = await register("two", URL_2);
+    const three = await register("three", `${URL_2}/3`);
+    await store.gateways.update(two, { reachable: false });
+    await call("POST", `/gateways/${three}/state?activate=false`);
+    const names = async (query: string, as?: typeof ALICE) =>
+      (await call("GET", `/admin/gateways?include_inactive=true&${query}`, { as })).body
+        .data.map(({ name }: { name: string }) => name);
+    assertEquals(await names("q=secret-path"), ["one"]);
+    assertEquals(await names("q=secret-value"), []);
+    assertEquals(await names("q=secret-path", ALICE), []);
+    assertEquals(await names("q=127.0.0.1:9000", ALICE), ["one"]);
+    assertEquals(await names("state=reachable"), ["one"]);
+    assertEquals(await names("state=unreachable"), ["two"]);
+    assertEquals(await names("state=disabled"), ["three"]);
+    await store.gateways.update(one, {
+      registration: { tries: 1, nextTryAt: "2026-01-01T00:00:00Z", isTransportOpen: false },
+    });
+    assertEquals(await names("state=failed"), ["one"]);
+    assertEquals((await call("GET", "/gateways?state=broken")).status, 422);
+  }));

@@ -16,6 +16,16 @@ export interface RegistrationOptions {
 }
 
 /**
+ * Connects to the upstream of a draft and lists it, with the checks of a registration.
+ * @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED, CONFLICT, UPSTREAM_*
+ */
+export async function tryOut(deps: AdminDeps, draft: GatewayDraft): Promise<Discovery> {
+  await deps.checkEgress(new URL(draft.row.url));
+  await refuseTaken(deps, deps.store, draft);
+  return await tried(deps, draft);
+}
+
+/**
  * Stores a new gateway. One that is switched off is stored untried.
  * @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED, CONFLICT; UPSTREAM_* if it was tried
  */

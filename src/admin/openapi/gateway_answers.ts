@@ -152,6 +152,16 @@ export const gateway = z.strictObject({
 
 export const switchedGateway = switched("gateway", gateway);
 
+const { transport: usedTransport, serverInfo, instructions, protocolVersion, protocols } = gateway.shape;
+const { toolCount, resourceCount, promptCount } = gateway.shape;
+
+export const testedGateway = z.strictObject({
+  ...{ transport: usedTransport, serverInfo, instructions, protocolVersion, protocols },
+  ...{ toolCount, resourceCount, promptCount, skippedTools },
+  ...WARNINGS,
+  durationMs: count("How long the test took, in milliseconds.", 120),
+}).describe("What an upstream offers that is not registered.");
+
 const counts = <const Kind extends string>(kind: Kind) => ({
   [`${kind}Added`]: count(`How many ${kind} are new.`, 1),
   [`${kind}Updated`]: count(`How many ${kind} have changed.`, 0),

@@ -1,9 +1,24 @@
 // The operations of /gateways and /import.
 import type { ErrorCode } from "../../base/errors.ts";
-import { importQuery, listQuery, pageQuery, refreshQuery, stateQuery, waitQuery } from "../rest/queries.ts";
+import {
+  gatewayStateQuery,
+  importQuery,
+  listQuery,
+  pageQuery,
+  refreshQuery,
+  stateQuery,
+  waitQuery,
+} from "../rest/queries.ts";
 import { gatewayCreateBody, gatewayUpdateBody, importBody } from "../rest/schemas.ts";
 import { listOf, pageOf, success } from "./answers.ts";
-import { gateway, importReport, refreshed, removedEntry, switchedGateway } from "./gateway_answers.ts";
+import {
+  gateway,
+  importReport,
+  refreshed,
+  removedEntry,
+  switchedGateway,
+  testedGateway,
+} from "./gateway_answers.ts";
 import { operations } from "./operation.ts";
 
 const ID = { id: "The id, name or slug of the gateway." };
@@ -38,7 +53,7 @@ export const gatewayOperations = {
     listGateways: {
       summary: "List gateways",
       description: "Newest first. The list has the gateways that the caller may see.",
-      query: listQuery,
+      query: listQuery.extend(gatewayStateQuery.shape),
       answers: { 200: listOf("gateways", gateway) },
     },
     createGateway: {
@@ -58,6 +73,18 @@ export const gatewayOperations = {
         },
       },
       answers: { 200: gateway },
+      errors: DISCOVERY,
+    },
+    testGateway: {
+      summary: "Try an upstream",
+      description:
+        "The gateway connects to the upstream that the body describes, as a registration does, and lists it. It stores nothing. " +
+        "A failure has the status and the words of a failed registration.",
+      body: {
+        schema: gatewayCreateBody,
+        example: { name: "time", url: "https://mcp.example.com/mcp" },
+      },
+      answers: { 200: testedGateway },
       errors: DISCOVERY,
     },
     getGateway: {
@@ -134,7 +161,7 @@ export const gatewayOperations = {
     },
     pageGateways: {
       summary: "List gateways in numbered pages",
-      query: listQuery.extend(pageQuery.shape),
+      query: listQuery.extend(gatewayStateQuery.shape).extend(pageQuery.shape),
       answers: { 200: pageOf(gateway) },
     },
   }),

@@ -35,6 +35,14 @@ export const listQuery = z.object({
 });
 export type ListQuery = z.output<typeof listQuery>;
 
+/** A further query parameter of lists of gateways. */
+export const gatewayStateQuery = z.object({
+  state: field(
+    z.enum(["reachable", "unreachable", "starting", "failed", "disabled"]).optional(),
+    "Only gateways in this state. `starting` and `failed`: the upstream has never been listed.",
+  ),
+});
+
 /** Query parameters of lists in numbered pages. */
 export const pageQuery = z.object({
   page: field(z.coerce.number().int().min(1).default(1), "The number of the page, from 1."),

@@ -45,9 +45,7 @@ export function gatewayRead(
   { counts, credentials, processCount, pending }: GatewayExtras,
   principal: Principal,
 ): Json {
-  const reader = {
-    isAdmin: row.transport === "STDIO" ? principal.isAdmin : mayChange(principal, "gateways.update", row),
-  };
+  const reader = readerOf(row, principal);
   return {
     ...entityRead(row),
     name: row.name,
@@ -85,6 +83,29 @@ export function gatewayRead(
     skippedTools: row.skipped,
     ...listWarningsRead(row.listWarnings, reader),
   };
+}
+
+/** Whoever may change a gateway reads its address whole. */
+function readerOf(row: GatewayRow, principal: Principal): Pick<Principal, "isAdmin"> {
+  const isAdmin = row.transport === "STDIO"
+    ? principal.isAdmin
+    : mayChange(principal, "gateways.update", row);
+  return { isAdmin };
+}
+
+/** The address of a gateway as the principal sees it. */
+export function shownAddress(row: GatewayRow, principal: Principal): string {
+  return shownUrl(row.url, readerOf(row, principal));
+}
+
+export type GatewayState = "reachable" | "unreachable" | "starting" | "failed" | "disabled";
+
+/** One word for `enabled`, `status` and `reachable`. */
+export function stateOf(row: GatewayRow): GatewayState {
+  if (!row.enabled) return "disabled";
+  const { status } = registrationRead(row);
+  if (status !== "ready") return status as GatewayState;
+  return row.reachable ? "reachable" : "unreachable";
 }
 
 /** The state of the registration, and when the upstream is tried again. */
