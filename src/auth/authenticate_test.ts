@@ -1,9 +1,8 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { principal } from "../../tests/support/fakes.ts";
-import { grantOf, peopleOf, userOf } from "../../tests/support/people_rows.ts";
+import { grantOf, peopleOf, type TestRows, userOf } from "../../tests/support/people_rows.ts";
 import { SluiceError } from "../base/errors.ts";
-import type { PeopleRows } from "../store/people/person_rows.ts";
 import { ANONYMOUS, Authenticator } from "./authenticate.ts";
 import { NOBODY } from "./people.ts";
 import { NO_TOKEN_CHANGES } from "./token_changes.ts";
@@ -44,7 +43,7 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
     await authenticator.authenticate(authorization ?? null);
   return {
     ...{ clock, verified, revoked, authenticator, authenticate },
-    setPeople: (rows: Partial<PeopleRows>) => people = peopleOf(rows, { now: () => clock.now() }),
+    setPeople: (rows: Partial<TestRows>) => people = peopleOf(rows, { now: () => clock.now() }),
   };
 }
 

@@ -3,7 +3,7 @@
 // tokens of `sluice token` and of other issuers need no records.
 import { SluiceError } from "../base/errors.ts";
 import { NO_TEAM } from "../store/tokens/token_rows.ts";
-import type { PeopleRows, StandingRow } from "../store/people/person_rows.ts";
+import type { PeopleRows, StandingRow, TeamRole } from "../store/people/person_rows.ts";
 import { BUILT_IN_ROLES, EVERY_PERMISSION, type RoleScope } from "./permission_table.ts";
 import { type Grants, operatorOf, type Principal, type ScopedGrant } from "./principal.ts";
 
@@ -18,8 +18,9 @@ export interface PeopleOptions {
 
 interface Person {
   readonly row: StandingRow;
-  readonly memberships: PeopleRows["members"][number][];
-  readonly assignments: PeopleRows["assignments"][number][];
+  /** The role by team id, as JSON. */
+  readonly memberships: string;
+  readonly assignments: readonly PeopleRows["assignments"][number][];
   /** Made when the person first calls, and again when one of the roles has ended. */
   rights?: Rights;
 }
@@ -35,6 +36,9 @@ const ROLE_OF_USERS = BUILT_IN_ROLES.platform_viewer;
 
 /** Members of a team have these roles in it, as in ContextForge (DEFAULT_TEAM_OWNER_ROLE, DEFAULT_TEAM_MEMBER_ROLE). */
 const ROLE_OF_MEMBERS = { owner: BUILT_IN_ROLES.team_admin, member: BUILT_IN_ROLES.viewer } as const;
+
+const NO_MEMBERSHIPS = "{}";
+const NO_ASSIGNMENTS: Person["assignments"] = [];
 
 export class People {
   readonly version: number;
@@ -53,13 +57,17 @@ export class People {
     this.#customRoles = new Map(roles.map(({ id, permissions }) => [id, permissions]));
     this.#roleIds = new Map(roles.map(({ id, name }) => [name, id]));
     this.#teamIds = new Map(teams.flatMap(({ id, slug }) => [[slug, id], [id, id]]));
+    const membershipsOf = new Map(members.map(({ userId, memberships }) => [userId, memberships]));
+    const assignmentsOf = Map.groupBy(assignments, ({ userId }) => userId);
     for (const row of users) {
-      const person: Person = { row, memberships: [], assignments: [] };
+      const person: Person = {
+        row,
+        memberships: membershipsOf.get(row.id) ?? NO_MEMBERSHIPS,
+        assignments: assignmentsOf.get(row.id) ?? NO_ASSIGNMENTS,
+      };
       this.#byEmail.set(row.email, person);
       this.#byId.set(row.id, person);
     }
-    for (const member of members) this.#byId.get(member.userId)?.memberships.push(member);
-    for (const assignment of assignments) this.#byId.get(assignment.userId)?.assignments.push(assignment);
   }
 
   /**
@@ -124,16 +132,14 @@ export class People {
     if (given.roles === null) return named;
     const memberships = given.teams.flatMap(({ team, role }) => {
       const teamId = this.#teamIds.get(team);
-      return teamId === undefined
-        ? []
-        : [{ teamId, userId: "", role: role === "owner" ? "owner" as const : "member" as const }];
+      return teamId === undefined ? [] : [[teamId, role === "owner" ? "owner" : "member"]];
     });
     const assigned = (role: string, scope: RoleScope, scopeId = "") => ({
       ...{ userId: "", roleId: this.#roleIds.get(role) ?? role, scope, scopeId, expiresAt: null },
     });
     const person: Person = {
       row: { id: "", email, isAdmin: given.isAdmin, isActive: true, tokensValidFrom: null },
-      memberships,
+      memberships: JSON.stringify(Object.fromEntries(memberships)),
       assignments: [
         ...given.roles.map((role) => assigned(role, "global")),
         ...given.teams.filter(({ role }) => role !== "owner" && role !== "member")
@@ -169,7 +175,8 @@ export class People {
     return person.rights = this.#makeRights(person, now);
   }
 
-  #makeRights({ row, memberships, assignments }: Person, now: number): Rights {
+  #makeRights({ row, memberships: text, assignments }: Person, now: number): Rights {
+    const memberships = membershipsIn(text);
     const current = assignments.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
     const granted = (scope: RoleScope, scopeId = "") =>
       current.filter((each) => each.scope === scope && each.scopeId === scopeId)
@@ -232,6 +239,13 @@ function teamsOf(
 ): readonly string[] | null {
   if (isAdmin) return isLogin ? null : teams;
   return isLogin ? memberOf : memberOf.filter((id) => teams?.includes(id) === true);
+}
+
+/** In the order of the team ids: the rights of the same memberships are the same text. */
+function membershipsIn(text: string): { readonly teamId: string; readonly role: TeamRole }[] {
+  return Object.entries<TeamRole>(JSON.parse(text))
+    .map(([teamId, role]) => ({ teamId, role }))
+    .sort((a, b) => a.teamId < b.teamId ? -1 : 1);
 }
 
 /** One grant for each list of permissions: most members of many teams have the same role in most of them. */

@@ -2,9 +2,21 @@
 import { People, type PeopleOptions } from "../../src/auth/people.ts";
 import type { PeopleRows, StandingRow } from "../../src/store/people/person_rows.ts";
 
-export function peopleOf(rows: Partial<PeopleRows>, options: Partial<PeopleOptions> = {}): People {
+export interface TestRows extends Omit<PeopleRows, "members"> {
+  readonly members: readonly ReturnType<typeof memberOf>[];
+}
+
+export function peopleOf(
+  { members = [], ...rows }: Partial<TestRows>,
+  options: Partial<PeopleOptions> = {},
+): People {
+  const byUser = Map.groupBy(members, ({ userId }) => userId);
+  const memberships = [...byUser].map(([userId, own]) => ({
+    userId,
+    memberships: JSON.stringify(Object.fromEntries(own.map(({ teamId, role }) => [teamId, role]))),
+  }));
   return new People(
-    { version: 1, users: [], members: [], teams: [], roles: [], assignments: [], ...rows },
+    { version: 1, users: [], teams: [], roles: [], assignments: [], ...rows, members: memberships },
     { platformAdminEmail: "root@x", requireUser: false, now: () => 0, ...options },
   );
 }

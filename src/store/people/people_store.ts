@@ -1,8 +1,8 @@
 // Room `people`: users, teams and their members, roles and who has them. The REST API and the command line write them; workers read
 // what decides who may do what all at once. Other rooms use `PeopleStore` and the rows.
-import { type Database, sql } from "../sql/sql.ts";
+import { type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import type { PeopleRows } from "./person_rows.ts";
-import { ASSIGNMENTS, ROLES, USERS } from "./person_tables.ts";
+import { ASSIGNMENTS, ROLES } from "./person_tables.ts";
 import { type Everybody, readEverybody } from "./everybody.ts";
 import { OneTimeTokens } from "./one_time_tokens.ts";
 import { type RightsSet, setGivenRights } from "./given_rights.ts";
@@ -26,6 +26,20 @@ export interface PeopleStore {
   readEverybody(): Promise<Everybody>;
 }
 
+interface StandingRecord {
+  readonly id: string;
+  readonly email: string;
+  readonly is_admin: number;
+  readonly is_active: number;
+  readonly tokens_valid_from: number | string | null;
+}
+
+/** The roles of a user by team id, as one text: a row for each membership would cost a large installation seconds at each write. */
+const MEMBERSHIPS: Readonly<Record<Database["dialect"], SqlQuery>> = {
+  sqlite: sql`json_group_object(team_id, role)`,
+  postgres: sql`json_object_agg(team_id, role)::text`,
+};
+
 export function createPeopleStore(database: Database, now: () => Date): PeopleStore {
   const readVersion = async () => {
     const [row] = await database.query<{ people_version: number }>(
@@ -43,11 +57,14 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
     readVersion,
     readEverybody: () => readEverybody(database),
     async read() {
-      const users = await database.query<Record<string, unknown>>(
+      // Not by Table.decode(), which looks at every column of the table: there may be many users.
+      const users = await database.query<StandingRecord>(
         sql`SELECT id, email, is_admin, is_active, tokens_valid_from FROM users`,
       );
-      const members = await database.query<{ team_id: string; user_id: string; role: "owner" | "member" }>(
-        sql`SELECT team_id, user_id, role FROM team_members ORDER BY team_id, user_id`,
+      const members = await database.query<{ user_id: string; memberships: string }>(
+        sql`SELECT user_id, ${
+          MEMBERSHIPS[database.dialect]
+        } AS memberships FROM team_members GROUP BY user_id`,
       );
       const teams = await database.query<{ id: string; slug: string }>(
         sql`SELECT id, slug FROM teams WHERE is_personal = 0`,
@@ -60,11 +77,14 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
       );
       return {
         version: await readVersion(),
-        users: users.map((record) => {
-          const { id, email, isAdmin, isActive, tokensValidFrom } = USERS.decode(record);
-          return { id, email, isAdmin, isActive, tokensValidFrom };
-        }),
-        members: members.map(({ team_id, user_id, role }) => ({ teamId: team_id, userId: user_id, role })),
+        users: users.map((record) => ({
+          id: record.id,
+          email: record.email,
+          isAdmin: Number(record.is_admin) !== 0,
+          isActive: Number(record.is_active) !== 0,
+          tokensValidFrom: record.tokens_valid_from === null ? null : Number(record.tokens_valid_from),
+        })),
+        members: members.map(({ user_id, memberships }) => ({ userId: user_id, memberships })),
         teams,
         roles: roles.map((record) => {
           const { id, name, permissions } = ROLES.decode(record);

@@ -111,7 +111,8 @@ export interface SsoSessionRow {
 export interface PeopleRows {
   readonly version: number;
   readonly users: readonly StandingRow[];
-  readonly members: readonly Pick<MemberRow, "teamId" | "userId" | "role">[];
+  /** One for each user in teams: the role by team id, as JSON, which is read when the user calls. */
+  readonly members: readonly { readonly userId: string; readonly memberships: string }[];
   /** Shared teams. */
   readonly teams: readonly Pick<TeamRow, "id" | "slug">[];
   readonly roles: readonly Pick<RoleRow, "id" | "name" | "permissions">[];

@@ -359,6 +359,14 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "exports of the audit trail",
     statements: [sql`CREATE TABLE audit_exports (sink TEXT NOT NULL PRIMARY KEY, sequence BIGINT NOT NULL)`],
   },
+  {
+    name: "members by user",
+    // It has all that workers read of memberships, so that the table itself is not looked at.
+    statements: [
+      sql`CREATE INDEX team_members_roles ON team_members (user_id, team_id, role)`,
+      sql`DROP INDEX team_members_user_id`,
+    ],
+  },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */
