@@ -158,6 +158,22 @@ Deno.test("ProviderClient says what is wrong with a provider, and asks it no mor
   assertEquals(await fault(start), "SSO_PROVIDER_FAILED: it answered HTTP 503");
 });
 
+Deno.test("ProviderClient tells a person nothing of the network that a failure names", async () => {
+  const { client, lies } = await lyingProvider();
+  const cause = new SluiceError("EGRESS_DENIED", { reason: "10.1.2.3 is a private address" });
+  lies.answers["/.well-known/openid-configuration"] = () => {
+    throw cause;
+  };
+  const error = await assertRejects(
+    async () => client.authorizationUrl(await client.bind("https://g/cb")),
+    SluiceError,
+  );
+  assertEquals([error.message, error.cause], [
+    "Sign-in with Main failed: the gateway cannot reach it",
+    cause,
+  ]);
+});
+
 Deno.test("ProviderClient.identify() takes userinfo of the same person alone", async () => {
   const { signIn, lies } = await lyingProvider();
   lies.claims = { email: undefined };

@@ -128,8 +128,8 @@ export class SsoEndpoint implements Endpoint {
     return Response.json(listed, { headers: NO_STORE });
   }
 
-  async #start({ request, info }: Exchange, { sso, id, base }: Asked): Promise<Response> {
-    await this.#requireAttempt(request, info);
+  /** Keeps nothing, so that only the end counts as an attempt: a company's people may share an address. */
+  async #start({ request }: Exchange, { sso, id, base }: Asked): Promise<Response> {
     const { searchParams: query } = new URL(request.url);
     const redirectUri = `${base}${SSO_PATH}callback/${id}`;
     const asked = query.get("redirect_uri");

@@ -50,7 +50,7 @@ export const SSO_OPERATIONS: readonly EndpointOperation[] = [
       ),
     }),
     answers: { 200: started, 302: null },
-    errors: ["INVALID_REQUEST", "RATE_LIMITED", "SSO_PROVIDER_FAILED"],
+    errors: ["INVALID_REQUEST", "SSO_PROVIDER_FAILED"],
   },
   {
     ...common,
