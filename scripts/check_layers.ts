@@ -48,6 +48,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   catalog: [["snapshot"], ["overlay"], ["."]],
   admin: [
     ["rest"],
+    ["configurations"],
     ["openapi"],
     ["pages"],
     ["gateways", "servers", "entities", "people", "approvals"],

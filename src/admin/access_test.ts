@@ -185,7 +185,7 @@ Deno.test("every other route needs its permission, whatever the caller", () =>
           const isAllowed = hasSomewhere(name, route.permission, limits) && token !== "for another server";
           const label = `${route.method} ${route.path} by ${name}, token ${token}`;
           // Administrators revoke tokens that the gateway has never seen.
-          const isUnknown = /^\/(teams|auth|rbac|quotas)\/.*\{/.test(route.path) ||
+          const isUnknown = /^\/(teams|auth|rbac|quotas|import)\/.*\{/.test(route.path) ||
             (/^\/tokens\/.*\{/.test(route.path) && route.method !== "POST" &&
               !(route.method === "DELETE" && (name === "ada" || name === "key")));
           if (isAllowed && isUnknown) assertEquals([label, answer.status], [label, 404]);

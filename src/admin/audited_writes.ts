@@ -12,13 +12,21 @@ import type { AdminRequest, AdminResponse, Call, Handler } from "./rest/deps.ts"
 import type { Route } from "./routes.ts";
 
 /** Operations that are no reads by their method, and change nothing. */
-const CHANGE_NOTHING: ReadonlySet<string> = new Set(["renderPrompt", "registerClient", "checkPermission"]);
+const CHANGE_NOTHING: ReadonlySet<string> = new Set([
+  "renderPrompt",
+  "registerClient",
+  "exportSelection",
+  "checkPermission",
+]);
 
 /** Values of a path that are secrets. */
 const SECRET_PARAMETERS: ReadonlySet<string> = new Set(["token"]);
 
 /** The reads of what is changed, where the path does not tell. */
-const READ_AT: Readonly<Record<string, string>> = { importMcpServers: "/gateways" };
+const READ_AT: Readonly<Record<string, string>> = {
+  importMcpServers: "/gateways",
+  importConfiguration: "/gateways",
+};
 
 /** In place of reads that ask an upstream. */
 const OTHER_READERS: Readonly<Record<string, Handler>> = {

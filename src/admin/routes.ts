@@ -15,6 +15,7 @@ const resources = () => import("./entities/resource_routes.ts");
 const prompts = () => import("./entities/prompt_routes.ts");
 const servers = () => import("./servers/server_routes.ts");
 const imports = () => import("./imports/import_routes.ts");
+const transfer = () => import("./transfer/transfer_routes.ts");
 const tags = () => import("./entities/tag_routes.ts");
 const tokenReads = () => import("./tokens/token_reads.ts");
 const tokenWrites = () => import("./tokens/token_writes.ts");
@@ -74,6 +75,10 @@ export const ROUTES: readonly Route[] = [
   kept("/tags", "tags.read", on(tags, "listTags")),
   kept("/tags/{tag}/entities", "tags.read", on(tags, "listTagged")),
 
+  route("GET", "/export", "admin.export", on(transfer, "exportConfiguration")),
+  route("POST", "/export/selective", "admin.export", on(transfer, "exportSelection")),
+  route("POST", "/import", "admin.import", on(transfer, "importConfiguration")),
+  route("GET", "/import/status/{id}", "admin.import", on(transfer, "getImportStatus")),
   route("POST", "/import/mcp-servers", "gateways.create", on(imports, "importMcpServers")),
 
   kept("/tools", "tools.read", on(tools, "listTools")),

@@ -48,6 +48,8 @@ const TABLE = {
   "admin.system_config": { allows: "read diagnostics, drain the session pool", isGlobal: true },
   "admin.security_audit": { allows: "read the audit trail", isGlobal: true },
   "admin.quotas": { allows: "read and set quotas", isGlobal: true },
+  "admin.export": { allows: "export the configuration", isGlobal: true },
+  "admin.import": { allows: "import a configuration", isGlobal: true },
   "admin.user_management": {
     allows: "manage users, roles and who has them, and the tokens of everybody",
     isGlobal: true,

@@ -42,6 +42,8 @@ Deno.test("The built-in roles grant ever more, from platform_viewer to team_admi
   assertEquals(
     PERMISSIONS.filter((each) => !ranks.at(-1)!.includes(each)).toSorted(),
     [
+      "admin.export",
+      "admin.import",
       "admin.metrics",
       "admin.quotas",
       "admin.security_audit",

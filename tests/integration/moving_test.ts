@@ -92,6 +92,83 @@ Deno.test("what ContextForge 1.0.0-RC1 has moves in, while the database is in us
   assertAlike(await answersOf((...request) => sluice.api(...request), made), alike);
 });
 
+Deno.test("ContextForge's export is imported; what Sluice exports makes the same of a fresh gateway, with sealed credentials", async () => {
+  await using upstreams = new OrganisationUpstreams();
+  await using folder = await movingFolder("1_0_7", upstreams);
+  const { fixture: { made, exported } } = folder;
+  const env = { JWT_SECRET_KEY: JWT_SECRET, AUTH_ENCRYPTION_SECRET: ENCRYPTION_SECRET };
+  await using first = await Sluice.start({ env });
+  const theirs = { import_data: exported, rekey_secret: ENCRYPTION_SECRET };
+  const dry = await first.api("POST", "/import", { ...theirs, dry_run: true });
+  assertEquals([dry.status, (await first.api("GET", "/gateways")).body], [200, []]);
+  const { status, body } = await first.api("POST", "/import", theirs);
+  assertEquals([status, body.status, body.progress.created], [200, "completed", 6]);
+  assertStringIncludes(body.errors.join(), "tool weather");
+  // The next worker has the status too.
+  for (let i = 0; i < 4; i++) {
+    assertEquals((await first.api("GET", `/import/status/${body.import_id}`)).body, body);
+  }
+  const desk = (await first.api("GET", `/servers/${made.servers.desk}`)).body;
+  assertEquals(desk.name, "Desk");
+  assertEquals((await first.api("POST", "/import", theirs)).body.progress.updated, 0);
+  const call = async (sluice: Sluice) =>
+    (await sluice.rpc("tools/call", { name: "basic-open-ticket", arguments: { title: "x" } })).body.result
+      .content[0].text;
+  assertEquals(await call(first), 'open_ticket {"title":"x"}');
+
+  const tool = (await first.api("GET", "/tools")).body.find(({ name }: { name: string }) =>
+    name === "tickets-open-ticket"
+  );
+  await first.api("PUT", `/tools/${tool.id}`, {
+    custom_name: "new_ticket",
+    description: "Ours",
+    timeout_ms: 5_000,
+  });
+  await first.api("PUT", `/servers/${made.servers.desk}`, {
+    associated_tools: [tool.id],
+    naming: "original",
+    instructions: "Be kind",
+  });
+  const plain = await first.api("GET", "/export?include_inactive=true");
+  const sealed = await first.api("POST", "/export/selective", { passphrase: "correct horse battery" });
+  for (const { status, body } of [plain, sealed]) {
+    assertEquals(status, 200);
+    assertEquals(/upstream-(token|password|key|parameter)/.test(JSON.stringify(body)), false);
+  }
+  await using second = await Sluice.start({
+    env: { AUTH_ENCRYPTION_SECRET: "another-secret-of-the-second-gateway-0123456789" },
+  });
+  const wrong = await second.api("POST", "/import", {
+    import_data: sealed.body,
+    rekey_secret: "wrong passphrase",
+    dry_run: true,
+  });
+  assertStringIncludes(wrong.body.warnings.join(), "cannot be opened");
+  const done = await second.api("POST", "/import", {
+    import_data: sealed.body,
+    rekey_secret: "correct horse battery",
+  });
+  assertEquals([done.status, done.body.errors], [200, []]);
+  const listed = async () =>
+    (await second.api("GET", "/gateways")).body.every(
+      // ContextForge leaves the parameters of the query out of its file.
+      ({ name, reachable }: { name: string; reachable: boolean }) => reachable || name === "Query",
+    );
+  await waitFor(listed, { what: "the imported upstreams to be listed" });
+  assertEquals(await call(second), 'open_ticket {"title":"x"}');
+  const again = await second.api("GET", "/export?include_inactive=true");
+  const timeless = (file: { entities: unknown }) =>
+    JSON.parse(JSON.stringify(file.entities).replaceAll(/"(updated_at|last_modified)":"[^"]*"/g, '"$1":""'));
+  assertEquals(timeless(again.body), timeless(plain.body));
+  const repeated = await second.api("POST", "/import", {
+    import_data: plain.body,
+    conflict_strategy: "fail",
+  });
+  assertEquals(repeated.status, 409); // The credentials are not in this file.
+  const one = await first.api("POST", "/export/selective", { servers: ["Desk"] });
+  assertEquals([one.body.entities.servers.length, one.body.entities.gateways.length], [1, 1]);
+});
+
 interface MovingFolder extends AsyncDisposable {
   readonly cwd: string;
   readonly fixture: Fixture;

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { contextForgeBundle } from "../../src/admin/contextforge/contextforge_bundle.ts";
 import type { PlanLine } from "../../src/admin/transfer/planning.ts";
 import { runImport } from "../../src/admin/transfer/run_import.ts";
-import type { Strategy } from "../../src/admin/transfer/strategy.ts";
+import type { Strategy } from "../../src/admin/configurations/transfer_schemas.ts";
 import { EgressGuard } from "../../src/base/egress/egress_guard.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { movingReport } from "../../src/cli/import/moving_report.ts";

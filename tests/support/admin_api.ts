@@ -20,6 +20,7 @@ import { migrate } from "../../src/store/sql/migrate.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import { createSecretBox } from "../../src/store/secret_box.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
+import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import type { Discovery } from "../../src/store/registry/rows.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import type { Route } from "../../src/admin/routes.ts";
@@ -166,6 +167,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     sso: null,
     auditTrail,
     auditRecords,
+    importReports: new MemoryCache(systemClock),
     people: () => people.now,
     toolNames: { separator: "-", maxLength: 64 },
     ready: () => Promise.resolve({ ready: false, reasons: ["database: gone"] }),

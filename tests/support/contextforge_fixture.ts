@@ -26,6 +26,8 @@ const TABLES = [
 export interface Fixture {
   readonly made: Made;
   readonly answers: Record<string, unknown>;
+  /** The answer to GET /export. */
+  readonly exported: Record<string, unknown>;
 }
 
 /** The text of the tables of a database file, with the names of the upstreams in place of their ports. */

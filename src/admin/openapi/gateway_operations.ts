@@ -1,4 +1,12 @@
-// The operations of /gateways and /import.
+// The operations of /gateways, /export and /import.
+import {
+  exportAnswer,
+  exportQuery,
+  importAnswer,
+  importRequest,
+  selectiveBody,
+  selectiveQuery,
+} from "../configurations/transfer_schemas.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import {
   gatewayStateQuery,
@@ -163,6 +171,40 @@ export const gatewayOperations = {
       summary: "List gateways in numbered pages",
       query: listQuery.extend(gatewayStateQuery.shape).extend(pageQuery.shape),
       answers: { 200: pageOf(gateway) },
+    },
+  }),
+  ...operations("Transfer", {
+    exportConfiguration: {
+      summary: "Export the configuration",
+      description:
+        "What the caller sees of upstreams, their entries and virtual servers. Credentials are left out.",
+      query: exportQuery,
+      answers: { 200: exportAnswer },
+    },
+    exportSelection: {
+      summary: "Export a selection, or everything with sealed credentials",
+      query: selectiveQuery,
+      body: { schema: selectiveBody, example: { servers: ["Travel"] } },
+      answers: { 200: exportAnswer },
+    },
+    importConfiguration: {
+      summary: "Import a configuration",
+      description:
+        "Takes exports of this program and of ContextForge. A second import of the same file changes nothing.",
+      body: {
+        schema: importRequest,
+        example: {
+          import_data: { version: "1", exported_at: "2026-01-01T00:00:00Z", entities: {} },
+          dry_run: true,
+        },
+      },
+      answers: { 200: importAnswer },
+      errors: ["CONFLICT"],
+    },
+    getImportStatus: {
+      summary: "Get the status of an import",
+      path: { id: "The id of the import." },
+      answers: { 200: importAnswer },
     },
   }),
   ...operations("Import", {

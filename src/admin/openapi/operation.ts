@@ -13,6 +13,7 @@ export const TAGS = {
   Servers:
     "Virtual servers: selections of tools, resources and prompts, each with an MCP endpoint of its own.",
   Tags: "Tags of all entities.",
+  Transfer: "Configurations that move from one gateway to another, in ContextForge's shape.",
   Import: "Registers the servers of an MCP client's configuration file.",
   Logins: "Logins with email and password.",
   Users: "The records of users.",

@@ -101,6 +101,12 @@ export interface AdminDeps {
   /** Users, teams and roles as this worker knows them. */
   people(): People;
   readonly toolNames: ToolNameRules;
+  /** The statuses of imports, for all workers and replicas. */
+  readonly importReports: {
+    get(key: string): Promise<string | null>;
+    put(key: string, value: string, ttlMs: number): Promise<void>;
+    sweep(): Promise<number>;
+  };
   /** null: AUDIT_TRAIL_ENABLED=false. */
   readonly auditTrail: AuditTrail | null;
   /** What the trail has. */

@@ -27,7 +27,7 @@ import {
   type PlanLine,
   type Planning,
 } from "./planning.ts";
-import type { Strategy } from "./strategy.ts";
+import type { Strategy } from "../configurations/transfer_schemas.ts";
 
 /** What the registry has. */
 export interface Present {
@@ -143,7 +143,12 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
     planning,
   );
   const gatewayIds = new Map([...places].map(([sourceId, { id }]) => [sourceId, id]));
-  const ids = { toolIds: tools.ids, resourceIds: resources.ids, promptIds: prompts.ids, gatewayIds };
+  const ids = {
+    toolIds: withPresent(tools.ids, present.tools),
+    resourceIds: withPresent(resources.ids, present.resources),
+    promptIds: withPresent(prompts.ids, present.prompts),
+    gatewayIds: withPresent(gatewayIds, present.gateways),
+  };
   const servers = planServers(bundle.servers, present.servers, ids, placed, planning, isOwnExport);
   const revocations = bundle.revocations.filter((item) => {
     const isKnown = present.revoked.has(item.row.jti);
@@ -223,6 +228,14 @@ async function planGateways(
     places.set(item.row.id, { id: found!.id, slug: slugify(name), state });
   }
   return { plan: { inserts, updates }, places };
+}
+
+/** Also the ids of what is here already: a server may come without its members. */
+function withPresent(
+  ids: ReadonlyMap<string, string>,
+  present: readonly EntityRow[],
+): ReadonlyMap<string, string> {
+  return new Map([...present.map(({ id }): [string, string] => [id, id]), ...ids]);
 }
 
 /** A transport that was found by trial is no difference. */

@@ -1,7 +1,7 @@
 // The decision about one item of an import: whether the registry has it, has another in its place, or has none.
 import type { AdminDeps } from "../rest/deps.ts";
 import type { Item, ItemKind, LeftOut } from "./bundle.ts";
-import type { Strategy } from "./strategy.ts";
+import type { Strategy } from "../configurations/transfer_schemas.ts";
 
 /** taken: it is new here. skipped: something else has its place, and stays. left_out: it cannot be taken. */
 export type Outcome = "taken" | "changed" | "unchanged" | "skipped" | "left_out";

@@ -8,7 +8,7 @@ import type { AdminDeps } from "../rest/deps.ts";
 import type { Bundle } from "./bundle.ts";
 import { makePlan, NOTHING_PRESENT, type Plan, type PlanOptions, readPresent } from "./plan.ts";
 import type { PlanLine } from "./planning.ts";
-import type { Strategy } from "./strategy.ts";
+import type { Strategy } from "../configurations/transfer_schemas.ts";
 
 export interface ImportOptions {
   readonly strategy: Strategy;

@@ -4,7 +4,7 @@ import { contextForgeBundle } from "../../admin/contextforge/contextforge_bundle
 import { urlOf } from "../../admin/contextforge/source_database.ts";
 import type { PlanLine } from "../../admin/transfer/planning.ts";
 import { runImport } from "../../admin/transfer/run_import.ts";
-import { isStrategy, STRATEGIES } from "../../admin/transfer/strategy.ts";
+import { isStrategy, STRATEGIES } from "../../admin/configurations/transfer_schemas.ts";
 import { EgressGuard } from "../../base/egress/egress_guard.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { readFault } from "../../base/file_error.ts";

@@ -39,7 +39,7 @@ export interface AdminParts {
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
   readonly ready: () => Promise<Readiness>;
   readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts" | "apiTokens" | "people" | "sso">;
-  readonly audit: Pick<AdminDeps, "auditTrail" | "auditRecords">;
+  readonly audit: Pick<AdminDeps, "auditTrail" | "auditRecords" | "importReports">;
   readonly startedAt: Date;
 }
 

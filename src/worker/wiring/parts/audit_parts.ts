@@ -1,4 +1,4 @@
-// Makes the audit trail of a worker.
+// Makes the audit trail of a worker, and the statuses of imports.
 import type { AdminDeps } from "../../../admin/rest/deps.ts";
 import type { ConfigFileChanges } from "../../../admin/imports/config_file_sync.ts";
 import type { Config } from "../../../config/schema.ts";
@@ -6,6 +6,7 @@ import { CallAudit } from "../../../proxy/call/call_audit.ts";
 import { changesBetween, operatorRecord } from "../../../store/audit/audit_record.ts";
 import { AuditRecords } from "../../../store/audit/audit_records.ts";
 import { AuditTrail } from "../../../store/audit/audit_trail.ts";
+import { CacheRecords } from "../../../store/cache_records.ts";
 import type { Database } from "../../../store/sql/sql.ts";
 import type { Log } from "../../../telemetry/log.ts";
 import type { Metrics } from "../../../telemetry/metrics.ts";
@@ -16,7 +17,7 @@ export interface AuditDeps {
   readonly metrics: Metrics;
 }
 
-export interface AuditParts extends Pick<AdminDeps, "auditTrail" | "auditRecords"> {
+export interface AuditParts extends Pick<AdminDeps, "auditTrail" | "auditRecords" | "importReports"> {
   /** null: AUDIT_TRAIL_ENABLED=false. */
   readonly callAudit: CallAudit | null;
   /** The registry follows the configuration file of MCP_CONFIG. */
@@ -25,8 +26,15 @@ export interface AuditParts extends Pick<AdminDeps, "auditTrail" | "auditRecords
 
 export function createAudit(config: Config, { database, log, metrics }: AuditDeps): AuditParts {
   const auditRecords = new AuditRecords(database);
+  const importReports = new CacheRecords(database);
   if (!config.auditTrailEnabled) {
-    return { auditTrail: null, auditRecords, callAudit: null, fileApplied: () => Promise.resolve() };
+    return {
+      auditTrail: null,
+      auditRecords,
+      importReports,
+      callAudit: null,
+      fileApplied: () => Promise.resolve(),
+    };
   }
   const count = metrics.counter("sluice_audit_records_total");
   const auditTrail = new AuditTrail({
@@ -41,6 +49,7 @@ export function createAudit(config: Config, { database, log, metrics }: AuditDep
   return {
     auditTrail,
     auditRecords,
+    importReports,
     callAudit: new CallAudit(auditTrail, config.auditToolCalls),
     fileApplied: async (source, { registered, changed, removed }) => {
       if (registered.length + changed.length + removed.length === 0) return;

@@ -1,0 +1,225 @@
+// Makes an import of an exported file: one of this gateway, or one of ContextForge, which has no ids, and no tools of upstreams.
+import { requireOperator } from "../../auth/rbac.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { isObject } from "../../mcp/json_rpc.ts";
+import { SESSION_REVISIONS } from "../../mcp/revisions.ts";
+import type { PromptRow, ResourceRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
+import { newId } from "../../store/sql/new_id.ts";
+import type { Credentials } from "../../upstream/credentials.ts";
+import type { AdminDeps } from "../rest/deps.ts";
+import {
+  type Bundle,
+  type EntryItem,
+  type GatewayItem,
+  type Item,
+  type LeftOut,
+  NO_PEOPLE,
+} from "./bundle.ts";
+import { contextForgeSecrets, credentialsOfHeaders } from "./contextforge_secrets.ts";
+import { promptItem, resourceItem, toolItem } from "./entry_items.ts";
+import { gatewayItem } from "./gateway_items.ts";
+import { type Fields, isId, textOf, Unfit } from "./item_fields.ts";
+import { isSealedHere, openWith } from "./passphrase.ts";
+import { serverItem } from "./server_items.ts";
+
+export interface FileOptions {
+  /** The passphrase of the file, or the AUTH_ENCRYPTION_SECRET of its ContextForge; null: credentials are dropped. */
+  readonly secret: string | null;
+  /** Names, URIs or ids by kind; null: everything. */
+  readonly selected: Readonly<Record<string, readonly string[]>> | null;
+  /** The ids of tools that are here, by their names: ContextForge names the tools of its servers. */
+  readonly toolIds: ReadonlyMap<string, string>;
+}
+
+type Open = (sealed: string) => Promise<Credentials | null>;
+
+/** @throws {SluiceError} FORBIDDEN if the file has programs to start, and the caller is no administrator */
+export async function bundleOfFile(
+  deps: Pick<AdminDeps, "checkEgress" | "now">,
+  principal: Principal,
+  file: Fields,
+  { secret, selected, toolIds }: FileOptions,
+): Promise<Bundle> {
+  const entities = isObject(file.entities) ? file.entities : {};
+  const leftOut: LeftOut[] = [];
+  const now = deps.now().toISOString();
+  const listed = (kind: string): Fields[] => {
+    const list = entities[kind];
+    const wanted = selected?.[kind];
+    if (!Array.isArray(list) || (selected !== null && wanted === undefined)) return [];
+    return list.filter(isObject).filter((entity) =>
+      wanted === undefined || [entity.id, entity.name, entity.uri].some((key) => wanted.includes(String(key)))
+    );
+  };
+  const taken = <Made>(kind: LeftOut["kind"], entity: Fields, make: () => Made): Made[] => {
+    try {
+      return [make()];
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error;
+      leftOut.push({
+        kind,
+        label: String(entity.name ?? entity.uri ?? "").slice(0, 255),
+        reason: error.message,
+      });
+      return [];
+    }
+  };
+  const open = await opening(file, secret);
+  const gateways: GatewayItem[] = [];
+  for (const entity of listed("gateways")) {
+    if (textOf(entity.transport)?.toUpperCase() === "STDIO") {
+      requireOperator(principal, "an upstream that is a program");
+    }
+    const { credentials, note } = await credentialsOf(entity, open);
+    try {
+      const item = await gatewayItem(deps, gatewayFields(entity), credentials);
+      gateways.push(note === null ? item : { ...item, notes: [...item.notes, note] });
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error;
+      leftOut.push({ kind: "gateway", label: String(entity.name).slice(0, 255), reason: error.message });
+    }
+  }
+  const source = (entity: Fields, fields: Fields) => {
+    if (!isObject(entity.definition) || textOf(entity.gateway_id) === null) {
+      throw new Unfit("it has no upstream in this file: an upstream brings it, or it is not supported yet");
+    }
+    if (!isId(entity.id)) throw new Unfit("its id is none");
+    return {
+      fields: { ...sharedFields(entity), gateway_id: entity.gateway_id, ...fields },
+      definition: JSON.stringify(entity.definition),
+      revision: SESSION_REVISIONS[0]!,
+      position: Number.isSafeInteger(entity.position) ? Number(entity.position) : 0,
+      now,
+    };
+  };
+  const tools: EntryItem<ToolRow>[] = listed("tools").flatMap((entity) =>
+    taken("tool", entity, () =>
+      toolItem(source(entity, {
+        registry_name: entity.registry_name,
+        custom_name: entity.custom_name,
+        display_name: entity.displayName,
+        description: entity.description,
+        timeout_ms: entity.timeout_ms,
+      })))
+  );
+  const prompts: EntryItem<PromptRow>[] = listed("prompts").flatMap((entity) =>
+    taken("prompt", entity, () =>
+      promptItem(source(entity, {
+        registry_name: entity.registry_name,
+        custom_name: entity.custom_name,
+        display_name: entity.display_name,
+        description: entity.description,
+      })))
+  );
+  const resources: EntryItem<ResourceRow>[] = listed("resources").flatMap((entity) =>
+    taken("resource", entity, () =>
+      resourceItem(
+        entity.is_template === true ? "template" : "resource",
+        source(entity, {
+          name: entity.custom_name,
+          description: entity.description,
+          mime_type: entity.mime_type,
+        }),
+      ))
+  );
+  const servers: Item<ServerRow>[] = listed("servers").flatMap((entity) =>
+    taken(
+      "server",
+      entity,
+      () =>
+        serverItem(
+          { ...entity, ...sharedFields(entity), id: serverId(entity) },
+          membersOf(entity, toolIds),
+          now,
+        ),
+    )
+  );
+  if (Array.isArray(entities.roots) && entities.roots.length > 0) {
+    leftOut.push({
+      kind: "other",
+      label: `${entities.roots.length} roots`,
+      reason: "clients name their roots themselves",
+    });
+  }
+  return { ...NO_PEOPLE, gateways, tools, resources, prompts, servers, leftOut };
+}
+
+function sharedFields(entity: Fields): Fields {
+  const { tags, visibility, team_id, owner_email, created_at, updated_at, created_by } = entity;
+  return {
+    ...{ tags, visibility, team_id, owner_email, created_at, updated_at, created_by },
+    id: isId(entity.id) ? entity.id : newId(),
+    enabled: entity.is_active !== false,
+  };
+}
+
+function gatewayFields(entity: Fields): Fields {
+  const { url, command, args, cwd, ...others } = entity;
+  const isProgram = textOf(entity.transport)?.toUpperCase() === "STDIO";
+  const headers = Array.isArray(entity.passthrough_headers) && entity.passthrough_headers.length === 0
+    ? null
+    : entity.passthrough_headers;
+  return {
+    ...others,
+    ...sharedFields(entity),
+    ...isProgram ? { command, args, cwd } : { url },
+    passthrough_headers: isProgram ? undefined : headers,
+    ca_certificate: isProgram ? undefined : entity.ca_certificate,
+    auth_type: undefined,
+  };
+}
+
+/** ContextForge has a server's id only in its addresses. */
+function serverId(entity: Fields): string {
+  if (isId(entity.id)) return entity.id;
+  return /\/servers\/([A-Za-z0-9_-]{1,64})\/sse$/.exec(textOf(entity.sse_endpoint) ?? "")?.[1] ?? newId();
+}
+
+function membersOf(entity: Fields, toolIds: ReadonlyMap<string, string>) {
+  const list = (value: unknown) =>
+    Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
+  const named = list(entity.tool_ids).map((name) => toolIds.get(name) ?? name);
+  return {
+    toolIds: entity.associated_tool_ids === undefined ? named : list(entity.associated_tool_ids),
+    resourceIds: list(entity.associated_resource_ids),
+    promptIds: list(entity.associated_prompt_ids),
+    gatewayIds: list(entity.associated_gateway_ids),
+  };
+}
+
+/** null: there is no secret. */
+async function opening(
+  file: Fields,
+  secret: string | null,
+): Promise<{ ours: Open | null; theirs: Open | null }> {
+  if (secret === null) return { ours: null, theirs: null };
+  const salt = isObject(file.encryption) ? textOf(file.encryption.salt) : null;
+  const sealed = await contextForgeSecrets(secret);
+  return {
+    ours: salt === null || !/^[A-Za-z0-9+/=]{8,200}$/.test(salt) ? null : await openWith(secret, salt),
+    theirs: async (text) => {
+      const headers = await sealed(text);
+      return headers === null ? null : credentialsOfHeaders(headers);
+    },
+  };
+}
+
+async function credentialsOf(
+  entity: Fields,
+  { ours, theirs }: { readonly ours: Open | null; readonly theirs: Open | null },
+): Promise<{ credentials: Credentials | null; note: string | null }> {
+  const sealed = textOf(entity.auth_value);
+  const hasType = textOf(entity.auth_type) !== null && entity.auth_type !== "none";
+  if (sealed === null) {
+    return {
+      credentials: null,
+      note: hasType ? "its credentials are not in the file: give them anew" : null,
+    };
+  }
+  const open = isSealedHere(sealed) ? ours : theirs;
+  const credentials = await open?.(sealed) ?? null;
+  const note = credentials === null
+    ? "its credentials cannot be opened: send the secret in rekey_secret"
+    : null;
+  return { credentials, note };
+}

@@ -1,0 +1,163 @@
+// GET /export, POST /export/selective, POST /import and GET /import/status/{id}.
+import { requireOperator } from "../../auth/rbac.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import { newId } from "../../store/sql/new_id.ts";
+import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
+import { fault, refuse, validated } from "../rest/faults.ts";
+import type { Bundle } from "./bundle.ts";
+import { EXPORTED_KINDS, type ExportedKind, exportFile } from "./export_file.ts";
+import { bundleOfFile, type FileOptions } from "./import_file.ts";
+import { sealWith } from "./passphrase.ts";
+import type { PlanLine } from "./planning.ts";
+import { runImport } from "./run_import.ts";
+import {
+  exportQuery,
+  importRequest,
+  selectiveBody,
+  selectiveQuery,
+} from "../configurations/transfer_schemas.ts";
+
+/** How long the status of an import can be read. */
+const STATUS_TTL_MS = 24 * 60 * 60 * 1000;
+/** Errors, and warnings, of one status. */
+const MAX_TEXTS = 500;
+
+export async function exportConfiguration(call: Call): Promise<AdminResponse> {
+  const query = validated(exportQuery, Object.fromEntries(call.query), ["query"]);
+  const isWanted = (kind: ExportedKind) =>
+    (query.types?.includes(kind) ?? true) && query.exclude_types?.includes(kind) !== true;
+  return ok(
+    await exportFile(call.deps, call.principal, {
+      kinds: EXPORTED_KINDS.filter(isWanted),
+      tags: query.tags ?? [],
+      includeInactive: query.include_inactive,
+      includeDependencies: query.include_dependencies,
+      selections: null,
+      sealing: null,
+    }),
+  );
+}
+
+export async function exportSelection(call: Call): Promise<AdminResponse> {
+  const query = validated(selectiveQuery, Object.fromEntries(call.query), ["query"]);
+  const { passphrase, ...selections } = validated(selectiveBody, await call.body() ?? {}, ["body"]);
+  const isSelective = Object.keys(selections).length > 0;
+  if (!isSelective && passphrase === undefined) {
+    refuse([fault(["body"], "name what to export, or give a passphrase to export everything", "missing")]);
+  }
+  if (passphrase !== undefined) requireOperator(call.principal, "an export of credentials");
+  return ok(
+    await exportFile(call.deps, call.principal, {
+      kinds: EXPORTED_KINDS,
+      tags: [],
+      includeInactive: true,
+      includeDependencies: query.include_dependencies,
+      selections: isSelective ? selections : null,
+      sealing: passphrase === undefined ? null : await sealWith(passphrase),
+    }),
+  );
+}
+
+export async function importConfiguration(call: Call): Promise<AdminResponse> {
+  const { deps, principal } = call;
+  const startedAt = deps.now().toISOString();
+  const request = validated(importRequest, await call.body(), ["body"]);
+  const file = request.import_data;
+  const options = (toolIds: ReadonlyMap<string, string>): FileOptions => ({
+    secret: request.rekey_secret ?? null,
+    selected: request.selected_entities ?? null,
+    toolIds,
+  });
+  const run = async (bundle: Bundle) => {
+    const outcome = await runImport(deps, deps.store, bundle, {
+      strategy: request.conflict_strategy,
+      isDryRun: request.dry_run,
+      isOwnExport: true,
+    });
+    if (outcome.hasChanges && !request.dry_run) await deps.catalogChanged();
+    return outcome.lines;
+  };
+  const whole = await bundleOfFile(deps, principal, file, options(new Map()));
+  const lines: PlanLine[] = [];
+  const warnings: string[] = [];
+  if (!isContextForges(file.entities.servers) || request.dry_run) lines.push(...await run(whole));
+  else {
+    // ContextForge names the tools of its servers, and leaves it to the upstreams to list them.
+    lines.push(...await run({ ...whole, servers: [] }));
+    warnings.push(...await listUnlisted(call, whole));
+    const names = new Map((await deps.store.tools.list()).map(({ id, name }) => [name, id]));
+    const { servers } = await bundleOfFile(deps, principal, file, options(names));
+    lines.push(
+      ...await run({ ...whole, gateways: [], tools: [], resources: [], prompts: [], leftOut: [], servers }),
+    );
+  }
+  const status = statusOf(lines, warnings, startedAt, deps.now().toISOString());
+  await deps.importReports.sweep();
+  await deps.importReports.put(keyOf(status.import_id), JSON.stringify(status), STATUS_TTL_MS);
+  return ok(status);
+}
+
+export async function getImportStatus({ deps, params: { id } }: Call): Promise<AdminResponse> {
+  const record = /^[0-9a-f]{32}$/.test(id!) ? await deps.importReports.get(keyOf(id!)) : null;
+  if (record === null) throw new SluiceError("NOT_FOUND", { what: `Import ${id}` });
+  return ok(JSON.parse(record));
+}
+
+function keyOf(id: string): string {
+  return `import:${id}`;
+}
+
+function isContextForges(servers: readonly Readonly<Record<string, unknown>>[] | undefined): boolean {
+  return servers?.some((server) => server.associated_tool_ids === undefined) === true;
+}
+
+/** Lists the upstreams of the file that have never been listed. @returns the reasons of those that do not answer */
+async function listUnlisted({ deps }: Call, { gateways }: Bundle): Promise<string[]> {
+  const slugs = new Set(gateways.map(({ row }) => row.slug));
+  const isPending = ({ slug, enabled, registration }: GatewayRow) =>
+    slugs.has(slug) && enabled && registration !== null;
+  const failed: string[] = [];
+  for (const { id, name } of (await deps.store.gateways.list()).filter(isPending)) {
+    try {
+      await deps.refresh(id, { tools: true, resources: true, prompts: true });
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      failed.push(`gateway ${name} is tried again later: ${error.message}`);
+    }
+  }
+  return failed;
+}
+
+function statusOf(
+  lines: readonly PlanLine[],
+  further: readonly string[],
+  startedAt: string,
+  completedAt: string,
+) {
+  const count = (...outcomes: readonly PlanLine["outcome"][]) =>
+    lines.filter(({ outcome }) => outcomes.includes(outcome)).length;
+  const words = ({ kind, label, reason }: PlanLine) => `${kind} ${label}: ${reason}`;
+  const errors = lines.filter(({ outcome }) => outcome === "left_out").map(words);
+  const warnings = [
+    ...further,
+    ...lines.filter(({ outcome }) => outcome === "skipped").map(words),
+    ...lines.flatMap(({ kind, label, notes }) => notes.map((note) => `${kind} ${label}: ${note}`)),
+  ];
+  return {
+    import_id: newId(),
+    status: "completed",
+    progress: {
+      total: lines.length,
+      processed: lines.length,
+      created: count("taken"),
+      updated: count("changed"),
+      skipped: count("unchanged", "skipped"),
+      failed: count("left_out"),
+    },
+    errors: errors.slice(0, MAX_TEXTS),
+    warnings: warnings.slice(0, MAX_TEXTS),
+    started_at: startedAt,
+    completed_at: completedAt,
+  };
+}
