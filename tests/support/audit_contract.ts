@@ -1,6 +1,7 @@
 // What the store promises of the audit trail, whichever database is under it.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type AuditRecord, FIRST_HASH } from "../../src/store/audit/audit_record.ts";
+import { AuditCursors } from "../../src/store/audit/audit_cursors.ts";
 import { AuditRecords } from "../../src/store/audit/audit_records.ts";
 import { migrate } from "../../src/store/sql/migrate.ts";
 import { type Database, sql, type SqlQuery } from "../../src/store/sql/sql.ts";
@@ -124,5 +125,23 @@ export function auditContract(
       (await records.verify({ ...old, sequence: 3 })).fault!,
       "record 3, which was noted, is deleted",
     );
+  });
+
+  test("an export remembers how far it has come, by sink, and reads on from there", async (fresh) => {
+    await migrate(fresh.database);
+    const records = new AuditRecords(fresh.database);
+    await appendSome(records, 5);
+    const [cursors, elsewhere] = [new AuditCursors(fresh.database), new AuditCursors(await fresh.another())];
+    assertEquals(await cursors.read("file"), 0);
+    const numbers = async (after: number) => (await records.page(after, 3)).map(({ sequence }) => sequence);
+    assertEquals(await numbers(0), [1, 2, 3]);
+    await cursors.write("file", 3);
+    await cursors.write("syslog", 1);
+    assertEquals([await elsewhere.read("file"), await elsewhere.read("syslog")], [3, 1]);
+    assertEquals(await numbers(3), [4, 5]);
+    await elsewhere.write("file", 5);
+    assertEquals([await cursors.read("file"), await numbers(5)], [5, []]);
+    await records.sweepAll({ beforeMs: 0, keep: 1 });
+    assertEquals([await numbers(0), (await records.verify()).fault], [[5], null]);
   });
 }
