@@ -7,6 +7,11 @@ import { ANONYMOUS, Authenticator } from "./authenticate.ts";
 import { NOBODY } from "./people.ts";
 import { NO_TOKEN_CHANGES } from "./token_changes.ts";
 
+function apiTokenOf(id: string, rows: ReadonlyMap<string, string | null>, readAt: number) {
+  const refusal = rows.get(id);
+  return refusal === undefined ? null : { id, ownerId: `id-${id}`, teamId: null, readAt, refusal };
+}
+
 function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const clock = new FakeClock();
   const validFrom = clock.now() + 1_000;
@@ -14,6 +19,8 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const revoked = new Set<string>();
   let people = NOBODY;
   const changes = { now: NO_TOKEN_CHANGES };
+  /** API tokens by their id: why they are refused. */
+  const rows = new Map<string, string | null>();
   const authenticator = new Authenticator({
     authRequired,
     clock,
@@ -34,6 +41,7 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
           subject: token,
           email: token,
           jti: token,
+          apiToken: apiTokenOf(token, rows, changes.now.version),
           expiresAt: token === "eternal" ? null : clock.now() + 1_000,
         }),
       );
@@ -42,7 +50,7 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const authenticate = async (authorization?: string) =>
     await authenticator.authenticate(authorization ?? null);
   return {
-    ...{ clock, verified, revoked, authenticator, authenticate },
+    ...{ clock, verified, revoked, authenticator, authenticate, changes, rows },
     setPeople: (rows: Partial<TestRows>) => people = peopleOf(rows, { now: () => clock.now() }),
   };
 }
@@ -221,4 +229,24 @@ Deno.test("Authenticator.authenticate() where no token is required takes a user 
   const { authenticate, setPeople } = setUp({ authRequired: false });
   setPeople({ users: [userOf("a", { isActive: false })] });
   assertEquals(await authenticate("Bearer a"), ANONYMOUS);
+});
+
+Deno.test("Authenticator.authenticate() looks an API token up again after it has changed, and no other", async () => {
+  const { verified, authenticate, authenticator, changes, rows, setPeople } = setUp();
+  setPeople({ users: [userOf("a"), userOf("b")] });
+  rows.set("a", null).set("b", null);
+  for (const token of ["a", "b", "a", "b"]) await authenticate(`Bearer ${token}`);
+  assertEquals(verified, ["a", "b"]);
+  rows.set("a", "the API token is switched off");
+  changes.now = changes.now.with({ version: 1, changed: [{ id: "a", change: 1 }] });
+  for (let i = 0; i < 2; i++) {
+    await assertRejects(() => authenticate("Bearer a"), SluiceError, "switched off");
+  }
+  await authenticate("Bearer b");
+  assertEquals(verified, ["a", "b", "a"]);
+  rows.set("a", null);
+  changes.now = changes.now.with({ version: 2, changed: [{ id: "a", change: 2 }] });
+  await authenticate("Bearer a");
+  assertEquals(authenticator.authenticate("Bearer a") instanceof Promise, false);
+  assertEquals(verified, ["a", "b", "a", "a"]);
 });

@@ -219,3 +219,19 @@ Deno.test("People.resolve() gives a caller without a record what the groups of i
   const named = peopleOf({ teams, roles: [{ id: "r2", name: "member", permissions: ["*"] }] });
   assertEquals(named.resolve(caller({ isAdmin: false, teams: [member], roles: [] })).isAdmin, false);
 });
+
+Deno.test("People.resolve() refuses an API token whose owner was deleted, also if another user has the address now", () => {
+  const token = (ownerId: string, refusal: string | null = null) =>
+    principal({
+      ...{ subject: "ann@x", email: "ann@x", isLogin: true },
+      apiToken: { id: "t", ownerId, teamId: null, readAt: 1, refusal },
+    });
+  const people = peopleOf({ users: [userOf("ann@x")] });
+  const caller = people.resolve(token("id-ann@x"));
+  assertEquals(caller.email, "ann@x");
+  assertThrows(() => people.resolve(token("another-id")), SluiceError, "was deleted");
+  assertThrows(() => peopleOf({}).resolve(token("id-ann@x")), SluiceError, "was deleted");
+  assertThrows(() => people.resolve(token("id-ann@x", "switched off")), SluiceError, "switched off");
+  assertEquals([people.isOutdated(caller), peopleOf({}).isOutdated(caller)], [false, true]);
+  assertEquals(peopleOf({ users: [userOf("ann@x", { id: "another-id" })] }).isOutdated(caller), true);
+});
