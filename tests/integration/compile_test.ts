@@ -60,7 +60,7 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
     }
     const permissions = sluice.log().find(({ event }) => event === "permissions")!;
     assertEquals([permissions.run, (permissions.write as string[])[0]], [false, `${cwd}/mcp.db`]);
-    assertEquals((permissions.read as string[]).length, 5, "the settings file, and what SQLite has");
+    assertEquals((permissions.read as string[]).length, 6, "the settings, what SQLite has, and the secrets");
     const { status, headers } = await sluice.api("GET", "/tools", undefined, token);
     // Weak from a Deno that compresses by itself.
     assertMatch(`${status} ${headers.get("etag")}`, /^200 (W\/)?".+"$/);
