@@ -4,6 +4,16 @@ import type { MetricName } from "../../src/telemetry/metric_table.ts";
 
 export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_http_answers_total: "The rate of requests. Alert on the share of `5..` statuses.",
+  sluice_http_request_duration_seconds:
+    "Compare with `mcp_server_operation_duration_seconds`: the difference is the edge. Event streams count until they begin.",
+  mcp_server_operation_duration_seconds:
+    "What clients feel. `histogram_quantile(0.99, sum by (le) (rate(mcp_server_operation_duration_seconds_bucket[5m])))` is the p99.",
+  mcp_client_operation_duration_seconds:
+    "An upstream that is slow or fails. What `mcp_server_operation_duration_seconds` has above it is the gateway's own time.",
+  sluice_tool_calls_total:
+    'Who and what is busiest, and fails. `upstream="other"`: more than `METRICS_MAX_NAMES` tools were called.',
+  sluice_tool_call_duration_seconds:
+    "`rate(sluice_tool_call_duration_seconds_sum[5m]) / rate(sluice_tool_call_duration_seconds_count[5m])` is the mean of each tool.",
   sluice_errors_total:
     "Look the code up in [Errors](errors.md). The log line of the failure has its correlation id.",
   sluice_requests_in_flight:

@@ -8,7 +8,7 @@ export function metricsPart(): string {
     [
       `### ${name}`,
       "",
-      `${kind === "counter" ? "Counter" : "Gauge"}${
+      `${kind[0]!.toUpperCase()}${kind.slice(1)}${
         labels.length === 0 ? "" : ` by ${labels.map((label) => `\`${label}\``).join(", ")}`
       }. ${help}.`,
       "",

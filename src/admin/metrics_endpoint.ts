@@ -2,7 +2,8 @@
 import { requireRestPermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
-import { type MetricsSnapshot, renderMetrics } from "../telemetry/metrics.ts";
+import type { MetricsSnapshot } from "../telemetry/metric_values.ts";
+import { renderMetrics } from "../telemetry/metrics_text.ts";
 
 export class MetricsEndpoint implements Endpoint {
   readonly name = "metrics";
@@ -17,7 +18,7 @@ export class MetricsEndpoint implements Endpoint {
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
     }
-    const text = await renderMetrics(await this.readAll());
-    return new Response(text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
+    const { text, type } = await renderMetrics(await this.readAll());
+    return new Response(text, { headers: { "content-type": type } });
   }
 }

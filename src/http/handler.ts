@@ -9,7 +9,7 @@ import type { Principal } from "../auth/principal.ts";
 import { type ErrorCode, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { AuditAction } from "../store/audit/audit_record.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
-import type { Count } from "../telemetry/metrics.ts";
+import type { AnswerMeter } from "../telemetry/answer_meter.ts";
 import type { AccessLog } from "./access_log.ts";
 import { type Admission, REFUSED } from "./admission.ts";
 import type { Cors } from "./cors.ts";
@@ -141,8 +141,8 @@ export interface HandlerDeps {
   readonly errors: ErrorReporter;
   /** Takes failures for the audit trail; null: there is none. Never waits. */
   readonly auditFailure: ((failed: FailedRequest, reported: ReportedError) => void) | null;
-  /** Counts responses by endpoint and HTTP status. */
-  readonly countAnswer: Count;
+  /** Counts responses by endpoint and HTTP status, and measures the time to their head. */
+  readonly answers: Pick<AnswerMeter, "answered">;
   readonly countRefused: (code: RefusalCode) => void;
   readonly sessionRefusals: SessionRefusals;
 }
@@ -150,7 +150,7 @@ export interface HandlerDeps {
 export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 
 export function createHandler(deps: HandlerDeps): Handle {
-  const { route, admission, accessLog, authenticate, anonymous, errors, countAnswer } = deps;
+  const { route, admission, accessLog, authenticate, anonymous, errors, answers } = deps;
   const { auditFailure, rootPath, originGuard, cors, rateLimiter, quotas, callers, sessionRefusals } = deps;
   const { tokenGate, clientAddress } = deps;
 
@@ -161,7 +161,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     response: Response,
   ): Response => {
     deps.countRefused(code);
-    countAnswer(endpoint?.name ?? "none", String(response.status));
+    answers.answered(endpoint?.name ?? "none", response.status, null);
     return cors === null ? response : cors.expose(response, headers.get("origin"));
   };
 
@@ -186,7 +186,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     if (cors !== null && request.method === "OPTIONS" && !endpoint?.isInternal) {
       const preflight = cors.preflight(request);
       if (preflight !== null) {
-        countAnswer(endpoint?.name ?? "none", String(preflight.status));
+        answers.answered(endpoint?.name ?? "none", preflight.status, null);
         return preflight;
       }
     }
@@ -200,6 +200,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     const record = accessLog === null
       ? null
       : accessLog.begin(request, { path, endpoint: endpoint?.name ?? "none", client: addressOf(info) });
+    const startedAt = performance.now();
     let exchange: Exchange | undefined;
     let principal: Principal | undefined;
     let admittedAt: number | null = null;
@@ -268,7 +269,7 @@ export function createHandler(deps: HandlerDeps): Handle {
       const ms = performance.now() - admittedAt;
       tokenGate.answered(principal!, endpoint!.name, { status: response.status, ms });
     }
-    countAnswer(endpoint?.name ?? "none", String(response.status));
+    answers.answered(endpoint?.name ?? "none", response.status, startedAt);
     const streamEnd = exchange?.isStream ? exchange.connectionEnd ?? info.completed : null;
     if (isCounted) {
       if (streamEnd !== null) admission.leaveAsStream(streamEnd);

@@ -78,7 +78,7 @@ function setUp(
       (...labels) => failures.push(labels),
     ),
     auditFailure: null,
-    countAnswer: (...labels) => counted.push(labels),
+    answers: { answered: (endpoint, status) => counted.push([endpoint, String(status)]) },
   });
   const handle = (request: Request, completed: Promise<void> = Promise.resolve()) =>
     serveRequest(request, { ...SERVED, completed });

@@ -9,6 +9,7 @@ import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client/client_peer.ts";
 import type { ListName } from "../upstream/session/list_filter.ts";
 import { asUpstreamError } from "./call/upstream_error.ts";
+import type { CallMeter } from "./call/call_meter.ts";
 import type { CallAudit } from "./call/call_audit.ts";
 import type { CallContext, MethodHandler } from "./call/call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
@@ -36,6 +37,7 @@ export interface DispatcherOptions {
   readonly toErrorObject: (error: unknown, call: FailedCall) => string;
   /** null: nothing is recorded. */
   readonly audit: CallAudit | null;
+  readonly meter: CallMeter;
 }
 
 export class Dispatcher {
@@ -45,11 +47,12 @@ export class Dispatcher {
   readonly #toolAsMethod: MethodHandler;
   readonly #serverInfo: (call: CallContext) => string;
   readonly #audit: CallAudit | null;
+  readonly #meter: CallMeter;
   readonly #toErrorObject: (error: unknown, call: FailedCall) => string;
 
   constructor(
     caller: UpstreamCaller,
-    { identity, paging, taskCursors, toErrorObject, audit }: DispatcherOptions,
+    { identity, paging, taskCursors, toErrorObject, audit, meter }: DispatcherOptions,
   ) {
     this.#caller = caller;
     const lifecycle = new LifecycleMethods(identity);
@@ -79,6 +82,7 @@ export class Dispatcher {
     this.#toolAsMethod = (call, message) => callToolAsMethod(caller, call, message);
     this.#toErrorObject = toErrorObject;
     this.#audit = audit;
+    this.#meter = meter;
   }
 
   /** Whether the method exists, apart from tools called as methods. */
@@ -88,7 +92,9 @@ export class Dispatcher {
 
   /** Serves a request and returns the whole response as JSON text. */
   async respond(call: CallContext, message: RequestMessage): Promise<string> {
+    const startedAt = performance.now();
     const served = await this.#serve(call, message);
+    this.#measure(call, message, startedAt, served);
     const answer = call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
     const id = idText(message);
     return answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
@@ -98,7 +104,9 @@ export class Dispatcher {
    * Returns the result or the error object. Never throws. An unknown method may be a tool's name, if the endpoint allows it.
    */
   async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
+    const startedAt = performance.now();
     const served = await this.#serve(call, message);
+    this.#measure(call, message, startedAt, served);
     return call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
   }
 
@@ -117,6 +125,20 @@ export class Dispatcher {
     return this.#audit === null
       ? this.#run(handler, call, message)
       : this.#audited(this.#audit, handler, call, message);
+  }
+
+  #measure(
+    { revision, toolsAsMethods }: CallContext,
+    { method }: RequestMessage,
+    startedAt: number,
+    answer: RpcAnswer,
+  ) {
+    const known = this.#methods(revision).has(method)
+      ? method
+      : toolsAsMethods && !answer.failed
+      ? "tools/call"
+      : null;
+    this.#meter.served(known, startedAt, answer);
   }
 
   async #audited(

@@ -7,7 +7,8 @@ import type { GatewaySecrets } from "../auth/keys/gateway_secrets.ts";
 import type { OwnKeys } from "../auth/keys/own_keys.ts";
 import { parseDatabaseUrl } from "../store/database_url.ts";
 import type { LineSink, Log } from "../telemetry/log.ts";
-import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import type { MetricsSnapshot } from "../telemetry/metric_values.ts";
 import type { CommandResults, WorkerCommand } from "../worker/protocol/messages.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { openListeningSockets } from "./kernel/listening_sockets.ts";
@@ -74,11 +75,12 @@ export class Supervisor {
   readonly #fail: (error: SluiceError) => void;
   /** What the main thread counts. */
   readonly metrics = new Metrics();
-  readonly #workerMetrics = new WorkerMetrics<WorkerHandle>();
+  readonly #workerMetrics: WorkerMetrics<WorkerHandle>;
   readonly #count = this.metrics.counter("sluice_workers_ended_total");
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#workerMetrics = new WorkerMetrics(options.config.metricsMaxNames);
     this.#quotaMemory = quotaMemory(options.config.quotaMaxCounters);
     this.sockets = openListeningSockets(options.config.port);
     const { log, config: { databaseUrl } } = options;

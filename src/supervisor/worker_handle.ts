@@ -1,7 +1,7 @@
 // One worker as the supervisor sees it: its state, its messages, its end. Workers are made only here.
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
-import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { MetricsSnapshot } from "../telemetry/metric_values.ts";
 import type { CommandResults, FromWorker, ToWorker, WorkerCommand } from "../worker/protocol/messages.ts";
 import type { ListeningSocket } from "./kernel/listening_sockets.ts";
 

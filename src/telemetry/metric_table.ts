@@ -1,15 +1,52 @@
 // The table of metrics. Every metric that a gateway exports has one row, here and nowhere else.
 
 export interface MetricRow {
-  /** A counter never falls. A gauge is read when the metrics are asked for. The values of all workers are added up. */
-  readonly kind: "counter" | "gauge";
+  /**
+   * A counter, a histogram and a summary never fall. A gauge is read when the metrics are asked for. The values of all workers are
+   * added up.
+   */
+  readonly kind: "counter" | "gauge" | "histogram" | "summary";
   /** The meaning, and the values of labels with few of them. */
   readonly help: string;
   readonly labels: readonly string[];
+  /** So many of the labels, from the first, are names from the registry. METRICS_MAX_NAMES bounds their values. */
+  readonly names: number;
 }
+
+/**
+ * The upper bounds of a histogram's buckets, in seconds: those that OpenTelemetry advises for operations of MCP
+ * (https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/#metrics), and three below for what the gateway adds.
+ */
+export const BUCKETS: readonly number[] =
+  // deno-fmt-ignore
+  [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300];
 
 export const METRICS = {
   sluice_http_answers_total: counter("Answers by endpoint and HTTP status", ["endpoint", "status"]),
+  sluice_http_request_duration_seconds: histogram(
+    "Time from a request's header to the header of its answer, by endpoint; requests refused unread are not measured",
+    ["endpoint"],
+  ),
+  mcp_server_operation_duration_seconds: histogram(
+    "Time that the gateway took to answer requests of MCP clients, by method and error_type: none; a code of the error table; " +
+      "tool_error: the result says isError; the number of an upstream's JSON-RPC error; _OTHER",
+    ["mcp_method_name", "error_type"],
+  ),
+  mcp_client_operation_duration_seconds: histogram(
+    "Time that upstreams took for requests, the waits for a session and a connection included, by upstream and error_type as above",
+    ["upstream", "error_type"],
+    1,
+  ),
+  sluice_tool_calls_total: counter(
+    "Calls of tools that were sent to upstreams, by outcome: success; tool_error: the result says isError; error",
+    ["upstream", "tool", "outcome"],
+    2,
+  ),
+  sluice_tool_call_duration_seconds: summary(
+    "Time of these calls: their number and the sum of their durations",
+    ["upstream", "tool"],
+    2,
+  ),
   sluice_errors_total: counter(
     "Failures by code of the error table and by cause: downstream, upstream, internal",
     [
@@ -210,11 +247,21 @@ type NameOf<Kind extends MetricRow["kind"]> = {
 }[MetricName];
 export type CounterName = NameOf<"counter">;
 export type GaugeName = NameOf<"gauge">;
+export type HistogramName = NameOf<"histogram">;
+export type SummaryName = NameOf<"summary">;
 
-function counter(help: string, labels: readonly string[] = []): MetricRow & { kind: "counter" } {
-  return { kind: "counter", help, labels };
+function counter(help: string, labels: readonly string[] = [], names = 0): MetricRow & { kind: "counter" } {
+  return { kind: "counter", help, labels, names };
 }
 
-function gauge(help: string, labels: readonly string[] = []): MetricRow & { kind: "gauge" } {
-  return { kind: "gauge", help, labels };
+function gauge(help: string, labels: readonly string[] = [], names = 0): MetricRow & { kind: "gauge" } {
+  return { kind: "gauge", help, labels, names };
+}
+
+function histogram(help: string, labels: readonly string[], names = 0): MetricRow & { kind: "histogram" } {
+  return { kind: "histogram", help, labels, names };
+}
+
+function summary(help: string, labels: readonly string[], names = 0): MetricRow & { kind: "summary" } {
+  return { kind: "summary", help, labels, names };
 }

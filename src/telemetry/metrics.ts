@@ -1,39 +1,69 @@
-// The counters and gauges of one worker. Counting is cheap. The sum over all workers, as Prometheus text, is made on demand.
-import type { Counter, Gauge } from "prom-client";
+// The metrics of one worker. Counting is cheap. The text of the sum over all workers is made on demand.
 import {
   type CounterName,
   type GaugeName,
+  type HistogramName,
   type MetricName,
   type MetricRow,
   METRICS,
+  type SummaryName,
 } from "./metric_table.ts";
+import {
+  type FamilySnapshot,
+  HistogramChild,
+  type MetricsSnapshot,
+  NameLimit,
+  SEPARATOR,
+  SummaryChild,
+} from "./metric_values.ts";
 
-interface Family extends MetricRow {
+interface Family {
+  readonly name: MetricName;
+  readonly row: MetricRow;
   /** The values by label values, which are joined by NUL. */
-  readonly values: Map<string, number>;
+  readonly values: Map<string, Float64Array>;
 }
-
-/** One worker's numbers as plain data, which can be sent to the supervisor. */
-export type MetricsSnapshot = readonly (MetricRow & {
-  readonly name: string;
-  readonly values: readonly (readonly [labelValues: string, value: number])[];
-})[];
 
 export type Count = (...labelValues: string[]) => void;
 
-const SEPARATOR = "\0";
+/** The child of these label values, made when it is first asked for. Whoever observes often keeps it. */
+export type ChildOf<Child> = (...labelValues: string[]) => Child;
 
 export class Metrics {
-  readonly #families = new Map<string, Family>();
+  readonly #families = new Map<MetricName, Family>();
   readonly #gauges: { readonly family: Family; readonly read: () => ReadonlyMap<string, number> }[] = [];
+  readonly #limit: NameLimit;
+
+  /** @param maxNames names from the registry that have series of their own, in each metric */
+  constructor(maxNames = Infinity) {
+    this.#limit = new NameLimit(maxNames);
+  }
 
   /** Begins a counter. @returns counts one for the label values that it is called with */
   counter(name: CounterName): Count {
-    const { values } = this.#begin(name);
+    const childOf = this.counterBy(name);
+    return (...labelValues) => void childOf(...labelValues)[0]!++;
+  }
+
+  /** Begins a counter whose children are the first and only numbers of the arrays. */
+  counterBy(name: CounterName): ChildOf<Float64Array> {
+    const family = this.#begin(name);
     return (...labelValues) => {
-      const key = labelValues.length === 1 ? labelValues[0]! : labelValues.join(SEPARATOR);
-      values.set(key, (values.get(key) ?? 0) + 1);
+      const key = this.#keyOf(family, labelValues);
+      let value = family.values.get(key);
+      if (value === undefined) family.values.set(key, value = new Float64Array(1));
+      return value;
     };
+  }
+
+  /** Begins a histogram. */
+  histogram(name: HistogramName): ChildOf<HistogramChild> {
+    return this.#children(name, () => new HistogramChild());
+  }
+
+  /** Begins a summary. */
+  summary(name: SummaryName): ChildOf<SummaryChild> {
+    return this.#children(name, () => new SummaryChild());
   }
 
   /** Begins a number that is read on demand. */
@@ -41,7 +71,7 @@ export class Metrics {
     this.gaugeBy(name, () => new Map([["", read()]]));
   }
 
-  /** Begins numbers by the one label of the gauge. */
+  /** Begins numbers by the labels of the gauge, whose values are joined by NUL. */
   gaugeBy(name: GaugeName, read: () => ReadonlyMap<string, number>): void {
     this.#gauges.push({ family: this.#begin(name), read });
   }
@@ -49,45 +79,54 @@ export class Metrics {
   snapshot(): MetricsSnapshot {
     for (const { family: { values }, read } of this.#gauges) {
       values.clear();
-      for (const [labelValues, value] of read()) values.set(labelValues, value);
+      for (const [labelValues, value] of read()) values.set(labelValues, Float64Array.of(value));
     }
-    return [...this.#families].map(snapshotOf);
+    return [...this.#families.values()].map(snapshotOf);
   }
 
   /** The same without gauges. */
   counters(): MetricsSnapshot {
-    return [...this.#families].filter(([, { kind }]) => kind === "counter").map(snapshotOf);
+    return [...this.#families.values()].filter(({ row }) => row.kind !== "gauge").map(snapshotOf);
+  }
+
+  #children<Child extends { readonly values: Float64Array }>(
+    name: MetricName,
+    make: () => Child,
+  ): ChildOf<Child> {
+    const family = this.#begin(name);
+    const children = new Map<string, Child>();
+    return (...labelValues) => {
+      const key = this.#keyOf(family, labelValues);
+      let child = children.get(key);
+      if (child === undefined) {
+        children.set(key, child = make());
+        family.values.set(key, child.values);
+      }
+      return child;
+    };
+  }
+
+  #keyOf({ name, row }: Family, labelValues: readonly string[]): string {
+    if (row.names > 0) return this.#limit.keyFor(name, row, labelValues.map(bounded).join(SEPARATOR));
+    return labelValues.length === 1 ? labelValues[0]! : labelValues.join(SEPARATOR);
   }
 
   #begin(name: MetricName): Family {
     if (this.#families.has(name)) throw new Error(`metric ${name} is begun twice`);
-    const family: Family = { ...METRICS[name], values: new Map() };
+    const family: Family = { name, row: METRICS[name], values: new Map() };
     this.#families.set(name, family);
     return family;
   }
 }
 
-function snapshotOf([name, { kind, help, labels, values }]: [string, Family]): MetricsSnapshot[number] {
-  return { name, kind, help, labels, values: [...values] };
+const MAX_NAME_CHARS = 256;
+
+/** Upstreams choose the names of tools. */
+function bounded(name: string): string {
+  return name.slice(0, MAX_NAME_CHARS).replaceAll(SEPARATOR, "\ufffd");
 }
 
-/** The sum over all workers in Prometheus' text format. */
-export async function renderMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
-  // Imported on use: prom-client takes several megabytes in each worker.
-  const { Counter, Gauge, Registry } = await import("prom-client");
-  const registry = new Registry();
-  const metrics = new Map<string, Counter | Gauge>();
-  for (const { name, kind, help, labels, values } of snapshots.flat()) {
-    let metric = metrics.get(name);
-    if (metric === undefined) {
-      const options = { name, help, labelNames: [...labels], registers: [registry] };
-      metric = kind === "counter" ? new Counter(options) : new Gauge(options);
-      metrics.set(name, metric);
-    }
-    for (const [key, value] of values) {
-      const labelValues = labels.length === 0 ? [] : key.split(SEPARATOR);
-      metric.inc(Object.fromEntries(labels.map((label, i) => [label, labelValues[i] ?? ""])), value);
-    }
-  }
-  return await registry.metrics();
+function snapshotOf({ name, row, values }: Family): FamilySnapshot {
+  const plain = [...values].map(([key, value]): [string, number[]] => [key, [...value]]);
+  return { name, ...row, values: plain };
 }

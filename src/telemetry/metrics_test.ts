@@ -1,6 +1,8 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { METRICS } from "./metric_table.ts";
-import { Metrics, renderMetrics } from "./metrics.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { BUCKETS, METRICS } from "./metric_table.ts";
+import { HistogramChild, MetricSums } from "./metric_values.ts";
+import { Metrics } from "./metrics.ts";
+import { renderMetrics } from "./metrics_text.ts";
 
 Deno.test("renderMetrics() adds up the workers' counters label by label, and their gauges", async () => {
   const workers = [1, 2].map((sessions) => {
@@ -12,7 +14,7 @@ Deno.test("renderMetrics() adds up the workers' counters label by label, and the
     metrics.gauge("sluice_pending_calls", () => sessions);
     return metrics.snapshot();
   });
-  const text = await renderMetrics(structuredClone(workers));
+  const { text } = await renderMetrics(structuredClone(workers));
   assertStringIncludes(text, 'sluice_http_answers_total{endpoint="rpc",status="200"} 3');
   assertStringIncludes(text, 'sluice_http_answers_total{endpoint="mcp",status="404"} 2');
   assertStringIncludes(text, "sluice_callers_shed_total 2");
@@ -25,7 +27,7 @@ Deno.test("renderMetrics() keeps label values as they are, also ones that need e
   const metrics = new Metrics();
   metrics.counter("sluice_rate_limited_total")('a"b\nc');
   assertStringIncludes(
-    await renderMetrics([metrics.snapshot()]),
+    (await renderMetrics([metrics.snapshot()])).text,
     'sluice_rate_limited_total{tier="a\\"b\\nc"} 1',
   );
 });
@@ -34,9 +36,9 @@ Deno.test("Metrics.snapshot() reads a gauge when it is asked, and again when it 
   let value = 1;
   const metrics = new Metrics();
   metrics.gauge("sluice_leader", () => value);
-  assertEquals(metrics.snapshot()[0]!.values, [["", 1]]);
+  assertEquals(metrics.snapshot()[0]!.values, [["", [1]]]);
   value = 5;
-  assertEquals(metrics.snapshot()[0]!.values, [["", 5]]);
+  assertEquals(metrics.snapshot()[0]!.values, [["", [5]]]);
 });
 
 Deno.test("Metrics.counters() leaves gauges out, and unread", () => {
@@ -46,7 +48,7 @@ Deno.test("Metrics.counters() leaves gauges out, and unread", () => {
     throw new Error("it is closed");
   });
   const name = "sluice_callers_shed_total";
-  const counters = [{ name, ...METRICS[name], values: [["", 1]] }];
+  const counters = [{ name, ...METRICS[name], values: [["", [1]]] }];
   assertEquals<unknown>(metrics.counters(), counters);
 });
 
@@ -54,4 +56,76 @@ Deno.test("Metrics refuses one name twice", () => {
   const metrics = new Metrics();
   metrics.counter("sluice_callers_shed_total");
   assertThrows(() => metrics.counter("sluice_callers_shed_total"), Error, "begun twice");
+});
+
+Deno.test("renderMetrics() adds up histograms bucket by bucket, cumulative, and summaries", async () => {
+  const workers = [2 ** -11, 0.25].map((seconds) => {
+    const metrics = new Metrics();
+    const childOf = metrics.histogram("mcp_client_operation_duration_seconds");
+    childOf("time", "").observe(seconds);
+    childOf("time", "").observe(1_000);
+    metrics.summary("sluice_tool_call_duration_seconds")("time", "now").observe(seconds, 1);
+    return metrics.snapshot();
+  });
+  const { text } = await renderMetrics(structuredClone(workers));
+  const series = (name: string, value: string) =>
+    assertStringIncludes(text, `mcp_client_operation_duration_seconds_${name} ${value}\n`);
+  assertStringIncludes(text, "# TYPE mcp_client_operation_duration_seconds histogram");
+  series('bucket{upstream="time",error_type="",le="0.001"}', "1");
+  series('bucket{upstream="time",error_type="",le="0.2"}', "1");
+  series('bucket{upstream="time",error_type="",le="0.5"}', "2");
+  series('bucket{upstream="time",error_type="",le="300"}', "2");
+  series('bucket{upstream="time",error_type="",le="+Inf"}', "4");
+  series('sum{upstream="time",error_type=""}', "2000.25048828125");
+  series('count{upstream="time",error_type=""}', "4");
+  assertStringIncludes(text, "# TYPE sluice_tool_call_duration_seconds summary");
+  assertStringIncludes(text, 'sluice_tool_call_duration_seconds_count{upstream="time",tool="now"} 2\n');
+});
+
+Deno.test("HistogramChild counts a value at a bound in the bucket of that bound", () => {
+  const child = new HistogramChild();
+  for (const bound of BUCKETS) child.observe(bound);
+  assertEquals([...child.values.slice(0, -1)], [...BUCKETS.map(() => 1), 0]);
+});
+
+Deno.test("MetricSums keeps the least, the greatest and the last of a summary", () => {
+  const snapshots = [[2, 5], [1, 3]].map((all) => {
+    const metrics = new Metrics();
+    const child = metrics.summary("sluice_tool_call_duration_seconds")("time", "now");
+    for (const seconds of all) child.observe(seconds, 1);
+    return metrics.snapshot();
+  });
+  const sums = new MetricSums();
+  for (const family of snapshots.flat()) sums.add(family);
+  const [count, sum, least, greatest, last] = sums.families()[0]!.values[0]![1];
+  assertEquals([count, sum, least, greatest], [4, 11, 1, 5]);
+  assert(last! > 0);
+});
+
+Deno.test("Metrics counts names above its limit together as other, whichever labels come after them", () => {
+  const metrics = new Metrics(2);
+  const count = metrics.counter("sluice_tool_calls_total");
+  for (const tool of ["a", "b", "c", "d", "a"]) count("time", tool, "success");
+  count("time", "a", "error");
+  assertEquals(metrics.snapshot()[0]!.values, [
+    ["time\0a\0success", [2]],
+    ["time\0b\0success", [1]],
+    ["other\0other\0success", [2]],
+    ["time\0a\0error", [1]],
+  ]);
+});
+
+Deno.test("Metrics cuts long names, and keeps a NUL in a name from moving the labels", async () => {
+  const metrics = new Metrics();
+  metrics.counter("sluice_tool_calls_total")("time", `a\0b${"x".repeat(300)}`, "success");
+  const { text } = await renderMetrics([metrics.snapshot()]);
+  assertStringIncludes(text, `tool="a\ufffdb${"x".repeat(253)}",outcome="success"} 1`);
+});
+
+Deno.test("renderMetrics() writes OpenMetrics when asked for", async () => {
+  const metrics = new Metrics();
+  metrics.counter("sluice_callers_shed_total")();
+  const { text, type } = await renderMetrics([metrics.snapshot()], "openmetrics");
+  assertStringIncludes(text, "# TYPE sluice_callers_shed counter\nsluice_callers_shed_total 1\n# EOF\n");
+  assertEquals(type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
 });

@@ -9,7 +9,15 @@ import { waitFor } from "../support/wait_for.ts";
 
 const CALLS = 'sluice_http_answers_total{endpoint="rpc",status="200"}';
 
-/** Series -> value, of all counters. */
+/** Series that count the same calls, each in its own room. */
+const CALLS_BY_TOOL = [
+  'sluice_tool_calls_total{upstream="fast",tool="echo",outcome="success"}',
+  'sluice_tool_call_duration_seconds_count{upstream="fast",tool="echo"}',
+  'mcp_server_operation_duration_seconds_count{mcp_method_name="tools/call",error_type=""}',
+  'mcp_client_operation_duration_seconds_bucket{upstream="fast",error_type="",le="+Inf"}',
+];
+
+/** Series -> value, of all counters, histograms and summaries. */
 type Counters = ReadonlyMap<string, number>;
 
 /** Scrapes on a connection of its own, so that any worker may answer. @throws {Error} if a worker dies meanwhile */
@@ -21,7 +29,9 @@ async function scrape(sluice: Sluice): Promise<Counters> {
     const text = await response.text();
     assertEquals(response.status, 200, text);
     const lines = text.split("\n");
-    const counters = lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []);
+    const counters = lines.flatMap((line) =>
+      /^# TYPE (\S+) (?:counter|histogram|summary)$/.exec(line)?.[1] ?? []
+    );
     const values = lines.filter((line) => counters.some((name) => line.startsWith(name)))
       .map((line) =>
         [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))] as const
@@ -91,7 +101,9 @@ Deno.test("No counter falls while workers are recycled under load, and no count 
   const { fallen, scrapes } = await watch.stop();
   assertEquals([fallen, failures], [[], []]);
   assert(scrapes > 10, `${scrapes} scrapes`);
-  assertEquals((await scrape(sluice)).get(CALLS), ok);
+  const counters = await scrape(sluice);
+  assertEquals(counters.get(CALLS), ok);
+  assertEquals(CALLS_BY_TOOL.map((series) => counters.get(series)), CALLS_BY_TOOL.map(() => ok));
 });
 
 Deno.test("No counter falls while workers die and stand still under load", async () => {

@@ -6,7 +6,7 @@ import { keysOfSecret } from "../../src/auth/keys/own_keys.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { migrate } from "../../src/store/sql/migrate.ts";
 import { openDatabase } from "../../src/store/open_database.ts";
-import type { MetricsSnapshot } from "../../src/telemetry/metrics.ts";
+import type { MetricsSnapshot } from "../../src/telemetry/metric_values.ts";
 import { WorkerHandle } from "../../src/supervisor/worker_handle.ts";
 import type { FromWorker, ToWorker } from "../../src/worker/protocol/messages.ts";
 import { configOf } from "../support/redis_connections.ts";
@@ -14,7 +14,7 @@ import { freePort } from "../support/free_port.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 function answersIn(counters: MetricsSnapshot): number {
-  return counters.find(({ name }) => name === "sluice_http_answers_total")?.values[0]?.[1] ?? 0;
+  return counters.find(({ name }) => name === "sluice_http_answers_total")?.values[0]?.[1][0] ?? 0;
 }
 
 Deno.test({

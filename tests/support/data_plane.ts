@@ -9,6 +9,8 @@ import { ErrorReporter, rpcErrorText } from "../../src/http/error_response.ts";
 import { Catalog } from "../../src/catalog/snapshot/catalog.ts";
 import { classify, type RequestMessage } from "../../src/mcp/json_rpc.ts";
 import type { CallContext } from "../../src/proxy/call/call_context.ts";
+import { CallMeter } from "../../src/proxy/call/call_meter.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 import { Dispatcher } from "../../src/proxy/dispatch.ts";
 import { ListCursors } from "../../src/proxy/call/list_cursor.ts";
 import { TaskIds } from "../../src/proxy/tasks/task_ids.ts";
@@ -58,6 +60,7 @@ export async function dataPlane(
   const catalog = new Catalog(given, { revisions: "all" });
   const log = new MemorySink();
   const errors = new ErrorReporter(createLog({ level: "DEBUG", format: "json", sink: log }), () => {});
+  const meter = new CallMeter(new Metrics(), 100);
   const dispatcher = new Dispatcher(
     new UpstreamCaller(upstreams, {
       toolTimeoutMs: 60_000,
@@ -66,6 +69,7 @@ export async function dataPlane(
       links: new ResourceLinks(new MemoryCache(systemClock)),
       callers: new Callers({ calls: 1_000, streams: 1_000 }, new ClientMemory(Infinity)),
       quotas: null,
+      meter,
     }),
     {
       identity: { name: "sluice", version: "1.2.3" },
@@ -73,6 +77,7 @@ export async function dataPlane(
       taskCursors: new TaskListCursors("secret"),
       toErrorObject: (thrown, call) => rpcErrorText(errors.report(thrown, call)),
       audit: null,
+      meter,
     },
   );
   const context = (more: Partial<CallContext> = {}): CallContext => ({

@@ -69,7 +69,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     config,
     secrets,
     log,
-    metrics: new Metrics(),
+    metrics: new Metrics(config.metricsMaxNames),
     accessLog: config.disableAccessLog ? null : new AccessLog({ worker: 0, format: config.logFormat, sink }),
     rateLimiter: null,
     quotas: null,

@@ -2,7 +2,7 @@
 import { actorOf } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { resolveTool } from "../../catalog/snapshot/resolver.ts";
-import { isObject, memberText, type RequestMessage } from "../../mcp/json_rpc.ts";
+import { isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
 import {
   type AuditEntity,
   type AuditOutcome,
@@ -10,7 +10,7 @@ import {
   boundedText,
 } from "../../store/audit/audit_record.ts";
 import type { AuditTrail } from "../../store/audit/audit_trail.ts";
-import { OUR_SOURCES } from "./upstream_error.ts";
+import { errorCodeOf, saysError } from "./outcome.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
 
@@ -76,10 +76,8 @@ function argumentsOf({ method, params }: RequestMessage): unknown {
 
 /** The error code of the gateway, or the number that an upstream gave its error; null: no failure. */
 function failureOf({ failed, text }: RpcAnswer, isToolCall: boolean): string | null {
-  if (!failed) return isToolCall && memberText(text, "isError") === "true" ? TOOL_FAILED : null;
-  const { code, data } = JSON.parse(text);
-  // An upstream's error has no source of ours: see upstream_error.ts.
-  return isObject(data) && OUR_SOURCES.has(data.source) ? String(data.code) : boundedText(String(code));
+  if (!failed) return isToolCall && saysError(text) ? TOOL_FAILED : null;
+  return boundedText(String(errorCodeOf(text)));
 }
 
 /** A tool that the caller does not see is known by the name alone. */

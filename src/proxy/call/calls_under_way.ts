@@ -7,7 +7,9 @@ import type { Principal } from "../../auth/principal.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { barrierTo, type Reacher } from "../../catalog/snapshot/reach.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
+import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
+import type { CallMeter } from "./call_meter.ts";
 
 /** A call to one upstream. It is cancelled with the client's request, or by a change of the catalog. */
 class CallUnderWay extends Cancellation implements Reacher, Linked<CallUnderWay> {
@@ -27,25 +29,40 @@ class CallUnderWay extends Cancellation implements Reacher, Linked<CallUnderWay>
 
 export class CallsUnderWay {
   readonly #calls = new LinkedList<CallUnderWay>();
+  readonly #meter: CallMeter;
+
+  constructor(meter: CallMeter) {
+    this.#meter = meter;
+  }
 
   get size(): number {
     return this.#calls.length;
   }
 
-  /** @throws {SluiceError} UPSTREAM_DISABLED or NOT_FOUND if the catalog changed during the call; what `work` throws */
-  async run<T>(
+  /**
+   * @param tool the upstream's name of the tool, for the metrics; null: no tool is called
+   * @throws {SluiceError} UPSTREAM_DISABLED or NOT_FOUND if the catalog changed during the call; what `work` throws
+   */
+  async run(
     context: CallContext,
     gateway: GatewayRow,
-    work: (signal: CancelSignal) => Promise<T>,
-  ): Promise<T> {
+    tool: string | null,
+    work: (signal: CancelSignal) => Promise<RpcAnswer>,
+  ): Promise<RpcAnswer> {
     const { signal } = context;
     signal?.throwIfAborted();
     const call = new CallUnderWay(context, gateway);
     const follow = () => call.cancel(signal!.reason);
     signal?.addEventListener("abort", follow);
     this.#calls.push(call);
+    const startedAt = performance.now();
     try {
-      return await work(call);
+      const answer = await work(call);
+      this.#meter.answered(gateway, tool, startedAt, answer);
+      return answer;
+    } catch (error) {
+      this.#meter.failed(gateway, tool, startedAt, { error, isAborted: signal?.aborted === true });
+      throw error;
     } finally {
       this.#calls.remove(call);
       signal?.removeEventListener("abort", follow);

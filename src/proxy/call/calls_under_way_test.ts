@@ -6,6 +6,9 @@ import { SluiceError } from "../../base/errors.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { GatewayRow, ServerRow } from "../../store/registry/rows.ts";
 import type { CallContext } from "./call_context.ts";
+import { CallMeter } from "./call_meter.ts";
+import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
+import { Metrics } from "../../telemetry/metrics.ts";
 import { CallsUnderWay } from "./calls_under_way.ts";
 
 function catalogWith(gateways: GatewayRow[], servers: ServerRow[] = []): Catalog {
@@ -19,11 +22,11 @@ function catalogWith(gateways: GatewayRow[], servers: ServerRow[] = []): Catalog
 function setUp() {
   const server = serverRow("s", { toolIds: ["a-x", "b-x"] });
   const before = catalogWith([gatewayRow("a"), gatewayRow("b")], [server]);
-  const calls = new CallsUnderWay();
+  const calls = new CallsUnderWay(new CallMeter(new Metrics(), 10));
   const begin = (gatewayId: string, more: Partial<CallContext> = {}) => {
     const context = { principal: principal(), scope: before.all, ...more } as CallContext;
-    const endless = new Promise<string>(() => {});
-    return calls.run(context, before.gateway(gatewayId)!, (signal) => unlessAborted(endless, signal));
+    const endless = new Promise<RpcAnswer>(() => {});
+    return calls.run(context, before.gateway(gatewayId)!, null, (signal) => unlessAborted(endless, signal));
   };
   return { before, server, calls, begin };
 }

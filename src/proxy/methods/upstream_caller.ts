@@ -10,6 +10,7 @@ import type { HeaderList } from "../../upstream/transport/transport.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { CallContext } from "../call/call_context.ts";
+import type { CallMeter } from "../call/call_meter.ts";
 import { CallsUnderWay } from "../call/calls_under_way.ts";
 import type { ResourceLinks } from "../resources/resource_links.ts";
 import { type TaskIds, taskOwnerOf } from "../tasks/task_ids.ts";
@@ -31,7 +32,7 @@ interface CallLimits extends CallDeadline {
 /** What a request is for: an entry of the catalog, which tool calls have, or only its upstream. */
 interface CalledEntry {
   readonly gateway: GatewayRow;
-  readonly row?: { readonly id: string };
+  readonly row?: { readonly id: string; readonly originalName?: string };
 }
 
 export class UpstreamCaller {
@@ -45,12 +46,12 @@ export class UpstreamCaller {
   readonly #upstreams: Upstreams;
   readonly #callers: Pick<Callers, "of">;
   readonly #quotas: Pick<Quotas, "isActive" | "run"> | null;
-  readonly #underWay = new CallsUnderWay();
+  readonly #underWay: CallsUnderWay;
 
   /** @param requestTimeoutMs for all requests except tool calls */
   constructor(
     upstreams: Upstreams,
-    { toolTimeoutMs, requestTimeoutMs, taskIds, links, callers, quotas }: {
+    { toolTimeoutMs, requestTimeoutMs, taskIds, links, callers, quotas, meter }: {
       readonly toolTimeoutMs: number;
       readonly requestTimeoutMs: number;
       readonly taskIds: TaskIds;
@@ -58,6 +59,7 @@ export class UpstreamCaller {
       readonly callers: Pick<Callers, "of">;
       /** null: the process serves one user. */
       readonly quotas: Pick<Quotas, "isActive" | "run"> | null;
+      readonly meter: CallMeter;
     },
   ) {
     this.taskIds = taskIds;
@@ -65,6 +67,7 @@ export class UpstreamCaller {
     this.#upstreams = upstreams;
     this.#callers = callers;
     this.#quotas = quotas;
+    this.#underWay = new CallsUnderWay(meter);
     this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: "TOOL_TIMEOUT" };
     this.#requestDeadline = {
       timeoutMs: requestTimeoutMs,
@@ -118,7 +121,7 @@ export class UpstreamCaller {
   }
 
   #send(
-    { gateway }: CalledEntry,
+    { gateway, row }: CalledEntry,
     call: CallContext,
     method: string,
     params: string,
@@ -126,7 +129,8 @@ export class UpstreamCaller {
   ): Promise<RpcAnswer> {
     if (call.note !== undefined) call.note.upstream = gateway.name;
     const upstream = this.#upstreams.get(gateway.id);
-    return this.#underWay.run(call, gateway, (signal) =>
+    const tool = method === "tools/call" ? row!.originalName! : null;
+    return this.#underWay.run(call, gateway, tool, (signal) =>
       upstream.request(method, params, {
         bound: call.bound,
         revision: call.revision,

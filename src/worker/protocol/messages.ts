@@ -6,7 +6,7 @@ import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
 import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { SessionIdentity } from "../../downstream/session/downstream_sessions.ts";
-import type { MetricsSnapshot } from "../../telemetry/metrics.ts";
+import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
 import type { CallerKey } from "../../upstream/bound/caller_sessions.ts";
 import type { BoundTransfer } from "../../upstream/upstreams.ts";
 import type { PoolSnapshot } from "../../upstream/pool/pool_metrics.ts";

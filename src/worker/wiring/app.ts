@@ -27,7 +27,8 @@ import { createRateLimits } from "../../http/shared_rate_limits.ts";
 import { CacheRecords } from "../../store/cache_records.ts";
 import { createLeases } from "../../store/leases.ts";
 import { createLog, type LogSink } from "../../telemetry/log.ts";
-import { Metrics, type MetricsSnapshot } from "../../telemetry/metrics.ts";
+import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
+import { Metrics } from "../../telemetry/metrics.ts";
 import { LocalServer } from "../handover/local_server.ts";
 import { Retirement } from "../handover/retirement.ts";
 import { Succession } from "../handover/succession.ts";
@@ -92,7 +93,7 @@ export async function createApp(
   // Logs and metrics.
   const sink: LogSink = { write: (lines) => link.writeLog(lines) };
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink }).with({ worker });
-  const metrics = new Metrics();
+  const metrics = new Metrics(config.metricsMaxNames);
   const recordsCalls = config.auditTrailEnabled;
   const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
   const accessLog = config.disableAccessLog && !recordsCalls ? null : new AccessLog({

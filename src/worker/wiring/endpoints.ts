@@ -39,6 +39,7 @@ import { MAX_REFUSED_BYTES, REFUSED_BODY_MS, SessionRefusals } from "../../http/
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { AnswerMeter } from "../../telemetry/answer_meter.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { adminDeps } from "./admin_deps.ts";
 import type { AuditParts } from "./parts/audit_parts.ts";
@@ -258,7 +259,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       bodyReader({ maxBytes: MAX_REFUSED_BYTES, timeoutMs: REFUSED_BODY_MS }, clock),
       (sessionId) => ids.open(sessionId, clock.now())?.binding ?? null,
     ),
-    countAnswer: metrics.counter("sluice_http_answers_total"),
+    answers: new AnswerMeter(metrics),
   });
   return { handle, legacySse, webSocket, restDeps };
 }

@@ -32,6 +32,7 @@ import { People } from "../../auth/people.ts";
 import { Admission } from "../../http/admission.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
+import { CallMeter } from "../../proxy/call/call_meter.ts";
 import type { CallAudit } from "../../proxy/call/call_audit.ts";
 import { Dispatcher } from "../../proxy/dispatch.ts";
 import { ListCursors } from "../../proxy/call/list_cursor.ts";
@@ -220,6 +221,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     { calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller },
     memory,
   );
+  const meter = new CallMeter(metrics, config.metricsMaxNames);
   const caller = new UpstreamCaller(upstreams, {
     toolTimeoutMs: config.toolTimeoutMs,
     requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
@@ -227,6 +229,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     links,
     callers,
     quotas,
+    meter,
   });
   const dispatcher = new Dispatcher(caller, {
     identity: { name: "sluice", version: VERSION },
@@ -234,6 +237,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     taskCursors: new TaskListCursors(secrets.authEncryptionSecret),
     toErrorObject: (thrown, call) => rpcErrorText(errors.report(thrown, call)),
     audit: parts.callAudit,
+    meter,
   });
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
   const ids = new SessionIds(secrets.authEncryptionSecret);

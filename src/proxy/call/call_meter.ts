@@ -1,0 +1,117 @@
+// Measures the operations of MCP: those that clients ask for, and those that upstreams are asked for. On a warm call it allocates nothing.
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import type { ChildOf, Metrics } from "../../telemetry/metrics.ts";
+import type { HistogramChild, SummaryChild } from "../../telemetry/metric_values.ts";
+import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
+import { errorTypeOf, thrownTypeOf, TOOL_ERROR } from "./outcome.ts";
+
+/** An upstream as the metrics name it. */
+type Upstream = Pick<GatewayRow, "name">;
+
+interface ToolChildren {
+  readonly time: SummaryChild;
+  readonly success: Float64Array;
+  readonly toolError: Float64Array;
+  readonly error: Float64Array;
+}
+
+interface UpstreamChildren {
+  readonly success: HistogramChild;
+  readonly tools: Map<string, ToolChildren>;
+}
+
+const NO_ERROR = "";
+
+/** A method that the gateway does not know. */
+const OTHER_METHOD = "_OTHER";
+
+export class CallMeter {
+  readonly #serverOf: ChildOf<HistogramChild>;
+  readonly #clientOf: ChildOf<HistogramChild>;
+  readonly #callsOf: ChildOf<Float64Array>;
+  readonly #timeOf: ChildOf<SummaryChild>;
+  readonly #maxNames: number;
+  readonly #methods = new Map<string, HistogramChild>();
+  readonly #upstreams = new Map<string, UpstreamChildren>();
+  #tools = 0;
+
+  /** @param maxNames bounds what is kept at hand for upstreams, and for tools */
+  constructor(metrics: Metrics, maxNames: number) {
+    this.#serverOf = metrics.histogram("mcp_server_operation_duration_seconds");
+    this.#clientOf = metrics.histogram("mcp_client_operation_duration_seconds");
+    this.#callsOf = metrics.counterBy("sluice_tool_calls_total");
+    this.#timeOf = metrics.summary("sluice_tool_call_duration_seconds");
+    this.#maxNames = maxNames;
+  }
+
+  /**
+   * A client's request is answered.
+   * @param method null: the gateway does not know it
+   * @param startedAt by performance.now()
+   */
+  served(method: string | null, startedAt: number, answer: RpcAnswer): void {
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const name = method ?? OTHER_METHOD;
+    const type = errorTypeOf(answer, name === "tools/call");
+    if (type !== NO_ERROR) return this.#serverOf(name, type).observe(seconds);
+    let child = this.#methods.get(name);
+    if (child === undefined) this.#methods.set(name, child = this.#serverOf(name, NO_ERROR));
+    child.observe(seconds);
+  }
+
+  /**
+   * An upstream has answered.
+   * @param tool the upstream's name of the tool; null: no tool was called
+   * @param startedAt by performance.now()
+   */
+  answered({ name }: Upstream, tool: string | null, startedAt: number, answer: RpcAnswer): void {
+    this.#ended(name, tool, startedAt, errorTypeOf(answer, tool !== null));
+  }
+
+  /** A request to an upstream has failed. @param isAborted its client has given it up */
+  failed(
+    { name }: Upstream,
+    tool: string | null,
+    startedAt: number,
+    { error, isAborted }: { readonly error: unknown; readonly isAborted: boolean },
+  ): void {
+    this.#ended(name, tool, startedAt, thrownTypeOf(error, isAborted));
+  }
+
+  #ended(name: string, toolName: string | null, startedAt: number, type: string): void {
+    const now = performance.now();
+    const seconds = (now - startedAt) / 1_000;
+    const upstream = this.#upstream(name);
+    if (type === NO_ERROR) upstream.success.observe(seconds);
+    else this.#clientOf(name, type).observe(seconds);
+    if (toolName === null) return;
+    const tool = this.#tool(upstream, name, toolName);
+    tool.time.observe(seconds, now);
+    const count = type === NO_ERROR ? tool.success : type === TOOL_ERROR ? tool.toolError : tool.error;
+    count[0]!++;
+  }
+
+  #upstream(name: string): UpstreamChildren {
+    const known = this.#upstreams.get(name);
+    if (known !== undefined) return known;
+    const children = { success: this.#clientOf(name, NO_ERROR), tools: new Map() };
+    if (this.#upstreams.size < this.#maxNames) this.#upstreams.set(name, children);
+    return children;
+  }
+
+  #tool({ tools }: UpstreamChildren, upstream: string, tool: string): ToolChildren {
+    const known = tools.get(tool);
+    if (known !== undefined) return known;
+    const children = {
+      time: this.#timeOf(upstream, tool),
+      success: this.#callsOf(upstream, tool, "success"),
+      toolError: this.#callsOf(upstream, tool, TOOL_ERROR),
+      error: this.#callsOf(upstream, tool, "error"),
+    };
+    if (this.#tools < this.#maxNames) {
+      this.#tools++;
+      tools.set(tool, children);
+    }
+    return children;
+  }
+}

@@ -1,0 +1,77 @@
+import { assertEquals } from "@std/assert";
+import { SluiceError } from "../../base/errors.ts";
+import { Metrics } from "../../telemetry/metrics.ts";
+import { CallMeter } from "./call_meter.ts";
+
+function setUp(maxNames = 10) {
+  const metrics = new Metrics(maxNames);
+  const meter = new CallMeter(metrics, maxNames);
+  /** The number of observations, or the count, by label values. */
+  const counted = (name: string) => {
+    const { kind, values } = metrics.snapshot().find((family) => family.name === name)!;
+    return Object.fromEntries(values.map(([key, value]) => [
+      key.replaceAll("\0", " "),
+      kind === "histogram" ? value.slice(0, -1).reduce((sum, count) => sum + count) : value[0]!,
+    ]));
+  };
+  return { meter, counted };
+}
+
+const DONE = { failed: false, text: "{}" };
+
+Deno.test("CallMeter counts a tool's calls by how they ended, from zero, and its upstream's requests by error", () => {
+  const { meter, counted } = setUp();
+  const time = { name: "time" };
+  const now = performance.now();
+  meter.answered(time, "now", now, DONE);
+  assertEquals(counted("sluice_tool_calls_total"), {
+    "time now success": 1,
+    "time now tool_error": 0,
+    "time now error": 0,
+  });
+  meter.answered(time, "now", now, { failed: false, text: '{"isError":true}' });
+  meter.failed(time, "now", now, { error: new SluiceError("FORBIDDEN", {}), isAborted: false });
+  meter.answered(time, null, now, { failed: false, text: '{"isError":true}' });
+  assertEquals(counted("sluice_tool_calls_total"), {
+    "time now success": 1,
+    "time now tool_error": 1,
+    "time now error": 1,
+  });
+  assertEquals(counted("sluice_tool_call_duration_seconds"), { "time now": 3 });
+  assertEquals(counted("mcp_client_operation_duration_seconds"), {
+    "time ": 2,
+    "time tool_error": 1,
+    "time FORBIDDEN": 1,
+  });
+});
+
+Deno.test("CallMeter counts unknown methods under one name, however many clients invent", () => {
+  const { meter, counted } = setUp();
+  const now = performance.now();
+  meter.served("tools/call", now, DONE);
+  meter.served("tools/call", now, { failed: false, text: '{"isError":true}' });
+  for (let i = 0; i < 3; i++) {
+    meter.served(null, now, {
+      failed: true,
+      text: JSON.stringify({ code: -32601, data: { source: "downstream", code: "METHOD_NOT_FOUND" } }),
+    });
+  }
+  assertEquals(counted("mcp_server_operation_duration_seconds"), {
+    "tools/call ": 1,
+    "tools/call tool_error": 1,
+    "_OTHER METHOD_NOT_FOUND": 3,
+  });
+});
+
+Deno.test("CallMeter counts every call when there are more upstreams and tools than names", () => {
+  const { meter, counted } = setUp(2);
+  for (let round = 0; round < 2; round++) {
+    for (const name of ["a", "b", "c", "d"]) {
+      meter.answered({ name }, `tool-${name}`, performance.now(), DONE);
+    }
+  }
+  const calls = counted("sluice_tool_calls_total");
+  assertEquals(calls["a tool-a success"], 2);
+  assertEquals(calls["other other success"], 4);
+  assertEquals(counted("mcp_client_operation_duration_seconds"), { "a ": 2, "b ": 2, "other ": 4 });
+});

@@ -1,0 +1,110 @@
+// The values of a metric: how one is counted, and how those of several workers become one.
+import { BUCKETS, type MetricRow } from "./metric_table.ts";
+
+/** Of a histogram: how many observations fell into each bucket, how many lie above, and the sum of all. Seconds. */
+export class HistogramChild {
+  readonly values = new Float64Array(BUCKETS.length + 2);
+
+  observe(seconds: number): void {
+    let bucket = 0;
+    while (bucket < BUCKETS.length && seconds > BUCKETS[bucket]!) bucket++;
+    this.values[bucket]!++;
+    this.values[BUCKETS.length + 1]! += seconds;
+  }
+}
+
+/** Of a summary: the number of observations, their sum, the least and the greatest in seconds, and when the last one was (ms). */
+export class SummaryChild {
+  readonly values = new Float64Array([0, 0, Infinity, 0, 0]);
+
+  /** @param at by performance.now() */
+  observe(seconds: number, at: number): void {
+    const { values } = this;
+    values[0]!++;
+    values[1]! += seconds;
+    if (seconds < values[2]!) values[2] = seconds;
+    if (seconds > values[3]!) values[3] = seconds;
+    values[4] = performance.timeOrigin + at;
+  }
+}
+
+/** One worker's numbers of a metric as plain data, by label values joined by NUL. */
+export interface FamilySnapshot extends MetricRow {
+  readonly name: string;
+  readonly values: readonly (readonly [labelValues: string, value: readonly number[]])[];
+}
+
+/** One worker's numbers as plain data, which can be sent to the supervisor. */
+export type MetricsSnapshot = readonly FamilySnapshot[];
+
+export const SEPARATOR = "\0";
+
+/** The label value for names that have no series of their own. */
+export const OTHER = "other";
+
+/** Which names have series of their own: the first ones, up to a limit for each metric. A decision stands for ever, so no sum falls. */
+export class NameLimit {
+  readonly #max: number;
+  readonly #admitted = new Map<string, Set<string>>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** The label values, or `other` in place of the names. @param key label values, the names first */
+  keyFor(metric: string, { labels, names }: Pick<MetricRow, "labels" | "names">, key: string): string {
+    if (names === 0) return key;
+    const parts = key.split(SEPARATOR);
+    const name = parts.slice(0, names).join(SEPARATOR);
+    let admitted = this.#admitted.get(metric);
+    if (admitted === undefined) this.#admitted.set(metric, admitted = new Set());
+    if (admitted.has(name) || parts.every((part, i) => i >= names || part === OTHER)) return key;
+    if (admitted.size < this.#max) {
+      admitted.add(name);
+      return key;
+    }
+    return labels.map((_, i) => i < names ? OTHER : parts[i]).join(SEPARATOR);
+  }
+}
+
+/** Adds up the numbers of several workers. */
+export class MetricSums {
+  readonly #families = new Map<string, { readonly row: MetricRow; readonly values: Map<string, number[]> }>();
+  readonly #limit: NameLimit | null;
+
+  /** @param limit null: the names are bounded already */
+  constructor(limit: NameLimit | null = null) {
+    this.#limit = limit;
+  }
+
+  add(family: FamilySnapshot): void {
+    const { name, kind, help, labels, names } = family;
+    let sums = this.#families.get(name);
+    if (sums === undefined) {
+      this.#families.set(name, sums = { row: { kind, help, labels, names }, values: new Map() });
+    }
+    for (const [given, value] of family.values) {
+      const key = this.#limit?.keyFor(name, family, given) ?? given;
+      const sum = sums.values.get(key);
+      if (sum === undefined) sums.values.set(key, [...value]);
+      else addTo(sum, value, kind);
+    }
+  }
+
+  families(): FamilySnapshot[] {
+    return [...this.#families].map(([name, { row, values }]) => ({ name, ...row, values: [...values] }));
+  }
+}
+
+function addTo(sum: number[], value: readonly number[], kind: MetricRow["kind"]): void {
+  if (kind !== "summary") {
+    for (let i = 0; i < value.length; i++) sum[i]! += value[i]!;
+    return;
+  }
+  const [count, total, least, greatest, last] = value as [number, number, number, number, number];
+  sum[0]! += count;
+  sum[1]! += total;
+  sum[2] = Math.min(sum[2]!, least);
+  sum[3] = Math.max(sum[3]!, greatest);
+  sum[4] = Math.max(sum[4]!, last);
+}

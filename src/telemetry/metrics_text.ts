@@ -1,0 +1,53 @@
+// The metrics of all workers as text, in the formats of Prometheus.
+import type { Metric, RegistryContentType } from "prom-client";
+import { BUCKETS } from "./metric_table.ts";
+import { type FamilySnapshot, type MetricsSnapshot, MetricSums, SEPARATOR } from "./metric_values.ts";
+
+export type MetricsFormat = "prometheus" | "openmetrics";
+
+/** One line: its suffix, its labels besides those of the family, its value. */
+type Line = readonly [suffix: string, labels: Readonly<Record<string, string>>, value: number];
+
+/** @returns the text of the sum over all workers, and its media type */
+export async function renderMetrics(
+  snapshots: readonly MetricsSnapshot[],
+  format: MetricsFormat = "prometheus",
+): Promise<{ readonly text: string; readonly type: string }> {
+  // Imported on use: prom-client takes several megabytes in each worker.
+  const { Registry } = await import("prom-client");
+  const type = format === "openmetrics"
+    ? Registry.OPENMETRICS_CONTENT_TYPE
+    : Registry.PROMETHEUS_CONTENT_TYPE;
+  const registry = new Registry<RegistryContentType>();
+  registry.setContentType(type);
+  const sums = new MetricSums();
+  for (const family of snapshots.flat()) sums.add(family);
+  // The registry asks nothing else of a metric than its name, its help, its kind, and get().
+  for (const family of sums.families()) registry.registerMetric(metricOf(family) as unknown as Metric);
+  return { text: await registry.metrics(), type };
+}
+
+function metricOf({ name, kind, help, labels, values }: FamilySnapshot) {
+  const lines = values.flatMap(([key, value]) => {
+    const labelValues = labels.length === 0 ? [] : key.split(SEPARATOR);
+    const own = Object.fromEntries(labels.map((label, i) => [label, labelValues[i] ?? ""]));
+    return linesOf(kind, value).map(([suffix, more, value]) => ({
+      ...(suffix === "" ? {} : { metricName: name + suffix }),
+      labels: { ...own, ...more },
+      value,
+    }));
+  });
+  const metric = { name, help, type: kind, values: lines, get: () => Promise.resolve(metric) };
+  return metric;
+}
+
+function linesOf(kind: FamilySnapshot["kind"], value: readonly number[]): Line[] {
+  if (kind === "summary") return [["_sum", {}, value[1]!], ["_count", {}, value[0]!]];
+  if (kind !== "histogram") return [["", {}, value[0]!]];
+  let count = 0;
+  const buckets = [...BUCKETS, "+Inf"].map((
+    le,
+    i,
+  ): Line => ["_bucket", { le: String(le) }, count += value[i]!]);
+  return [...buckets, ["_sum", {}, value[BUCKETS.length + 1]!], ["_count", {}, count]];
+}
