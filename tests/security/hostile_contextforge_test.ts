@@ -243,6 +243,11 @@ const CASES: readonly { sql: string; kind: PlanLine["kind"]; reason: RegExp; cou
   },
   { sql: "UPDATE servers SET id = '../admin' WHERE name = 'Desk'", kind: "server", reason: /its id is none/ },
   { sql: "UPDATE servers SET name = '' WHERE name = 'Desk'", kind: "server", reason: /name/ },
+  {
+    sql: `UPDATE email_api_tokens SET usage_limits = '{"requests_per_hour": 5}' WHERE name = 'plain'`,
+    kind: "token",
+    reason: /usage limits are not in the token/,
+  },
   { sql: "UPDATE token_revocations SET jti = 'a' || char(10)", kind: "revocation", reason: /characters/ },
 ];
 
