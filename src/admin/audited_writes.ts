@@ -12,7 +12,7 @@ import type { AdminRequest, AdminResponse, Call, Handler } from "./rest/deps.ts"
 import type { Route } from "./routes.ts";
 
 /** Operations that are no reads by their method, and change nothing. */
-const CHANGE_NOTHING: ReadonlySet<string> = new Set([
+export const CHANGE_NOTHING: ReadonlySet<string> = new Set([
   "renderPrompt",
   "registerClient",
   "exportSelection",
