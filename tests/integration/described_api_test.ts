@@ -43,6 +43,8 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
     body: { server: { name: "Travel", associated_tools: [toolName], associated_gateways: ["everything"] } },
   });
   await ask("createServer", { body: { server: { name: "Travel" } }, status: 409 });
+  await ask("testGateway", { body: { name: "tried", url: everything.url } });
+  await ask("testGateway", { body: { name: "tried" }, status: 422 });
 
   for (const kind of ["Gateways", "Tools", "Resources", "Prompts", "Servers"]) {
     await ask(`list${kind}`);
@@ -98,6 +100,30 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
     },
   });
 
+  // API tokens belong to users with a record.
+  const user = { email: "admin@example.com", password: "A-long-Password-7", is_admin: true };
+  assertEquals((await sluice.api("POST", "/auth/email/admin/users", user)).status, 201);
+  const { body: { id: team } } = await sluice.api("POST", "/teams", { name: "Crew" });
+  const scope = { permissions: ["tools.read", "tools.raed"], ip_restrictions: ["192.0.2.0/24"] };
+  const { token: { id: apiToken }, access_token } = await ask("createToken", {
+    body: { name: "ci", expires_in_days: 30, scope },
+  });
+  assert(access_token.split(".").length === 3);
+  await ask("createToken", { body: { name: "ci", expires_in_days: 30 }, status: 409 });
+  await ask("createTeamToken", { path: { team } });
+  await ask("listTokens");
+  await ask("listTeamTokens", { path: { team } });
+  await ask("listAllTokens", { query: "?limit=1" });
+  for (const read of ["getToken", "getTokenUsage"]) {
+    await ask(read, { path: { id: apiToken } });
+    await ask(read, { path: { id: "unknown" }, status: 404 });
+  }
+  await ask("updateToken", { path: { id: apiToken } });
+  await ask("updateToken", {
+    path: { id: apiToken },
+    body: { scope: { usage_limits: { x: 1 } } },
+    status: 422,
+  });
   for (const revoke of ["revokeToken", "revokeTokenAsAdmin"]) await ask(revoke, { path: { id: "a-token" } });
   await ask("listRevokedTokens");
   await ask("registerClient");
