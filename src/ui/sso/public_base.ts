@@ -32,9 +32,13 @@ export class PublicBase {
 
 const MAX_PATH_CHARS = 2_000;
 
-/** The path if it stays at the origin of `base`, else null: `//host`, `/\host` and control characters lead browsers elsewhere. */
+/**
+ * The path if it stays at the origin of `base`, else null: `//host`, `/\host` and control characters lead browsers elsewhere. The path
+ * is looked at with its dot segments resolved, since `/a/..//host` becomes `//host`.
+ */
 export function ownPath(path: string, base: string): string | null {
-  if (path.length > MAX_PATH_CHARS || !/^\/(?![/\\])[^\\\p{Cc}]*$/u.test(path)) return null;
+  if (path.length > MAX_PATH_CHARS || !/^\/(?!\/)[^\\\p{Cc}]*$/u.test(path)) return null;
   const url = URL.parse(path, base);
-  return url === null || url.origin !== new URL(base).origin ? null : url.pathname + url.search + url.hash;
+  if (url === null || url.origin !== new URL(base).origin || url.pathname.startsWith("//")) return null;
+  return url.pathname + url.search + url.hash;
 }

@@ -34,6 +34,7 @@ Deno.test("ownPath() is a path of the same origin, however browsers read it", ()
         "/\n/evil",
         "javascript:x",
       ],
+      ...["/a/..//evil", "/.//evil", "/%2e//evil", "/gateway/admin/../..//evil"],
       ...["/a\\b", `/${"a".repeat(2_001)}`, "?x", "#x", " /a"],
     ]
   ) assertEquals(own(path), null, path);
