@@ -73,6 +73,15 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "`slow header` in numbers is an attack or a broken client. `no room` asks for a higher limit of open files.",
   sluice_accept_failures_total: "Raise the limit of open files (`ulimit -n`, `LimitNOFILE`).",
   sluice_upstreams_unreachable: "Alert above 0. `GET /gateways` shows which upstream, and its `lastError`.",
+  sluice_upstream_up:
+    "Alert at 0 for more than a few minutes. `GET /gateways` has the upstream's `lastError`.",
+  sluice_upstream_breaker_open:
+    "Above 0: the upstream has refused several sessions in a row. It is tried again after `MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET`.",
+  sluice_pool_sessions:
+    "Many `active` and `sluice_pool_calls_waiting` above 0: the pool is too small, or an upstream slow.",
+  sluice_pool_sessions_limit: "Each worker has a pool of its own.",
+  sluice_pool_calls_waiting:
+    "Above 0 for long: raise `MCP_SESSION_POOL_MAX_PER_KEY`, or find the slow upstream.",
   sluice_upstream_checks_total:
     "`failed` means an upstream that does not answer. `refused` means that it wants other credentials.",
   sluice_upstream_refreshes_total:
@@ -99,6 +108,7 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "One caller has many sessions that listen. Raise MAX_STREAMS_PER_CALLER if that is intended.",
   sluice_outbound_connections_open: "Compare it with `HTTP_CLIENT_MAX_CONNECTIONS` for each worker.",
   sluice_outbound_connections_idle: "Connections that are ready for the next call. Nothing needs to be done.",
+  sluice_outbound_connections_limit: "Each worker has `HTTP_CLIENT_MAX_CONNECTIONS` of its own.",
   sluice_outbound_calls_waiting:
     "Above 0 for long: raise `HTTP_CLIENT_MAX_CONNECTIONS`, or find the slow upstream.",
   sluice_stdio_processes: "Compare it with `STDIO_MAX_PROCESSES` for each worker.",
@@ -112,6 +122,18 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_response_cache_answers_total: "Few `HIT`s mean that the registry changes all the time.",
   sluice_response_cache_entries: "It is at most 1,000 for each worker.",
   sluice_response_cache_bytes: "It is at most 32 MiB for each worker.",
+  sluice_build_info: "After a deployment, all replicas have one version.",
+  process_cpu_seconds_total:
+    "`rate(process_cpu_seconds_total[5m])` is the number of cores in use. Near `WORKERS`, add workers or a replica.",
+  process_resident_memory_bytes: "Alert before the limit of the container or the machine.",
+  process_start_time_seconds: "A change is a restart.",
+  process_open_fds: "Alert above 80 % of `process_max_fds`.",
+  process_max_fds: "Raise it by `ulimit -n` or `LimitNOFILE`.",
+  sluice_worker_heap_bytes:
+    "Near its limit a worker sheds callers (`sluice_callers_shed_total`) and is replaced. Raise `WORKER_MAX_HEAP_MB`, or add workers.",
+  sluice_worker_heap_limit_bytes: "It moves only with `WORKER_MAX_HEAP_MB`.",
+  sluice_event_loop_delay_seconds:
+    "A p99 above 50 ms means a worker that is busy: add workers. Seconds mean a task that blocks it, or a machine without CPU time.",
   sluice_workers_ready: "Alert below `WORKERS` for more than a minute.",
   sluice_workers_ended_total:
     "`recycled` is planned. Alert on `died` and `stood_still`; the log has the reason.",

@@ -14,6 +14,7 @@ import { Heartbeats } from "./heartbeats.ts";
 import { openListeningSockets } from "./kernel/listening_sockets.ts";
 import { listenersOf, migratesConnections } from "./kernel/kernel.ts";
 import { LAST_ARRIVALS_MS, recycle } from "./recycle.ts";
+import { registerProcessMetrics } from "./process_metrics.ts";
 import { RespawnPolicy } from "./respawn_policy.ts";
 import { WalCheckpoints } from "./wal_checkpoints.ts";
 import { WorkerMetrics } from "./worker_metrics.ts";
@@ -93,6 +94,7 @@ export class Supervisor {
     this.#fail = resolve;
     const ready = () => [...this.#alive].filter(({ state }) => state === "ready").length;
     this.metrics.gauge("sluice_workers_ready", ready);
+    registerProcessMetrics(this.metrics);
   }
 
   /** Resolves when every worker listens. @throws {SluiceError} why one of them cannot start */

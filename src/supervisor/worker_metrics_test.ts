@@ -6,7 +6,7 @@ import { WorkerMetrics } from "./worker_metrics.ts";
 
 function worker() {
   const metrics = new Metrics();
-  const count = metrics.counter("sluice_upstream_checks_total");
+  const count = metrics.counter("sluice_session_list_reads_total");
   metrics.gauge("sluice_pending_calls", () => 1);
   return { count, tell: () => structuredClone(metrics.snapshot()) };
 }
@@ -30,8 +30,8 @@ Deno.test("WorkerMetrics keeps what workers have counted that ended, and not the
   const both = [first.tell(), second.tell()];
   assertEquals(await shown(all, both), [
     "sluice_pending_calls 2",
-    'sluice_upstream_checks_total{result="200"} 2',
-    'sluice_upstream_checks_total{result="404"} 1',
+    'sluice_session_list_reads_total{result="200"} 2',
+    'sluice_session_list_reads_total{result="404"} 1',
   ]);
   all.end("first");
   all.end("second");
@@ -40,8 +40,8 @@ Deno.test("WorkerMetrics keeps what workers have counted that ended, and not the
   const alone = [third.tell()];
   assertEquals(await shown(all, alone), [
     "sluice_pending_calls 1",
-    'sluice_upstream_checks_total{result="200"} 3',
-    'sluice_upstream_checks_total{result="404"} 1',
+    'sluice_session_list_reads_total{result="200"} 3',
+    'sluice_session_list_reads_total{result="404"} 1',
   ]);
 });
 
@@ -52,10 +52,10 @@ Deno.test("WorkerMetrics counts a worker once, however often it tells its counte
     one.count("200");
     all.update("one", one.tell());
   }
-  assertEquals(await shown(all), ['sluice_upstream_checks_total{result="200"} 3']);
+  assertEquals(await shown(all), ['sluice_session_list_reads_total{result="200"} 3']);
   all.end("one");
   all.end("one");
-  assertEquals(await shown(all), ['sluice_upstream_checks_total{result="200"} 3']);
+  assertEquals(await shown(all), ['sluice_session_list_reads_total{result="200"} 3']);
 });
 
 Deno.test("WorkerMetrics keeps histograms of ended workers, and bounds the names of all workers together", () => {

@@ -11,6 +11,8 @@ export interface MetricRow {
   readonly labels: readonly string[];
   /** So many of the labels, from the first, are names from the registry. METRICS_MAX_NAMES bounds their values. */
   readonly names: number;
+  /** The values of a counter's one label that are known beforehand: they begin at zero. */
+  readonly values: readonly string[];
 }
 
 /**
@@ -20,6 +22,8 @@ export interface MetricRow {
 export const BUCKETS: readonly number[] =
   // deno-fmt-ignore
   [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300];
+
+const [counter, gauge, histogram, summary] = [row("counter"), row("gauge"), row("histogram"), row("summary")];
 
 export const METRICS = {
   sluice_http_answers_total: counter("Answers by endpoint and HTTP status", ["endpoint", "status"]),
@@ -35,17 +39,17 @@ export const METRICS = {
   mcp_client_operation_duration_seconds: histogram(
     "Time that upstreams took for requests, the waits for a session and a connection included, by upstream and error_type as above",
     ["upstream", "error_type"],
-    1,
+    { names: 1 },
   ),
   sluice_tool_calls_total: counter(
     "Calls of tools that were sent to upstreams, by outcome: success; tool_error: the result says isError; error",
     ["upstream", "tool", "outcome"],
-    2,
+    { names: 2 },
   ),
   sluice_tool_call_duration_seconds: summary(
     "Time of these calls: their number and the sum of their durations",
     ["upstream", "tool"],
-    2,
+    { names: 2 },
   ),
   sluice_errors_total: counter(
     "Failures by code of the error table and by cause: downstream, upstream, internal",
@@ -59,10 +63,13 @@ export const METRICS = {
   sluice_requests_refused_total: counter(
     "Requests refused unread, at BACKPRESSURE (OVERLOADED), MAX_STREAMS (TOO_MANY_STREAMS), or on a channel that is full or ends",
     ["code"],
+    { values: ["OVERLOADED", "TOO_MANY_STREAMS"] },
   ),
-  sluice_rate_limited_total: counter("Requests refused by a rate limit, by tier: low, medium, high", [
-    "tier",
-  ]),
+  sluice_rate_limited_total: counter(
+    "Requests refused by a rate limit, by tier: low, medium, high",
+    ["tier"],
+    { values: ["low", "medium", "high"] },
+  ),
   sluice_rate_limit_callers: gauge("Callers whose requests are counted, in each worker"),
   sluice_quota_refusals_total: counter(
     "Calls refused by a quota, by its kind (user, team, token, tool) and by what is used up: calls, seconds, bytes",
@@ -78,6 +85,7 @@ export const METRICS = {
   sluice_logins_total: counter(
     "Logins by outcome: success, failure, limited (LOGIN_ATTEMPTS_PER_MINUTE), locked (a failure, whatever the password)",
     ["outcome"],
+    { values: ["success", "failure", "limited", "locked"] },
   ),
   sluice_sso_sign_ins_total: counter(
     "Sign-ins at identity providers, by provider and outcome: success, refused, start_again, provider_failed, failed",
@@ -90,6 +98,7 @@ export const METRICS = {
   sluice_audit_records_total: counter(
     "Records for the audit trail, by result: written; lost: too many waited for the database",
     ["result"],
+    { values: ["written", "lost"] },
   ),
   sluice_audit_exports_total: counter(
     "Records of the audit trail by sink (file, syslog, webhook) and result: sent; missed: deleted before they were exported",
@@ -106,6 +115,7 @@ export const METRICS = {
   sluice_api_token_refusals_total: counter(
     "Requests that the limits of their token refused, by reason: address, time, hour, day, total",
     ["reason"],
+    { values: ["address", "time", "hour", "day", "total"] },
   ),
   sluice_api_token_reads_total: counter(
     "API tokens that a worker read from the database, when it first saw them or after a change, by outcome: found, refused",
@@ -141,21 +151,37 @@ export const METRICS = {
   sluice_connections_closed_total: counter(
     "Connections that the gateway closed, by reason: slow header; idle; unread answer; no room: descriptors were short",
     ["reason"],
+    { values: ["slow header", "idle", "unread answer", "no room"] },
   ),
   sluice_accept_failures_total: counter(
     "Times that a worker could not accept a connection, usually for lack of descriptors",
   ),
 
   sluice_upstreams_unreachable: gauge("Upstreams that the health checks do not reach"),
+  sluice_upstream_up: gauge(
+    "1: the health checks and the last calls reach the upstream; 0: they do not. Disabled ones are missing",
+    ["upstream"],
+  ),
+  sluice_upstream_breaker_open: gauge(
+    "Workers in which calls to the upstream fail at once, because its circuit breaker is open",
+    ["upstream"],
+  ),
+  sluice_pool_sessions: gauge("Sessions of the pool, by state: active, idle, validating, creating", [
+    "state",
+  ]),
+  sluice_pool_sessions_limit: gauge(
+    "Sessions that the pools of all workers may have (MCP_SESSION_POOL_MAX_TOTAL_SESSIONS); 0: no limit",
+  ),
+  sluice_pool_calls_waiting: gauge("Calls that wait for a session of the pool"),
   sluice_upstream_checks_total: counter(
     "Health checks of upstreams by result; refused: it answered 401 or 403; not_checked: the gateway could not check",
     ["result"],
+    { values: ["healthy", "refused", "failed", "not_checked"] },
   ),
   sluice_upstream_refreshes_total: counter(
     "Refreshes of upstreams' lists, by result: changed, unchanged, failed",
-    [
-      "result",
-    ],
+    ["result"],
+    { values: ["changed", "unchanged", "failed"] },
   ),
   sluice_registrations_total: counter(
     "Tries to list upstreams that were registered without waiting, by result: ready, failed, given_up",
@@ -168,6 +194,7 @@ export const METRICS = {
   sluice_upstream_changes_held_total: counter(
     "Changes of upstreams that began to wait for an approval, by result: held; not_kept: too many wait (MAX_HELD_CHANGES, MAX_HELD_BYTES)",
     ["result"],
+    { values: ["held", "not_kept"] },
   ),
   sluice_upstream_changes_waiting: gauge(
     "Changes that wait for an approval, by upstream whose changes need one",
@@ -202,6 +229,9 @@ export const METRICS = {
   ),
   sluice_outbound_connections_open: gauge("Outbound HTTP connections, idle ones included"),
   sluice_outbound_connections_idle: gauge("Outbound HTTP connections without a call"),
+  sluice_outbound_connections_limit: gauge(
+    "Outbound HTTP connections that all workers may have (HTTP_CLIENT_MAX_CONNECTIONS)",
+  ),
   sluice_outbound_calls_waiting: gauge("Calls that wait for an outbound HTTP connection"),
   sluice_stdio_processes: gauge("Running processes of stdio upstreams"),
   sluice_upstream_processes: gauge("Running processes of stdio upstreams, by upstream", ["upstream"]),
@@ -213,17 +243,29 @@ export const METRICS = {
   ),
   sluice_response_cache_answers_total: counter(
     "Reads of the registry that may be cached, by status: HIT, MISS",
-    [
-      "status",
-    ],
+    ["status"],
+    { values: ["HIT", "MISS"] },
   ),
   sluice_response_cache_entries: gauge("Cached answers to reads of the registry"),
   sluice_response_cache_bytes: gauge("Bytes of these answers"),
 
+  sluice_build_info: gauge("1: the version, commit and Deno of this process", ["version", "commit", "deno"]),
+  process_cpu_seconds_total: counter("CPU time of this process, with all its workers"),
+  process_resident_memory_bytes: gauge("Memory of this process, with all its workers"),
+  process_start_time_seconds: gauge("When this process began, in seconds since 1970"),
+  process_open_fds: gauge("Files and connections that this process has open"),
+  process_max_fds: gauge("Files and connections that this process may have open"),
+  sluice_worker_heap_bytes: gauge("Memory that the values of a worker take, by worker", ["worker"]),
+  sluice_worker_heap_limit_bytes: gauge("Memory that they may take (WORKER_MAX_HEAP_MB)", ["worker"]),
+  sluice_event_loop_delay_seconds: histogram(
+    "Time that a timer of a worker was late, looked at five times a second, by worker",
+    ["worker"],
+  ),
   sluice_workers_ready: gauge("Workers that serve"),
   sluice_workers_ended_total: counter(
     "Workers that ended, by reason: died; stood_still: blocked, and terminated; recycled",
     ["reason"],
+    { values: ["died", "stood_still", "recycled"] },
   ),
   sluice_leader: gauge("1: this process holds the lease for the jobs of the cluster"),
   sluice_redis_workers_connected: gauge("Workers whose connection to Redis works; only with Redis"),
@@ -250,18 +292,11 @@ export type GaugeName = NameOf<"gauge">;
 export type HistogramName = NameOf<"histogram">;
 export type SummaryName = NameOf<"summary">;
 
-function counter(help: string, labels: readonly string[] = [], names = 0): MetricRow & { kind: "counter" } {
-  return { kind: "counter", help, labels, names };
-}
+/** What a row has besides, if anything. */
+type More = Partial<Pick<MetricRow, "names" | "values">>;
 
-function gauge(help: string, labels: readonly string[] = [], names = 0): MetricRow & { kind: "gauge" } {
-  return { kind: "gauge", help, labels, names };
-}
-
-function histogram(help: string, labels: readonly string[], names = 0): MetricRow & { kind: "histogram" } {
-  return { kind: "histogram", help, labels, names };
-}
-
-function summary(help: string, labels: readonly string[], names = 0): MetricRow & { kind: "summary" } {
-  return { kind: "summary", help, labels, names };
+function row<Kind extends MetricRow["kind"]>(kind: Kind) {
+  return (help: string, labels: readonly string[] = [], { names = 0, values = [] }: More = {}) => ({
+    ...{ kind, help, labels, names, values },
+  });
 }

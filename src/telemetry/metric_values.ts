@@ -28,8 +28,10 @@ export class SummaryChild {
   }
 }
 
+type FamilyRow = Omit<MetricRow, "values">;
+
 /** One worker's numbers of a metric as plain data, by label values joined by NUL. */
-export interface FamilySnapshot extends MetricRow {
+export interface FamilySnapshot extends FamilyRow {
   readonly name: string;
   readonly values: readonly (readonly [labelValues: string, value: readonly number[]])[];
 }
@@ -69,7 +71,7 @@ export class NameLimit {
 
 /** Adds up the numbers of several workers. */
 export class MetricSums {
-  readonly #families = new Map<string, { readonly row: MetricRow; readonly values: Map<string, number[]> }>();
+  readonly #families = new Map<string, { readonly row: FamilyRow; readonly values: Map<string, number[]> }>();
   readonly #limit: NameLimit | null;
 
   /** @param limit null: the names are bounded already */

@@ -31,7 +31,8 @@ export type ChildOf<Child> = (...labelValues: string[]) => Child;
 
 export class Metrics {
   readonly #families = new Map<MetricName, Family>();
-  readonly #gauges: { readonly family: Family; readonly read: () => ReadonlyMap<string, number> }[] = [];
+  /** What is read when it is asked for. */
+  readonly #read: { readonly family: Family; readonly read: () => ReadonlyMap<string, number> }[] = [];
   readonly #limit: NameLimit;
 
   /** @param maxNames names from the registry that have series of their own, in each metric */
@@ -66,6 +67,11 @@ export class Metrics {
     return this.#children(name, () => new SummaryChild());
   }
 
+  /** Begins a counter that somebody else counts. It is in no `counters()`: it ends with what it reads. */
+  readCounter(name: CounterName, read: () => number): void {
+    this.#read.push({ family: this.#begin(name), read: () => new Map([["", read()]]) });
+  }
+
   /** Begins a number that is read on demand. */
   gauge(name: GaugeName, read: () => number): void {
     this.gaugeBy(name, () => new Map([["", read()]]));
@@ -73,11 +79,11 @@ export class Metrics {
 
   /** Begins numbers by the labels of the gauge, whose values are joined by NUL. */
   gaugeBy(name: GaugeName, read: () => ReadonlyMap<string, number>): void {
-    this.#gauges.push({ family: this.#begin(name), read });
+    this.#read.push({ family: this.#begin(name), read });
   }
 
   snapshot(): MetricsSnapshot {
-    for (const { family: { values }, read } of this.#gauges) {
+    for (const { family: { values }, read } of this.#read) {
       values.clear();
       for (const [labelValues, value] of read()) values.set(labelValues, Float64Array.of(value));
     }
@@ -86,7 +92,8 @@ export class Metrics {
 
   /** The same without gauges. */
   counters(): MetricsSnapshot {
-    return [...this.#families.values()].filter(({ row }) => row.kind !== "gauge").map(snapshotOf);
+    const read = new Set(this.#read.map(({ family }) => family));
+    return [...this.#families.values()].filter((family) => !read.has(family)).map(snapshotOf);
   }
 
   #children<Child extends { readonly values: Float64Array }>(
@@ -113,7 +120,11 @@ export class Metrics {
 
   #begin(name: MetricName): Family {
     if (this.#families.has(name)) throw new Error(`metric ${name} is begun twice`);
-    const family: Family = { name, row: METRICS[name], values: new Map() };
+    const row: MetricRow = METRICS[name];
+    const family: Family = { name, row, values: new Map() };
+    // A rate needs the zero before the first event.
+    const declared = row.kind !== "counter" ? [] : row.labels.length === 0 ? [""] : row.values;
+    for (const labelValue of declared) family.values.set(labelValue, new Float64Array(1));
     this.#families.set(name, family);
     return family;
   }

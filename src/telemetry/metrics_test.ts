@@ -129,3 +129,15 @@ Deno.test("renderMetrics() writes OpenMetrics when asked for", async () => {
   assertStringIncludes(text, "# TYPE sluice_callers_shed counter\nsluice_callers_shed_total 1\n# EOF\n");
   assertEquals(type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
 });
+
+Deno.test("Metrics begins counters at zero where their labels are known", () => {
+  const metrics = new Metrics();
+  metrics.counter("sluice_callers_shed_total");
+  metrics.counter("sluice_response_cache_answers_total");
+  metrics.counter("sluice_http_answers_total");
+  assertEquals(metrics.snapshot().map(({ values }) => values), [
+    [["", [0]]],
+    [["HIT", [0]], ["MISS", [0]]],
+    [],
+  ]);
+});

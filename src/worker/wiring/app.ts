@@ -27,6 +27,7 @@ import { createRateLimits } from "../../http/shared_rate_limits.ts";
 import { CacheRecords } from "../../store/cache_records.ts";
 import { createLeases } from "../../store/leases.ts";
 import { createLog, type LogSink } from "../../telemetry/log.ts";
+import { measureLoopDelay } from "../../telemetry/loop_delay.ts";
 import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { LocalServer } from "../handover/local_server.ts";
@@ -277,7 +278,9 @@ export async function createApp(
   });
   registerGauges(metrics, {
     ...{ admission, outbound, sessions, duplex, pendingCalls, memory, redis, catalog, conflicts },
+    ...{ config, worker, upstreams, pool: gateway.pool },
   });
+  const endLoopDelay = measureLoopDelay(metrics.histogram("sluice_event_loop_delay_seconds")(String(worker)));
 
   // Listeners, then the start.
   conflicts?.update(catalog.now);
@@ -341,6 +344,7 @@ export async function createApp(
     close: async () => {
       await leaderJobs?.resign();
       maintenance.close();
+      endLoopDelay();
       retirement.close();
       rateLimits?.close();
       clients.close();

@@ -1,0 +1,66 @@
+// The metrics of a gateway with two workers, as scrapers and people read them.
+import { assert, assertEquals } from "@std/assert";
+import { FastUpstream } from "../support/fast_upstream.ts";
+import { post, toolCall } from "../support/mcp_post.ts";
+import { Sluice } from "../support/sluice.ts";
+
+/** Series -> value. */
+function seriesOf(text: string): Map<string, number> {
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(lines.map((line) => {
+    const at = line.lastIndexOf(" ");
+    return [line.slice(0, at), Number(line.slice(at))];
+  }));
+}
+
+Deno.test("GET /metrics tells what calls, upstreams, workers and the process are doing", async (t) => {
+  await using upstream = FastUpstream.start();
+  await using sluice = await Sluice.start();
+  await sluice.registerUpstream("fast", upstream.url);
+
+  await t.step("by method, upstream, tool and outcome, summed over the workers", async () => {
+    for (let i = 0; i < 6; i++) {
+      const { body } = await post(sluice, toolCall("fast-echo", { message: "hi" }), { path: "/rpc" });
+      assert(body.result, JSON.stringify(body));
+    }
+    await post(sluice, toolCall("fast-none", {}), { path: "/rpc" });
+    await post(sluice, { jsonrpc: "2.0", id: 1, method: "made/up" }, { path: "/rpc" });
+    const series = seriesOf((await sluice.api("GET", "/metrics")).body);
+    const calls = (outcome: string) =>
+      series.get(`sluice_tool_calls_total{upstream="fast",tool="echo",outcome="${outcome}"}`);
+    assertEquals([calls("success"), calls("tool_error"), calls("error")], [6, 0, 0]);
+    const served = (method: string, type: string) =>
+      series.get(
+        `mcp_server_operation_duration_seconds_count{mcp_method_name="${method}",error_type="${type}"}`,
+      );
+    assertEquals(
+      [
+        served("tools/call", ""),
+        served("tools/call", "TOOL_NOT_FOUND"),
+        served("_OTHER", "METHOD_NOT_FOUND"),
+      ],
+      [6, 1, 1],
+    );
+    assertEquals(
+      series.get('mcp_client_operation_duration_seconds_count{upstream="fast",error_type=""}'),
+      6,
+    );
+    assert(series.get('sluice_http_request_duration_seconds_count{endpoint="rpc"}')! >= 8);
+  });
+
+  await t.step("each worker and the process", async () => {
+    const series = seriesOf((await sluice.api("GET", "/metrics")).body);
+    const of = (name: string) =>
+      [...series].filter(([key]) => key.startsWith(name)).map(([, value]) => value);
+    assertEquals(of("sluice_upstream_up{"), [1]);
+    assertEquals(of("sluice_upstream_breaker_open{"), [0]);
+    assertEquals(of("sluice_build_info{"), [1]);
+    assertEquals(of("sluice_worker_heap_bytes{").map((bytes) => bytes > 1_000_000), [true, true]);
+    assertEquals(of("sluice_event_loop_delay_seconds_count{").map((looks) => looks > 0), [true, true]);
+    assertEquals(of("sluice_pool_sessions_limit").length, 1);
+    assertEquals(of('sluice_workers_ended_total{reason="died"}'), [0]);
+    for (const name of ["cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds"]) {
+      assert(of(`process_${name}`)[0]! > 0, name);
+    }
+  });
+});
