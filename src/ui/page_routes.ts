@@ -17,6 +17,9 @@ const roles = () => import("./people/role_pages.tsx");
 const audit = () => import("./system/audit_page.tsx");
 const manual = () => import("./system/manual_page.tsx");
 const upstreams = () => import("./upstreams/upstream_pages.tsx");
+const upstreamList = () => import("./upstreams/upstream_list.tsx");
+const upstreamWrites = () => import("./upstreams/upstream_writes.tsx");
+const upstreamImport = () => import("./upstreams/upstream_import.tsx");
 
 export interface PageRoute {
   readonly method: "GET" | "POST";
@@ -40,10 +43,15 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
 
   page("GET", "", on(overview, "overviewPage")),
 
-  page("GET", "upstreams", on(upstreams, "listUpstreams")),
-  page("GET", "upstreams/new", on(upstreams, "newUpstreamPage")),
-  page("POST", "upstreams/new", on(upstreams, "addUpstream")),
+  page("GET", "upstreams", on(upstreamList, "listUpstreams")),
+  page("GET", "upstreams/new", on(upstreamImport, "addPage")),
+  page("POST", "upstreams/new", on(upstreamWrites, "addUpstream")),
+  page("POST", "upstreams/test", on(upstreamWrites, "testUpstream")),
+  page("POST", "upstreams/import", on(upstreamImport, "importUpstreams")),
   page("GET", "upstreams/{id}", on(upstreams, "upstreamPage")),
+  page("GET", "upstreams/{id}/edit", on(upstreamWrites, "editUpstreamPage")),
+  page("POST", "upstreams/{id}/edit", on(upstreamWrites, "changeUpstream")),
+  page("POST", "upstreams/{id}/forget", on(upstreams, "forgetEntry")),
   page("POST", "upstreams/{id}/state", on(upstreams, "switchUpstream")),
   page("POST", "upstreams/{id}/delete", on(upstreams, "deleteUpstream")),
   page("POST", "upstreams/{id}/refresh", on(upstreams, "refreshUpstream")),

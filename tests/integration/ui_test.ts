@@ -15,7 +15,7 @@ Deno.test({
   ignore: canLeaveOut("chromium"),
   fn: async (t) => {
     await using counter = CounterUpstream.start();
-    await using sluice = await Sluice.start();
+    await using sluice = await Sluice.start({ env: { STDIO_ENABLED: "true" } });
     await using browser = await UiBrowser.start(sluice.url);
     const { page } = browser;
     const button = (name: string) => page.getByRole("button", { name });
@@ -66,16 +66,28 @@ Deno.test({
 
     await t.step("an upstream is added, switched off, switched on again, and refreshed", async () => {
       await link("Add an upstream").click();
-      await page.getByLabel("Address").fill("http://127.0.0.1:1/mcp");
-      await page.getByLabel("Name").fill("counter <b>");
-      await button("Connect and add").click();
+      const name = page.getByLabel("Name", { exact: true });
+      await page.getByLabel("Address", { exact: true }).fill("http://127.0.0.1:1/mcp");
+      await name.fill("counter <b>");
+      await page.getByLabel("Credentials").selectOption("bearer");
+      await page.getByLabel("Token", { exact: true }).fill("kept while one tests");
       const refusal = 'Cannot connect to upstream "counter <b>": connection refused';
-      assertStringIncludes(await page.textContent("[role=alert]") ?? "", refusal);
-      await browser.look();
-      await page.getByLabel("Name").fill("counter");
-      await page.getByLabel("Address").fill(counter.url);
+      await button("Test connection").click();
+      await page.locator("#tested").getByText(refusal).waitFor();
+      assertEquals(await page.getByLabel("Token", { exact: true }).inputValue(), "kept while one tests");
       await button("Connect and add").click();
-      assertStringIncludes(await page.textContent("main") ?? "", "counter is added, with 3 tools.");
+      const alert = await page.textContent("[role=alert]") ?? "";
+      assertStringIncludes(alert, refusal);
+      assertStringIncludes(await page.textContent("main") ?? "", "Nothing listens there.");
+      await browser.look();
+      await name.fill("counter");
+      await page.getByLabel("Address", { exact: true }).fill(counter.url);
+      await page.getByLabel("Credentials").selectOption("none");
+      await button("Test connection").click();
+      await page.locator("#tested").getByText("offers 3 tools").waitFor();
+      assertEquals((await sluice.api("GET", "/gateways")).body, []);
+      await button("Connect and add").click();
+      assertStringIncludes(await page.textContent("main") ?? "", "counter is added, with 3 tools");
       await browser.look();
       await button("Switch off").click();
       await button("Undo").click();
@@ -84,12 +96,102 @@ Deno.test({
       assertStringIncludes(await page.textContent("main") ?? "", "Listed again");
     });
 
+    await t.step("an upstream is changed; its secrets are not shown, and stay", async () => {
+      const { body: [{ id }] } = await sluice.api("GET", "/gateways");
+      await sluice.api("PUT", `/gateways/${id}`, {
+        auth_type: "authheaders",
+        auth_headers: [{ key: "X-API-Key", value: "s3cret" }],
+      });
+      await browser.open(`upstreams/${id}/edit`);
+      assert(!(await page.content()).includes("s3cret"));
+      const headers = page.getByLabel("Headers", { exact: true });
+      assertEquals(await headers.inputValue(), "X-API-Key: *****");
+      await headers.fill("X-API-Key: *****\nX-Tenant: t1");
+      await page.getByLabel("Tags").fill("Counting, red");
+      await page.getByLabel("Sessions", { exact: true }).selectOption("caller");
+      await browser.look();
+      await button("Save").click();
+      await page.getByText("counter is changed.").waitFor();
+      const { body } = await sluice.api("GET", `/gateways/${id}`);
+      const keys = body.authHeaders.map(({ key }: { key: string }) => key);
+      assertEquals([body.isolation, body.tags.length, keys], ["caller", 2, ["X-API-Key", "X-Tenant"]]);
+      assertEquals(counter.lastHeaders.get("x-api-key"), "s3cret");
+      await browser.open(`upstreams/${id}/edit`);
+      await page.getByLabel("Address", { exact: true }).fill("http://127.0.0.1:1/mcp");
+      await button("Save").click();
+      assertStringIncludes(await page.textContent("[role=alert]") ?? "", "connection refused");
+      assertEquals((await sluice.api("GET", `/gateways/${id}`)).body.url, counter.url);
+    });
+
+    await t.step("a command that fails shows the end of its stderr", async () => {
+      await browser.open("upstreams/new?way=command");
+      await page.getByLabel("Program").fill("sh");
+      await page.getByLabel("Arguments").fill("-c\necho no API_KEY >&2; exit 3");
+      await page.getByLabel("Name", { exact: true }).fill("broken");
+      await button("Test connection").click();
+      const tested = page.locator("#tested");
+      await tested.getByText("the end of its stderr: no API_KEY").waitFor();
+      await tested.getByText("A missing variable belongs into the environment.").waitFor();
+      await browser.look();
+    });
+
+    await t.step("the servers of a configuration are shown, then added", async () => {
+      await browser.open("upstreams/new?way=file");
+      await browser.look();
+      const text = page.getByLabel("Configuration", { exact: true });
+      await text.fill("{");
+      await button("Show what would be added").click();
+      assertStringIncludes(await page.textContent("[role=alert]") ?? "", "Cannot read the configuration");
+      const servers = {
+        second: { type: "http", url: `${counter.url}?key=\${input:key}` },
+        third: { command: "sh", args: ["-c", "exit 3"], disabled: true },
+        "a third": { url: 5 },
+      };
+      await text.fill(`{ "servers": ${JSON.stringify(servers)}, // VS Code\n }`);
+      await button("Show what would be added").click();
+      const rows = async () => (await page.locator("tbody tr").allTextContents()).map((row) => row.trim());
+      assertStringIncludes((await rows()).join("\n"), "the variable key has no value");
+      assertStringIncludes((await rows()).join("\n"), "new, switched off");
+      await browser.look();
+      await page.getByLabel("key", { exact: true }).fill("k");
+      await button("Connect and add").click();
+      await page.getByText("What was added").waitFor();
+      assertStringIncludes((await rows()).join("\n"), "second");
+      assertEquals((await sluice.api("GET", "/gateways?include_inactive=true")).body.length, 3);
+      await browser.look();
+      for (const name of ["second", "third"]) await sluice.api("DELETE", `/gateways/${name}`);
+    });
+
+    await t.step("what an upstream no longer lists is shown, and forgotten", async () => {
+      await using changing = new ListingUpstream();
+      changing.tools = ["stays", "goes", { name: "broken" }];
+      const { id } = await sluice.registerUpstream("changing", changing.url);
+      const { body: [tool] } = await sluice.api("GET", `/tools?q=goes`);
+      await sluice.api("POST", `/tools/${tool.id}/state?activate=false`);
+      changing.tools = ["stays"];
+      await sluice.api("POST", `/gateways/${id}/tools/refresh`);
+      await browser.open(`upstreams/${id}`);
+      await page.getByText("changing-goes").waitFor();
+      await browser.look();
+      page.once("dialog", (dialog) => dialog.accept());
+      await button("Forget").click();
+      await page.getByText("The entry is forgotten.").waitFor();
+      assertEquals((await sluice.api("GET", `/gateways/${id}/removed`)).body, []);
+      await sluice.api("DELETE", `/gateways/${id}`);
+    });
+
     await t.step("the list is searched while one types, and the way back works", async () => {
       await browser.open("upstreams");
       await browser.look();
       await page.getByLabel("Search").fill("nothing");
-      await page.getByText("No upstream has “nothing”").waitFor();
+      await page.getByText("Nothing is found.").waitFor();
       await page.getByLabel("Search").fill("count");
+      await page.getByText("1 found").waitFor();
+      await page.getByLabel("State").selectOption("disabled");
+      await page.getByText("Nothing is found.").waitFor();
+      await page.getByLabel("State").selectOption("");
+      await page.getByLabel("Tag").selectOption("red");
+      await page.getByText("1 found").waitFor();
       await link("counter").click();
       await page.goBack();
       assertEquals(browser.path, "/upstreams");

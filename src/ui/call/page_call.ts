@@ -57,6 +57,8 @@ export interface View {
 /** What the next page says first: that something was done. */
 export interface Notice {
   readonly text: string;
+  /** What was asked for was not done. */
+  readonly isFailure?: boolean;
   /** A change that a button takes back: a form that is sent to `path`. */
   readonly undo?: { readonly path: string; readonly fields: Readonly<Record<string, string>> };
 }

@@ -65,7 +65,7 @@ export class Rest {
   }
 }
 
-function refusalOf(error: SluiceError): Refusal {
+export function refusalOf(error: SluiceError): Refusal {
   const faults = Array.isArray(error.data) ? error.data as FieldFault[] : [];
   const text = faults.length === 0 ? operatorText(error) : "Some fields have to be changed.";
   return { text, code: error.code, faults };

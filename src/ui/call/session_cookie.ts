@@ -34,10 +34,26 @@ export function sessionCookie(
 
 /** @param notice null: it has been shown */
 export function noticeCookie(notice: Notice | null, scope: CookieScope): string {
-  const text = notice === null ? "" : encodeURIComponent(JSON.stringify(notice));
-  return text.length > MAX_NOTICE_CHARS
-    ? cookie(NOTICE, encodeURIComponent(JSON.stringify({ text: "Done." })), 60, scope)
-    : cookie(NOTICE, text, notice === null ? 0 : 60, scope);
+  return cookie(NOTICE, notice === null ? "" : noticeText(notice), notice === null ? 0 : 60, scope);
+}
+
+/** A notice that is too long loses its undo, then the end of its text. */
+function noticeText(notice: Notice): string {
+  const { text, isFailure } = notice;
+  for (const shorter of [notice, { text, isFailure }]) {
+    const written = encodeURIComponent(JSON.stringify(shorter));
+    if (written.length <= MAX_NOTICE_CHARS) return written;
+  }
+  const words = [...text].slice(0, MAX_NOTICE_CHARS);
+  let [fits, tooMany] = [0, words.length];
+  const cut = (count: number) =>
+    encodeURIComponent(JSON.stringify({ text: `${words.slice(0, count).join("")} …`, isFailure }));
+  while (tooMany - fits > 1) {
+    const count = (fits + tooMany) >> 1;
+    if (cut(count).length <= MAX_NOTICE_CHARS) fits = count;
+    else tooMany = count;
+  }
+  return cut(fits);
 }
 
 export function noticeIn(headers: Headers): Notice | null {

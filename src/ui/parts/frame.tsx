@@ -68,7 +68,7 @@ export function Frame(props: FrameProps) {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <meta name="htmx-config" content='{"includeIndicatorCSS":false,"history":true}' />
+        <meta name="htmx-config" content='{"includeIndicatorCSS":false,"history":true,"defaultTimeout":0}' />
         <title>{`${title} · Sluice`}</title>
         <base href={base} />
         <link rel="icon" href="data:," />
@@ -145,9 +145,9 @@ function Navigation({ path, viewer }: { readonly path: string; readonly viewer: 
 
 function NoticeBox({ notice }: { readonly notice: Notice | null }) {
   if (notice === null) return null;
-  const { text, undo } = notice;
+  const { text, isFailure = false, undo } = notice;
   return (
-    <div class="notice good" role="status">
+    <div class={isFailure ? "notice bad" : "notice good"} role="status">
       <p>{text}</p>
       {undo !== undefined && (
         <PostButton

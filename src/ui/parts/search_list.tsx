@@ -1,6 +1,7 @@
 // A list that is searched while one types, in numbered pages. Without a script the same form searches by a reload.
 import type { Child } from "hono/jsx";
 import type { PageCall } from "../call/page_call.ts";
+import type { Option } from "./form.tsx";
 import { Pages } from "./page_parts.tsx";
 
 /** What `/admin/tools?page=1` of the REST API answers. */
@@ -18,7 +19,7 @@ export async function readPage<Entry>({ rest, query }: PageCall, path: string): 
     per_page: String(PAGE_SIZE),
     page: pageOf(query),
   });
-  for (const name of ["q", "gateway_id", "tags"]) {
+  for (const name of ["q", "gateway_id", "tags", "state"]) {
     const value = query.get(name)?.trim();
     if (value !== undefined && value !== "") asked.set(name, value);
   }
@@ -37,12 +38,27 @@ export interface SearchListProps<Entry> {
   readonly placeholder: string;
   readonly found: ListPage<Entry>;
   readonly children: Child;
+  /** Filters beside the search; one without options is left out. */
+  readonly choices?: readonly Choice[];
+}
+
+interface Choice {
+  /** The query parameter. */
+  readonly name: string;
+  readonly label: string;
+  readonly options: readonly Option[];
 }
 
 /** The field, the number of what was found, the rows, and the links to other pages. */
 export function SearchList<Entry>(props: SearchListProps<Entry>) {
-  const { path, query, placeholder } = props;
-  const kept = [...query].filter(([name]) => name !== "q" && name !== "page" && name !== "part");
+  const { path, query, placeholder, choices = [] } = props;
+  const fields = ["q", "page", "part", ...choices.map(({ name }) => name)];
+  const kept = [...query].filter(([name]) => !fields.includes(name));
+  const search = {
+    "hx-get": `${path}?${new URLSearchParams([...kept, ["part", ""]])}`,
+    "hx-target": "#found",
+    "hx-include": ".filters [data-choice], .filters [type=search]",
+  };
   return (
     <>
       <form class="filters" role="search" action={path}>
@@ -51,10 +67,22 @@ export function SearchList<Entry>(props: SearchListProps<Entry>) {
         <input
           {...{ id: "q", name: "q", type: "search", value: query.get("q") ?? "", placeholder }}
           autocomplete="off"
-          hx-get={`${path}?${new URLSearchParams([...kept, ["part", ""]])}`}
+          {...search}
           hx-trigger="input changed delay:200ms"
-          hx-target="#found"
         />
+        {choices.filter(({ options }) => options.length > 0).map(({ name, label, options }) => (
+          <select {...{ name, "aria-label": label, "data-choice": "" }} {...search} hx-trigger="change">
+            <option value="">{`${label}: all`}</option>
+            {options.map(({ value, label: words }) => (
+              <option value={value} selected={value === query.get(name)}>{words}</option>
+            ))}
+          </select>
+        ))}
+        {choices.length > 0 && (
+          <noscript>
+            <button type="submit">Show</button>
+          </noscript>
+        )}
       </form>
       <div id="found" aria-live="polite">
         <FoundPart {...props} />

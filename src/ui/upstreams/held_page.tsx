@@ -22,8 +22,12 @@ interface Difference {
   readonly suspicions: readonly { readonly kind: string; readonly count: number }[];
 }
 
-export const heldPage: PageHandler = async ({ rest }) => {
-  const held = await rest.get<HeldChange[]>("/held");
+/** All changes that wait, or with `?gateway=ID` those of one upstream. */
+export const heldPage: PageHandler = async ({ rest, query }) => {
+  const gateway = query.get("gateway");
+  const held = await rest.get<HeldChange[]>(
+    gateway === null ? "/held" : `/gateways/${encodeURIComponent(gateway)}/held`,
+  );
   const now = Date.now();
   return {
     title: "Held changes",

@@ -1,161 +1,35 @@
-// The list of upstreams, the form that adds one, and the page of one.
-import type { PageCall, PageHandler, View } from "../call/page_call.ts";
-import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
-import { Ago, Badge, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
-import { stateOf, type Upstream, whatIsWrong } from "./upstream_shapes.ts";
+// The page of an upstream: its state, what it is and offers, and what can be done about it.
+import type { Child } from "hono/jsx";
+import type { PageHandler, Viewer } from "../call/page_call.ts";
+import { PostButton } from "../parts/form.tsx";
+import { Ago, Badge, Facts, PageHead } from "../parts/page_parts.tsx";
+import { adviceFor } from "./upstream_advice.ts";
+import {
+  countOf,
+  introductionOf,
+  stateOf,
+  transportName,
+  type Upstream,
+  whatIsWrong,
+} from "./upstream_shapes.ts";
+import { CRUMBS, upstreamOf } from "./upstream_writes.tsx";
+import { WarningList } from "./warning_list.tsx";
 
-const CRUMBS = [{ path: "upstreams", label: "Upstreams" }];
-
-export const listUpstreams: PageHandler = async ({ rest, viewer, query }) => {
-  const all = await rest.get<Upstream[]>("/gateways?limit=0&include_inactive=true");
-  const asked = query.get("q")?.trim().toLowerCase() ?? "";
-  const found = all.filter(({ name, url }) => `${name} ${url}`.toLowerCase().includes(asked));
-  const table = <UpstreamTable upstreams={found} asked={asked} />;
-  if (query.has("part")) return { title: "Upstreams", body: table, isPart: true };
-  const canAdd = viewer.can("gateways.create");
-  return {
-    title: "Upstreams",
-    body: (
-      <>
-        <PageHead title="Upstreams">
-          {canAdd && all.length > 0 && <a class="button main" href="upstreams/new">Add an upstream</a>}
-        </PageHead>
-        {all.length === 0
-          ? (
-            <Empty title="No upstream yet">
-              <p>
-                An upstream is an MCP server behind this gateway. Add one by its address, or by the command
-                that starts it.
-              </p>
-              {canAdd && (
-                <div class="buttons">
-                  <a class="button main" href="upstreams/new">Add an upstream</a>
-                </div>
-              )}
-            </Empty>
-          )
-          : (
-            <>
-              <form class="filters" role="search" action="upstreams">
-                <label class="sr-only" for="q">Search</label>
-                <input
-                  {...{
-                    id: "q",
-                    name: "q",
-                    type: "search",
-                    value: asked,
-                    placeholder: "Search by name or address",
-                  }}
-                  hx-get="upstreams?part"
-                  hx-trigger="input changed delay:200ms"
-                  hx-target="#upstreams"
-                />
-              </form>
-              <div id="upstreams">{table}</div>
-            </>
-          )}
-      </>
-    ),
-  };
-};
-
-function UpstreamTable(
-  { upstreams, asked }: { readonly upstreams: readonly Upstream[]; readonly asked: string },
-) {
-  if (upstreams.length === 0) {
-    return <p class="soft">{`No upstream has “${asked}” in its name or address.`}</p>;
-  }
-  return (
-    <table class="cards-on-phone">
-      <thead>
-        <tr>
-          <th>Name</th>
-          <th>State</th>
-          <th>Transport</th>
-          <th class="number">Tools</th>
-          <th class="number">Resources</th>
-          <th class="number">Prompts</th>
-        </tr>
-      </thead>
-      <tbody>
-        {upstreams.map((upstream) => {
-          const { mood, label } = stateOf(upstream);
-          return (
-            <tr>
-              <td>
-                <a href={`upstreams/${upstream.id}`}>{upstream.name}</a>
-                <span class="about">{upstream.url}</span>
-              </td>
-              <td data-label="State">
-                <Badge mood={mood} label={label} />
-              </td>
-              <td data-label="Transport">{transportName(upstream.transport)}</td>
-              <td data-label="Tools" class="number">{upstream.toolCount}</td>
-              <td data-label="Resources" class="number">{upstream.resourceCount}</td>
-              <td data-label="Prompts" class="number">{upstream.promptCount}</td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
-  );
+interface RemovedEntry {
+  readonly id: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly removedAt: string;
 }
 
-export const newUpstreamPage: PageHandler = () => Promise.resolve(newUpstreamView(NEW_FORM));
-
-export const addUpstream: PageHandler = async ({ form, rest }) => {
-  const values = await form();
-  const given = Object.fromEntries([...values].filter(([, value]) => value.trim() !== ""));
-  const answer = await rest.attempt<Upstream>("POST", "/gateways", given);
-  if ("refused" in answer) return newUpstreamView({ values, refused: answer.refused }, 422);
-  const { id, name, toolCount } = answer.done;
-  return { to: `upstreams/${id}`, notice: { text: `${name} is added, with ${toolCount} tools.` } };
-};
-
-const AUTH_TYPES = [
-  { value: "", label: "None" },
-  { value: "bearer", label: "Bearer token" },
-];
-
-function newUpstreamView(form: FormState, status?: number): View {
-  return {
-    title: "Add an upstream",
-    status,
-    body: (
-      <>
-        <PageHead title="Add an upstream" crumbs={CRUMBS} />
-        <RefusalBox
-          refused={form.refused}
-          shown={["name", "url", "description", "auth_type", "auth_token"]}
-        />
-        <form class="form" method="post" action="upstreams/new">
-          <TextField
-            {...{ name: "url", label: "Address", form, placeholder: "https://mcp.example.com/mcp" }}
-            required
-            isCode
-            hint="The transport is found out: streamable HTTP, else SSE."
-          />
-          <TextField
-            {...{ name: "name", label: "Name", form }}
-            required
-            hint="Its tools are listed under this name: time becomes time-convert."
-          />
-          <TextField {...{ name: "description", label: "Description", form }} />
-          <SelectField {...{ name: "auth_type", label: "Credentials", form, options: AUTH_TYPES }} />
-          <TextField {...{ name: "auth_token", label: "Bearer token", form }} type="password" />
-          <div class="buttons">
-            <button type="submit" class="main">Connect and add</button>
-            <a class="button" href="upstreams">Cancel</a>
-          </div>
-        </form>
-      </>
-    ),
-  };
-}
-
-export const upstreamPage: PageHandler = async ({ params, rest, viewer }: PageCall) => {
-  const upstream = await rest.get<Upstream>(`/gateways/${encodeURIComponent(params.id!)}`);
-  const { id, name, enabled } = upstream;
+export const upstreamPage: PageHandler = async (call) => {
+  const { rest, viewer } = call;
+  const upstream = await upstreamOf(call);
+  const { id, name, instructions, warnings = [], skippedTools } = upstream;
+  const removed = viewer.can("gateways.update")
+    ? await rest.find<RemovedEntry[]>(`/gateways/${id}/removed`) ?? []
+    : [];
   const { mood, label } = stateOf(upstream);
   const now = Date.now();
   return {
@@ -164,66 +38,232 @@ export const upstreamPage: PageHandler = async ({ params, rest, viewer }: PageCa
       <>
         <PageHead title={name} crumbs={CRUMBS}>
           <Badge mood={mood} label={label} />
-          {viewer.can("gateways.update") && (
-            <>
-              <PostButton path={`upstreams/${id}/refresh`} label="Refresh" />
-              <PostButton
-                path={`upstreams/${id}/state`}
-                label={enabled ? "Switch off" : "Switch on"}
-                fields={{ activate: String(!enabled) }}
-              />
-            </>
-          )}
-          {viewer.can("gateways.delete") && (
-            <PostButton
-              path={`upstreams/${id}/delete`}
-              label="Delete"
-              class="danger"
-              confirm={`Delete ${name}? Its tools leave every virtual server, and its credentials are lost.`}
-            />
-          )}
+          <Actions {...{ upstream, viewer }} />
         </PageHead>
-        <p>
-          <a href={`tools?gateway_id=${id}`}>Its tools</a>,{" "}
-          <a href={`resources?gateway_id=${id}`}>its resources</a>,{" "}
-          <a href={`prompts?gateway_id=${id}`}>its prompts</a>
-        </p>
-        {mood === "bad" && (
-          <div class="notice bad">
-            <p>{whatIsWrong(upstream)}</p>
-          </div>
+        {upstream.description !== null && <p>{upstream.description}</p>}
+        <Trouble {...{ upstream, now }} />
+        <Facts facts={factsOf(upstream, now)} />
+        {instructions !== null && instructions !== "" && (
+          <>
+            <h2>Instructions for models</h2>
+            <pre class="diff" tabindex={0}>{instructions}</pre>
+          </>
         )}
-        <Facts
-          facts={[
-            ["Address", <code>{upstream.url}</code>],
-            ["Description", upstream.description],
-            ["Transport", transportName(upstream.transport)],
-            ["Revision", upstream.protocolVersion],
-            ["Isolation", upstream.isolation],
-            ["Credentials", upstream.authType ?? "none"],
-            ["Seen", <Ago at={upstream.lastSeen} now={now} />],
-            ["Listed", <Ago at={upstream.lastRefreshAt} now={now} />],
-            [
-              "Offers",
-              `${upstream.toolCount} tools, ${upstream.resourceCount} resources, ${upstream.promptCount} prompts`,
-            ],
-          ]}
-        />
+        <WarningList skipped={skippedTools} warnings={warnings} />
+        <RemovedEntries {...{ id, removed, now }} />
       </>
     ),
   };
 };
 
-export const switchUpstream: PageHandler = async ({ params, form, rest }) => {
+function Actions({ upstream: { id, name, enabled }, viewer }: {
+  readonly upstream: Upstream;
+  readonly viewer: Viewer;
+}) {
+  return (
+    <>
+      {viewer.can("gateways.update") && (
+        <>
+          <PostButton path={`upstreams/${id}/refresh`} label="Refresh" />
+          <a class="button" href={`upstreams/${id}/edit`}>Edit</a>
+          <PostButton
+            path={`upstreams/${id}/state`}
+            label={enabled ? "Switch off" : "Switch on"}
+            fields={{ activate: String(!enabled) }}
+          />
+        </>
+      )}
+      {viewer.can("gateways.delete") && (
+        <PostButton
+          path={`upstreams/${id}/delete`}
+          label="Delete"
+          class="danger"
+          confirm={`Delete ${name}? Its tools leave every virtual server, and its credentials are lost.`}
+        />
+      )}
+    </>
+  );
+}
+
+/** What is wrong, what to do about it, and when the gateway does something itself. */
+function Trouble({ upstream, now }: { readonly upstream: Upstream; readonly now: number }) {
+  const { enabled, lastError, nextTryAt, status } = upstream;
+  const { mood } = stateOf(upstream);
+  if (!enabled || (mood !== "bad" && lastError === null)) return null;
+  const words = whatIsWrong(upstream);
+  const advice = adviceFor(words);
+  return (
+    <div class={mood === "bad" ? "notice bad" : "notice warn"}>
+      <div>
+        <p>{words}</p>
+        {advice !== null && <p>{advice}</p>}
+        {nextTryAt !== null && (
+          <p>
+            It is tried again{" "}
+            {Date.parse(nextTryAt) - now < 60_000 ? "in a moment" : <Ago at={nextTryAt} now={now} />}.
+          </p>
+        )}
+        {nextTryAt === null && status === "failed" && (
+          <p>It is not tried again by itself: Refresh tries it now.</p>
+        )}
+      </div>
+    </div>
+  );
+}
+
+const ISOLATIONS: Readonly<Record<string, string>> = {
+  session: "each client session has its own",
+  caller: "each caller has one",
+  shared: "everybody shares one",
+};
+
+const APPROVALS: Readonly<Record<string, string>> = {
+  off: "nothing waits",
+  changed: "what it adds or changes later waits",
+  all: "everything waits",
+};
+
+const AUTH_TYPES: Readonly<Record<string, string>> = {
+  basic: "user name and password",
+  bearer: "bearer token",
+  authheaders: "headers",
+  query_param: "a parameter of the address",
+  env: "environment variables",
+};
+
+function factsOf(upstream: Upstream, now: number): (readonly [string, Child])[] {
+  const { id, command, args = [], authType, authHeaders, tags, heldCount = 0 } = upstream;
+  const isProgram = upstream.transport === "STDIO";
+  const headers = authHeaders?.map(({ key }) => key).join(", ");
+  return [
+    ["Offers", <Offers upstream={upstream} />],
+    isProgram
+      ? ["Command", <code>{command === undefined ? upstream.url : [command, ...args].join(" ")}</code>]
+      : ["Address", <code>{upstream.url}</code>],
+    ["Working directory", upstream.cwd ? <code>{upstream.cwd}</code> : null],
+    ["Server", introductionOf(upstream.serverInfo)],
+    ["Transport", transportName(upstream.transport)],
+    [
+      "Speaks",
+      upstream.protocols.length === 0 ? upstream.protocolVersion : upstream.protocols.join(", "),
+    ],
+    ["Sessions", ISOLATIONS[upstream.isolation] ?? upstream.isolation],
+    [
+      "Processes",
+      upstream.processCount === null
+        ? null
+        : `${countOf(upstream.processCount, "process", "processes")} in this replica`,
+    ],
+    [
+      "Credentials",
+      authType === null
+        ? "none"
+        : `${AUTH_TYPES[authType] ?? authType}${
+          headers === undefined || headers === "" ? "" : `: ${headers}`
+        }`,
+    ],
+    ["Private CA", upstream.caCertificate === null ? null : "yes"],
+    ["Headers of clients", upstream.passthroughHeaders?.join(", ") || null],
+    [
+      "Approval",
+      <>
+        {upstream.toolApproval === null
+          ? "as the setting TOOL_APPROVAL says"
+          : APPROVALS[upstream.toolApproval] ?? upstream.toolApproval}
+        {heldCount > 0 && (
+          <>
+            ; <a href={`held?gateway=${id}`}>{`${countOf(heldCount, "change")} waiting`}</a>
+          </>
+        )}
+      </>,
+    ],
+    ["Seen by", upstream.visibility],
+    ["Tags", tags.length === 0 ? null : tags.map(({ label }) => label).join(", ")],
+    ["Comes from", upstream.source ? <code>{upstream.source}</code> : null],
+    ["Last answer", <Ago at={upstream.lastSeen} now={now} />],
+    ["Last listed", <Ago at={upstream.lastRefreshAt} now={now} />],
+  ];
+}
+
+function Offers(
+  { upstream: { id, toolCount, resourceCount, promptCount } }: { readonly upstream: Upstream },
+) {
+  return (
+    <>
+      <a href={`tools?gateway_id=${id}`}>{countOf(toolCount, "tool")}</a>,{" "}
+      <a href={`resources?gateway_id=${id}`}>{countOf(resourceCount, "resource")}</a>,{" "}
+      <a href={`prompts?gateway_id=${id}`}>{countOf(promptCount, "prompt")}</a>
+    </>
+  );
+}
+
+/** A page shows so many; the REST API has all. */
+const MOST_REMOVED = 100;
+
+function RemovedEntries({ id, removed, now }: {
+  readonly id: string;
+  readonly removed: readonly RemovedEntry[];
+  readonly now: number;
+}) {
+  if (removed.length === 0) return null;
+  return (
+    <>
+      <h2>Removed entries</h2>
+      <p class="soft">
+        The upstream no longer lists them. Their names and what was decided about them stay, for the day that
+        they come back. A forgotten entry frees its name.
+      </p>
+      <table class="cards-on-phone">
+        <thead>
+          <tr>
+            <th>Name</th>
+            <th>Kind</th>
+            <th>Removed</th>
+            <th>
+              <span class="sr-only">Action</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {removed.slice(-MOST_REMOVED).toReversed().map((entry) => (
+            <tr>
+              <td>
+                <strong>{entry.name}</strong>
+              </td>
+              <td data-label="Kind">{entry.kind}</td>
+              <td data-label="Removed">
+                <Ago at={entry.removedAt} now={now} />
+              </td>
+              <td class="right">
+                <PostButton
+                  path={`upstreams/${id}/forget`}
+                  label="Forget"
+                  class="compact"
+                  fields={{ entry: entry.id }}
+                  confirm={`Forget ${entry.name}? If it comes back, it is a new entry with a new id.`}
+                />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {removed.length > MOST_REMOVED && (
+        <p class="soft small">{`${removed.length - MOST_REMOVED} older ones.`}</p>
+      )}
+    </>
+  );
+}
+
+export const switchUpstream: PageHandler = async (call) => {
+  const { params, form, rest } = call;
   const activate = (await form()).get("activate") === "true";
-  const path = `/gateways/${encodeURIComponent(params.id!)}`;
-  await rest.send("POST", `${path}/state?activate=${activate}`);
-  const { name } = await rest.get<Upstream>(path);
+  await rest.send("POST", `/gateways/${encodeURIComponent(params.id!)}/state?activate=${activate}`);
+  const { id, name } = await upstreamOf(call);
   return {
-    to: `upstreams/${params.id}`,
+    to: `upstreams/${id}`,
     notice: {
       text: `${name} is ${activate ? "on" : "off"}.`,
-      undo: { path: `upstreams/${params.id}/state`, fields: { activate: String(!activate) } },
+      undo: { path: `upstreams/${id}/state`, fields: { activate: String(!activate) } },
     },
   };
 };
@@ -233,28 +273,31 @@ export const deleteUpstream: PageHandler = async ({ params, rest }) => {
   return { to: "upstreams", notice: { text: "The upstream is deleted." } };
 };
 
+interface Refreshed {
+  readonly toolsAdded: number;
+  readonly toolsRemoved: number;
+  readonly toolsUpdated: number;
+}
+
 export const refreshUpstream: PageHandler = async ({ params, rest }) => {
-  const path = `/gateways/${
-    encodeURIComponent(params.id!)
-  }/tools/refresh?include_resources=true&include_prompts=true`;
-  const answer = await rest.attempt<
-    { readonly toolsAdded: number; readonly toolsRemoved: number; readonly toolsUpdated: number }
-  >(
-    "POST",
-    path,
-  );
-  const text = "refused" in answer
-    ? `The refresh failed: ${answer.refused.text}`
-    : `Listed again: ${answer.done.toolsAdded} tools are new, ${answer.done.toolsUpdated} changed, ${answer.done.toolsRemoved} are gone.`;
-  return { to: `upstreams/${params.id}`, notice: { text } };
+  const path = `/gateways/${encodeURIComponent(params.id!)}/tools/refresh`;
+  const to = `upstreams/${encodeURIComponent(params.id!)}`;
+  const all = "include_resources=true&include_prompts=true";
+  const answer = await rest.attempt<Refreshed>("POST", `${path}?${all}`);
+  if ("refused" in answer) {
+    return { to, notice: { text: `The refresh failed: ${answer.refused.text}`, isFailure: true } };
+  }
+  const { toolsAdded, toolsUpdated, toolsRemoved } = answer.done;
+  const isSame = toolsAdded + toolsUpdated + toolsRemoved === 0;
+  const text = isSame
+    ? "Listed again: its tools are the same."
+    : `Listed again: ${countOf(toolsAdded, "tool")} new, ${toolsUpdated} changed, ${toolsRemoved} gone.`;
+  return { to, notice: { text } };
 };
 
-function transportName(transport: string): string {
-  return {
-    STREAMABLEHTTP: "streamable HTTP",
-    SSE: "SSE",
-    WEBSOCKET: "WebSocket",
-    STDIO: "command",
-  }[transport] ??
-    transport;
-}
+export const forgetEntry: PageHandler = async ({ params, form, rest }) => {
+  const entry = (await form()).get("entry") ?? "";
+  const id = encodeURIComponent(params.id!);
+  await rest.send("DELETE", `/gateways/${id}/removed/${encodeURIComponent(entry)}`);
+  return { to: `upstreams/${id}`, notice: { text: "The entry is forgotten." } };
+};

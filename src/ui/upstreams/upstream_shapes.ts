@@ -15,26 +15,117 @@ export interface Upstream {
   readonly lastSeen: string | null;
   readonly lastError: string | null;
   readonly protocolVersion: string | null;
+  readonly protocols: readonly string[];
+  readonly serverInfo: ServerInfo | null;
+  readonly instructions: string | null;
   readonly isolation: string;
+  readonly processCount: number | null;
+  readonly toolApproval: string | null;
+  /** Absent for viewers who may not approve. */
+  readonly heldCount?: number;
   readonly authType: string | null;
+  readonly authUsername: string | null;
+  readonly authHeaders: readonly { readonly key: string; readonly value: string }[] | null;
+  readonly authQueryParamKey: string | null;
+  readonly caCertificate: string | null;
+  readonly passthroughHeaders: readonly string[] | null;
+  readonly refreshIntervalSeconds: number | null;
+  /** A program: for administrators alone. */
+  readonly command?: string;
+  readonly args?: readonly string[];
+  readonly cwd?: string | null;
+  /** The values are masks. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly source?: string | null;
   readonly tags: readonly { readonly id: string; readonly label: string }[];
   readonly visibility: string;
+  readonly teamId: string | null;
   readonly lastRefreshAt: string | null;
   readonly toolCount: number;
   readonly resourceCount: number;
   readonly promptCount: number;
+  readonly skippedTools: readonly SkippedEntry[];
+  readonly warnings?: readonly Warning[];
 }
 
-export function stateOf(
-  { enabled, status, reachable }: Upstream,
-): { readonly mood: Mood; readonly label: string } {
-  if (!enabled) return { mood: "plain", label: "off" };
-  if (status === "starting") return { mood: "warn", label: "starting" };
-  if (status === "failed") return { mood: "bad", label: "failed" };
-  return reachable ? { mood: "good", label: "reachable" } : { mood: "bad", label: "not reachable" };
+export interface ServerInfo {
+  readonly name?: string;
+  readonly title?: string;
+  readonly version?: string;
 }
 
-export function whatIsWrong({ lastError, nextTryAt }: Upstream): string {
-  const words = lastError ?? "it cannot be reached";
-  return nextTryAt === null ? words : `${words} (tried again at ${nextTryAt})`;
+export interface SkippedEntry {
+  readonly kind: string;
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface Warning {
+  readonly loc: readonly (string | number)[];
+  readonly msg: string;
+}
+
+/** What `POST /gateways/test` answers. */
+export interface TestedUpstream extends
+  Pick<
+    Upstream,
+    | "transport"
+    | "serverInfo"
+    | "protocols"
+    | "toolCount"
+    | "resourceCount"
+    | "promptCount"
+    | "skippedTools"
+    | "warnings"
+  > {
+  readonly durationMs: number;
+}
+
+/** The states as the REST API filters by them, and as pages call them. */
+export const STATES = {
+  reachable: { mood: "good", label: "reachable" },
+  unreachable: { mood: "bad", label: "not reachable" },
+  starting: { mood: "warn", label: "starting" },
+  failed: { mood: "bad", label: "failed" },
+  disabled: { mood: "plain", label: "off" },
+} as const satisfies Readonly<Record<string, { readonly mood: Mood; readonly label: string }>>;
+
+export function stateOf({ enabled, status, reachable }: Upstream): typeof STATES[keyof typeof STATES] {
+  if (!enabled) return STATES.disabled;
+  if (status !== "ready") return STATES[status];
+  return reachable ? STATES.reachable : STATES.unreachable;
+}
+
+export function whatIsWrong({ lastError }: Pick<Upstream, "lastError">): string {
+  return lastError ?? "it cannot be reached";
+}
+
+export function transportName(transport: string): string {
+  return TRANSPORT_NAMES[transport] ?? transport;
+}
+
+const TRANSPORT_NAMES: Readonly<Record<string, string>> = {
+  STREAMABLEHTTP: "streamable HTTP",
+  SSE: "SSE",
+  WEBSOCKET: "WebSocket",
+  STDIO: "command",
+};
+
+/** `3 tools, 1 resource, 0 prompts` */
+export function offersOf(
+  { toolCount, resourceCount, promptCount }: Pick<Upstream, "toolCount" | "resourceCount" | "promptCount">,
+): string {
+  return [countOf(toolCount, "tool"), countOf(resourceCount, "resource"), countOf(promptCount, "prompt")]
+    .join(", ");
+}
+
+export function countOf(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? noun : plural}`;
+}
+
+/** `name version`, as the upstream introduces itself; null: it did not. */
+export function introductionOf(serverInfo: ServerInfo | null): string | null {
+  if (serverInfo === null) return null;
+  const { title, name, version } = serverInfo;
+  return [title ?? name, version].filter((word) => word !== undefined).join(" ");
 }

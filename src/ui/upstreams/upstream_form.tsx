@@ -1,0 +1,350 @@
+// The form of an upstream: its fields, and what they say in the words of the REST API.
+import type { Child } from "hono/jsx";
+import { type FormState, type Option, SelectField, TextField } from "../parts/form.tsx";
+import type { Team } from "../people/people_shapes.ts";
+import type { Upstream } from "./upstream_shapes.ts";
+
+/** An upstream has an address, or a command that starts it. */
+export type Way = "address" | "command";
+
+/** Stands for a stored secret, as in the REST API. */
+const MASK = "*****";
+
+const AUTH_TYPES: readonly Option[] = [
+  { value: "none", label: "None" },
+  { value: "bearer", label: "Bearer token" },
+  { value: "basic", label: "User name and password" },
+  { value: "authheaders", label: "Headers" },
+  { value: "query_param", label: "A parameter of the address" },
+];
+
+const AUTH_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  bearer: ["auth_token"],
+  basic: ["auth_username", "auth_password"],
+  authheaders: ["auth_headers"],
+  query_param: ["auth_query_param_key", "auth_query_param_value"],
+};
+
+const TRANSPORTS: readonly Option[] = [
+  { value: "", label: "Found out: streamable HTTP, else SSE" },
+  { value: "STREAMABLEHTTP", label: "Streamable HTTP" },
+  { value: "SSE", label: "SSE" },
+  { value: "WEBSOCKET", label: "WebSocket" },
+];
+
+const ISOLATIONS: readonly Option[] = [
+  { value: "session", label: "Each client session has its own" },
+  { value: "caller", label: "Each caller has one" },
+  { value: "shared", label: "Everybody shares one" },
+];
+
+const APPROVALS: readonly Option[] = [
+  { value: "", label: "As the setting TOOL_APPROVAL says" },
+  { value: "off", label: "Nothing waits" },
+  { value: "changed", label: "What it adds or changes later" },
+  { value: "all", label: "Everything, from its first list" },
+];
+
+/** The fields that a page shows a fault beside. */
+export const SHOWN_FIELDS = [
+  ...["name", "url", "description", "command", "args", "env", "cwd", "transport", "auth_type"],
+  ...Object.values(AUTH_FIELDS).flat(),
+  ...["ca_certificate", "passthrough_headers", "isolation", "tool_approval", "visibility", "tags"],
+  "refresh_interval_seconds",
+];
+
+const RARE_FIELDS = SHOWN_FIELDS.slice(SHOWN_FIELDS.indexOf("ca_certificate"));
+
+export interface UpstreamFieldsProps {
+  readonly form: FormState;
+  readonly way: Way;
+  readonly teams: readonly Team[];
+  /** null: it is new. */
+  readonly upstream: Upstream | null;
+}
+
+export function UpstreamFields({ form, way, teams, upstream }: UpstreamFieldsProps) {
+  const isNew = upstream === null;
+  const isRareFaulty = form.refused?.faults.some(({ loc }) => RARE_FIELDS.includes(String(loc[1]))) === true;
+  return (
+    <>
+      {way === "address" ? <AddressFields {...{ form, isNew }} /> : <CommandFields {...{ form, isNew }} />}
+      <details class="field" open={!isNew || isRareFaulty}>
+        <summary>More</summary>
+        {way === "address" && (
+          <>
+            {isNew && (
+              <SelectField {...{ name: "transport", label: "Transport", form, options: TRANSPORTS }} />
+            )}
+            <TextField
+              {...{ name: "ca_certificate", label: "CA certificate", form, rows: 4 }}
+              isCode
+              placeholder="-----BEGIN CERTIFICATE-----"
+              hint="Of the authority that signed the upstream's certificate, PEM. Empty: the public ones."
+            />
+            <TextField
+              {...{ name: "passthrough_headers", label: "Headers of clients that it gets", form }}
+              isCode
+              hint="Names, separated by commas. Empty: those of the gateway's setting."
+            />
+          </>
+        )}
+        <SelectField
+          {...{ name: "isolation", label: "Sessions", form, options: ISOLATIONS }}
+          hint="A session, process or socket of the upstream. Who shares one meets what others left in it."
+        />
+        <SelectField
+          {...{ name: "tool_approval", label: "Changes that wait for an approval", form, options: APPROVALS }}
+        />
+        <SelectField
+          {...{ name: "visibility", label: "Who sees it", form, options: visibilities(teams, upstream) }}
+        />
+        <TextField {...{ name: "tags", label: "Tags", form }} hint="Separated by commas." />
+        <TextField
+          {...{ name: "refresh_interval_seconds", label: "Listed again every (seconds)", form }}
+          type="number"
+          hint="Empty: as often as the gateway's setting says."
+        />
+      </details>
+    </>
+  );
+}
+
+interface PlaceProps {
+  readonly form: FormState;
+  readonly isNew: boolean;
+}
+
+function NameFields({ form, isNew }: PlaceProps) {
+  return (
+    <>
+      <TextField
+        {...{ name: "name", label: "Name", form }}
+        required
+        hint={isNew
+          ? "Its tools are listed under this name: time becomes time-convert."
+          : "Its tools are listed under this name: with another one, clients see other tools."}
+      />
+      <TextField {...{ name: "description", label: "Description", form }} />
+    </>
+  );
+}
+
+function AddressFields({ form, isNew }: PlaceProps) {
+  const secretHint = isNew ? undefined : "Empty: the stored one stays.";
+  const secret = { form, type: "password", hint: secretHint, autocomplete: "new-password" } as const;
+  return (
+    <>
+      <TextField
+        {...{ name: "url", label: "Address", form, placeholder: "https://mcp.example.com/mcp" }}
+        required
+        isCode
+        hint={isNew ? undefined : `${MASK} stands for the stored value of a parameter.`}
+      />
+      <NameFields {...{ form, isNew }} />
+      <fieldset class="credentials">
+        <legend class="sr-only">Credentials</legend>
+        <SelectField {...{ name: "auth_type", label: "Credentials", form, options: AUTH_TYPES }} />
+        <Kind of="bearer">
+          <TextField {...{ name: "auth_token", label: "Token", ...secret }} />
+        </Kind>
+        <Kind of="basic">
+          <TextField {...{ name: "auth_username", label: "User", form }} />
+          <TextField {...{ name: "auth_password", label: "Password", ...secret }} />
+        </Kind>
+        <Kind of="authheaders">
+          <TextField
+            {...{ name: "auth_headers", label: "Headers", form, rows: 3 }}
+            isCode
+            placeholder="X-API-Key: secret"
+            hint={`One in a line.${isNew ? "" : ` ${MASK} stands for a stored value.`}`}
+          />
+        </Kind>
+        <Kind of="query_param">
+          <TextField {...{ name: "auth_query_param_key", label: "Parameter", form }} isCode />
+          <TextField {...{ name: "auth_query_param_value", label: "Its value", ...secret }} />
+        </Kind>
+      </fieldset>
+    </>
+  );
+}
+
+/** Shown by the style sheet while this kind is chosen. */
+function Kind({ of, children }: { readonly of: string; readonly children: Child }) {
+  return <div data-kind={of}>{children}</div>;
+}
+
+function CommandFields({ form, isNew }: PlaceProps) {
+  return (
+    <>
+      <TextField
+        {...{ name: "command", label: "Program", form, placeholder: "npx" }}
+        required
+        isCode
+        hint="It runs on the gateway's machine, as the gateway's user."
+      />
+      <TextField
+        {...{ name: "args", label: "Arguments", form, rows: 4 }}
+        isCode
+        hint="One in a line, or a JSON list. Administrators see them: secrets belong into the environment."
+      />
+      <TextField
+        {...{ name: "env", label: "Environment", form, rows: 3, placeholder: "API_KEY=secret" }}
+        isCode
+        hint={`One variable in a line.${isNew ? "" : ` ${MASK} stands for a stored value.`}`}
+      />
+      <TextField
+        {...{ name: "cwd", label: "Working directory", form }}
+        isCode
+        hint="Empty: the gateway's own."
+      />
+      <NameFields {...{ form, isNew }} />
+    </>
+  );
+}
+
+const TEAM = "team:";
+
+function visibilities(teams: readonly Team[], upstream: Upstream | null): Option[] {
+  const own = upstream?.visibility === "team" ? upstream.teamId : null;
+  const isKnown = own === null || teams.some(({ id }) => id === own);
+  return [
+    { value: "public", label: "Everybody with a token" },
+    { value: "private", label: "Only its owner and administrators" },
+    ...(isKnown ? [] : [{ value: TEAM + own, label: "Its team" }]),
+    ...teams.filter(({ is_personal }) => !is_personal)
+      .map(({ id, name }) => ({ value: TEAM + id, label: `The team ${name}` })),
+  ];
+}
+
+/** The values of the form for what is stored. Secrets are masked, or empty. */
+export function valuesOf(upstream: Upstream): URLSearchParams {
+  const { authHeaders, args, env, passthroughHeaders, visibility, teamId } = upstream;
+  const lines = (all: readonly string[]) => all.join("\n");
+  const values: Readonly<Record<string, string | null | undefined>> = {
+    name: upstream.name,
+    url: upstream.url,
+    description: upstream.description,
+    command: upstream.command,
+    args: args === undefined ? "" : argumentsText(args),
+    env: lines(Object.entries(env ?? {}).map(([name, value]) => `${name}=${value}`)),
+    cwd: upstream.cwd,
+    auth_type: upstream.authType ?? "none",
+    auth_username: upstream.authUsername,
+    auth_headers: lines((authHeaders ?? []).map(({ key, value }) => `${key}: ${value}`)),
+    auth_query_param_key: upstream.authQueryParamKey,
+    ca_certificate: upstream.caCertificate,
+    passthrough_headers: passthroughHeaders?.join(", "),
+    isolation: upstream.isolation,
+    tool_approval: upstream.toolApproval,
+    visibility: visibility === "team" ? TEAM + teamId : visibility,
+    tags: upstream.tags.map(({ label }) => label).join(", "),
+    refresh_interval_seconds: upstream.refreshIntervalSeconds?.toString(),
+  };
+  return new URLSearchParams(Object.entries(values).map(([name, value]) => [name, value ?? ""]));
+}
+
+/** A new upstream in the words of the REST API. */
+export function registrationIn(values: URLSearchParams, way: Way): Record<string, unknown> {
+  return bodyOf(values, way, new URLSearchParams(), way === "command" ? { transport: "STDIO" } : {});
+}
+
+/** What differs from the stored upstream, in the words of the REST API. */
+export function changesIn(values: URLSearchParams, upstream: Upstream): Record<string, unknown> {
+  return bodyOf(values, upstream.transport === "STDIO" ? "command" : "address", valuesOf(upstream), {});
+}
+
+const COMMAND_FIELDS = ["command", "args", "env", "cwd"];
+const ADDRESS_FIELDS = ["url", "transport", "ca_certificate", "passthrough_headers"];
+const COMMON_FIELDS = [
+  "name",
+  "description",
+  "isolation",
+  "tool_approval",
+  "tags",
+  "refresh_interval_seconds",
+];
+
+function bodyOf(
+  values: URLSearchParams,
+  way: Way,
+  before: URLSearchParams,
+  body: Record<string, unknown>,
+): Record<string, unknown> {
+  const given = (name: string) => textOf(values, name);
+  const isChanged = (name: string) => values.has(name) && given(name) !== textOf(before, name);
+  for (const name of [...COMMON_FIELDS, ...(way === "address" ? ADDRESS_FIELDS : COMMAND_FIELDS)]) {
+    if (isChanged(name)) body[name] = valueOf(name, given(name));
+  }
+  if (isChanged("visibility")) {
+    const [visibility, team] = given("visibility").split(":");
+    body.visibility = visibility;
+    if (team !== undefined) body.team_id = team;
+  }
+  if (way === "address") {
+    const type = given("auth_type");
+    const fields = AUTH_FIELDS[type] ?? [];
+    if (isChanged("auth_type") && !(before.size === 0 && type === "none") || fields.some(isChanged)) {
+      body.auth_type = type;
+      for (const name of fields) if (given(name) !== "") body[name] = valueOf(name, given(name));
+    }
+  }
+  return body;
+}
+
+/** Browsers send line breaks as CRLF. */
+function textOf(values: URLSearchParams, name: string): string {
+  return values.get(name)?.replaceAll("\r\n", "\n").trim() ?? "";
+}
+
+function valueOf(name: string, text: string): unknown {
+  switch (name) {
+    case "args":
+      return argumentsIn(text);
+    case "env":
+      return text === "" ? null : Object.fromEntries(linesIn(text).map((line) => pairIn(line, "=")));
+    case "auth_headers":
+      return linesIn(text).map((line) => {
+        const [key, value] = pairIn(line, ":");
+        return { key, value: value.trim() };
+      });
+    case "passthrough_headers":
+      return text === "" ? null : text.split(",").map((word) => word.trim()).filter((word) => word !== "");
+    case "refresh_interval_seconds":
+      return text === "" ? null : Number(text);
+    case "name":
+    case "url":
+    case "command":
+    case "tags":
+      return text;
+    default:
+      return text === "" ? null : text;
+  }
+}
+
+function linesIn(text: string): string[] {
+  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+}
+
+function pairIn(line: string, separator: string): [string, string] {
+  const at = line.indexOf(separator);
+  return at < 0 ? [line, ""] : [line.slice(0, at).trim(), line.slice(at + 1)];
+}
+
+/** Arguments that lines cannot hold are a JSON list. */
+function argumentsText(args: readonly string[]): string {
+  const areLines = args.every((arg) => arg !== "" && arg === arg.trim() && !/[\n\r]/.test(arg)) &&
+    args[0]?.startsWith("[") !== true;
+  return areLines ? args.join("\n") : JSON.stringify(args);
+}
+
+function argumentsIn(text: string): unknown {
+  if (text.startsWith("[")) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      // A first argument that begins with a bracket.
+    }
+  }
+  return linesIn(text);
+}

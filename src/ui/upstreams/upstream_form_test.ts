@@ -1,0 +1,85 @@
+import { assertEquals } from "@std/assert";
+import { type ErrorCode, SluiceError } from "../../base/errors.ts";
+import { adviceFor } from "./upstream_advice.ts";
+import { changesIn, registrationIn, valuesOf } from "./upstream_form.tsx";
+import type { Upstream } from "./upstream_shapes.ts";
+
+const STORED = {
+  ...{ name: "time", url: "https://h/mcp?key=*****", description: null, transport: "STREAMABLEHTTP" },
+  ...{ authType: "authheaders", authHeaders: [{ key: "X-Key", value: "*****" }], authUsername: null },
+  ...{
+    authQueryParamKey: null,
+    caCertificate: null,
+    passthroughHeaders: ["x-a", "x-b"],
+    isolation: "session",
+  },
+  ...{ toolApproval: null, visibility: "team", teamId: "t1", tags: [{ id: "a", label: "A" }] },
+  refreshIntervalSeconds: 60,
+} as unknown as Upstream;
+
+Deno.test("a form that is sent as it was shown changes nothing, and a changed field is the only change", () => {
+  const shown = valuesOf(STORED);
+  assertEquals(changesIn(shown, STORED), {});
+  const changed = (fields: Record<string, string>) =>
+    changesIn(new URLSearchParams({ ...Object.fromEntries(shown), ...fields }), STORED);
+  assertEquals(changed({ description: " a\r\nb " }), { description: "a\nb" });
+  assertEquals(changed({ visibility: "team:t2" }), { visibility: "team", team_id: "t2" });
+  assertEquals(changed({ visibility: "public" }), { visibility: "public" });
+  assertEquals(changed({ passthrough_headers: "", refresh_interval_seconds: "", tags: "" }), {
+    ...{ passthrough_headers: null, refresh_interval_seconds: null, tags: "" },
+  });
+  assertEquals(changed({ auth_headers: "X-Key: *****\r\nX-B: b: c" }), {
+    auth_type: "authheaders",
+    auth_headers: [{ key: "X-Key", value: "*****" }, { key: "X-B", value: "b: c" }],
+  });
+  assertEquals(changed({ auth_type: "none" }), { auth_type: "none" });
+  assertEquals(changed({ auth_token: "of another kind" }), {});
+  assertEquals(changed({ auth_type: "bearer", auth_token: "t" }), { auth_type: "bearer", auth_token: "t" });
+});
+
+Deno.test("a command's arguments are lines, or a JSON list where lines cannot hold them", () => {
+  const stored = (args: string[]) =>
+    ({ ...STORED, transport: "STDIO", command: "c", args, env: { A: "*****" }, cwd: null }) as Upstream;
+  for (const args of [[], ["a b", "--c"], ["", "a"], ["a\nb"], [" a"], ["[1]"], ['"']]) {
+    const upstream = stored(args);
+    const shown = valuesOf(upstream);
+    assertEquals(changesIn(shown, upstream), {});
+    shown.set("args", `${shown.get("args")} `);
+    assertEquals(changesIn(shown, upstream), {});
+    assertEquals(registrationIn(shown, "command").args ?? [], args);
+  }
+  const values = new URLSearchParams({
+    command: "npx",
+    args: "-y\r\nx",
+    env: "A=b=c\nD",
+    name: "n",
+    url: "no",
+  });
+  assertEquals(registrationIn(values, "command"), {
+    ...{ transport: "STDIO", command: "npx", args: ["-y", "x"], env: { A: "b=c", D: "" }, name: "n" },
+  });
+  assertEquals(registrationIn(new URLSearchParams({ url: "u", name: "n", auth_type: "none" }), "address"), {
+    ...{ url: "u", name: "n" },
+  });
+});
+
+Deno.test("each way in which a new upstream fails has advice", () => {
+  const reasons: Readonly<Record<string, string>> = { UPSTREAM_CONNECT_FAILED: "connection refused" };
+  for (
+    const code of [
+      ...["UPSTREAM_CONNECT_FAILED", "UPSTREAM_TLS_FAILED", "UPSTREAM_TIMEOUT", "UPSTREAM_AUTH_FAILED"],
+      "UPSTREAM_PROTOCOL_ERROR",
+    ] as ErrorCode[]
+  ) {
+    const params = {
+      upstream: "u",
+      reason: reasons[code] ?? "r",
+      status: 404,
+      phase: "start",
+      timeoutMs: 1,
+      setting: "S",
+    };
+    assertEquals([code, adviceFor(new SluiceError(code, params).message) !== null], [code, true]);
+  }
+  assertEquals(adviceFor("something else"), null);
+});
