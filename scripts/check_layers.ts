@@ -50,6 +50,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["rest"],
     ["configurations"],
     ["openapi"],
+    ["metrics"],
     ["pages"],
     ["gateways", "servers", "entities", "people", "approvals"],
     ["imports", "transfer", "tokens"],

@@ -11,7 +11,7 @@ import { CLIENTS } from "../src/client_config/clients.ts";
 import { SETTINGS } from "../src/config/schema.ts";
 import { type Page, plainText } from "../src/help/page.ts";
 import { isTopic } from "../src/help/topics.ts";
-import { METRICS } from "../src/telemetry/metric_table.ts";
+import { type MetricRow, METRICS } from "../src/telemetry/metric_table.ts";
 
 /** Variables and words of other programs. */
 const FOREIGN_NAMES = ("SLUICE_TOKEN TOKEN HOME PATH TMPDIR DENO_CERT BASH_ENV NODE_OPTIONS POSTGRES_USER " +
@@ -94,9 +94,15 @@ export function wrongLimits(page: Page): string[] {
 
 /** `sluice_…` anywhere that is no metric, nor the beginning of one. */
 export function unknownMetrics(markdown: string): string[] {
-  const names = Object.keys(METRICS);
+  const names = Object.entries(METRICS).flatMap(([name, { kind }]) => seriesOf(name, kind));
   return [...markdown.matchAll(/\bsluice_[a-z_]+/g)].map(([name]) => name)
     .filter((name) => !names.some((known) => known === name || name.endsWith("_") && known.startsWith(name)));
+}
+
+/** The names of a metric's series. */
+export function seriesOf(name: string, kind: MetricRow["kind"]): string[] {
+  if (kind === "counter" || kind === "gauge") return [name];
+  return [name, `${name}_sum`, `${name}_count`, ...kind === "histogram" ? [`${name}_bucket`] : []];
 }
 
 /** `METHOD /path` of every route, with `{}` for each parameter. */

@@ -9,6 +9,7 @@ import { ACCOUNT_SETTINGS } from "./settings/accounts.ts";
 import { REGISTRATION_SETTINGS } from "./settings/upstream_registration.ts";
 import { STDIO_SETTINGS } from "./settings/stdio_upstreams.ts";
 import { AUDIT_SETTINGS } from "./settings/governance/audit_settings.ts";
+import { METRICS_SETTINGS } from "./settings/governance/metrics_settings.ts";
 import { QUOTA_SETTINGS } from "./settings/governance/quota_settings.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
 import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings/upstream_access.ts";
@@ -37,6 +38,7 @@ const GROUPS = {
   "Registration of upstreams": REGISTRATION_SETTINGS,
   "Health and refresh of upstreams": HEALTH_SETTINGS,
   "Logging": LOG_SETTINGS,
+  "Metrics": METRICS_SETTINGS,
   "Accepted without effect": INERT_SETTINGS,
 } as const satisfies Record<string, readonly Setting[]>;
 

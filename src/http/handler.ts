@@ -96,6 +96,8 @@ export interface Endpoint {
    * endpoint admits requests itself, after it has checked the signature.
    */
   readonly isInternal?: boolean;
+  /** Finds who sends a secret that this endpoint knows; null: nobody, so that the header has to have a token. */
+  readonly principalOf?: (authorization: string | null) => Principal | null;
   /** Finds what stands in for the Authorization header of clients that cannot send one; null: nothing does. */
   readonly authorizationIn?: (headers: Headers) => string | null;
   /** Served at any load: operators need health and metrics most during an overload. */
@@ -211,7 +213,10 @@ export function createHandler(deps: HandlerDeps): Handle {
     try {
       if (!endpoint?.isInternal) origin = originGuard.check(request);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
-      principal = endpoint.open ? anonymous : await authenticate(authorizationOf(request, endpoint));
+      const authorization = endpoint.open ? null : authorizationOf(request, endpoint);
+      principal = endpoint.open
+        ? anonymous
+        : endpoint.principalOf?.(authorization) ?? await authenticate(authorization);
       if (record !== null) noteCaller(record.note, principal);
       if (principal.apiToken !== null || principal.limits !== null) {
         await tokenGate.admit(principal, clientAddress(request, info), endpoint.name);

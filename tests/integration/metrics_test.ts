@@ -4,6 +4,8 @@ import { FastUpstream } from "../support/fast_upstream.ts";
 import { post, toolCall } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
 
+const SCRAPER = "k7Jq2mVx9Rt4Wz8Yb3Nc6Pd1Fg5Hs0La";
+
 /** Series -> value. */
 function seriesOf(text: string): Map<string, number> {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
@@ -15,7 +17,7 @@ function seriesOf(text: string): Map<string, number> {
 
 Deno.test("GET /metrics tells what calls, upstreams, workers and the process are doing", async (t) => {
   await using upstream = FastUpstream.start();
-  await using sluice = await Sluice.start();
+  await using sluice = await Sluice.start({ env: { METRICS_TOKEN: SCRAPER } });
   await sluice.registerUpstream("fast", upstream.url);
 
   await t.step("by method, upstream, tool and outcome, summed over the workers", async () => {
@@ -25,7 +27,7 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
     }
     await post(sluice, toolCall("fast-none", {}), { path: "/rpc" });
     await post(sluice, { jsonrpc: "2.0", id: 1, method: "made/up" }, { path: "/rpc" });
-    const series = seriesOf((await sluice.api("GET", "/metrics")).body);
+    const series = seriesOf((await sluice.api("GET", "/metrics/prometheus")).body);
     const calls = (outcome: string) =>
       series.get(`sluice_tool_calls_total{upstream="fast",tool="echo",outcome="${outcome}"}`);
     assertEquals([calls("success"), calls("tool_error"), calls("error")], [6, 0, 0]);
@@ -49,7 +51,7 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
   });
 
   await t.step("each worker and the process", async () => {
-    const series = seriesOf((await sluice.api("GET", "/metrics")).body);
+    const series = seriesOf((await sluice.api("GET", "/metrics/prometheus")).body);
     const of = (name: string) =>
       [...series].filter(([key]) => key.startsWith(name)).map(([, value]) => value);
     assertEquals(of("sluice_upstream_up{"), [1]);
@@ -62,5 +64,37 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
     for (const name of ["cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds"]) {
       assert(of(`process_${name}`)[0]! > 0, name);
     }
+  });
+
+  await t.step("to a scraper with METRICS_TOKEN, which opens nothing else", async () => {
+    const statuses = await Promise.all(
+      ["/metrics/prometheus", "/metrics", "/version", "/tools", "/gateways"].map(async (path) =>
+        (await sluice.api("GET", path, undefined, SCRAPER)).status
+      ),
+    );
+    assertEquals(statuses, [200, 401, 401, 401, 401]);
+    assertEquals((await sluice.api("POST", "/metrics/prometheus", {}, SCRAPER)).status, 405);
+    const wrong = `${SCRAPER.slice(1)}x`;
+    assertEquals((await sluice.api("GET", "/metrics/prometheus", undefined, wrong)).status, 401);
+    assertEquals(
+      (await post(sluice, toolCall("fast-echo", {}), { path: "/rpc", token: SCRAPER })).status,
+      401,
+    );
+  });
+
+  await t.step("as OpenMetrics to whoever prefers it", async () => {
+    const read = async (accept: string) => {
+      const headers = { authorization: `Bearer ${SCRAPER}`, accept };
+      const response = await fetch(`${sluice.url}/metrics/prometheus`, { headers });
+      return { type: response.headers.get("content-type"), text: await response.text() };
+    };
+    const open = await read(
+      "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+    );
+    assertEquals(open.type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert(open.text.endsWith("# EOF\n"));
+    assert(open.text.includes("# TYPE sluice_tool_calls counter\nsluice_tool_calls_total{"));
+    const plain = await read("*/*");
+    assertEquals(plain.type, "text/plain; version=0.0.4; charset=utf-8");
   });
 });

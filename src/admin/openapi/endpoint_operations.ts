@@ -152,9 +152,11 @@ export const ENDPOINT_OPERATIONS: readonly EndpointOperation[] = [
     permission: "admin.metrics",
     summary: at === "/metrics" ? "Read metrics" : "Read metrics, by ContextForge's path",
     description:
-      "The metrics of all workers of this replica, in Prometheus' text format. Answered at any load.",
-    answers: { 200: z.string().describe("Prometheus' text format 0.0.4.") },
-    mediaTypes: { 200: ["text/plain"] },
+      "The metrics of all workers of this replica, in Prometheus' text format, or as OpenMetrics where the Accept header prefers " +
+      "that. Answered at any load." +
+      (at === "/metrics" ? "" : " `METRICS_TOKEN` opens this path too."),
+    answers: { 200: z.string().describe("Prometheus' text format 0.0.4, or OpenMetrics 1.0.") },
+    mediaTypes: { 200: ["text/plain", "application/openmetrics-text"] },
   })),
   {
     tag: "Operation",

@@ -295,17 +295,6 @@ export const WORKER_SETTINGS = [
 
 export const LOG_SETTINGS = [
   setting({
-    name: "METRICS_MAX_NAMES",
-    kind: int({ min: 1, max: 10_000 }),
-    default: "500",
-    scope: "process",
-    reloadable: true,
-    state: "active",
-    doc:
-      "Upstreams, and tools, that have series of their own in the metrics. Those that come later are counted together, as other. " +
-      "A tool has up to 5 series.",
-  }),
-  setting({
     name: "LOG_LEVEL",
     kind: oneOf(["DEBUG", "INFO", "WARNING", "ERROR"], {
       WARN: "WARNING",

@@ -44,7 +44,8 @@ import type { Metrics } from "../../telemetry/metrics.ts";
 import { adminDeps } from "./admin_deps.ts";
 import type { AuditParts } from "./parts/audit_parts.ts";
 import type { Gateway } from "./gateway.ts";
-import { MetricsEndpoint } from "../../admin/metrics_endpoint.ts";
+import { MetricsEndpoint } from "../../admin/metrics/metrics_endpoint.ts";
+import { scraperOf } from "../../admin/metrics/metrics_token.ts";
 import { POOL_PATH, PoolEndpoint } from "../../admin/pool_endpoint.ts";
 import { SsoEndpoint } from "../../ui/sso/sso_endpoint.ts";
 import { isSsoPath } from "../../ui/sso/sso_paths.ts";
@@ -194,7 +195,13 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       prefixOf: (headers, from) => publicPrefix.of(headers, from),
     }),
   });
-  const metricsEndpoint = new MetricsEndpoint(() => link.askAll({ type: "metrics" }));
+  const readAllMetrics = () => link.askAll({ type: "metrics" });
+  const { metricsToken } = config;
+  const metricsEndpoint = new MetricsEndpoint({ readAll: readAllMetrics });
+  const prometheus = new MetricsEndpoint({
+    readAll: readAllMetrics,
+    ...(metricsToken === null ? {} : { scraperOf: scraperOf(metricsToken) }),
+  });
   const pool = new PoolEndpoint({
     enabled: config.mcpSessionPoolEnabled,
     snapshots: async () => (await link.askAll({ type: "report" })).map(({ pool }) => pool),
@@ -217,7 +224,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (path === "/ws" || serverAt(path, "ws") !== null) return webSocket;
     if (path === "/sse" || serverAt(path, "sse") !== null) return legacySse.streams;
     if (path === "/message" || serverAt(path, "message") !== null) return legacySse.messages;
-    if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
+    if (path === "/metrics") return metricsEndpoint;
+    if (path === "/metrics/prometheus") return prometheus;
     if (path.startsWith(POOL_PATH)) return pool;
     if (DOCUMENT_PATHS.has(path)) return documents;
     if (isSsoPath(path)) return ssoEndpoint;
