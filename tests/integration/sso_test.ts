@@ -38,6 +38,7 @@ async function start() {
     platform: person("platform", { email: "admin@x.org" }),
     many: person("many", { groups: undefined, _claim_names: { groups: "src1" } }),
     ben: person("ben"),
+    heir: person("heir", { email: "local@x.org" }),
   });
   const common = {
     ...{ issuer: provider.issuer, allow_http: true },
@@ -317,6 +318,10 @@ Deno.test("Nobody signs in by another person's answer, account, session or logou
   };
   assertStringIncludes(await asJson("local"), "exists here already, and sign-ins do not take accounts over");
   assertEquals(await asJson("local", "other"), "200 token");
+  assertStringIncludes(
+    await asJson("heir", "other"),
+    "another person there signs in to the account with the address local@x.org already",
+  );
   assertStringIncludes(await asJson("platform"), "exists here already");
   assertStringIncludes(
     await asJson("unverified"),

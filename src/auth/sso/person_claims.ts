@@ -20,9 +20,17 @@ export function verifiedEmail(claims: JsonObject, { email_claim, trust_email }: 
   const email = claimAt(claims, email_claim);
   if (typeof email !== "string" || email.length > MAX_EMAIL_CHARS) return null;
   if (!/^[^\s@|\p{Cc}]+@[^\s@|\p{Cc}]+$/u.test(email)) return null;
+  // The Kelvin sign in lower case is the letter k: an address that has it would be another person's.
+  const lower = email.toLowerCase();
+  if (nonAscii(lower) !== nonAscii(email)) return null;
   const { email_verified } = claims;
   const isVerified = email_verified === true || (trust_email && email_verified === undefined);
-  return isVerified ? email.toLowerCase() : null;
+  return isVerified ? lower : null;
+}
+
+/** How many characters are beyond ASCII. */
+function nonAscii(text: string): number {
+  return text.replaceAll(/[\0-\x7f]/g, "").length;
 }
 
 /** A claim by its name, or by the path to it: `realm_access.roles`. */

@@ -97,6 +97,12 @@ export class SsoAccounts {
     }
     try {
       const made = await store.transaction(async ({ people }) => {
+        if (existing !== null && await people.sso.isTaken(provider.id, subject, existing.id)) {
+          throw refuse(
+            `another person there signs in to the account with the address ${email} already. If the address is yours now, ask an ` +
+              "administrator of this gateway to delete that account",
+          );
+        }
         const user = existing ?? await people.users.insert({
           ...{ email, fullName: nameOf(claims), passwordHash: null, isAdmin: false },
           ...{ isActive: !requireApproval, passwordChangeRequired: false },

@@ -26,6 +26,15 @@ export class SsoSessions {
     return records.length === 0 ? null : USERS.decode(records[0]);
   }
 
+  /** Does another subject of the provider sign in as this user? */
+  async isTaken(provider: string, subject: string, userId: string): Promise<boolean> {
+    const rows = await this.database.query(
+      sql`SELECT subject FROM sso_identities
+          WHERE provider = ${provider} AND user_id = ${userId} AND subject <> ${subject} LIMIT 1`,
+    );
+    return rows.length > 0;
+  }
+
   /** From now on the subject signs in as this user. A subject that does already stays with its user. */
   async identify(provider: string, subject: string, userId: string): Promise<void> {
     await this.database.run(
