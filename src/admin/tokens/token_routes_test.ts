@@ -14,6 +14,7 @@ import { JwtVerifier, ownIssuer } from "../../auth/jwt.ts";
 import { keysOfSecret, signToken } from "../../auth/keys/own_keys.ts";
 import { People } from "../../auth/people.ts";
 import type { Principal } from "../../auth/principal.ts";
+import { readLimits } from "../../auth/token_limits.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { decodeJwt } from "jose";
 
@@ -294,6 +295,17 @@ Deno.test("an API token is never made to open more than its owner, or the token 
       as: await narrow({ isLogin: false, teams: [team.id] }),
       body: { name: "inherits" },
     });
+    // What the token of the request is held to would be lifted by another token.
+    for (
+      const limit of [{ ip_restrictions: ["10.0.0.0/8"] }, { time_restrictions: { weekdays_only: true } }]
+    ) {
+      const held = await narrow({ limits: readLimits(limit) });
+      assertEquals(await make(held, { scope: limit }), 403);
+      assertEquals(
+        (await call("PUT", `/tokens/${body.token.id}`, { as: held, body: { scope: {} } })).status,
+        403,
+      );
+    }
     assertEquals(body.token.team_id, team.id);
 
     const apiToken = { id: "t", ownerId: "x", teamId: null, readAt: 0, refusal: null };

@@ -1,5 +1,5 @@
 // Room `tokens`: handlers of API tokens. `routes.ts` loads them. This file makes, changes and revokes them.
-import { isWhole, requireNoApiToken, teamOfToken } from "../../auth/api_tokens/narrowing.ts";
+import { isWhole, requireNoApiToken, requireNoLimits, teamOfToken } from "../../auth/api_tokens/narrowing.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { holds } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -29,6 +29,7 @@ export async function createTeamToken(call: Call): Promise<AdminResponse> {
 export async function updateToken(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   requireNoApiToken(principal);
+  requireNoLimits(principal);
   const row = await ownToken(call);
   const given = validated(tokenUpdate, readFields(call, await call.body(), ["body"], UPDATE), ["body"]);
   const { scope } = given;
@@ -82,6 +83,7 @@ export async function ownToken({ deps, params: { id }, principal }: Call): Promi
 async function create(call: Call, teamInPath: string | null): Promise<AdminResponse> {
   const { deps, principal } = call;
   requireNoApiToken(principal);
+  requireNoLimits(principal);
   const given = validated(tokenCreate, readFields(call, await call.body(), ["body"], CREATE), ["body"]);
   const owner = await ownerOf(deps, principal, given.user_email ?? principal.email);
   const asked = teamInPath ?? given.team_id ?? null;

@@ -22,6 +22,18 @@ export function requireNoApiToken({ apiToken }: Principal): void {
   });
 }
 
+/**
+ * A token that counts at some times or from some addresses makes and changes no API tokens: theirs could be others.
+ * @throws {SluiceError} FORBIDDEN
+ */
+export function requireNoLimits({ limits }: Principal): void {
+  if (limits === null) return;
+  throw new SluiceError("FORBIDDEN", {
+    reason:
+      "a token with ip_restrictions or time_restrictions makes and changes no API tokens; use the token of a login",
+  });
+}
+
 /** Does the token of the request narrow nothing of what the caller may? */
 export function isWhole({ serverId, permissions, teams, isLogin, limits }: Principal): boolean {
   const hasAllPermissions = permissions === null || permissions.includes(EVERY_PERMISSION);
