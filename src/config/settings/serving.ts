@@ -46,8 +46,9 @@ export const LISTEN_SETTINGS = [
     reloadable: true,
     state: "active",
     doc:
-      "Reverse proxies whose X-Forwarded-For and X-Forwarded-Prefix headers are believed. The first names the client, for limits of " +
-      "logins, ip_restrictions of tokens and the audit trail. The prefix goes into the address that an SSE client posts to.",
+      "Reverse proxies whose X-Forwarded headers count. X-Forwarded-For names the client, for limits of logins, ip_restrictions of " +
+      "tokens and the audit trail. X-Forwarded-Prefix goes into the address that an SSE client posts to. With X-Forwarded-Proto and " +
+      "X-Forwarded-Host it is the address of the pages for people.",
   }),
   setting({
     name: "BACKLOG",

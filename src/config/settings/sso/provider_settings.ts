@@ -87,7 +87,7 @@ function secret<const Name extends string>(name: Name, doc: string) {
 }
 
 export const SSO_SETTINGS = [
-  row("SSO_ENABLED", bool(), "false", "People sign in at the providers below. See `sluice help sso`."),
+  row("SSO_ENABLED", bool(), "false", "People sign in at identity providers. See `sluice help sso`."),
   {
     ...row(
       "SSO_PROVIDERS",
@@ -144,19 +144,49 @@ export const SSO_SETTINGS = [
     }),
     null,
     "The address at which people reach the gateway, with its path. Providers send people back there. Not set: the " +
-      "Host of the request, and X-Forwarded-Proto of a trusted proxy.",
+      "Host of the request, or X-Forwarded-Host and X-Forwarded-Proto of a trusted proxy.",
   ),
 
-  row("SSO_GENERIC_ENABLED", bool(), "false", "Use the generic provider, which the next settings describe."),
-  row("SSO_GENERIC_PROVIDER_ID", word(), null, "Its id, which its addresses here have."),
-  row("SSO_GENERIC_DISPLAY_NAME", word(), null, "Its name for people."),
-  row("SSO_GENERIC_CLIENT_ID", word(), null, "The gateway's client id there."),
-  secret("SSO_GENERIC_CLIENT_SECRET", "The gateway's client secret there."),
-  row("SSO_GENERIC_ISSUER", url(), null, "Its issuer. Its metadata are read from there."),
-  row("SSO_GENERIC_AUTHORIZATION_URL", url(), null, "Its authorization endpoint, in place of its metadata."),
-  row("SSO_GENERIC_TOKEN_URL", url(), null, "Its token endpoint, in place of its metadata."),
-  row("SSO_GENERIC_USERINFO_URL", url(), null, "Its userinfo endpoint, in place of its metadata."),
-  row("SSO_GENERIC_JWKS_URI", url(), null, "The address of its keys, in place of its metadata."),
+  row(
+    "SSO_GENERIC_ENABLED",
+    bool(),
+    "false",
+    "Use the generic provider, which the settings `SSO_GENERIC_*` describe.",
+  ),
+  row(
+    "SSO_GENERIC_PROVIDER_ID",
+    word(),
+    null,
+    "Id of the generic provider, a part of its addresses at the gateway.",
+  ),
+  row("SSO_GENERIC_DISPLAY_NAME", word(), null, "Name of the generic provider for people."),
+  row("SSO_GENERIC_CLIENT_ID", word(), null, "The gateway's client id at the generic provider."),
+  secret("SSO_GENERIC_CLIENT_SECRET", "The gateway's client secret at the generic provider."),
+  row("SSO_GENERIC_ISSUER", url(), null, "Issuer of the generic provider, where its metadata are read."),
+  row(
+    "SSO_GENERIC_AUTHORIZATION_URL",
+    url(),
+    null,
+    "Authorization endpoint of the generic provider, in place of its metadata.",
+  ),
+  row(
+    "SSO_GENERIC_TOKEN_URL",
+    url(),
+    null,
+    "Token endpoint of the generic provider, in place of its metadata.",
+  ),
+  row(
+    "SSO_GENERIC_USERINFO_URL",
+    url(),
+    null,
+    "Userinfo endpoint of the generic provider, in place of its metadata.",
+  ),
+  row(
+    "SSO_GENERIC_JWKS_URI",
+    url(),
+    null,
+    "Address of the generic provider's keys, in place of its metadata.",
+  ),
   row("SSO_GENERIC_SCOPE", word(), "openid profile email", "The scopes that the gateway asks for."),
   row("SSO_GENERIC_GROUPS_CLAIM", word(), "groups", "The claim with the groups, or the path to it."),
   row("SSO_GENERIC_ADMIN_GROUPS", groups(), "", "Groups whose members are administrators."),
@@ -166,9 +196,9 @@ export const SSO_SETTINGS = [
   row("SSO_KEYCLOAK_ENABLED", bool(), "false", "Use Keycloak."),
   row("SSO_KEYCLOAK_BASE_URL", url(), null, "The address of Keycloak for the gateway."),
   row("SSO_KEYCLOAK_PUBLIC_BASE_URL", url(), null, "The address of Keycloak for people, if it differs."),
-  row("SSO_KEYCLOAK_REALM", word(), "master", "The realm."),
-  row("SSO_KEYCLOAK_CLIENT_ID", word(), null, "The gateway's client id there."),
-  secret("SSO_KEYCLOAK_CLIENT_SECRET", "The gateway's client secret there."),
+  row("SSO_KEYCLOAK_REALM", word(), "master", "The realm of Keycloak."),
+  row("SSO_KEYCLOAK_CLIENT_ID", word(), null, "The gateway's client id at Keycloak."),
+  secret("SSO_KEYCLOAK_CLIENT_SECRET", "The gateway's client secret at Keycloak."),
   row("SSO_KEYCLOAK_MAP_REALM_ROLES", bool(), "true", "Realm roles count as groups."),
   row("SSO_KEYCLOAK_MAP_CLIENT_ROLES", bool(), "false", "The roles of the gateway's client count as groups."),
   row("SSO_KEYCLOAK_EMAIL_CLAIM", word(), "email", "The claim with the email address."),
@@ -177,9 +207,9 @@ export const SSO_SETTINGS = [
   row("SSO_KEYCLOAK_DEFAULT_ROLE", word(), null, "The role of users whose groups give none."),
 
   row("SSO_ENTRA_ENABLED", bool(), "false", "Use Microsoft Entra ID."),
-  row("SSO_ENTRA_TENANT_ID", word(), null, "The id of the tenant. `common` is not possible."),
-  row("SSO_ENTRA_CLIENT_ID", word(), null, "The gateway's application id there."),
-  secret("SSO_ENTRA_CLIENT_SECRET", "The gateway's client secret there."),
+  row("SSO_ENTRA_TENANT_ID", word(), null, "The id of the Entra tenant. `common` is not possible."),
+  row("SSO_ENTRA_CLIENT_ID", word(), null, "The gateway's application id at Entra."),
+  secret("SSO_ENTRA_CLIENT_SECRET", "The gateway's client secret at Entra."),
   row("SSO_ENTRA_GROUPS_CLAIM", word(), "groups", "The claim with the groups: `groups` or `roles`."),
   row(
     "SSO_ENTRA_ADMIN_GROUPS",
@@ -197,13 +227,13 @@ export const SSO_SETTINGS = [
     null,
     "The address of the Okta organisation, or of an authorization server in it. Without a path, /oauth2/default is added.",
   ),
-  row("SSO_OKTA_CLIENT_ID", word(), null, "The gateway's client id there."),
-  secret("SSO_OKTA_CLIENT_SECRET", "The gateway's client secret there."),
+  row("SSO_OKTA_CLIENT_ID", word(), null, "The gateway's client id at Okta."),
+  secret("SSO_OKTA_CLIENT_SECRET", "The gateway's client secret at Okta."),
   row("SSO_OKTA_SCOPE", word(), "openid profile email", "The scopes that the gateway asks for."),
   row("OKTA_GROUP_MAPPING", TEAMS_BY_GROUP, "{}", "The team of each Okta group, as a JSON object."),
 
   row("SSO_GOOGLE_ENABLED", bool(), "false", "Use Google."),
-  row("SSO_GOOGLE_CLIENT_ID", word(), null, "The gateway's client id there."),
-  secret("SSO_GOOGLE_CLIENT_SECRET", "The gateway's client secret there."),
+  row("SSO_GOOGLE_CLIENT_ID", word(), null, "The gateway's client id at Google."),
+  secret("SSO_GOOGLE_CLIENT_SECRET", "The gateway's client secret at Google."),
   row("SSO_GOOGLE_ADMIN_DOMAINS", domains(), "", "Email domains whose Google users are administrators."),
 ] as const;
