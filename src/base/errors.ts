@@ -216,7 +216,7 @@ export const ERRORS = {
   AUDIT_UNAVAILABLE: row(
     "internal",
     503,
-    -31557,
+    -31558,
     "later",
     "The audit trail takes no more records (AUDIT_WHEN_FULL)",
   ),
@@ -248,7 +248,7 @@ export const ERRORS = {
   CANNOT_RESTORE: row("internal", 500, -31554, "never", "Cannot restore {file}: {reason}"),
   CONFIG_TEXT_INVALID: row("downstream", 422, -32602, "never", "Cannot read the configuration: {reason}"),
   CONFIG_FILE_UNUSABLE: row("internal", 500, -31555, "never", "Cannot use {file}: {reason}"),
-  SOURCE_UNUSABLE: row("internal", 500, -31557, "never", "Cannot import from {source}: {reason}"),
+  SOURCE_UNUSABLE: row("internal", 500, -31559, "never", "Cannot import from {source}: {reason}"),
   SECRET_UNREADABLE: row(
     "internal",
     500,
