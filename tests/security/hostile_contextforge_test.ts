@@ -57,7 +57,7 @@ class Place implements AsyncDisposable {
         secretBox: await createSecretBox("x".repeat(40)),
         toolNames: { separator: "-", maxLength: 64 },
       };
-      const options = { strategy, isDryRun: false, isOwnExport: false };
+      const options = { strategy, isDryRun: false, isOwnExport: false, sees: () => true };
       return (await runImport(deps, registry, bundle, options)).lines;
     });
   }

@@ -72,6 +72,12 @@ function requestedUrl(
   return { place: { transport, url: href }, faults };
 }
 
+/** Have both URLs one origin? A program is the same only with the same arguments. */
+export function isSameServer(one: string, other: string): boolean {
+  const [{ origin }, { origin: otherOrigin }] = [new URL(one), new URL(other)];
+  return origin === "null" ? one === other : origin === otherOrigin;
+}
+
 function given<Field extends keyof GatewayInput>(input: GatewayInput, fields: readonly Field[]): Field[] {
   return fields.filter((field) => input[field] !== undefined && input[field] !== null);
 }

@@ -177,7 +177,7 @@ export const gatewayOperations = {
     exportConfiguration: {
       summary: "Export the configuration",
       description:
-        "What the caller sees of upstreams, their entries and virtual servers. Credentials are left out.",
+        "What the caller sees of upstreams, their entries and virtual servers. Credentials are left out, and addresses masked.",
       query: exportQuery,
       answers: { 200: exportAnswer },
     },
@@ -190,7 +190,7 @@ export const gatewayOperations = {
     importConfiguration: {
       summary: "Import a configuration",
       description:
-        "Takes exports of this program and of ContextForge. A second import of the same file changes nothing.",
+        "Takes exports of this program and of ContextForge. A second import of the same file changes nothing. The caller needs the permissions to create and update each kind in the file.",
       body: {
         schema: importRequest,
         example: {

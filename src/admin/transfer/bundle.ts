@@ -38,6 +38,8 @@ export interface Item<Row> {
 export interface GatewayItem extends Item<GatewayRow> {
   /** Not sealed yet: `row.authSecret` is null. */
   readonly credentials: Credentials | null;
+  /** Why the credentials of the source are missing; null: they are here, or the source has none. */
+  readonly credentialsMissing: string | null;
 }
 
 /** An entry of a gateway. Its name is made when its gateway has one. */

@@ -14,7 +14,11 @@ import { readLaunch } from "../../upstream/stdio/launch.ts";
 import { tagId } from "../../store/registry/tag_id.ts";
 import { openCredentials } from "../gateways/gateway_credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";
+import { shownAddress } from "../rest/shapes.ts";
 import type { Sealing } from "./passphrase.ts";
+
+/** `source_gateway` of a file that this gateway has made. */
+export const SOURCE = "sluice";
 
 export const EXPORTED_KINDS = ["tools", "gateways", "servers", "prompts", "resources"] as const;
 export type ExportedKind = typeof EXPORTED_KINDS[number];
@@ -52,10 +56,15 @@ export async function exportFile(
   const toolNames = new Map(all.tools.map(({ id, name }) => [id, name]));
   const entities: Record<string, unknown[]> = {};
   if (kinds.includes("tools")) {
-    entities.tools = chosen.tools.map((row) => toolEntry(row, gateways.get(row.gatewayId ?? "")));
+    entities.tools = chosen.tools.map((row) => {
+      const gateway = gateways.get(row.gatewayId ?? "");
+      return toolEntry(row, gateway, gateway === undefined ? "" : shownAddress(gateway, principal));
+    });
   }
   if (kinds.includes("gateways")) {
-    entities.gateways = await Promise.all(chosen.gateways.map((row) => gatewayEntry(deps, row, sealing)));
+    entities.gateways = await Promise.all(
+      chosen.gateways.map((row) => gatewayEntry(deps, row, principal, sealing)),
+    );
   }
   if (kinds.includes("servers")) {
     entities.servers = chosen.servers.map((row) => serverEntry(row, toolNames));
@@ -70,7 +79,7 @@ export async function exportFile(
     version: LATEST_SESSION_REVISION,
     exported_at: deps.now().toISOString(),
     exported_by: principal.email,
-    source_gateway: "sluice",
+    source_gateway: SOURCE,
     encryption_method: sealing === null ? "none" : "AES-256-GCM",
     ...sealing === null ? {} : { encryption: { kdf: "PBKDF2-HMAC-SHA256", salt: sealing.salt } },
     entities,
@@ -159,13 +168,15 @@ function shared(row: EntityRow) {
 async function gatewayEntry(
   deps: Pick<AdminDeps, "secretBox">,
   row: GatewayRow,
+  principal: Principal,
   sealing: Sealing | null,
 ): Promise<Record<string, unknown>> {
   const credentials = sealing === null ? null : await openCredentials(deps, row);
   return {
     ...shared(row),
     name: row.name,
-    url: row.url,
+    // A file with credentials is an administrator's, and has the values in the query too.
+    url: sealing === null ? shownAddress(row, principal) : row.url,
     description: row.description,
     transport: row.transport,
     capabilities: row.capabilities,
@@ -178,11 +189,15 @@ async function gatewayEntry(
     protocol: row.protocol,
     protocol_version: row.protocolVersion,
     tool_approval: row.toolApproval,
-    ...row.transport === "STDIO" ? readLaunch(row.url) : {},
+    ...row.transport === "STDIO" && principal.isAdmin ? readLaunch(row.url) : {},
   };
 }
 
-function toolEntry(row: ToolRow, gateway: GatewayRow | undefined): Record<string, unknown> {
+function toolEntry(
+  row: ToolRow,
+  gateway: GatewayRow | undefined,
+  url: string,
+): Record<string, unknown> {
   const definition = JSON.parse(row.definition);
   return {
     ...shared(row),
@@ -190,7 +205,7 @@ function toolEntry(row: ToolRow, gateway: GatewayRow | undefined): Record<string
     displayName: row.displayName,
     custom_name: row.customName,
     registry_name: row.name,
-    url: gateway?.url ?? "",
+    url,
     integration_type: "MCP",
     request_type: gateway?.transport ?? "STREAMABLEHTTP",
     description: row.description,

@@ -4,7 +4,7 @@ import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import { NOT_CREDENTIALS } from "../gateways/gateway_credentials.ts";
-import { requestedPlace } from "../gateways/gateway_place.ts";
+import { type Place, requestedPlace } from "../gateways/gateway_place.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import { gatewayUpdate } from "../rest/schemas.ts";
 import { CONTROL, headerName } from "../rest/values.ts";
@@ -13,17 +13,19 @@ import { type Fields, fittingFields, originOf, sharingOf, Unfit } from "./item_f
 
 /**
  * @param fields those of the REST API by their snake_case names, and `id`, `enabled`, `created_at`, `updated_at`
+ * @param kept of the gateway that is here; its address has the values that masks of `url` stand for. null: there is none
  * @throws {Unfit}
  */
 export async function gatewayItem(
   { checkEgress, now }: Pick<AdminDeps, "checkEgress" | "now">,
   fields: Fields,
   credentials: Credentials | null,
+  kept: Place | null = null,
 ): Promise<GatewayItem> {
   const essential = ["name", "url", "transport", "visibility", "team_id", "owner_email"];
   const { input, notes } = fittingFields(gatewayUpdate, fields, essential);
   if (input.name === undefined) throw new Unfit("it has no name");
-  const { place, faults } = requestedPlace(input, null);
+  const { place, faults } = requestedPlace(input, kept);
   if (faults.length > 0) throw new Unfit(`${faults[0]!.loc.at(-1)}: ${faults[0]!.msg}`);
   await requireReachable(checkEgress, place.url);
   const origin = originOf(fields, now().toISOString());
@@ -62,7 +64,8 @@ export async function gatewayItem(
     ...sharingOf(input, notes),
     tags: input.tags ?? [],
   };
-  return { row, label: row.name, notes, credentials: soundCredentials(credentials, notes) };
+  const sound = soundCredentials(credentials, notes);
+  return { row, label: row.name, notes, credentials: sound, credentialsMissing: null };
 }
 
 async function requireReachable(checkEgress: AdminDeps["checkEgress"], url: string): Promise<void> {

@@ -3,9 +3,10 @@ import { requireOperator } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import { SESSION_REVISIONS } from "../../mcp/revisions.ts";
-import type { PromptRow, ResourceRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
+import type { GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import { newId } from "../../store/sql/new_id.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
+import { isSameServer, type Place } from "../gateways/gateway_place.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import {
   type Bundle,
@@ -29,6 +30,8 @@ export interface FileOptions {
   readonly selected: Readonly<Record<string, readonly string[]>> | null;
   /** The ids of tools that are here, by their names: ContextForge names the tools of its servers. */
   readonly toolIds: ReadonlyMap<string, string>;
+  /** The gateways here that the caller sees. */
+  readonly gateways: readonly GatewayRow[];
 }
 
 type Open = (sealed: string) => Promise<Credentials | null>;
@@ -38,7 +41,7 @@ export async function bundleOfFile(
   deps: Pick<AdminDeps, "checkEgress" | "now">,
   principal: Principal,
   file: Fields,
-  { secret, selected, toolIds }: FileOptions,
+  { secret, selected, toolIds, gateways: present }: FileOptions,
 ): Promise<Bundle> {
   const entities = isObject(file.entities) ? file.entities : {};
   const leftOut: LeftOut[] = [];
@@ -70,10 +73,10 @@ export async function bundleOfFile(
     if (textOf(entity.transport)?.toUpperCase() === "STDIO") {
       requireOperator(principal, "an upstream that is a program");
     }
-    const { credentials, note } = await credentialsOf(entity, open);
+    const { credentials, missing } = await credentialsOf(entity, open);
     try {
-      const item = await gatewayItem(deps, gatewayFields(entity), credentials);
-      gateways.push(note === null ? item : { ...item, notes: [...item.notes, note] });
+      const item = await gatewayItem(deps, gatewayFields(entity), credentials, placeHere(entity, present));
+      gateways.push({ ...item, credentialsMissing: missing });
     } catch (error) {
       if (!(error instanceof Unfit)) throw error;
       leftOut.push({ kind: "gateway", label: String(entity.name).slice(0, 255), reason: error.message });
@@ -153,6 +156,14 @@ function sharedFields(entity: Fields): Fields {
   };
 }
 
+/** Where the gateway of a masked address is: at the same server, so that no other one gets what the masks stand for. */
+function placeHere({ id, name, url }: Fields, present: readonly GatewayRow[]): Place | null {
+  const here = present.find((row) => row.id === id) ?? present.find((row) => row.name === name);
+  const isSame = here !== undefined && typeof url === "string" && URL.canParse(url) &&
+    isSameServer(here.url, url);
+  return isSame && here.transport !== "STDIO" ? here : null;
+}
+
 function gatewayFields(entity: Fields): Fields {
   const { url, command, args, cwd, ...others } = entity;
   const isProgram = textOf(entity.transport)?.toUpperCase() === "STDIO";
@@ -207,19 +218,19 @@ async function opening(
 async function credentialsOf(
   entity: Fields,
   { ours, theirs }: { readonly ours: Open | null; readonly theirs: Open | null },
-): Promise<{ credentials: Credentials | null; note: string | null }> {
+): Promise<{ credentials: Credentials | null; missing: string | null }> {
   const sealed = textOf(entity.auth_value);
   const hasType = textOf(entity.auth_type) !== null && entity.auth_type !== "none";
   if (sealed === null) {
     return {
       credentials: null,
-      note: hasType ? "its credentials are not in the file: give them anew" : null,
+      missing: hasType ? "its credentials are not in the file: give them anew" : null,
     };
   }
   const open = isSealedHere(sealed) ? ours : theirs;
   const credentials = await open?.(sealed) ?? null;
-  const note = credentials === null
+  const missing = credentials === null
     ? "its credentials cannot be opened: send the secret in rekey_secret"
     : null;
-  return { credentials, note };
+  return { credentials, missing };
 }

@@ -14,6 +14,7 @@ import type {
 import { PROMPTS, RESOURCES, TOOLS } from "../../store/registry/tables.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";
+import { isSameServer } from "../gateways/gateway_place.ts";
 import { written } from "../gateways/store_gateway.ts";
 import type { Bundle, GatewayItem, Item } from "./bundle.ts";
 import { type EntryPlan, type GatewayPlace, planEntries } from "./plan_entries.ts";
@@ -60,6 +61,7 @@ export async function readPresent(store: Registry): Promise<Present> {
 export interface PlanOptions {
   readonly strategy: Strategy;
   readonly toolNames: AdminDeps["toolNames"];
+  readonly sees: Planning["sees"];
   /** The fields that only this gateway's own exports have are compared too. */
   readonly isOwnExport: boolean;
   /** The credentials of a gateway that is here; null: it has none, or they cannot be opened. */
@@ -71,7 +73,8 @@ export interface GatewayPlan {
   readonly updates: readonly {
     readonly before: GatewayRow;
     readonly changes: Partial<GatewayRow>;
-    readonly credentials: Credentials | null;
+    /** undefined: they stay. */
+    readonly credentials: Credentials | null | undefined;
   }[];
 }
 
@@ -105,10 +108,10 @@ const OWN_SERVER_FIELDS = [
 ];
 
 export async function makePlan(bundle: Bundle, present: Present, options: PlanOptions): Promise<Plan> {
-  const { strategy, toolNames, isOwnExport } = options;
+  const { strategy, toolNames, sees, isOwnExport } = options;
   const lines: PlanLine[] = [];
   const conflicts: string[] = [];
-  const planning: Planning = { strategy, toolNames, lines, conflicts };
+  const planning: Planning = { strategy, toolNames, sees, lines, conflicts };
   const people = planPeople(bundle, present.everybody, planning);
   const placed = <Row extends EntityRow>(row: Row): Row =>
     row.teamId === null ? row : { ...row, teamId: people.teamIds.get(row.teamId) ?? row.teamId };
@@ -172,7 +175,7 @@ async function planGateways(
   { isOwnExport, credentialsOf }: PlanOptions,
 ): Promise<{ plan: GatewayPlan; places: Map<string, GatewayPlace> }> {
   const inserts: { row: GatewayRow; credentials: Credentials | null }[] = [];
-  const updates: { before: GatewayRow; changes: Partial<GatewayRow>; credentials: Credentials | null }[] = [];
+  const updates: GatewayPlan["updates"][number][] = [];
   const places = new Map<string, GatewayPlace>();
   const bySlug = new Map(present.gateways.map((row) => [row.slug, row]));
   const byId = new Map(present.gateways.map((row) => [row.id, row]));
@@ -182,17 +185,20 @@ async function planGateways(
     ...GATEWAY_NUMBERS,
     ...isOwnExport ? OWN_GATEWAY_FIELDS : [],
   ] as const;
-  for (const item of bundle.gateways) {
-    const { credentials } = item;
-    const row = placed(item.row);
-    const found = byId.get(row.id) ?? bySlug.get(row.slug);
+  for (const given of bundle.gateways) {
+    const found = byId.get(given.row.id) ?? bySlug.get(given.row.slug);
+    const row = placed(given.row);
+    const { item, credentials } = withCredentials(given, row, found);
     const isOther = found !== undefined && found.id !== row.id;
     const isTwin = found !== undefined && made.has(found.id);
     const differences = found === undefined || isTwin ? [] : [
       ...isNameOf(row.slug, found.slug) ? [] : ["name"],
       ...differencesOf(row, found, fields).filter((field) => field !== "transport" || !isNearly(row, found)),
-      ...written(await credentialsOf(found)) === written(credentials) ? [] : ["credentials"],
+      ...credentials === undefined || written(await credentialsOf(found)) === written(credentials)
+        ? []
+        : ["credentials"],
     ];
+    const isHidden = found !== undefined && !isTwin && !planning.sees(found);
     const decision = decide(planning, {
       kind: "gateway",
       item,
@@ -200,20 +206,25 @@ async function planGateways(
       differences,
       canRename: isOther,
       isTwin,
+      isHidden,
     });
     if (decision === "insert" || decision === "rename") {
       const taken = decision === "insert" ? row : renamed(item, row, bySlug, planning);
       bySlug.set(taken.slug, taken);
       byId.set(taken.id, taken);
       made.add(taken.id);
-      inserts.push({ row: taken, credentials });
+      inserts.push({ row: taken, credentials: given.credentials });
       places.set(item.row.id, { id: taken.id, slug: taken.slug, state: "new" });
       continue;
     }
     const state = found!.registration === null ? "listed" : "pending";
     if (decision === "keep") {
       const { id, slug } = found!;
-      places.set(item.row.id, { id, slug, state: differences.length > 0 && isOther ? "kept" : state });
+      places.set(item.row.id, {
+        id,
+        slug,
+        state: isHidden || differences.length > 0 && isOther ? "kept" : state,
+      });
       continue;
     }
     const slugOwner = bySlug.get(row.slug);
@@ -228,6 +239,18 @@ async function planGateways(
     places.set(item.row.id, { id: found!.id, slug: slugify(name), state });
   }
   return { plan: { inserts, updates }, places };
+}
+
+/** Credentials that are missing stay as they are here, at the same origin alone: no other server may get them. */
+function withCredentials(
+  item: GatewayItem,
+  { url }: GatewayRow,
+  found: GatewayRow | undefined,
+): { item: GatewayItem; credentials: Credentials | null | undefined } {
+  const { credentials, credentialsMissing, notes } = item;
+  if (credentialsMissing === null) return { item, credentials };
+  if (found !== undefined && isSameServer(found.url, url)) return { item, credentials: undefined };
+  return { item: { ...item, notes: [...notes, credentialsMissing] }, credentials };
 }
 
 /** Also the ids of what is here already: a server may come without its members. */
@@ -292,6 +315,7 @@ function planServers(
       differences,
       canRename: isOther,
       isTwin,
+      isHidden: found !== undefined && !isTwin && !planning.sees(found),
     });
     if (decision === "keep") continue;
     if (decision === "update") {

@@ -86,7 +86,12 @@ export function planEntries<Row extends EntryRow & Named>(
         continue;
       }
       const differences = differencesOf(row, found, fields);
-      if (decide(planning, { kind, item, found, differences, canRename: false }) === "update") {
+      if (
+        decide(planning, {
+          ...{ kind, item, found, differences, canRename: false },
+          isHidden: !planning.sees(found),
+        }) === "update"
+      ) {
         updates.push({ id: found.id, changes: fieldsOf(row, fields) });
       }
       ids.set(item.row.id, found.id);

@@ -1,4 +1,5 @@
 // The decision about one item of an import: whether the registry has it, has another in its place, or has none.
+import type { EntityRow } from "../../store/registry/rows.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import type { Item, ItemKind, LeftOut } from "./bundle.ts";
 import type { Strategy } from "../configurations/transfer_schemas.ts";
@@ -24,6 +25,8 @@ export interface Planning {
   readonly lines: PlanLine[];
   /** With strategy "fail": what stands in the way. */
   readonly conflicts: string[];
+  /** Does whoever imports see this entity of the registry? */
+  readonly sees: (row: EntityRow) => boolean;
 }
 
 export type Decision = "insert" | "update" | "rename" | "keep";
@@ -40,18 +43,29 @@ export interface Judged<Row> {
   readonly canRename: boolean;
   /** What has its place comes from this import too: two items that have one name here. Both are taken. */
   readonly isTwin?: boolean;
+  /** May the caller not see what has its place? */
+  readonly isHidden?: boolean;
 }
+
+const HIDDEN = "here it belongs to people whose entries you do not see";
 
 /** Decides about an item, and adds its line. A rename adds its own. */
 export function decide<Row>(
   { strategy, lines, conflicts }: Planning,
-  { kind, item: { label, notes }, found, differences, canRename, isTwin = false }: Judged<Row>,
+  { kind, item: { label, notes }, found, differences, canRename, isTwin = false, isHidden = false }: Judged<
+    Row
+  >,
 ): Decision {
   const tell = (outcome: Outcome, reason: string | null = null) =>
     void lines.push({ kind, label, outcome, reason, notes: outcome === "unchanged" ? [] : notes });
   if (found === undefined) {
     tell("taken");
     return "insert";
+  }
+  if (isHidden) {
+    if (strategy === "fail") conflicts.push(`the ${kind} "${label}": ${HIDDEN}`);
+    tell("skipped", HIDDEN);
+    return "keep";
   }
   if (isTwin && strategy !== "fail") return "rename";
   if (differences.length === 0 && !isTwin) {

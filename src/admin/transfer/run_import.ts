@@ -15,6 +15,8 @@ export interface ImportOptions {
   /** Say what would be done, and do nothing. */
   readonly isDryRun: boolean;
   readonly isOwnExport: boolean;
+  /** What of the registry may the import see, and so change? */
+  readonly sees: PlanOptions["sees"];
   /** Called while rows are written. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -40,11 +42,11 @@ export async function runImport(
   bundle: Bundle,
   options: ImportOptions,
 ): Promise<ImportOutcome> {
-  const { strategy, isDryRun, isOwnExport } = options;
+  const { strategy, isDryRun, isOwnExport, sees } = options;
   const planOptions: PlanOptions = {
     strategy,
     toolNames: deps.toolNames,
-    isOwnExport,
+    ...{ isOwnExport, sees },
     credentialsOf: (row) => shownCredentials(deps, row),
   };
   if (store === null || isDryRun) {
@@ -112,7 +114,7 @@ async function write(
   let done = 0;
   await store.insertImported(rows, (count) => onProgress?.(done += count, total));
   for (const { before, changes, credentials } of gateways.updates) {
-    const sealed = await sealCredentials(deps, before.id, credentials);
+    const sealed = credentials === undefined ? {} : await sealCredentials(deps, before.id, credentials);
     await store.gateways.update(before.id, { ...changes, ...sealed });
   }
   for (const { id, changes } of tools.updates) await store.tools.update(id, changes);

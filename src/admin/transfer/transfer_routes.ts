@@ -1,12 +1,14 @@
 // GET /export, POST /export/selective, POST /import and GET /import/status/{id}.
-import { requireOperator } from "../../auth/rbac.ts";
+import type { Permission } from "../../auth/permission_table.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { canSee, requireOperator, requirePermission, requirePlace } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import { newId } from "../../store/sql/new_id.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { fault, refuse, validated } from "../rest/faults.ts";
 import type { Bundle } from "./bundle.ts";
-import { EXPORTED_KINDS, type ExportedKind, exportFile } from "./export_file.ts";
+import { EXPORTED_KINDS, type ExportedKind, exportFile, SOURCE } from "./export_file.ts";
 import { bundleOfFile, type FileOptions } from "./import_file.ts";
 import { sealWith } from "./passphrase.ts";
 import type { PlanLine } from "./planning.ts";
@@ -64,16 +66,20 @@ export async function importConfiguration(call: Call): Promise<AdminResponse> {
   const startedAt = deps.now().toISOString();
   const request = validated(importRequest, await call.body(), ["body"]);
   const file = request.import_data;
+  const isOwn = file.source_gateway === SOURCE;
+  requireWrites(principal, file.entities, isOwn);
+  const gateways = (await deps.store.gateways.list()).filter((row) => canSee(principal, row));
   const options = (toolIds: ReadonlyMap<string, string>): FileOptions => ({
     secret: request.rekey_secret ?? null,
     selected: request.selected_entities ?? null,
-    toolIds,
+    ...{ toolIds, gateways },
   });
   const run = async (bundle: Bundle) => {
     const outcome = await runImport(deps, deps.store, bundle, {
       strategy: request.conflict_strategy,
       isDryRun: request.dry_run,
-      isOwnExport: true,
+      isOwnExport: isOwn,
+      sees: (row) => canSee(principal, row),
     });
     if (outcome.hasChanges && !request.dry_run) await deps.catalogChanged();
     return outcome.lines;
@@ -102,6 +108,35 @@ export async function getImportStatus({ deps, params: { id } }: Call): Promise<A
   const record = /^[0-9a-f]{32}$/.test(id!) ? await deps.importReports.get(keyOf(id!)) : null;
   if (record === null) throw new SluiceError("NOT_FOUND", { what: `Import ${id}` });
   return ok(JSON.parse(record));
+}
+
+/** What an import writes of each kind. */
+const WRITES: Readonly<Record<ExportedKind, readonly Permission[]>> = {
+  gateways: ["gateways.create", "gateways.update"],
+  tools: ["tools.update"],
+  resources: ["resources.update"],
+  prompts: ["prompts.update"],
+  servers: ["servers.create", "servers.update"],
+};
+
+/**
+ * An import does nothing that its caller may not do to every single entity. One that says which changes of upstreams wait for an
+ * approval needs the permission to approve them.
+ * @throws {SluiceError} FORBIDDEN
+ */
+function requireWrites(
+  principal: Principal,
+  entities: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>,
+  isOwn: boolean,
+): void {
+  const has = (kind: ExportedKind) => (entities[kind]?.length ?? 0) > 0;
+  const decides = isOwn && has("gateways") ||
+    entities.gateways?.some(({ tool_approval: mode }) => mode !== undefined && mode !== null) === true;
+  const needed = EXPORTED_KINDS.filter(has).flatMap((kind) => WRITES[kind]);
+  for (const permission of decides ? [...needed, "gateways.approve"] as const : needed) {
+    requirePermission(principal, permission);
+    requirePlace(principal, permission, null);
+  }
 }
 
 function keyOf(id: string): string {

@@ -59,7 +59,7 @@ export async function importContextForge(args: ImportContextForgeArgs): Promise<
       },
     };
     const options = {
-      ...{ strategy, isDryRun: !apply, isOwnExport: false },
+      ...{ strategy, isDryRun: !apply, isOwnExport: false, sees: () => true },
       onProgress: (done: number, total: number) => bar.show("importing", done, total),
     };
     const { lines, hasChanges } = own.database === null
