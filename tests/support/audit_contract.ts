@@ -114,11 +114,14 @@ export function auditContract(
     await appendSome(records, 10);
     const old = (await records.verify()).head;
     assertEquals(await records.sweep(none), 0);
+    // A clock that is wrong for a moment costs no record before it.
+    await records.append([auditRecord({ at: "1970-01-01T00:00:00.000Z" })]);
     assertEquals(await records.sweep({ ...none, beforeMs: Date.parse("2021-01-01") }), 1);
-    assertEquals(await records.sweep({ ...none, keep: 4 }), 7);
+    assertEquals(await records.sweep({ ...none, beforeMs: Date.parse("2021-01-01") }), 0);
+    assertEquals(await records.sweep({ ...none, keep: 5 }), 7);
     const { start, records: left, fault } = await records.verify(old);
-    assertEquals([start.sequence, left, fault], [8, 4, null]);
-    assertEquals(await records.sweep({ beforeMs: Date.parse("2030-01-01"), keep: 4 }), 4);
+    assertEquals([start.sequence, left, fault], [8, 5, null]);
+    assertEquals(await records.sweep({ beforeMs: Date.parse("2030-01-01"), keep: 4 }), 5);
     await appendSome(records, 2);
     assertEquals((await records.verify()).fault, null);
     assertStringIncludes(

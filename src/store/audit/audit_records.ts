@@ -147,13 +147,19 @@ export class AuditRecords {
   async sweep({ beforeMs, keep }: Kept): Promise<number> {
     return await this.#database.transaction(async (tx) => {
       const { start, head } = await readChain(tx);
-      // The order is that of the index on `at`. MAX(sequence) would read every record.
-      const [old] = await tx.query<{ sequence: number | string }>(
-        sql`SELECT sequence FROM audit_records WHERE at < ${beforeMs} ORDER BY at DESC LIMIT 1`,
+      const most = Math.min(head.sequence, start.sequence + DELETED_AT_ONCE);
+      // A record that is old by a wrong clock takes no younger one before it along.
+      const [young] = await tx.query<{ sequence: number | string }>(
+        sql`SELECT sequence FROM audit_records
+            WHERE sequence > ${start.sequence} AND sequence <= ${most} AND at >= ${beforeMs}
+            ORDER BY sequence LIMIT 1`,
       );
-      const due = Math.max(start.sequence, Number(old?.sequence ?? 0), head.sequence - keep);
-      const last = Math.min(due, start.sequence + DELETED_AT_ONCE);
-      if (last === start.sequence) return 0;
+      const old = young === undefined ? most : Number(young.sequence) - 1;
+      const due = Math.min(most, Math.max(old, head.sequence - keep));
+      const [{ last }] = await tx.query<{ last: number | string | null }>(
+        sql`SELECT MAX(sequence) AS last FROM audit_records WHERE sequence <= ${due}`,
+      );
+      if (last === null) return 0;
       await tx.run(
         sql`UPDATE audit_chain SET start_sequence = ${last},
               start_hash = (SELECT hash FROM audit_records WHERE sequence = ${last}) WHERE id = 1`,
