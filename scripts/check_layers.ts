@@ -66,7 +66,14 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ], ["."]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
-  cli: [["commands"], ["command_line", "isolation"], ["stdio", "import", "connect", "help", "people"], ["."]],
+  cli: [["commands"], ["command_line", "isolation"], [
+    "stdio",
+    "import",
+    "connect",
+    "help",
+    "people",
+    "doctor",
+  ], ["."]],
 };
 
 const MAX_LINES = 400;

@@ -67,6 +67,10 @@ const PAGES = {
     "workers, memory, pools: what a machine serves",
     () => import("./sizing.md", { with: { type: "text" } }),
   ],
+  doctor: [
+    "is this machine fit, and are the settings safe?",
+    () => import("./doctor.md", { with: { type: "text" } }),
+  ],
   network: [
     "TLS, reverse proxies, private CAs, outbound proxies",
     () => import("./network.md", { with: { type: "text" } }),

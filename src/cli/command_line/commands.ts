@@ -300,6 +300,19 @@ export const COMMANDS = {
       dev: { doc: "show the development defaults of `serve --dev`" },
     },
   },
+  doctor: {
+    summary: "Examine machine, settings, database and Redis; say what to mend.",
+    topic: "doctor",
+    notes: [
+      "Run this command in the gateway's folder, with the gateway's environment and as its user. It changes nothing, and the gateway may " +
+      "run meanwhile. Each finding has its reason, the line that mends it, and a page of the manual.",
+      "The exit code is 0 if all is well (notes do not count), 1 with warnings, and 2 with errors.",
+    ],
+    examples: ["sluice doctor", "sluice doctor --json"],
+    flags: {
+      json: { doc: "print the findings as JSON" },
+    },
+  },
   demo: {
     summary: "Run the demo upstream alone: an MCP server that tells the time.",
     flags: {

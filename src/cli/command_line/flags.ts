@@ -129,6 +129,10 @@ export interface HelpArgs {
   readonly list: boolean;
 }
 
+export interface DoctorArgs {
+  readonly json: boolean;
+}
+
 export interface ConfigArgs {
   readonly json: boolean;
   readonly dev: boolean;
@@ -151,6 +155,7 @@ export type Invocation =
   | { readonly command: "tools held" | "tools approve" | "tools reject"; readonly args: ToolsArgs }
   | { readonly command: "backup" | "restore"; readonly args: BackupArgs }
   | { readonly command: "config"; readonly args: ConfigArgs }
+  | { readonly command: "doctor"; readonly args: DoctorArgs }
   | { readonly command: "help"; readonly args: HelpArgs }
   | { readonly command: "version" }
   | { readonly command: "usage"; readonly text: string; readonly exitCode: number };
@@ -346,6 +351,8 @@ function invocation(command: CommandName, given: Given): Invocation {
       return { command, args: { file: text(COMMANDS[command].operand)!, force: "force" in given } };
     case "config":
       return { command, args: { json: "json" in given, dev: "dev" in given } };
+    case "doctor":
+      return { command, args: { json: "json" in given } };
     case "help": {
       const operands = (given[COMMANDS[command].operand] ?? []) as string[];
       const word = text("search");

@@ -13,6 +13,7 @@ const CALLS = {
   open: { parameters: ["buffer", "i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   close: { parameters: ["i32"], result: "i32" },
+  statfs: { parameters: ["buffer", "buffer"], result: "i32" },
 } as const;
 
 export type Libc = Deno.DynamicLibrary<typeof CALLS>["symbols"];
@@ -58,10 +59,10 @@ const [O_RDONLY, O_CLOEXEC] = [0, 0o2000000];
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * The text of a file in /proc. Deno lets a program read these only with all permissions (`-A`).
+ * The text of a file in /proc or /sys. Deno lets a program read these only with all permissions (`-A`).
  * @returns null without such a file, or where the library cannot be used
  */
-export function readSystemFile(path: `/proc/${string}`): string | null {
+export function readSystemFile(path: `/proc/${string}` | `/sys/${string}`): string | null {
   const libc = openLibc();
   const fd = libc?.open(new TextEncoder().encode(`${path}\0`), O_RDONLY | O_CLOEXEC) ?? -1;
   if (libc === null || fd < 0) return null;
@@ -84,6 +85,24 @@ const RLIM_INFINITY = 2n ** 64n - 1n;
 export function ownOpenFilesLimit(libc: Pick<Libc, "getrlimit"> | null = openLibc()): number | null {
   const soft = libc === null ? null : openFilesLimit(libc)?.soft ?? null;
   return soft === null || soft === RLIM_INFINITY ? null : Number(soft);
+}
+
+/** The file system of a folder, as statfs(2) tells it on 64-bit Linux. */
+export interface FileSystem {
+  /** Its magic number. */
+  readonly type: number;
+  /** Free bytes for a user without privileges. */
+  readonly freeBytes: number;
+}
+
+/** @returns null without such a folder, or where the library cannot be used */
+export function fileSystemOf(folder: string): FileSystem | null {
+  const libc = openLibc();
+  // The type, the size of a block, and the blocks: all, free, free for users without privileges. The rest is not read.
+  const answer = new BigUint64Array(32);
+  if (libc === null || libc.statfs(new TextEncoder().encode(`${folder}\0`), answer) !== 0) return null;
+  const [type, blockBytes, , , freeBlocks] = answer;
+  return { type: Number(type & 0xffff_ffffn), freeBytes: Number(blockBytes * freeBlocks) };
 }
 
 /** How many files this process may have open now, and at most after setOpenFilesLimit(). */

@@ -1,0 +1,47 @@
+// The report of `sluice doctor`, for people and for programs.
+import { wrapped } from "../command_line/help_text.ts";
+import { type Examination, exitCodeOf, type Finding, SEVERITIES, type Severity } from "./finding.ts";
+
+const COLUMNS = 80;
+const INDENT = " ".repeat(9);
+
+/** For people: each finding with its reason, its remedy and its page, then a line about all. */
+export function reportText({ examined, findings }: Examination): string {
+  return [...findings.map(findingText), `${verdict(findings)} Examined: ${examined.join(", ")}.`].join(
+    "\n\n",
+  );
+}
+
+export function reportJson({ examined, findings }: Examination): unknown {
+  return {
+    status: ["well", "warnings", "errors"][exitCodeOf(findings)],
+    counts: Object.fromEntries(SEVERITIES.map((severity) => [severity, countOf(findings, severity)])),
+    examined,
+    findings,
+  };
+}
+
+function findingText({ severity, found, why, fix, remark, page }: Finding): string {
+  const [first, ...rest] = wrapped(found, COLUMNS - INDENT.length);
+  return [
+    `${severity.toUpperCase().padEnd(INDENT.length)}${first}`,
+    ...[...rest, ...wrapped(why, COLUMNS - INDENT.length)].map((line) => INDENT + line),
+    // Not wrapped: it is there to be copied.
+    `${INDENT}-> ${fix}`,
+    ...(remark === undefined ? [] : wrapped(`(${remark})`, COLUMNS - INDENT.length - 3))
+      .map((line) => `${INDENT}   ${line}`),
+    `${INDENT}   sluice help ${page}`,
+  ].join("\n");
+}
+
+function verdict(findings: readonly Finding[]): string {
+  const counts = SEVERITIES.map((severity) => [severity, countOf(findings, severity)] as const)
+    .filter(([, count]) => count > 0)
+    .map(([severity, count]) => `${count} ${severity}${count === 1 ? "" : "s"}`);
+  if (exitCodeOf(findings) > 0) return `${counts.join(", ")}.`;
+  return counts.length === 0 ? "All is well." : `All is well, with ${counts.join(", ")}.`;
+}
+
+function countOf(findings: readonly Finding[], severity: Severity): number {
+  return findings.filter((finding) => finding.severity === severity).length;
+}

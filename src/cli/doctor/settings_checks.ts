@@ -1,0 +1,231 @@
+// Judges the settings: secrets, who may reach the gateway, and settings that contradict each other.
+import { usesKeyPair } from "../../auth/keys/own_keys.ts";
+import type { Loaded } from "../../config/load.ts";
+import type { Config } from "../../config/schema.ts";
+import { sqliteFile } from "../../config/sqlite_file.ts";
+import { type Finding, sentence } from "./finding.ts";
+import type { SettingsFacts } from "./settings_facts.ts";
+
+/** What the loader says of a secret that can be guessed. */
+const GUESSABLE = " can be guessed, ";
+
+const MAKE_SECRET = "$(openssl rand -base64 48)";
+
+export function checkSettings(
+  { config, warnings }: Pick<Loaded, "config" | "warnings">,
+  facts: SettingsFacts,
+): Finding[] {
+  return [
+    ...checkSecrets(config, facts),
+    ...checkExposure(config, facts),
+    ...checkCertificate(facts),
+    ...checkProtections(config, facts),
+    ...checkContradictions(config),
+    ...warnings.map((warning) => warning.includes(GUESSABLE) ? weakSecret(warning) : ineffective(warning)),
+  ];
+}
+
+function weakSecret(warning: string): Finding {
+  const name = /^[A-Z_]+/.exec(warning)?.[0] ?? "JWT_SECRET_KEY";
+  return {
+    id: "settings.secret_weak",
+    severity: "warning",
+    found: sentence(warning),
+    why: "Whoever guesses it makes tokens of administrators, or reads stored credentials.",
+    fix: `echo "${name}=${MAKE_SECRET}" >> .env`,
+    remark: "in place of the line that is there",
+    page: "tokens#the-key",
+  };
+}
+
+function ineffective(warning: string): Finding {
+  return {
+    id: "settings.ineffective",
+    severity: "warning",
+    found: sentence(warning),
+    why: "What the environment says is not what the gateway does.",
+    fix: "sluice config",
+    remark: "shows each value, its source and its effect",
+    page: "settings",
+  };
+}
+
+/** Findings for settings with which `serve` does not start. @param mistakes the lines of SETTINGS_INVALID */
+export function checkMistakes(mistakes: readonly string[]): Finding[] {
+  return mistakes.map((mistake) => ({
+    id: "settings.invalid",
+    severity: "error",
+    found: sentence(mistake),
+    why: "The gateway does not start with it.",
+    fix: "sluice config",
+    remark: "shows the settings once the named line is corrected",
+    page: "settings",
+  }));
+}
+
+function checkSecrets(config: Config, { keyFaults, openFiles }: SettingsFacts): Finding[] {
+  const { databaseUrl, jwtSecretKey, authEncryptionSecret } = config;
+  const isFile = sqliteFile(databaseUrl, "/") !== null;
+  const missing = [
+    ...(jwtSecretKey === null && !usesKeyPair(config) ? ["JWT_SECRET_KEY"] : []),
+    ...(authEncryptionSecret === null ? ["AUTH_ENCRYPTION_SECRET"] : []),
+  ];
+  return [
+    ...(isFile ? [] : missing).map((name): Finding => ({
+      id: "settings.secret_missing",
+      severity: "error",
+      found: `${name} is not set, and the database is PostgreSQL.`,
+      why:
+        "The gateway does not start: replicas need the same secret, and share no folder that could keep a random one.",
+      fix: `echo "${name}=${MAKE_SECRET}" >> .env`,
+      remark: "one line, the same for every replica",
+      page: "replicas",
+    })),
+    ...keyFaults.map((fault): Finding => ({
+      id: "settings.key_pair",
+      severity: "error",
+      found: sentence(fault),
+      why: "The gateway signs and checks tokens with these files.",
+      fix: `chmod 600 ${config.jwtPrivateKeyPath ?? "PRIVATE.pem"}`,
+      remark: "or correct JWT_PRIVATE_KEY_PATH and JWT_PUBLIC_KEY_PATH",
+      page: "tokens#a-key-pair",
+    })),
+    ...openFiles.map(({ path, mode }): Finding => ({
+      id: "settings.file_mode",
+      severity: "warning",
+      found: `${path} has a secret, and other users of this machine can read it (mode ${mode.toString(8)}).`,
+      why:
+        "Whoever knows JWT_SECRET_KEY makes tokens of administrators; the other secrets open databases and credentials.",
+      fix: `chmod 600 ${path}`,
+      page: "security#before-others-use-it",
+    })),
+  ];
+}
+
+function checkExposure(config: Config, { reach }: SettingsFacts): Finding[] {
+  const { host, authRequired, ssl, trustedProxyNetworks } = config;
+  if (reach === "machine") return [];
+  const findings: Finding[] = [];
+  if (!authRequired) {
+    findings.push({
+      id: "settings.anonymous",
+      severity: "error",
+      found: `AUTH_REQUIRED is false, and HOST=${host} takes connections of other machines.`,
+      why:
+        "Everybody who reaches the port lists and calls all public tools, with the credentials of the upstreams.",
+      fix: "AUTH_REQUIRED=true",
+      remark: "or HOST=127.0.0.1",
+      page: "security#defaults",
+    });
+  }
+  const hasProxy = trustedProxyNetworks.some((network) => !/^(127\.|::1)/.test(network));
+  if (!ssl && !hasProxy) {
+    findings.push({
+      id: "settings.no_tls",
+      // On a private network, a container's port for example, TLS may end elsewhere.
+      severity: reach === "world" ? "warning" : "note",
+      found: `HOST=${host} takes connections of other machines ${
+        reach === "world" ? "at a public address " : ""
+      }without TLS.`,
+      why: "Tokens and answers can be read on their way to clients that use this port without a proxy.",
+      fix: "HOST=127.0.0.1",
+      remark: "with a proxy on this machine; or SSL=true with CERT_FILE and KEY_FILE",
+      page: "network",
+    });
+  }
+  return findings;
+}
+
+function checkCertificate({ certificate: { fault, expiry } }: SettingsFacts): Finding[] {
+  const found = fault ?? expiry;
+  if (found === null) return [];
+  return [{
+    id: "settings.certificate",
+    severity: fault !== null || found.includes("has expired") ? "error" : "warning",
+    found: sentence(found),
+    why: fault === null ? "Clients refuse an expired certificate." : "The gateway does not start without it.",
+    fix: "kill -HUP PID",
+    remark:
+      "after the files of CERT_FILE and KEY_FILE have been replaced; a gateway that does not run needs no signal",
+    page: "network#serve-https",
+  }];
+}
+
+function checkProtections(config: Config, { isRoot }: SettingsFacts): Finding[] {
+  const findings: Finding[] = [];
+  if (config.devMode) {
+    findings.push({
+      id: "settings.dev_mode",
+      severity: "warning",
+      found: "DEV_MODE is true.",
+      why: "Workers restart when a source file changes, which ends the calls and processes that they serve.",
+      fix: "DEV_MODE=false",
+      page: "settings#workers",
+    });
+  }
+  if (!config.ssrfProtectionEnabled) {
+    findings.push({
+      id: "settings.egress",
+      severity: "warning",
+      found: "SSRF_PROTECTION_ENABLED is false.",
+      why:
+        "Whoever registers an upstream reaches every service of this machine and its networks through the gateway.",
+      fix: "SSRF_PROTECTION_ENABLED=true",
+      remark: "and the networks of upstreams in SSRF_ALLOWED_NETWORKS",
+      page: "network#which-upstream-addresses-are-allowed",
+    });
+  }
+  if (config.stdioEnabled && config.stdioUser === null && isRoot) {
+    findings.push({
+      id: "settings.stdio_root",
+      severity: "warning",
+      found: "STDIO_ENABLED is true without STDIO_USER, and this user is root.",
+      why: "Programs of upstreams run as the gateway's user: as root they can read and change everything.",
+      fix: "STDIO_USER=nobody",
+      remark: "or a user of its own",
+      page: "security#programs-of-upstreams-stdio",
+    });
+  }
+  return findings;
+}
+
+function checkContradictions(config: Config): Finding[] {
+  const { workerMaxHeapMb, maxClientMemoryMb, backpressure, maxCallsPerCaller, cacheType, databaseUrl } =
+    config;
+  const findings: Finding[] = [];
+  const add = (found: string, why: string, fix: string, page: Finding["page"]) =>
+    findings.push({ id: "settings.contradiction", severity: "warning", found, why, fix, page });
+  if (workerMaxHeapMb > 0 && 2 * maxClientMemoryMb > workerMaxHeapMb) {
+    add(
+      `MAX_CLIENT_MEMORY_MB=${maxClientMemoryMb} is above half of WORKER_MAX_HEAP_MB=${workerMaxHeapMb}.`,
+      "A worker nears its heap limit and is replaced before clients get the answer that they keep too much.",
+      `WORKER_MAX_HEAP_MB=${2 * maxClientMemoryMb}`,
+      "sizing#settings-that-follow",
+    );
+  }
+  if (backpressure !== "auto" && maxCallsPerCaller > backpressure) {
+    add(
+      `MAX_CALLS_PER_CALLER=${maxCallsPerCaller} is above BACKPRESSURE=${backpressure}.`,
+      "One caller can take all places of a worker, and everybody else gets 503.",
+      `MAX_CALLS_PER_CALLER=${Math.max(1, Math.floor(backpressure / 2))}`,
+      "sizing#settings-that-follow",
+    );
+  }
+  if (config.pollIntervalMs > config.maxIntervalMs) {
+    add(
+      `POLL_INTERVAL=${config.pollIntervalMs / 1000} is above MAX_INTERVAL=${config.maxIntervalMs / 1000}.`,
+      "The first is the shortest time between two looks at the database, and the second the longest.",
+      `MAX_INTERVAL=${config.pollIntervalMs / 1000}`,
+      "settings#cache-and-redis",
+    );
+  }
+  if ((cacheType === "memory" || cacheType === "none") && sqliteFile(databaseUrl, "/") === null) {
+    add(
+      `CACHE_TYPE is ${cacheType}, and the database is PostgreSQL.`,
+      "Replicas and workers share no session records: a session is lost with its worker.",
+      "CACHE_TYPE=database",
+      "replicas#what-is-where",
+    );
+  }
+  return findings;
+}

@@ -1,0 +1,98 @@
+import { assertEquals } from "@std/assert";
+import { loadConfig } from "../../config/load.ts";
+import { listenAddresses, reachOf } from "./address_reach.ts";
+import { checkMistakes, checkSettings } from "./settings_checks.ts";
+import type { SettingsFacts } from "./settings_facts.ts";
+
+const WELL: SettingsFacts = {
+  reach: "machine",
+  isRoot: true,
+  openFiles: [],
+  keyFaults: [],
+  certificate: { fault: null, expiry: null },
+};
+const SECRET = "pX2mV7qLr9TzKd4WnYb8HsGc3FjE6aUh";
+const POSTGRES = { DATABASE_URL: "postgresql://a:b@db/mcp" };
+
+/** Severity, id and remedy of each finding. */
+function found(environment: Record<string, string>, facts: Partial<SettingsFacts> = {}): string[] {
+  const loaded = loadConfig({ environment, dotEnv: null, dev: false, overrides: {}, cores: 2 });
+  return checkSettings(loaded, { ...WELL, ...facts }).map(({ severity, id, fix }) =>
+    `${severity} ${id} ${fix}`
+  );
+}
+
+Deno.test("checkSettings() finds nothing in the defaults, nor in PostgreSQL with its secrets", () => {
+  assertEquals(found({}), []);
+  assertEquals(found({ ...POSTGRES, JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: SECRET }), []);
+});
+
+Deno.test("checkSettings() finds what each setting or file does wrong", () => {
+  const cases: [environment: Record<string, string>, facts: Partial<SettingsFacts>, findings: string[]][] = [
+    [{ ...POSTGRES, JWT_SECRET_KEY: SECRET }, {}, [
+      'error settings.secret_missing echo "AUTH_ENCRYPTION_SECRET=$(openssl rand -base64 48)" >> .env',
+    ]],
+    [{ JWT_SECRET_KEY: "correct-horse-battery-staple-correct-horse" }, {}, [
+      'warning settings.secret_weak echo "JWT_SECRET_KEY=$(openssl rand -base64 48)" >> .env',
+    ]],
+    [{}, { openFiles: [{ path: ".env", mode: 0o644 }] }, ["warning settings.file_mode chmod 600 .env"]],
+    [{}, { keyFaults: ["the key is for others"] }, ["error settings.key_pair chmod 600 PRIVATE.pem"]],
+    [{ AUTH_REQUIRED: "false", SSL: "true" }, { reach: "network" }, [
+      "error settings.anonymous AUTH_REQUIRED=true",
+    ]],
+    [{ AUTH_REQUIRED: "false" }, { reach: "machine" }, []],
+    [{}, { reach: "network" }, ["note settings.no_tls HOST=127.0.0.1"]],
+    [{}, { reach: "world" }, ["warning settings.no_tls HOST=127.0.0.1"]],
+    [{ TRUSTED_PROXY_NETWORKS: "10.1.0.0/16" }, { reach: "world" }, []],
+    [{ SSL: "true" }, { reach: "world" }, []],
+    [{}, { certificate: { fault: null, expiry: "the certificate has expired on 2026-01-01" } }, [
+      "error settings.certificate kill -HUP PID",
+    ]],
+    [{}, { certificate: { fault: null, expiry: "the certificate expires on 2026-01-01" } }, [
+      "warning settings.certificate kill -HUP PID",
+    ]],
+    [{}, { certificate: { fault: "no such file", expiry: null } }, [
+      "error settings.certificate kill -HUP PID",
+    ]],
+    [{ DEV_MODE: "true" }, {}, ["warning settings.dev_mode DEV_MODE=false"]],
+    [{ SSRF_PROTECTION_ENABLED: "false" }, {}, ["warning settings.egress SSRF_PROTECTION_ENABLED=true"]],
+    [{ STDIO_ENABLED: "true" }, {}, ["warning settings.stdio_root STDIO_USER=nobody"]],
+    [{ STDIO_ENABLED: "true" }, { isRoot: false }, []],
+    [{ STDIO_ENABLED: "true", STDIO_USER: "mcp" }, {}, []],
+    [{ MAX_CLIENT_MEMORY_MB: "1500" }, {}, ["warning settings.contradiction WORKER_MAX_HEAP_MB=3000"]],
+    [{ BACKPRESSURE: "100" }, {}, ["warning settings.contradiction MAX_CALLS_PER_CALLER=50"]],
+    [{ BACKPRESSURE: "auto" }, {}, []],
+    [{ POLL_INTERVAL: "9" }, {}, ["warning settings.contradiction MAX_INTERVAL=9"]],
+    [{ ...POSTGRES, JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: SECRET, CACHE_TYPE: "memory" }, {}, [
+      "warning settings.contradiction CACHE_TYPE=database",
+    ]],
+    [{ CACHE_TYPE: "memory" }, {}, []],
+    [{ GUNICORN_THREADS: "4" }, {}, ["warning settings.ineffective sluice config"]],
+  ];
+  for (const [environment, facts, findings] of cases) assertEquals(found(environment, facts), findings);
+});
+
+Deno.test("checkMistakes() makes an error of each mistake, as a sentence", () => {
+  const findings = checkMistakes(["WORKRES: unknown setting; did you mean WORKERS?", "PORT=x: a number"]);
+  assertEquals(findings.map(({ severity, found }) => `${severity} ${found}`), [
+    "error WORKRES: unknown setting; did you mean WORKERS?",
+    "error PORT=x: a number.",
+  ]);
+});
+
+Deno.test("reachOf() and listenAddresses() tell from where HOST can be reached", async () => {
+  const own = (...addresses: string[]) => () => addresses;
+  const reach = async (host: string, ownAddresses: () => string[]) =>
+    reachOf(
+      await listenAddresses(host, ownAddresses, (name) =>
+        name === "known" ? Promise.resolve(["10.0.0.4"]) : Promise.reject(new Error("unknown"))),
+    );
+  assertEquals(await reach("127.0.0.1", own("8.8.8.8")), "machine");
+  assertEquals(await reach("::1", own("8.8.8.8")), "machine");
+  assertEquals(await reach("0.0.0.0", own("127.0.0.1", "fe80::1%eth0")), "machine");
+  assertEquals(await reach("0.0.0.0", own("127.0.0.1", "10.0.0.4")), "network");
+  assertEquals(await reach("::", own("127.0.0.1", "10.0.0.4", "8.8.8.8")), "world");
+  assertEquals(await reach("8.8.8.8", own()), "world");
+  assertEquals(await reach("known", own()), "network");
+  assertEquals(await reach("unknown", own("8.8.8.8")), "machine");
+});

@@ -1,0 +1,68 @@
+// Reads what the settings name on this machine: listening addresses, key files, certificates.
+import { readOwnKeys, usesKeyPair } from "../../auth/keys/own_keys.ts";
+import { reasonOf } from "../../base/errors.ts";
+import { resolveHost } from "../../base/egress/egress_guard.ts";
+import type { Loaded } from "../../config/load.ts";
+import { type SettingName, SETTINGS } from "../../config/schema.ts";
+import type { Setting } from "../../config/settings/setting.ts";
+import { expiryWarning, readKeyPair } from "../../worker/listen/certificate.ts";
+import { listenAddresses, type Reach, reachOf } from "./address_reach.ts";
+
+export interface SettingsFacts {
+  /** From where HOST can be reached. */
+  readonly reach: Reach;
+  /** Does the command run as root? */
+  readonly isRoot: boolean;
+  /** Files of settings that hold a secret and that other users can read: name and mode. */
+  readonly openFiles: readonly { readonly path: string; readonly mode: number }[];
+  /** Why the key pair of tokens cannot be used, or what is wrong with its files. */
+  readonly keyFaults: readonly string[];
+  readonly certificate: { readonly fault: string | null; readonly expiry: string | null };
+}
+
+export async function readSettingsFacts(loaded: Loaded): Promise<SettingsFacts> {
+  const { config } = loaded;
+  const own = () => Deno.networkInterfaces().map(({ address }) => address);
+  return {
+    reach: reachOf(await listenAddresses(config.host, own, resolveHost)),
+    isRoot: Deno.uid() === 0,
+    openFiles: openFilesOf(loaded),
+    keyFaults: await keyFaults(loaded),
+    certificate: await certificateOf(loaded),
+  };
+}
+
+function openFilesOf({ sources, databaseDotEnv }: Loaded): SettingsFacts["openFiles"] {
+  const secret = SETTINGS.filter((row: Setting) => row.secret === "value" || hasPassword(row, sources));
+  const paths = new Set(secret.flatMap(({ name }) => {
+    const { from } = sources[name as SettingName];
+    return from === ".env" ? [from] : from === ".env beside the database" ? [databaseDotEnv!] : [];
+  }));
+  return [...paths].flatMap((path) => {
+    const { mode } = Deno.statSync(path);
+    return mode === null || (mode & 0o077) === 0 ? [] : [{ path, mode: mode & 0o777 }];
+  });
+}
+
+/** Is it a URL with a password? */
+function hasPassword(row: Setting, sources: Loaded["sources"]): boolean {
+  return row.secret === "url" && /:[^/@]+@/.test(sources[row.name as SettingName].text ?? "");
+}
+
+async function keyFaults({ config }: Loaded): Promise<string[]> {
+  if (!usesKeyPair(config)) return [];
+  const faults: string[] = [];
+  await readOwnKeys(config, null, (warning) => faults.push(warning)).catch((error) =>
+    faults.push(reasonOf(error))
+  );
+  return faults;
+}
+
+async function certificateOf({ config }: Loaded): Promise<SettingsFacts["certificate"]> {
+  if (!config.ssl) return { fault: null, expiry: null };
+  try {
+    return { fault: null, expiry: expiryWarning(await readKeyPair(config), Date.now()) };
+  } catch (error) {
+    return { fault: reasonOf(error), expiry: null };
+  }
+}

@@ -1,0 +1,102 @@
+// Judges a SQLite database: can it be written, is there room, and who else can read it?
+import { dirname } from "node:path";
+import { type Finding, sentence } from "./finding.ts";
+import type { SqliteFacts } from "./sqlite_facts.ts";
+
+const MIB = 1024 * 1024;
+const [LITTLE_MIB, TOO_LITTLE_MIB] = [1024, 64];
+
+/** Magic numbers of statfs(2): NFS, SMB and CIFS. */
+const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xff534d42, "CIFS"],
+  [0xfe534d42, "SMB"],
+]);
+
+export function checkSqlite(facts: SqliteFacts): Finding[] {
+  return [...checkAccess(facts), ...checkFileSystem(facts), ...checkModes(facts)];
+}
+
+function checkAccess({ path, folderFault, fileFault, secretsFault }: SqliteFacts): Finding[] {
+  const folder = dirname(path);
+  const findings: Finding[] = [];
+  if (folderFault !== null) {
+    findings.push({
+      id: "sqlite.folder",
+      severity: "error",
+      found: `No file can be made in ${folder}, the folder of the database: ${folderFault}.`,
+      why: "SQLite writes its log beside the database: without it the gateway does not start.",
+      fix: `mkdir -p ${folder} && chown "$(id -u)" ${folder}`,
+      remark: "as root, with the gateway's user in place of $(id -u)",
+      page: "deploy#first-start",
+    });
+  }
+  if (fileFault !== null) {
+    findings.push({
+      id: "sqlite.file",
+      severity: "error",
+      found: `The database ${path} cannot be used: ${fileFault}.`,
+      why: "The gateway does not start.",
+      fix: `chown "$(id -u)" ${path}*`,
+      remark: "as root, with the gateway's user in place of $(id -u); or another file in DATABASE_URL",
+      page: "backup#restore",
+    });
+  }
+  if (secretsFault !== null) {
+    findings.push({
+      id: "sqlite.secrets",
+      severity: "error",
+      found: sentence(secretsFault),
+      why:
+        "The gateway does not start without its secrets; others would make its tokens and stored credentials useless.",
+      fix: "sluice restore FILE --force",
+      remark: "a backup holds the secrets",
+      page: "backup#restore",
+    });
+  }
+  return findings;
+}
+
+function checkFileSystem({ path, fileSystem }: SqliteFacts): Finding[] {
+  if (fileSystem === null) return [];
+  const findings: Finding[] = [];
+  const folder = dirname(path);
+  const free = Math.floor(fileSystem.freeBytes / MIB);
+  if (free < LITTLE_MIB) {
+    findings.push({
+      id: "sqlite.space",
+      severity: free < TOO_LITTLE_MIB ? "error" : "warning",
+      found: `${free} MiB are free in ${folder}, the folder of the database.`,
+      why: "When the disk is full, registry writes and sessions fail.",
+      fix: `df -h ${folder}`,
+      remark: "free space there, or move the database",
+      page: "backup#move-to-another-machine",
+    });
+  }
+  const network = NETWORK_FILE_SYSTEMS.get(fileSystem.type);
+  if (network !== undefined) {
+    findings.push({
+      id: "sqlite.network",
+      severity: "error",
+      found: `The database ${path} is on a network file system (${network}).`,
+      why:
+        "SQLite's log needs shared memory and locks that such file systems do not give: the database may be damaged.",
+      fix: "DATABASE_URL=postgresql://user:password@host:5432/database",
+      remark: "or a folder of a local disk",
+      page: "replicas",
+    });
+  }
+  return findings;
+}
+
+function checkModes({ files }: SqliteFacts): Finding[] {
+  return files.filter(({ mode }) => mode !== null && (mode & 0o077) !== 0).map(({ path, mode }) => ({
+    id: "sqlite.mode",
+    severity: "warning",
+    found: `${path} is open to other users of this machine (mode ${mode!.toString(8)}).`,
+    why: "It holds secrets, sealed credentials or records of sessions.",
+    fix: `chmod 600 ${path}`,
+    page: "security#before-others-use-it",
+  }));
+}

@@ -1,0 +1,73 @@
+// Reads the state of a SQLite database and its folder. A database that is not there yet is not made.
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { reasonOf } from "../../base/errors.ts";
+import { fileReason } from "../../base/file_error.ts";
+import { refuseForeignFile } from "../../store/sqlite/sqlite_contents.ts";
+import { readSecrets, secretsFile } from "../../store/secrets.ts";
+import { type FileSystem, fileSystemOf } from "../../supervisor/kernel/libc.ts";
+
+export interface SqliteFacts {
+  /** The absolute path. */
+  readonly path: string;
+  /** Why files cannot be made in the folder; null: they can. */
+  readonly folderFault: string | null;
+  /** Why the database cannot be used; null: it can, or there is none yet. */
+  readonly fileFault: string | null;
+  /** Of the folder; null: unknown. */
+  readonly fileSystem: FileSystem | null;
+  /** The database and the secrets that are there, with their modes (null: the system has none). */
+  readonly files: readonly { readonly path: string; readonly mode: number | null }[];
+  /** Why the secrets file cannot be used; null: it can, or there is none. */
+  readonly secretsFault: string | null;
+}
+
+export async function readSqlite(path: string, databaseUrl: string): Promise<SqliteFacts> {
+  const folder = dirname(path);
+  const secrets = secretsFile(databaseUrl)!;
+  const folderFault = faultOf(() => tryFolder(folder));
+  const files = folderFault === null || existsSync(path)
+    ? [path, secrets].filter((each) => existsSync(each)).map((each) => ({ path: each, mode: modeOf(each) }))
+    : [];
+  const secretsMode = files.find((file) => file.path === secrets)?.mode ?? null;
+  return {
+    path,
+    folderFault,
+    fileFault: existsSync(path) ? faultOf(() => tryFile(path)) : null,
+    fileSystem: fileSystemOf(folder),
+    files,
+    // Reading secrets closes a file that is open to others, and this command changes nothing.
+    secretsFault: secretsMode === null || (secretsMode & 0o077) !== 0
+      ? null
+      : await secretsFaultOf(databaseUrl),
+  };
+}
+
+function tryFolder(folder: string): void {
+  const trial = `${folder}/.sluice-doctor-${crypto.randomUUID()}`;
+  Deno.writeTextFileSync(trial, "", { createNew: true, mode: 0o600 });
+  Deno.removeSync(trial);
+}
+
+function tryFile(path: string): void {
+  Deno.openSync(path, { read: true, write: true }).close();
+  refuseForeignFile(path);
+}
+
+async function secretsFaultOf(databaseUrl: string): Promise<string | null> {
+  return await readSecrets(databaseUrl).then(() => null, reasonOf);
+}
+
+function modeOf(path: string): number | null {
+  const { mode } = Deno.statSync(path);
+  return mode === null ? null : mode & 0o777;
+}
+
+function faultOf(act: () => void): string | null {
+  try {
+    act();
+    return null;
+  } catch (error) {
+    return fileReason(error);
+  }
+}
