@@ -14,7 +14,6 @@ import { AdminEndpoint } from "./endpoint.ts";
 
 const KEPT = [
   "/tools",
-  "/v1/tools/TOOL",
   "/resources",
   "/resources/templates/list",
   "/resources/RESOURCE/info",
@@ -34,6 +33,7 @@ const KEPT = [
 
 /** Reads with a permission that are not cached: gateways change without the catalog, and contents come from the upstream. */
 const NOT_KEPT = [
+  "/v1/tools/TOOL",
   "/gateways",
   "/gateways/GATEWAY",
   "/resources/RESOURCE",

@@ -83,7 +83,8 @@ export const ROUTES: readonly Route[] = [
 
   kept("/tools", "tools.read", on(tools, "listTools")),
   route("POST", "/tools", "tools.create", on(tools, "createTool")),
-  kept("/tools/{id}", "tools.read", on(tools, "getTool")),
+  // Its metrics change without the registry.
+  route("GET", "/tools/{id}", "tools.read", on(tools, "getTool")),
   route("PUT", "/tools/{id}", "tools.update", on(tools, "updateTool")),
   route("DELETE", "/tools/{id}", "tools.delete", on(tools, "deleteTool")),
   route("POST", "/tools/{id}/state", "tools.update", on(tools, "switchTool")),

@@ -25,7 +25,7 @@ async function scrape(sluice: Sluice): Promise<Counters> {
   const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   try {
     const headers = { authorization: `Bearer ${await sluice.token()}`, connection: "close" };
-    const response = await fetch(`${sluice.url}/metrics`, { client, headers });
+    const response = await fetch(`${sluice.url}/metrics/prometheus`, { client, headers });
     const text = await response.text();
     assertEquals(response.status, 200, text);
     const lines = text.split("\n");

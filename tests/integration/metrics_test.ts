@@ -97,4 +97,29 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
     const plain = await read("*/*");
     assertEquals(plain.type, "text/plain; version=0.0.4; charset=utf-8");
   });
+
+  await t.step(
+    "as ContextForge's JSON at /metrics, of one tool at /tools/{id}, and as text to scrapers there",
+    async () => {
+      const { body } = await sluice.api("GET", "/metrics");
+      assertEquals([body.tools.totalExecutions, body.tools.failedExecutions, body.servers], [6, 0, null]);
+      assert(body.tools.minResponseTime <= body.tools.avgResponseTime);
+      assert(body.tools.avgResponseTime <= body.tools.maxResponseTime);
+      const [top] = body.topPerformers.tools;
+      assertEquals([top.name, top.executionCount, top.successRate], ["fast-echo", 6, 100]);
+      const ago = Date.now() - Date.parse(body.tools.lastExecutionTime);
+      assert(ago >= -1_000 && ago < 60_000, `${ago} ms ago`);
+      const tool = (await sluice.api("GET", `/tools/${top.id}`)).body;
+      assertEquals(tool.metrics, body.tools);
+      // They are of now, though the registry has not changed.
+      await post(sluice, toolCall("fast-echo", { message: "hi" }), { path: "/rpc" });
+      assertEquals((await sluice.api("GET", `/tools/${top.id}`)).body.metrics.totalExecutions, 7);
+      const headers = {
+        authorization: `Bearer ${await sluice.token()}`,
+        accept: "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+      };
+      const text = await (await fetch(`${sluice.url}/metrics`, { headers })).text();
+      assert(text.includes("# TYPE sluice_workers_ready gauge"));
+    },
+  );
 });

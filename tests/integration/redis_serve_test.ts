@@ -87,7 +87,7 @@ test("What a write answered is on every worker of another replica within 250 ms,
 
     const names = ["sluice-bus", "sluice-worker-0", "sluice-worker-1"];
     assertEquals(await server.connections(), [...names, ...names].sort());
-    const metrics = (await one.api("GET", "/metrics")).body;
+    const metrics = (await one.api("GET", "/metrics/prometheus")).body;
     assertStringIncludes(metrics, "sluice_redis_workers_connected 2");
     const written = [one, other].flatMap(({ stdout, stderr }) => [...stdout.lines, ...stderr.lines]).join(
       "\n",

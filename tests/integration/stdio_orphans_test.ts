@@ -74,6 +74,6 @@ Deno.test("1,000 stdio sessions opened and dropped, workers recycled between, le
   await waitFor(() => openFds(sluice.pid) <= before + SLACK_FDS, {
     what: `no more than ${before + SLACK_FDS} descriptors, there are ${openFds(sluice.pid)}`,
   });
-  const { body: metrics } = await sluice.api("GET", "/metrics");
+  const { body: metrics } = await sluice.api("GET", "/metrics/prometheus");
   assertEquals(/^sluice_stdio_processes (\d+)$/m.exec(String(metrics))?.[1], "0");
 });

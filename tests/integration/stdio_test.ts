@@ -198,7 +198,7 @@ gatewayTest("Each session has its own process; a crashed one is replaced at the 
   ]);
   assertEquals(processesWith(mark).length, 2);
   // Each replica tells its own.
-  const count = async () => String((await sluice.api("GET", "/metrics")).body);
+  const count = async () => String((await sluice.api("GET", "/metrics/prometheus")).body);
   const counted = /^sluice_upstream_processes\{upstream="counter"\} [12]$/m;
   await waitFor(async () => counted.test(await count()), { what: "the upstream's processes to be counted" });
 

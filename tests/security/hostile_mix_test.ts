@@ -369,7 +369,9 @@ async function assertAllServed({ sluice }: Scene): Promise<void> {
   }
   const token = await sluice.token();
   await waitFor(async () => {
-    const metrics = await fetch(`${sluice.url}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+    const metrics = await fetch(`${sluice.url}/metrics/prometheus`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     return (await metrics.text()).includes("\nsluice_workers_ready 2\n");
   }, { what: "two workers, and none that is recycled" });
 }

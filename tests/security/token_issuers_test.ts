@@ -207,7 +207,7 @@ Deno.test("Tokens of other issuers are taken for what they are, and forged ones 
     await waitFor(() => line() !== undefined, { what: `the log line of ${iss}` });
     assertStringIncludes(JSON.stringify(line()), reason);
   }
-  const metrics = await (await fetch(`${sluice.url}/metrics`, {
+  const metrics = await (await fetch(`${sluice.url}/metrics/prometheus`, {
     headers: { authorization: `Bearer ${await sluice.token()}` },
   })).text();
   assertStringIncludes(metrics, `sluice_token_keys_reads_total{issuer="redirect",outcome="failure"}`);

@@ -159,6 +159,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     },
     onHeld: () => {},
     countDecision: () => {},
+    metrics: () => Promise.resolve([]),
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
     processes: () => Promise.resolve(new Map()),
     renderPrompt: (_principal, { originalName }, args) =>

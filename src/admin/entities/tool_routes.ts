@@ -3,6 +3,7 @@
 import { createNaming, slugify, toolName } from "../../catalog/snapshot/tool_name.ts";
 import type { RowChanges } from "../../store/registry/entities.ts";
 import type { ToolRow } from "../../store/registry/rows.ts";
+import { Executions } from "../metrics/execution_metrics.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, fault, notSupported, refusal, validated } from "../rest/faults.ts";
@@ -78,8 +79,11 @@ export const listTools = listed("tools", select);
 export const pageTools = paged("/admin/tools", select);
 
 export async function getTool(call: Call): Promise<AdminResponse> {
-  const row = await visibleRow(call, "Tool", call.deps.store.tools);
-  return ok(toolRead(row, await gatewayOf(call.deps, row), call.principal));
+  const { deps, principal } = call;
+  const row = await visibleRow(call, "Tool", deps.store.tools);
+  const gateway = await gatewayOf(deps, row);
+  const metrics = gateway === undefined ? null : new Executions(await deps.metrics()).ofTool(row, gateway);
+  return ok(toolRead(row, gateway, principal, metrics));
 }
 
 /** Always refused: tools of MCP servers are registered with their gateway, and tools of REST and A2A do not exist yet. */

@@ -60,7 +60,9 @@ Deno.test("GET /tools gives ContextForge's fields, the upstream's words and its 
     assertEquals([tool.description, tool.originalDescription], ["does a", "does a"]);
     assertEquals([tool.inputSchema, tool.outputSchema], [{ type: "object" }, null]);
     assertEquals([tool.integrationType, tool.requestType, tool.url], ["MCP", "STREAMABLEHTTP", URL_1]);
-    assertEquals((await call("GET", `/tools/${tool.id}`)).body, tool);
+    const { metrics, ...alone } = (await call("GET", `/tools/${tool.id}`)).body;
+    assertEquals({ ...alone, metrics: null }, tool);
+    assertEquals([metrics.totalExecutions, metrics.avgResponseTime], [0, null]);
   }));
 
 Deno.test("GET /tools does not tell the URL of a gateway that the caller may not see", () =>

@@ -3,17 +3,23 @@
 import type { Principal } from "../../auth/principal.ts";
 import { requireRestPermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
+import type { Entry } from "../../catalog/snapshot/catalog.ts";
+import type { ToolRow } from "../../store/registry/rows.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
 import { renderMetrics } from "../../telemetry/metrics_text.ts";
+import { Executions } from "./execution_metrics.ts";
 import { wantedType } from "./wanted_type.ts";
 
+const JSON_TYPE = "application/json";
 const TEXT = "text/plain";
 const OPEN_METRICS = "application/openmetrics-text";
 
 export interface MetricsDeps {
   /** Reads the metrics of all workers and of the supervisor. */
   readonly readAll: () => Promise<readonly MetricsSnapshot[]>;
+  /** The tools of the registry, where JSON is offered too, and preferred; absent: text alone. */
+  readonly tools?: () => readonly Entry<ToolRow>[];
   /** Finds the scraper that sends METRICS_TOKEN; absent: no scraper is known without a token. */
   readonly scraperOf?: (authorization: string | null) => Principal | null;
 }
@@ -24,9 +30,11 @@ export class MetricsEndpoint implements Endpoint {
   readonly alwaysAnswered = true;
   readonly principalOf: ((authorization: string | null) => Principal | null) | undefined;
   readonly #readAll: () => Promise<readonly MetricsSnapshot[]>;
+  readonly #tools: (() => readonly Entry<ToolRow>[]) | undefined;
 
-  constructor({ readAll, scraperOf }: MetricsDeps) {
+  constructor({ readAll, tools, scraperOf }: MetricsDeps) {
     this.#readAll = readAll;
+    this.#tools = tools;
     this.principalOf = scraperOf;
   }
 
@@ -35,9 +43,25 @@ export class MetricsEndpoint implements Endpoint {
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
     }
-    const wanted = wantedType(request.headers.get("accept"), [TEXT, OPEN_METRICS]);
+    const offered = [...this.#tools === undefined ? [] : [JSON_TYPE], TEXT, OPEN_METRICS];
+    const wanted = wantedType(request.headers.get("accept"), offered) ?? offered[0];
+    const snapshots = await this.#readAll();
+    if (wanted === JSON_TYPE) return this.#json(snapshots);
     const format = wanted === OPEN_METRICS ? "openmetrics" : "prometheus";
-    const { text, type } = await renderMetrics(await this.#readAll(), format);
+    const { text, type } = await renderMetrics(snapshots, format);
     return new Response(text, { headers: { "content-type": type, vary: "accept" } });
+  }
+
+  /** As ContextForge answers. Executions by virtual server are not counted. */
+  #json(snapshots: readonly MetricsSnapshot[]): Response {
+    const executions = new Executions(snapshots);
+    const body = {
+      tools: executions.ofAllTools(),
+      resources: executions.ofMethod("resources/read"),
+      prompts: executions.ofMethod("prompts/get"),
+      servers: null,
+      topPerformers: { tools: executions.topTools(this.#tools!()) },
+    };
+    return Response.json(body, { headers: { vary: "accept" } });
   }
 }

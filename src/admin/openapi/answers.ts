@@ -17,6 +17,21 @@ export const jsonOrNull = (description: string, example?: Record<string, unknown
 /** A field of ContextForge that the gateway does not have. */
 export const absent = (description: string) => field(z.null(), description, null);
 
+const secondsOrNull = (description: string) =>
+  field(z.number().min(0).nullable(), `${description} In seconds; null if it is not known.`, 0.012);
+
+/** The fields of ContextForge. */
+export const executions = z.strictObject({
+  totalExecutions: count("Calls since the process began, in all workers of this replica."),
+  successfulExecutions: count("Those that succeeded."),
+  failedExecutions: count("Those that failed, or whose result says `isError`.", 0),
+  failureRate: field(z.number().min(0).max(1), "The share of calls that failed, from 0 to 1.", 0),
+  minResponseTime: secondsOrNull("The shortest call."),
+  maxResponseTime: secondsOrNull("The longest call."),
+  avgResponseTime: secondsOrNull("The mean of all calls."),
+  lastExecutionTime: timeOrNull("When the last call ended; null if it is not known."),
+}).describe("Calls that this replica has counted in memory.");
+
 export const fault = z.strictObject({
   loc: field(
     z.array(z.union([z.string(), z.int()])),

@@ -4,7 +4,7 @@ import { field } from "../rest/described.ts";
 import { json } from "./answers.ts";
 import type { EndpointOperation, Operation } from "./operation.ts";
 import { SSO_OPERATIONS } from "./people/sso_operations.ts";
-import { drained, frontPage, poolMetrics } from "./server_answers.ts";
+import { drained, executedMetrics, frontPage, poolMetrics } from "./server_answers.ts";
 
 const LIST_TOOLS = { jsonrpc: "2.0", id: 1, method: "tools/list" };
 
@@ -144,20 +144,32 @@ export const ENDPOINT_OPERATIONS: readonly EndpointOperation[] = [
     answers: { 200: z.union([response, z.array(response)]), 202: null },
   },
   ...SSO_OPERATIONS,
-  ...(["/metrics", "/metrics/prometheus"] as const).map((at): EndpointOperation => ({
+  {
     tag: "Operation",
-    operationId: at === "/metrics" ? "getMetrics" : "getMetricsForPrometheus",
+    operationId: "getMetrics",
     method: "GET",
-    at,
+    at: "/metrics",
     permission: "admin.metrics",
-    summary: at === "/metrics" ? "Read metrics" : "Read metrics, by ContextForge's path",
+    summary: "Read what was executed",
+    description:
+      "ContextForge's JSON, from the counters of this replica, which begin at zero with the process. A client whose " +
+      "Accept header prefers `text/plain` or OpenMetrics, as scrapers do, gets the text of `/metrics/prometheus`. Answered at any load.",
+    answers: { 200: executedMetrics },
+    mediaTypes: { 200: ["application/json", "text/plain", "application/openmetrics-text"] },
+  },
+  {
+    tag: "Operation",
+    operationId: "getMetricsForPrometheus",
+    method: "GET",
+    at: "/metrics/prometheus",
+    permission: "admin.metrics",
+    summary: "Read metrics",
     description:
       "The metrics of all workers of this replica, in Prometheus' text format, or as OpenMetrics where the Accept header prefers " +
-      "that. Answered at any load." +
-      (at === "/metrics" ? "" : " `METRICS_TOKEN` opens this path too."),
+      "that. Answered at any load. `METRICS_TOKEN` opens this path too.",
     answers: { 200: z.string().describe("Prometheus' text format 0.0.4, or OpenMetrics 1.0.") },
     mediaTypes: { 200: ["text/plain", "application/openmetrics-text"] },
-  })),
+  },
   {
     tag: "Operation",
     operationId: "getPoolMetrics",

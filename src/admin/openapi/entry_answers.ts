@@ -5,6 +5,7 @@ import {
   absent,
   count,
   ENTITY,
+  executions,
   flag,
   json,
   jsonOrNull,
@@ -70,7 +71,10 @@ export const tool = z.strictObject({
     "The time limit of a call in milliseconds; null for the gateway's default.",
     null,
   ),
-  ...METRICS,
+  metrics: field(
+    executions.nullable(),
+    "The calls of the tool, where a tool is read alone; null in lists and after a change.",
+  ),
   ...WARNINGS,
 }).describe("A tool of an upstream.");
 

@@ -1,7 +1,19 @@
 // Schemas of answers about virtual servers and the gateway itself.
 import { z } from "zod";
 import { field } from "../rest/described.ts";
-import { absent, count, ENTITY, flag, jsonOrNull, text, textOrNull, time, WARNINGS } from "./answers.ts";
+import {
+  absent,
+  count,
+  ENTITY,
+  executions,
+  flag,
+  jsonOrNull,
+  text,
+  textOrNull,
+  time,
+  timeOrNull,
+  WARNINGS,
+} from "./answers.ts";
 
 const MEMBER_ID = "9a4c1f8e6d3a5b7c9e1f207d0c5f1e2b";
 
@@ -214,3 +226,33 @@ export const frontPage = z.strictObject({
   ),
   manual: text("The command that prints the manual.", "sluice help"),
 }).describe("What this gateway is, and where its endpoints are.");
+
+export const executedMetrics = z.strictObject({
+  tools: field(executions, "All calls of tools."),
+  resources: field(
+    executions,
+    "All requests `resources/read`. Only their number and their mean time are known.",
+  ),
+  prompts: field(executions, "All requests `prompts/get`. Only their number and their mean time are known."),
+  servers: absent("Always null: executions by virtual server are not counted."),
+  topPerformers: field(
+    z.strictObject({
+      tools: field(
+        z.array(z.strictObject({
+          id: text("The id of the tool."),
+          name: text("Its name.", "time-convert-time"),
+          executionCount: count("Its calls."),
+          avgResponseTime: field(z.number().nullable(), "The mean of its calls in seconds.", 0.012),
+          successRate: field(
+            z.number().min(0).max(100).nullable(),
+            "The calls that succeeded, in percent.",
+            100,
+          ),
+          lastExecution: timeOrNull("When its last call ended."),
+        })),
+        "The busiest first.",
+      ),
+    }),
+    "The ten tools with the most calls.",
+  ),
+}).describe("Executions since this process began, as ContextForge shows them.");

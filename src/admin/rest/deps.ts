@@ -17,6 +17,7 @@ import type { Holding } from "../../store/approvals/approvals.ts";
 import type { Verdict } from "../../store/registry/decisions.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
+import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
 import type { Discovery, GatewayRow, PromptRow, ResourceRow } from "../../store/registry/rows.ts";
 
 /** How to connect to an upstream. Do not log `url`: it can contain the credentials of auth_type query_param. */
@@ -78,6 +79,8 @@ export interface AdminDeps {
   countDecision(verdict: Verdict): void;
   /** Called after each committed write. Resolves when all workers of this replica have the new catalog. */
   catalogChanged(): Promise<void>;
+  /** What all workers of this process have counted. */
+  metrics(): Promise<readonly MetricsSnapshot[]>;
   /** The parts of a resource, as the upstream answers them. */
   readResource(
     principal: Principal,

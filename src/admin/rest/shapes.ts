@@ -164,8 +164,14 @@ function namesRead(row: ToolRow | PromptRow, definition: Json): Json {
 /**
  * @param from the tool's gateway; undefined if the tool has none
  * @param principal a caller who may not see the gateway learns only whether the tool can be reached
+ * @param metrics the executions of the tool; null: the answer has none
  */
-export function toolRead(row: ToolRow, from: GatewayRow | undefined, principal: Principal): Json {
+export function toolRead(
+  row: ToolRow,
+  from: GatewayRow | undefined,
+  principal: Principal,
+  metrics: object | null = null,
+): Json {
   const gateway = knownGateway(principal, from);
   const definition = JSON.parse(row.definition) as Json;
   return {
@@ -184,7 +190,7 @@ export function toolRead(row: ToolRow, from: GatewayRow | undefined, principal: 
     gatewayId: row.gatewayId,
     gatewaySlug: gateway?.slug ?? null,
     timeoutMs: row.timeoutMs,
-    metrics: null,
+    metrics,
   };
 }
 

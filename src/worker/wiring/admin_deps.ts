@@ -36,6 +36,7 @@ export interface AdminParts {
   readonly waitingChanges: () => number;
   readonly discover: Discover;
   readonly catalogChanged: () => Promise<void>;
+  readonly metrics: AdminDeps["metrics"];
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
   readonly ready: () => Promise<Readiness>;
   readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts" | "apiTokens" | "people" | "sso">;
@@ -87,6 +88,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         { name: originalName, arguments: args },
         signal,
       ),
+    metrics: parts.metrics,
     processes: async () => {
       const sum = new Map<string, number>();
       for (const counts of await parts.processes()) {

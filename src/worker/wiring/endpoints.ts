@@ -150,6 +150,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const sso = ssoParts(config, {
     ...{ outbound, registry, secretBox, tokens, clock, log, metrics, countKeysRead, catalogChanged },
   });
+  const readAllMetrics = () => link.askAll({ type: "metrics" });
   const restDeps = adminDeps({
     ...{
       config,
@@ -171,6 +172,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         database: () => registry.readCatalogVersion(),
         ...(redis === null ? {} : { redis: () => redis.ping() }),
       }),
+    metrics: readAllMetrics,
     processes: () => link.askAll({ type: "processes" }),
     accounts: { ...logins, sso, people: () => catalog.now.people },
     audit,
@@ -195,9 +197,11 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       prefixOf: (headers, from) => publicPrefix.of(headers, from),
     }),
   });
-  const readAllMetrics = () => link.askAll({ type: "metrics" });
   const { metricsToken } = config;
-  const metricsEndpoint = new MetricsEndpoint({ readAll: readAllMetrics });
+  const metricsEndpoint = new MetricsEndpoint({
+    readAll: readAllMetrics,
+    tools: () => catalog.now.all.tools.all,
+  });
   const prometheus = new MetricsEndpoint({
     readAll: readAllMetrics,
     ...(metricsToken === null ? {} : { scraperOf: scraperOf(metricsToken) }),
