@@ -15,7 +15,6 @@ import type { Route } from "./routes.ts";
 export const CHANGE_NOTHING: ReadonlySet<string> = new Set([
   "renderPrompt",
   "registerClient",
-  "exportSelection",
   "checkPermission",
 ]);
 

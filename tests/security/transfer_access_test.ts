@@ -14,7 +14,9 @@ interface Exported {
 Deno.test("An export shows no secret that its reader could not read, an import keeps credentials, and neither goes past permissions", async (t) => {
   await using plain = FastUpstream.start();
   await using guarded = new GuardedUpstream(["authorization", "Bearer upstream-token"]);
-  await using sluice = await Sluice.start({ env: { STDIO_ENABLED: "true", TOOL_APPROVAL: "changed" } });
+  await using sluice = await Sluice.start({
+    env: { STDIO_ENABLED: "true", TOOL_APPROVAL: "changed", AUDIT_TRAIL_ENABLED: "true" },
+  });
   const { command, args } = counterLaunch("hush-argument");
   await sluice.registerUpstream("query", `${plain.url}?key=hush-query`);
   const program = { transport: "STDIO", command, args, env: { HUSH_NAME: "hush-value" } };
@@ -102,6 +104,33 @@ Deno.test("An export shows no secret that its reader could not read, an import k
       assertEquals((await gateway(held.id)).toolApproval, "all");
     },
   );
+
+  await t.step("an export of credentials is recorded, without its passphrase", async () => {
+    const asked = { passphrase: "correct horse battery" };
+    assertEquals((await sluice.api("POST", "/export/selective", asked)).status, 200);
+    const { body: audit } = await sluice.api("GET", "/audit?limit=1");
+    const [{ operation, fields }] = audit.records;
+    assertEquals([operation, fields], ["exportSelection", ["passphrase"]]);
+    assertEquals(JSON.stringify(audit).includes(asked.passphrase), false);
+  });
+
+  await t.step("a hostile file is refused in words, and recorded", async () => {
+    const entities = { gateways: [{ id: "constructor", name: "odd", url: `${plain.url}?odd` }] };
+    const odd = await importAs(undefined, { version: "1", exported_at: "now", entities });
+    assertEquals([odd.status, odd.body.progress?.created], [200, 1]);
+    const { body: audit } = await sluice.api("GET", "/audit?limit=1");
+    const [{ operation, changes }] = audit.records;
+    assertEquals([operation, Object.keys(changes)], ["importConfiguration", ["constructor"]]);
+    const sealed = { ...entities.gateways[0], auth_type: "bearer", auth_value: "sluice.v1.x" };
+    const file = {
+      version: "1",
+      exported_at: "now",
+      encryption: { salt: "A=======A" },
+      entities: { gateways: [sealed] },
+    };
+    const damaged = await importAs(undefined, file, { rekey_secret: "correct horse battery" });
+    assertEquals([damaged.status, damaged.body.errors], [200, []]);
+  });
 
   await t.step("an import leaves alone what its caller does not see", async () => {
     await grant("builder", ["gateways.create", "gateways.update", "gateways.approve"]);

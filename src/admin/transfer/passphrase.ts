@@ -33,12 +33,14 @@ export function isSealedHere(text: string): boolean {
   return text.startsWith(PREFIX);
 }
 
-/** @returns a function that opens sealed texts, with null for a wrong passphrase or a damaged text */
+/** @returns a function that opens sealed texts, with null for a wrong passphrase, a damaged text or a damaged salt */
 export async function openWith(
   passphrase: string,
   salt: string,
 ): Promise<(sealed: string) => Promise<Credentials | null>> {
-  const key = await keyOf(passphrase, Uint8Array.fromBase64(salt));
+  const bytes = bytesOf(salt);
+  if (bytes === null) return () => Promise.resolve(null);
+  const key = await keyOf(passphrase, bytes);
   return async (sealed) => {
     try {
       const [iv, text] = sealed.slice(PREFIX.length).split(".") as [string, string];
@@ -52,6 +54,15 @@ export async function openWith(
       return null;
     }
   };
+}
+
+/** null: the text is not base64. */
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> | null {
+  try {
+    return Uint8Array.fromBase64(base64);
+  } catch {
+    return null;
+  }
 }
 
 async function keyOf(passphrase: string, salt: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {

@@ -144,14 +144,16 @@ const VOLATILE = new Set(["updatedAt", "updated_at", "modifiedBy", "version"]);
  * @param before the entity as the REST API shows it; null: there was none
  */
 export function changesBetween(before: unknown, after: unknown): Record<string, AuditChange> {
-  const [old, now] = [redact(fieldsOf(before)), redact(fieldsOf(after))];
-  const changed = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter((name) =>
-    !VOLATILE.has(name) && JSON.stringify(old[name] ?? null) !== JSON.stringify(now[name] ?? null)
+  // Names may be ids that a client has chosen, "constructor" among them, so members of prototypes are not read.
+  const [old, now] = [before, after].map((shown) => new Map(Object.entries(redact(fieldsOf(shown)))));
+  const changed = [...new Set([...old.keys(), ...now.keys()])].filter((name) =>
+    !VOLATILE.has(name) && JSON.stringify(old.get(name) ?? null) !== JSON.stringify(now.get(name) ?? null)
   );
   return Object.fromEntries(
-    changed.slice(0, MAX_FIELDS).map((
+    changed.slice(0, MAX_FIELDS).map((name) => [
       name,
-    ) => [name, { before: bounded(old[name]), after: bounded(now[name]) }]),
+      { before: bounded(old.get(name)), after: bounded(now.get(name)) },
+    ]),
   );
 }
 

@@ -68,6 +68,14 @@ Deno.test("close() writes what waits", async () => {
   assertEquals(batches.map(({ length }) => length), [1]);
 });
 
+Deno.test("changesBetween() takes the names of prototypes' members for names", () => {
+  const entry = JSON.parse('{"__proto__":1,"constructor":2}');
+  assertEquals(Object.entries(changesBetween(null, entry)), [
+    ["__proto__", { before: null, after: 1 }],
+    ["constructor", { before: null, after: 2 }],
+  ]);
+});
+
 Deno.test("changesBetween() names the fields that differ, masks secrets, and cuts long values", () => {
   const before = { name: "a", tags: ["x"], api_key: "old", version: 1, text: "t" };
   const after = {
