@@ -19,13 +19,27 @@ export interface ChosenMembers {
   readonly prompts: readonly Member[];
 }
 
+/** Above this the list of all is read at once. */
+const MOST_BY_ID = 200;
+
+/** The read of an entry that asks no upstream. */
+function readPath(kind: MemberKind, id: string): string {
+  const path = `/${kind}/${encodeURIComponent(id)}`;
+  return kind === "resources" ? `${path}/info` : path;
+}
+
 /** @param values of the form */
 export async function readMembers(rest: Rest, values: URLSearchParams): Promise<ChosenMembers> {
   const chosen = async (kind: MemberKind): Promise<Member[]> => {
-    const ids = new Set(values.getAll(`associated_${kind}`));
-    if (ids.size === 0) return [];
-    const all = await rest.find<Member[]>(`/${kind}?limit=0&include_inactive=true`) ?? [];
-    return all.filter(({ id }) => ids.has(id));
+    const ids = [...new Set(values.getAll(`associated_${kind}`))];
+    if (ids.length === 0) return [];
+    // The read of one prompt asks its upstream.
+    if (kind === "prompts" || ids.length > MOST_BY_ID) {
+      const all = await rest.find<Member[]>(`/${kind}?limit=0&include_inactive=true`) ?? [];
+      return all.filter(({ id }) => ids.includes(id));
+    }
+    const found = await Promise.all(ids.map((id) => rest.find<Member>(readPath(kind, id))));
+    return found.filter((member) => member !== null);
   };
   return {
     upstreams: await rest.find<Member[]>("/gateways?limit=0&include_inactive=true") ?? [],

@@ -1,20 +1,24 @@
 // GET /admin: what there is, and what needs attention.
 import type { PageHandler } from "../call/page_call.ts";
 import { Empty, PageHead } from "../parts/page_parts.tsx";
+import type { ListPage } from "../parts/search_list.tsx";
 import type { HeldChange } from "../upstreams/held_page.tsx";
 import type { Upstream } from "../upstreams/upstream_shapes.ts";
 import { stateOf, whatIsWrong } from "../upstreams/upstream_shapes.ts";
 
+/** The answer has the number of entries, and none of them, whose members would have to be read. */
+const BEYOND_THE_LAST = 1_000_000_000;
+
 export const overviewPage: PageHandler = async ({ rest, viewer }) => {
   const upstreams = await rest.find<Upstream[]>("/gateways?limit=0&include_inactive=true") ?? [];
-  const servers = await rest.find<unknown[]>("/servers?limit=0") ?? [];
+  const servers = await rest.find<ListPage<unknown>>(`/admin/servers?page=${BEYOND_THE_LAST}`);
   const held = await rest.find<HeldChange[]>("/held") ?? [];
   const pending = held.filter(({ state }) => state === "pending");
   const sum = (count: (upstream: Upstream) => number) =>
     upstreams.reduce((total, upstream) => total + count(upstream), 0);
   const counts = [
     { label: "Upstreams", path: "upstreams", value: upstreams.length },
-    { label: "Virtual servers", path: "virtual-servers", value: servers.length },
+    { label: "Virtual servers", path: "virtual-servers", value: servers?.pagination.total_items ?? 0 },
     { label: "Tools", path: "tools", value: sum(({ toolCount }) => toolCount) },
     { label: "Resources", path: "resources", value: sum(({ resourceCount }) => resourceCount) },
     { label: "Prompts", path: "prompts", value: sum(({ promptCount }) => promptCount) },
