@@ -194,7 +194,7 @@ Deno.test("RateLimits counts what it refuses by tier", () => {
   for (let i = 0; i < 2; i++) assertThrows(() => limiter.take("high", "ann"), SluiceError);
   const values = metrics.snapshot().map(({ name, values }) => [name, values]);
   assertEquals(values, [
-    ["sluice_rate_limited_total", [["high", 2]]],
-    ["sluice_rate_limit_callers", [["", 1]]],
+    ["sluice_rate_limited_total", [["low", [0]], ["medium", [0]], ["high", [2]]]],
+    ["sluice_rate_limit_callers", [["", [1]]]],
   ]);
 });
