@@ -3,6 +3,7 @@ import {
   bytesRepresentation,
   conditionalResponse,
   takesGzip,
+  takesHtml,
   textRepresentation,
 } from "../http/conditional.ts";
 import type { Representation } from "../http/response_cache.ts";
@@ -40,8 +41,7 @@ const answerBrowser = answering(() => frontPage(MARK).then((page) => ofPage(page
 export function answerDocument(request: Request, path: string, prefix: string): Promise<Response> {
   if (path === "/openapi.json") return answerOpenApi(request, prefix);
   if (path === "/docs") return answerDocs(request, prefix);
-  const isBrowser = request.headers.get("accept")?.includes("text/html") === true;
-  return isBrowser ? answerBrowser(request, prefix) : answerProgram(request, prefix);
+  return takesHtml(request.headers) ? answerBrowser(request, prefix) : answerProgram(request, prefix);
 }
 
 interface Kept {

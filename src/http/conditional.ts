@@ -1,4 +1,5 @@
-// Conditional requests: the entity tag of a response, and 304 for a client that has the response already.
+// Content negotiation and conditional requests: what a client takes, the entity tag of a response, and 304 for a client that has the
+// response already.
 import { eTag, ifNoneMatch } from "@std/http/etag";
 import type { Representation } from "./response_cache.ts";
 
@@ -15,6 +16,11 @@ export function textRepresentation(text: string): Promise<Representation> {
 /** `bytes` with their entity tag. The tag is a hash of the bytes, and so the same on every worker and replica. */
 export async function bytesRepresentation(bytes: Uint8Array<ArrayBuffer>): Promise<Representation> {
   return { bytes, etag: (await eTag(bytes))! };
+}
+
+/** Is the client a browser that wants a page? Programs get JSON. */
+export function takesHtml(headers: Headers): boolean {
+  return headers.get("accept")?.includes("text/html") === true;
 }
 
 /** A client that names gzip with a weight, which may be 0, gets the plain text. */

@@ -21,7 +21,7 @@ import {
 } from "./call/page_call.ts";
 import { type Method, Rest } from "./call/rest.ts";
 import { SSO_PATH } from "./sso/sso_paths.ts";
-import { type CookieScope, noticeCookie, noticeIn, sessionCookie } from "./call/session_cookie.ts";
+import { noticeCookie, noticeIn, PAGES_PATH, pagesScope, sessionCookie } from "./call/session_cookie.ts";
 import { Frame } from "./parts/frame.tsx";
 import type { PageRoute } from "./page_routes.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
@@ -186,7 +186,7 @@ function FailureBox({ error, correlationId, isPart }: {
 }
 
 function redirect({ to, notice, session }: Redirect, place: Place): Response {
-  const scope = scopeOf(place);
+  const scope = pagesScope(place.prefix, place.isSecure);
   const headers = new Headers({
     location: to === "" ? scope.path : `${scope.path}/${to}`,
     "cache-control": "no-store",
@@ -204,7 +204,7 @@ interface Around {
 }
 
 async function rendered(request: Request, view: View, { path, place, viewer }: Around): Promise<Response> {
-  const scope = scopeOf(place);
+  const scope = pagesScope(place.prefix, place.isSecure);
   const nonce = crypto.getRandomValues(new Uint8Array(16)).toBase64();
   const headers = new Headers({
     ...HEADERS,
@@ -234,7 +234,7 @@ async function framed(
   },
 ): Promise<string> {
   const { stylePath, scriptPaths } = await (assets ??= loadAssets());
-  const base = `${scopeOf(place).path}/`;
+  const base = `${place.prefix}${PAGES_PATH}/`;
   return await textOf(
     <Frame {...{ base, title, path, viewer, notice, nonce, stylePath, scriptPaths }}>{body}</Frame>,
   );
@@ -256,8 +256,4 @@ const HEADERS = {
 function policyWith(nonce: string): string {
   return `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; img-src data:; media-src data:; ` +
     "connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
-}
-
-function scopeOf({ prefix, isSecure }: Place): CookieScope {
-  return { path: `${prefix}/admin`, isSecure };
 }

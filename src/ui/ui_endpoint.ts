@@ -1,17 +1,17 @@
 // Room `ui`: the pages for people under /admin, rendered on the server. This file decides which requests are for a page, who sends
 // them, and what becomes of failures; `page_server.tsx` renders.
 import { SluiceError } from "../base/errors.ts";
+import { takesHtml } from "../http/conditional.ts";
 import type { Endpoint, Exchange, FailedAnswer } from "../http/handler.ts";
 import { addressOf } from "../http/rate_tiers.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
-import { authorizationIn } from "./call/session_cookie.ts";
+import { authorizationIn, PAGES_PATH } from "./call/session_cookie.ts";
 import { type FoundPages, pagesAt } from "./page_routes.ts";
 
 // Loaded on first use, with the library that renders pages.
 const server = () => import("./page_server.tsx");
 
-const ROOT = "/admin";
-const ASSETS = `${ROOT}/assets/`;
+const ASSETS = `${PAGES_PATH}/assets/`;
 
 export class UiEndpoint {
   readonly #deps: UiDeps;
@@ -39,7 +39,7 @@ export class UiEndpoint {
   }
 
   route(path: string): Endpoint | null {
-    if (path !== ROOT && !path.startsWith(`${ROOT}/`)) return null;
+    if (path !== PAGES_PATH && !path.startsWith(`${PAGES_PATH}/`)) return null;
     if (path.startsWith(ASSETS)) return this.#assets;
     const found = pagesAt(pagePathOf(path));
     if (found === null) return null;
@@ -75,22 +75,17 @@ export class UiEndpoint {
     return await answerFailure({ request, path: pagePathOf(path), place, principal, reported });
   }
 
-  #placeOf({ request: { url, headers }, info }: Pick<Exchange, "request" | "info">): Place {
+  #placeOf({ request, info }: Pick<Exchange, "request" | "info">): Place {
+    const { trustedProxies, prefixOf } = this.#deps;
     const from = addressOf(info);
-    const isTrusted = this.#deps.trustedProxies.has(from);
-    const forwarded = (name: string) => isTrusted ? headers.get(name)?.split(",")[0]?.trim() : undefined;
-    const { protocol, host } = new URL(url);
-    return {
-      prefix: this.#deps.prefixOf(headers, from) ?? "",
-      isSecure: (forwarded("x-forwarded-proto") ?? protocol.slice(0, -1)) === "https",
-      host: forwarded("x-forwarded-host") ?? headers.get("host") ?? host,
-    };
+    const { scheme, host } = trustedProxies.originOf(request, from);
+    return { prefix: prefixOf(request.headers, from) ?? "", isSecure: scheme === "https", host };
   }
 }
 
 /** `upstreams/new` of `/admin/upstreams/new`. */
 function pagePathOf(path: string): string {
-  return path.slice(ROOT.length + 1);
+  return path.slice(PAGES_PATH.length + 1);
 }
 
 function routeFor({ routes }: FoundPages, method: string) {
@@ -103,7 +98,7 @@ function routeFor({ routes }: FoundPages, method: string) {
 }
 
 function isForPeople({ headers }: Request): boolean {
-  return headers.get("accept")?.includes("text/html") === true || headers.has("hx-request");
+  return takesHtml(headers) || headers.has("hx-request");
 }
 
 /**

@@ -35,6 +35,24 @@ export class TrustedProxies {
   clientOf(headers: { get(name: string): string | null }, peer: string): string {
     return networkOf(this.addressOf(headers, peer));
   }
+
+  /**
+   * Where the client sees the gateway: what a trusted proxy forwards of it, else what the request says.
+   * @param peer the IP address of the connection
+   * @returns the scheme without its colon, and the host with its port; neither is checked
+   */
+  originOf(
+    { url, headers }: Pick<Request, "url" | "headers">,
+    peer: string,
+  ): { scheme: string; host: string } {
+    const isTrusted = this.has(peer);
+    const forwarded = (name: string) => isTrusted ? headers.get(name)?.split(",", 1)[0].trim() : undefined;
+    const { protocol, host } = new URL(url);
+    return {
+      scheme: forwarded("x-forwarded-proto") ?? protocol.slice(0, -1),
+      host: forwarded("x-forwarded-host") ?? headers.get("host") ?? host,
+    };
+  }
 }
 
 /** An address as limits count it: for IPv6 its /64 network, in which a host may have any number of addresses. */

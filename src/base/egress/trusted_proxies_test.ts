@@ -29,6 +29,20 @@ Deno.test("TrustedProxies.clientOf() believes the headers of trusted proxies onl
   );
 });
 
+Deno.test("TrustedProxies.originOf() is what a trusted proxy forwards, else what the request says", () => {
+  const proxies = new TrustedProxies(["10.0.0.0/8"]);
+  const origin = (headers: Record<string, string>, peer = "10.1.1.1") =>
+    proxies.originOf({ url: "http://internal:4444/x", headers: new Headers(headers) }, peer);
+  const proxied = {
+    host: "internal",
+    "x-forwarded-proto": "https, http",
+    "x-forwarded-host": "g.example:8443, b",
+  };
+  assertEquals(origin(proxied), { scheme: "https", host: "g.example:8443" });
+  assertEquals(origin(proxied, "192.0.2.1"), { scheme: "http", host: "internal" });
+  assertEquals(origin({}), { scheme: "http", host: "internal:4444" });
+});
+
 Deno.test("networkOf() counts a network of IPv6 as one client", () => {
   assertEquals(networkOf("2001:db8::1"), networkOf("2001:db8::ffff:1"));
   assertEquals(networkOf("192.0.2.1"), "192.0.2.1");

@@ -1,5 +1,5 @@
 // The table of commands: their flags, and the texts of their help.
-import type { Command, Flag } from "../commands/command.ts";
+import { type Command, type Flag, WHERE } from "../commands/command.ts";
 import { MOVING_COMMANDS } from "../commands/moving_commands.ts";
 import { PEOPLE_COMMANDS } from "../commands/people_commands.ts";
 import { TOKEN_COMMANDS } from "../commands/token_commands.ts";
@@ -187,8 +187,7 @@ export const COMMANDS = {
     summary: "Check that no record of the audit trail was changed or removed.",
     topic: "audit",
     notes: [
-      "Run this command in the gateway's folder, or with the gateway's DATABASE_URL. The gateway may run meanwhile. The exit code is 1 " +
-      "if the chain is broken.",
+      WHERE + " The exit code is 1 if the chain is broken.",
       "Whoever can write the database can make a whole new chain. Keep the head that the command prints elsewhere, and give it with " +
       "--noted at the next check.",
     ],
@@ -203,9 +202,7 @@ export const COMMANDS = {
   "audit export": {
     summary: "Print the audit trail as JSON lines, the oldest record first.",
     topic: "audit",
-    notes: [
-      "Run this command in the gateway's folder, or with the gateway's DATABASE_URL. The gateway may run meanwhile.",
-    ],
+    notes: [WHERE],
     examples: ["sluice audit export > audit.jsonl"],
     flags: {
       after: {
@@ -270,7 +267,7 @@ export const COMMANDS = {
     topic: "backup",
     operand: "FILE",
     notes: [
-      "Run this command in the gateway's folder, or with the gateway's DATABASE_URL. The gateway may run meanwhile.",
+      WHERE,
       "FILE holds the registry, the revoked tokens, the open sessions and the secrets file; only its owner may read it. Settings are " +
       "not in it. For a PostgreSQL database, the command prints the pg_dump command to use instead and exits with 1.",
     ],

@@ -2,6 +2,10 @@
 // the description of one command.
 import type { TopicName } from "../../help/topics.ts";
 
+/** The note of commands that open the database. */
+export const WHERE =
+  "Run this command in the gateway's folder, or with the gateway's DATABASE_URL. The gateway may run meanwhile.";
+
 export interface Flag {
   /** The name of its value in the help; absent: the flag takes no value. */
   readonly value?: string;

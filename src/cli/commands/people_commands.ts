@@ -1,8 +1,5 @@
 // The commands `sluice user …` and `sluice role …`: their flags, the texts of their help, and their arguments.
-import type { Command } from "./command.ts";
-
-const WHERE =
-  "Run this command in the gateway's folder, or with the gateway's DATABASE_URL. The gateway may run meanwhile.";
+import { type Command, WHERE } from "./command.ts";
 
 const LINK = "The gateway sends no mail: give the link to the user. It works once.";
 

@@ -2,6 +2,9 @@
 // alone, so that no other path of the gateway takes a cookie for a credential.
 import type { Notice } from "./page_call.ts";
 
+/** The pages for people are at this path and below. */
+export const PAGES_PATH = "/admin";
+
 const SESSION = "sluice_session";
 const NOTICE = "sluice_notice";
 
@@ -16,6 +19,11 @@ export interface CookieScope {
   readonly path: string;
   /** The browser came by https. */
   readonly isSecure: boolean;
+}
+
+/** Of the cookies of the pages. @param prefix the path below which the gateway is published; empty: none */
+export function pagesScope(prefix: string, isSecure: boolean): CookieScope {
+  return { path: prefix + PAGES_PATH, isSecure };
 }
 
 /** The Authorization header that the session cookie stands for; null: there is no session. */

@@ -88,6 +88,25 @@ export function Pages({ path, query, page, pages }: {
   );
 }
 
+/** A link to the next page of a list that is read by cursor. @param at null: this page is the last one */
+export function NextPage({ at, label }: { readonly at: string | null; readonly label: string }) {
+  if (at === null) return null;
+  return (
+    <nav class="pages" aria-label="Pages of the list">
+      <a class="button compact" href={at} rel="next">{label}</a>
+    </nav>
+  );
+}
+
+/** The head of a table's column of buttons. */
+export function ActionsHead() {
+  return (
+    <th>
+      <span class="sr-only">Actions</span>
+    </th>
+  );
+}
+
 /** A moment, as the reader's eye takes it best; the exact time is its title. */
 export function Ago({ at, now }: { readonly at: string | null; readonly now: number }) {
   if (at === null) return <>never</>;

@@ -1,7 +1,8 @@
 // Teams: their list, the form that founds one, and the page of one with its members and invitations.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
+import { PAGES_PATH } from "../call/session_cookie.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
-import { Ago, Badge, CopyText, Empty, PageHead } from "../parts/page_parts.tsx";
+import { ActionsHead, Ago, Badge, CopyText, Empty, PageHead } from "../parts/page_parts.tsx";
 import type { Invitation, Member, Team } from "./people_shapes.ts";
 
 const CRUMBS = [{ path: "teams", label: "Teams" }];
@@ -130,9 +131,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
               <th>User</th>
               <th>Role</th>
               <th>Since</th>
-              <th>
-                <span class="sr-only">Actions</span>
-              </th>
+              <ActionsHead />
             </tr>
           </thead>
           <tbody>
@@ -230,7 +229,7 @@ function invitationView({ origin, params }: PageCall, { email, token, expires_at
           Give this link to {email}, who signs in and is a member then. It works until{" "}
           {expires_at}, and is not shown again.
         </p>
-        <CopyText id="link" text={`${origin}/admin/invitation#${token}`} />
+        <CopyText id="link" text={`${origin}${PAGES_PATH}/invitation#${token}`} />
         <p>
           <a class="button" href={`teams/${params.id}`}>Done</a>
         </p>

@@ -9,7 +9,7 @@ import {
   SelectField,
   TextField,
 } from "../parts/form.tsx";
-import { Ago, Badge, CopyText, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
+import { ActionsHead, Ago, Badge, CopyText, Empty, Facts, NextPage, PageHead } from "../parts/page_parts.tsx";
 import type { Assignment, Role, Team, User } from "./people_shapes.ts";
 
 const USERS = "/auth/email/admin/users";
@@ -78,13 +78,10 @@ export const listUsers: PageHandler = async ({ rest, query }) => {
               </tbody>
             </table>
           )}
-        {nextCursor !== null && (
-          <nav class="pages" aria-label="Pages of the list">
-            <a class="button compact" href={`users?cursor=${encodeURIComponent(nextCursor)}`} rel="next">
-              Next
-            </a>
-          </nav>
-        )}
+        <NextPage
+          at={nextCursor === null ? null : `users?cursor=${encodeURIComponent(nextCursor)}`}
+          label="Next"
+        />
       </>
     ),
   };
@@ -251,9 +248,7 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
                   <th>Role</th>
                   <th>Where</th>
                   <th>Ends</th>
-                  <th>
-                    <span class="sr-only">Actions</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

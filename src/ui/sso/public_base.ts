@@ -5,7 +5,7 @@ import type { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 export interface PublicBaseDeps {
   /** GATEWAY_PUBLIC_URL; null: the request tells. */
   readonly configured: string | null;
-  readonly trustedProxies: Pick<TrustedProxies, "has">;
+  readonly trustedProxies: Pick<TrustedProxies, "originOf">;
   /** The path below which a proxy publishes the gateway; null: none. */
   readonly prefixOf: (headers: Headers, from: string) => string | null;
 }
@@ -14,15 +14,11 @@ export class PublicBase {
   constructor(private readonly deps: PublicBaseDeps) {}
 
   /** Without a slash at the end. @param from the peer's IP address. @throws {SluiceError} INVALID_REQUEST */
-  of({ url, headers }: Pick<Request, "url" | "headers">, from: string): string {
+  of(request: Pick<Request, "url" | "headers">, from: string): string {
     const { configured, trustedProxies, prefixOf } = this.deps;
     if (configured !== null) return configured;
-    const isTrusted = trustedProxies.has(from);
-    const forwarded = (name: string) => isTrusted ? headers.get(name)?.split(",", 1)[0].trim() : undefined;
-    const { protocol, host } = new URL(url);
-    const scheme = forwarded("x-forwarded-proto") ?? protocol.slice(0, -1);
-    const authority = forwarded("x-forwarded-host") ?? headers.get("host") ?? host;
-    const base = URL.parse(`${scheme}://${authority}${prefixOf(headers, from) ?? ""}`);
+    const { scheme, host } = trustedProxies.originOf(request, from);
+    const base = URL.parse(`${scheme}://${host}${prefixOf(request.headers, from) ?? ""}`);
     if (base === null || !/^https?:$/.test(base.protocol)) {
       throw new SluiceError("INVALID_REQUEST", { reason: "the Host header is no address" });
     }

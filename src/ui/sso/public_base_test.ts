@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { ownPath, PublicBase } from "./public_base.ts";
 
@@ -6,7 +7,7 @@ Deno.test("PublicBase is the setting, else what the request and a trusted proxy 
   const base = (configured: string | null, headers: Record<string, string>, from = "10.0.0.1") =>
     new PublicBase({
       configured,
-      trustedProxies: { has: (ip) => ip === "10.0.0.1" },
+      trustedProxies: new TrustedProxies(["10.0.0.1"]),
       prefixOf: (given) => given.get("x-prefix"),
     }).of({ url: "http://internal:4444/x", headers: new Headers(headers) }, from);
   const proxied = { host: "internal:4444", "x-forwarded-proto": "https", "x-forwarded-host": "g.example" };

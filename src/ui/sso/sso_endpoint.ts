@@ -4,6 +4,7 @@ import type { LoginAttempts } from "../../auth/logins/login_attempts.ts";
 import type { SingleSignOn } from "../../auth/sso/single_sign_on.ts";
 import type { SetCookie } from "../../auth/sso/pending_login.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { takesHtml } from "../../http/conditional.ts";
 import type { Endpoint, Exchange, FailedAnswer, ServedInfo } from "../../http/handler.ts";
 import type { ReadBody } from "../../http/body.ts";
 import { addressOf } from "../../http/rate_tiers.ts";
@@ -11,7 +12,7 @@ import type { AuditTrail } from "../../store/audit/audit_trail.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../../telemetry/call_note.ts";
 import type { Page } from "../../admin/pages/html_page.ts";
 import { userRead } from "../../admin/people/user_shapes.ts";
-import { cookie, cookiesIn, sessionCookie } from "../call/session_cookie.ts";
+import { cookie, cookiesIn, PAGES_PATH, pagesScope, sessionCookie } from "../call/session_cookie.ts";
 import { SSO_PATH } from "./sso_paths.ts";
 import { ownPath, type PublicBase } from "./public_base.ts";
 
@@ -100,7 +101,7 @@ export class SsoEndpoint implements Endpoint {
 
   /** A person gets a page that says what to do. */
   async failed({ request, reported }: FailedAnswer): Promise<Response | null> {
-    if (!isBrowser(request)) return null;
+    if (!takesHtml(request.headers)) return null;
     const { error: { message, code, row }, correlationId } = reported;
     const { signInFailurePage } = await pages();
     const again = new URL(request.url).pathname.replace(/\/callback\//, "/login/");
@@ -111,7 +112,7 @@ export class SsoEndpoint implements Endpoint {
 
   async #list(request: Request, { sso, base }: Asked): Promise<Response> {
     const { providers } = sso;
-    if (isBrowser(request)) {
+    if (takesHtml(request.headers)) {
       const { providersPage } = await pages();
       const path = prefixOf(base);
       return shown(
@@ -138,7 +139,7 @@ export class SsoEndpoint implements Endpoint {
         reason: `redirect_uri must be ${redirectUri}, or left out. \`next\` is the path to go to afterwards`,
       });
     }
-    const next = ownPath(query.get("next") ?? `${prefixOf(base)}/admin`, base);
+    const next = ownPath(query.get("next") ?? prefixOf(base) + PAGES_PATH, base);
     if (next === null) {
       throw new SluiceError("INVALID_REQUEST", {
         reason: "`next` must be a path of this gateway, such as /docs",
@@ -151,7 +152,9 @@ export class SsoEndpoint implements Endpoint {
       cookies: cookiesIn(request.headers),
     });
     const headers = withCookies(NO_STORE, cookies, base);
-    if (!isBrowser(request)) return Response.json({ authorization_url: url.href, state }, { headers });
+    if (!takesHtml(request.headers)) {
+      return Response.json({ authorization_url: url.href, state }, { headers });
+    }
     headers.set("location", url.href);
     headers.set("referrer-policy", "no-referrer");
     return new Response(null, { status: 302, headers });
@@ -165,7 +168,7 @@ export class SsoEndpoint implements Endpoint {
     await this.#record(exchange, "callback", signedIn.login.user.email);
     const { login: { user, token, expiresInSeconds }, pending, provider, cookies } = signedIn;
     const headers = withCookies(NO_STORE, cookies, base);
-    if (pending.wantsToken || !isBrowser(request)) {
+    if (pending.wantsToken || !takesHtml(request.headers)) {
       return Response.json({
         access_token: token,
         token_type: "bearer",
@@ -176,7 +179,7 @@ export class SsoEndpoint implements Endpoint {
     const session = { token, maxAgeSeconds: expiresInSeconds };
     headers.append(
       "set-cookie",
-      sessionCookie(session, { path: `${prefixOf(base)}/admin`, isSecure: isHttps(base) }),
+      sessionCookie(session, pagesScope(prefixOf(base), isHttps(base))),
     );
     headers.set("location", pending.next);
     headers.set("referrer-policy", "no-referrer");
@@ -236,10 +239,6 @@ function askedIn(path: string): { action: Action; id: string } {
     (action === "providers") === (id === "");
   if (!isKnown) throw new SluiceError("NOT_FOUND", { what: "Path" });
   return { action: action as Action, id };
-}
-
-function isBrowser({ headers }: Request): boolean {
-  return headers.get("accept")?.includes("text/html") === true;
 }
 
 /** The path below which the gateway is published; empty: none. */

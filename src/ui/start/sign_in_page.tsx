@@ -2,6 +2,7 @@
 // passwords.
 import type { PageCall, PageHandler, Redirect, View } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
+import { PAGES_PATH } from "../call/session_cookie.ts";
 import { type FormState, NEW_FORM, RefusalBox, TextField } from "../parts/form.tsx";
 
 interface LoginAnswer {
@@ -66,7 +67,7 @@ function signInView(
   way: "password" | "token",
   status?: number,
 ): View {
-  const page = `${new URL(origin).pathname.replace(/\/$/, "")}/admin/${pageAfterSignIn(next)}`;
+  const page = `${new URL(origin).pathname.replace(/\/$/, "")}${PAGES_PATH}/${pageAfterSignIn(next)}`;
   const after = next === null ? "" : `&next=${encodeURIComponent(next)}`;
   return {
     title: "Sign in",
@@ -81,20 +82,8 @@ function signInView(
           {way === "password"
             ? (
               <>
-                <TextField
-                  name="email"
-                  label="Email address"
-                  type="email"
-                  required
-                  form={form}
-                  autocomplete="username"
-                />
-                <TextField
-                  {...{ name: "password", label: "Password", form }}
-                  type="password"
-                  required
-                  autocomplete="current-password"
-                />
+                <EmailField form={form} />
+                <PasswordField name="password" label="Password" form={form} />
               </>
             )
             : (
@@ -153,21 +142,9 @@ function setupView(form: FormState, status?: number): View {
         </p>
         <RefusalBox refused={form.refused} shown={["token", "email", "password"]} />
         <form method="post" action="setup">
-          <TextField name="token" label="One-time token" required isCode isFromHash form={form} />
-          <TextField
-            name="email"
-            label="Your email address"
-            type="email"
-            required
-            form={form}
-            autocomplete="username"
-          />
-          <TextField
-            {...{ name: "password", label: "A new password", form }}
-            type="password"
-            required
-            autocomplete="new-password"
-          />
+          <OneTimeTokenField form={form} />
+          <EmailField label="Your email address" form={form} />
+          <PasswordField name="password" form={form} isNew />
           <button type="submit" class="main">Make the account</button>
         </form>
       </>
@@ -203,26 +180,9 @@ function changePasswordView(form: FormState, status?: number): View {
         <RefusalBox refused={form.refused} shown={["email", "old_password", "new_password"]} />
         <form method="post" action="change-password">
           {next !== null && <input type="hidden" name="next" value={next} />}
-          <TextField
-            name="email"
-            label="Email address"
-            type="email"
-            required
-            form={form}
-            autocomplete="username"
-          />
-          <TextField
-            {...{ name: "old_password", label: "The present password", form }}
-            type="password"
-            required
-            autocomplete="current-password"
-          />
-          <TextField
-            {...{ name: "new_password", label: "A new password", form }}
-            type="password"
-            required
-            autocomplete="new-password"
-          />
+          <EmailField form={form} />
+          <PasswordField name="old_password" label="The present password" form={form} />
+          <PasswordField name="new_password" form={form} isNew />
           <button type="submit" class="main">Change the password</button>
         </form>
       </>
@@ -252,18 +212,35 @@ function resetPasswordView(form: FormState, status?: number): View {
         <p class="soft">An administrator has given you a link that works once.</p>
         <RefusalBox refused={form.refused} shown={["token", "new_password"]} />
         <form method="post" action="reset-password">
-          <TextField name="token" label="One-time token" required isCode isFromHash form={form} />
-          <TextField
-            {...{ name: "new_password", label: "A new password", form }}
-            type="password"
-            required
-            autocomplete="new-password"
-          />
+          <OneTimeTokenField form={form} />
+          <PasswordField name="new_password" form={form} isNew />
           <button type="submit" class="main">Set the password</button>
         </form>
       </>
     ),
   };
+}
+
+function EmailField(
+  { form, label = "Email address" }: { readonly form: FormState; readonly label?: string },
+) {
+  return <TextField {...{ name: "email", label, form }} type="email" required autocomplete="username" />;
+}
+
+function PasswordField({ name, form, isNew = false, label = "A new password" }: {
+  readonly name: string;
+  readonly form: FormState;
+  /** The user chooses it now. */
+  readonly isNew?: boolean;
+  readonly label?: string;
+}) {
+  const autocomplete = isNew ? "new-password" : "current-password";
+  return <TextField {...{ name, label, form, autocomplete }} type="password" required />;
+}
+
+/** The token of a one-time link, which is behind the `#` of its address. */
+function OneTimeTokenField({ form }: { readonly form: FormState }) {
+  return <TextField name="token" label="One-time token" required isCode isFromHash form={form} />;
 }
 
 function signedIn(

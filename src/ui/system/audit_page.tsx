@@ -1,6 +1,6 @@
 // Room `system`: the audit trail, and the manual. This file shows the trail, the newest record first.
 import type { PageHandler } from "../call/page_call.ts";
-import { Badge, Empty, PageHead } from "../parts/page_parts.tsx";
+import { Badge, Empty, NextPage, PageHead } from "../parts/page_parts.tsx";
 
 interface AuditRecord {
   readonly sequence: number;
@@ -73,25 +73,19 @@ export const auditPage: PageHandler = async ({ rest, query }) => {
                   </tbody>
                 </table>
               )}
-              {nextCursor !== null && (
-                <nav class="pages" aria-label="Pages of the list">
-                  <a
-                    class="button compact"
-                    href={`audit?${new URLSearchParams(
-                      [...asked].filter(([name]) => name !== "cursor").concat([["cursor", nextCursor]]),
-                    )}`}
-                    rel="next"
-                  >
-                    Older
-                  </a>
-                </nav>
-              )}
+              <NextPage at={nextCursor === null ? null : withCursor(asked, nextCursor)} label="Older" />
             </>
           )}
       </>
     ),
   };
 };
+
+function withCursor(asked: URLSearchParams, cursor: string): string {
+  const next = new URLSearchParams(asked);
+  next.set("cursor", cursor);
+  return `audit?${next}`;
+}
 
 function RecordRow({ record }: { readonly record: AuditRecord }) {
   const { operation, method, entity, actor, outcome, code, at, address, count, changes } = record;
