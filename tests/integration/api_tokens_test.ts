@@ -178,13 +178,20 @@ gatewayTest(
 
     await t.step("a limit of requests holds over all workers and replicas, in batches too", async () => {
       const { id, token } = await make({ usage_limits: { requests_per_day: 8 } });
-      const many = async (amount: number) =>
-        await Promise.all(Array.from({ length: amount }, () => post(gateway, LIST, { token, path: "/rpc" })));
+      const many = async (amount: number, of = token) =>
+        await Promise.all(
+          Array.from({ length: amount }, () => post(gateway, LIST, { token: of, path: "/rpc" })),
+        );
       const answers = await many(20);
       assertEquals(answers.filter(({ status }) => status === 200).length, 8);
       const { status, body } = answers.find((answer) => answer.status !== 200)!;
       assertEquals([status, body.error.data.code], [429, "TOKEN_LIMIT_REACHED"]);
       assertStringIncludes(body.error.message, "8 requests in a day (UTC); retry in ");
+      // Far from the limit, too, when all workers begin at once.
+      const wide = await make({ usage_limits: { requests_per_day: 60 } });
+      const burst = await many(150, wide.token);
+      const allowed = burst.filter((answer) => answer.status === 200).length;
+      assert(allowed <= 60 && allowed > 40, `${allowed}`);
       const other = await make({ usage_limits: { requests_total: 4 } });
       const batch = Array.from({ length: 4 }, (_, i) => ({ ...LIST, id: i }));
       const one = await post(gateway, batch, { token: other.token, path: "/rpc" });

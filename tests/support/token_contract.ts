@@ -155,6 +155,16 @@ export function tokenContract(registryTest: RegistryTest): void {
       assertEquals(await granted([ask(9, at + 3_600_000), ask(9, at + 3_600_000)]), 10);
       const last = (await ask(9, at + 2 * 3_600_000)).get("a")!;
       assertEquals([last.granted, last.counts.inAll], [5, 25]);
+      // Far from a limit a worker gets some ahead, which no other gets until they are given back.
+      const wide = { perHour: null, perDay: 101, inAll: null };
+      const askWide = async (given: Partial<TokenUse>) =>
+        (await tokenUses.add([use("c", { limits: wide, ...given })], at)).get("c")!;
+      const first = await askWide({ allowed: 0, asked: 1 });
+      assertEquals([first.granted, first.ahead, first.counts.inDay], [1, 5, 6]);
+      const second = await askWide({ allowed: 0, asked: 100 });
+      assertEquals([second.granted, second.ahead, second.counts.inDay], [95, 0, 101]);
+      const back = await askWide({ allowed: -5 });
+      assertEquals([back.granted, back.ahead, back.counts.inDay], [0, 0, 96]);
     },
   );
 }

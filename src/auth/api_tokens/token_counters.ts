@@ -35,10 +35,15 @@ export class TokenCounter {
   address = "";
   /** null: the database has not been asked. */
   counts: TokenCounts | null = null;
+  /** When the database told the counts, ms since the epoch. */
+  countsAt = 0;
   readonly endpoints: EndpointUse[] = [];
   /** The requests that wait for the database, the first first. Null is its answer if it does not answer. */
   readonly #waiting: ((isAllowed: boolean | null) => void)[] = [];
   #limits: RequestLimits = NO_LIMITS;
+  /** Requests that the database has granted ahead, and the hour it counts them in. */
+  #ahead = 0;
+  #aheadIn = 0;
   readonly #toldAddresses: string[] = [];
   readonly #newAddresses = new Set<string>();
 
@@ -62,6 +67,34 @@ export class TokenCounter {
     }
   }
 
+  /** Requests that may be allowed without asking. What was granted in a former hour counts there, and is no longer of use. */
+  aheadAt(now: number): number {
+    if (this.#ahead > 0 && hourOf(now) !== this.#aheadIn && !this.#isInAllOnly) this.#ahead = 0;
+    return this.#ahead;
+  }
+
+  /** Allows up to so many requests that were granted ahead. @returns how many */
+  useAhead(requests: number, now: number): number {
+    const used = Math.min(requests, this.aheadAt(now));
+    this.#ahead -= used;
+    return used;
+  }
+
+  /** Is there something to tell? @param isLast nothing is told afterwards */
+  hasNews(now: number, isLast: boolean): boolean {
+    return this.untold !== 0 || this.endpoints.length > 0 || this.#newAddresses.size > 0 ||
+      this.#waiting.length > 0 || this.#toGiveBack(now, isLast) > 0;
+  }
+
+  #toGiveBack(now: number, isLast: boolean): number {
+    const isUnused = this.#waiting.length === 0 && now - this.lastUsed >= KEEP_AHEAD_MS;
+    return isLast || isUnused ? this.aheadAt(now) : 0;
+  }
+
+  get #isInAllOnly(): boolean {
+    return this.#limits.perHour === null && this.#limits.perDay === null;
+  }
+
   /** Waits for the next round with the database. @returns null: the database does not answer */
   wait(limits: RequestLimits): Promise<boolean | null> {
     this.#limits = limits;
@@ -69,12 +102,17 @@ export class TokenCounter {
   }
 
   /** The numbers start again from zero, but for `untold`: limits count what is on its way. @returns what to tell, and what to do with the answer; null: there is none */
-  take(): { readonly use: TokenUse; readonly answered: (answer: TokenAnswer | null) => void } {
+  take(
+    now: number,
+    isLast: boolean,
+  ): { readonly use: TokenUse; readonly answered: (answer: TokenAnswer | null) => void } {
+    const givenBack = this.useAhead(this.#toGiveBack(now, isLast), now);
     const waiting = this.#waiting.splice(0);
+    const told = this.untold;
     const use: TokenUse = {
       tokenId: this.id,
       lastUsed: this.lastUsed,
-      allowed: this.untold,
+      allowed: told - givenBack,
       asked: waiting.length,
       limits: this.#limits,
       endpoints: this.endpoints.map((each) => ({ ...each })),
@@ -85,10 +123,15 @@ export class TokenCounter {
     this.#toldAddresses.splice(0, this.#toldAddresses.length - KEPT_ADDRESSES);
     this.#newAddresses.clear();
     const answered = (answer: TokenAnswer | null) => {
-      if (answer === null) this.#putBack(use);
-      else {
-        this.untold -= use.allowed;
+      if (answer === null) {
+        this.#putBack(use);
+        this.#ahead += givenBack;
+      } else {
+        this.untold -= told;
         this.counts = answer.counts;
+        this.countsAt = now;
+        this.#ahead = this.aheadAt(now) + answer.ahead;
+        this.#aheadIn = hourOf(now);
       }
       waiting.forEach((settle, i) => settle(answer === null ? null : i < answer.granted));
     };
@@ -119,6 +162,15 @@ const MAX_TOKENS = 10_000;
 
 const KEPT_ADDRESSES = 10;
 
+/** Requests that were granted ahead are given back if the token is not used for this time. */
+const KEEP_AHEAD_MS = 2_000;
+
+const HOUR_MS = 3_600_000;
+
+function hourOf(now: number): number {
+  return Math.floor(now / HOUR_MS);
+}
+
 export class TokenCounters {
   readonly #deps: TokenCountersDeps;
   readonly #known: BoundedMap<string, TokenCounter>;
@@ -129,6 +181,7 @@ export class TokenCounters {
   /** The round that has not begun to write, so that whoever comes now takes part in it. */
   #next: Promise<void> | null = null;
   #isAlone = false;
+  #isClosing = false;
 
   constructor(deps: TokenCountersDeps) {
     this.#deps = deps;
@@ -138,6 +191,11 @@ export class TokenCounters {
 
   get size(): number {
     return this.#known.size;
+  }
+
+  /** Has the database not answered the last time? */
+  get isAlone(): boolean {
+    return this.#isAlone;
   }
 
   of(id: string): TokenCounter {
@@ -172,18 +230,23 @@ export class TokenCounters {
   /** Writes what there is to tell for the last time. */
   async close(): Promise<void> {
     this.#stop();
+    this.#isClosing = true;
     await this.tell();
   }
 
+  /** Counters with requests ahead stay, until these are used or given back. */
   async #tell(): Promise<void> {
     const { add, clock } = this.#deps;
-    while (this.#dirty.size > 0) {
-      const counters = [...this.#dirty.values()].slice(0, TOKENS_AT_ONCE);
+    const now = clock.now();
+    const due = [...this.#dirty.values()].filter((counter) => counter.hasNews(now, this.#isClosing));
+    for (let from = 0; from < due.length; from += TOKENS_AT_ONCE) {
+      const counters = due.slice(from, from + TOKENS_AT_ONCE);
       for (const { id } of counters) this.#dirty.delete(id);
-      const taken = counters.map((counter) => counter.take());
+      const taken = counters.map((counter) => counter.take(now, this.#isClosing));
       try {
-        const answers = await add(taken.map(({ use }) => use), clock.now());
+        const answers = await add(taken.map(({ use }) => use), now);
         for (const { use, answered } of taken) answered(answers.get(use.tokenId) ?? null);
+        for (const counter of counters) if (counter.aheadAt(now) > 0) this.changed(counter);
         this.#isShared(true);
       } catch (error) {
         counters.forEach((counter, i) => {
@@ -192,6 +255,9 @@ export class TokenCounters {
         });
         return this.#isShared(false, reasonOf(error));
       }
+    }
+    for (const counter of this.#dirty.values()) {
+      if (!counter.hasNews(now, false) && counter.aheadAt(now) === 0) this.#dirty.delete(counter.id);
     }
   }
 

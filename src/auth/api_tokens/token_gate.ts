@@ -16,8 +16,11 @@ export interface TokenGateDeps {
   readonly countRefused: Count;
 }
 
-/** Requests left below which the counts of other workers are asked for before a request is allowed. */
-const ASK_BELOW = 20;
+/** Requests left below which the other workers are told of messages at once. */
+const TELL_BELOW = 20;
+
+/** Counts of the database that a refusal goes by, without asking again, ms. */
+const RECENT_MS = 1_000;
 
 /** Stands for the endpoint of messages without an HTTP request of their own. */
 const MESSAGES = "messages";
@@ -42,7 +45,8 @@ export class TokenGate {
   }
 
   /**
-   * Allows and counts an HTTP request. Close to a limit of requests it asks for the counts of the other workers first.
+   * Allows and counts an HTTP request. With a limit of requests the database grants it, some requests ahead, so that all workers
+   * together allow no more.
    * @param address of the client, an IP address
    * @param endpoint its name; undefined: the path has none
    * @throws {SluiceError} TOKEN_RESTRICTED, TOKEN_LIMIT_REACHED
@@ -64,10 +68,11 @@ export class TokenGate {
       if (counter === null) return;
       const usage = limits?.usage ?? null;
       if (usage !== null) {
-        this.#requireLeft(counter, usage, { now });
-        if (counter.counts === null || leftOf(counter, usage, now) < ASK_BELOW) {
-          return this.#ask(counter, { usage, endpoint });
-        }
+        if (counter.useAhead(1, now) === 1) return;
+        const { isAlone } = this.#deps.counters;
+        // Older counts may have what other workers gave back since.
+        if (isAlone || now - counter.countsAt < RECENT_MS) this.#requireLeft(counter, usage, { now });
+        if (!isAlone) return this.#ask(counter, { usage, endpoint });
       }
       counter.untold++;
     } catch (error) {
@@ -92,8 +97,8 @@ export class TokenGate {
     const usage = limits?.usage ?? null;
     try {
       if (usage !== null) this.#requireLeft(counter, usage, { now, requests: messages });
-      counter.untold += messages;
-      if (usage !== null && leftOf(counter, usage, now) < ASK_BELOW) void this.#deps.counters.tell();
+      counter.untold += messages - counter.useAhead(messages, now);
+      if (usage !== null && leftOf(counter, usage, now) < TELL_BELOW) void this.#deps.counters.tell();
     } catch (error) {
       use.refused += messages;
       throw error;
@@ -214,10 +219,9 @@ export class TokenGate {
 }
 
 /** With the requests that only this worker knows. */
-function usedOf(
-  { counts, untold }: TokenCounter,
-  now: number,
-): Pick<TokenCounts, "inHour" | "inDay" | "inAll"> {
+function usedOf(counter: TokenCounter, now: number): Pick<TokenCounts, "inHour" | "inDay" | "inAll"> {
+  const { counts } = counter;
+  const untold = counter.untold - counter.aheadAt(now);
   if (counts === null) return { inHour: untold, inDay: untold, inAll: untold };
   const [hour, day] = [Math.floor(now / HOUR_MS), Math.floor(now / DAY_MS)];
   return {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { principal } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { TokenAnswer, TokenCounts, TokenUse } from "../../store/tokens/token_uses.ts";
+import { grantOf, type TokenAnswer, type TokenCounts, type TokenUse } from "../../store/tokens/token_uses.ts";
 import type { Principal } from "../principal.ts";
 import { readLimits, type WrittenLimits } from "../token_limits.ts";
 import { TokenCounters } from "./token_counters.ts";
@@ -20,13 +20,8 @@ class Shared {
     if (this.isDown) return Promise.reject(new Error("down"));
     this.told.push(...uses);
     const answers = uses.map(({ tokenId, allowed, asked, limits }): [string, TokenAnswer] => {
-      const { inHour, inDay, inAll } = this.#add(tokenId, allowed, now);
-      const { perHour, perDay, inAll: total } = limits;
-      const left = [
-        ...[asked, (perHour ?? Infinity) - inHour, (perDay ?? Infinity) - inDay, (total ?? Infinity) - inAll],
-      ];
-      const granted = Math.max(0, Math.min(...left));
-      return [tokenId, { granted, counts: this.#add(tokenId, granted, now) }];
+      const grant = grantOf({ asked, limits }, this.#add(tokenId, allowed, now));
+      return [tokenId, { ...grant, counts: this.#add(tokenId, grant.granted + grant.ahead, now) }];
     });
     return Promise.resolve(new Map(answers));
   };
@@ -130,20 +125,71 @@ Deno.test("TokenGate holds a limit exactly among workers, and counts again in th
   await Promise.all([one.counters.close(), two.counters.close()]);
 });
 
-Deno.test("TokenGate asks no database far from a limit, and tells of the use once a second", async () => {
+Deno.test("TokenGate holds a limit among workers that allow as much as they can within one second", async () => {
+  const clock = new FakeClock();
+  const shared = new Shared();
+  const workers = [worker(shared, clock), worker(shared, clock), worker(shared, clock)];
+  const token = tokenOf({ usage_limits: { requests_per_hour: 400, requests_total: 500 } });
+  const useUp = async (turns: number) => {
+    let allowed = 0;
+    for (let i = 0; i < turns; i++) {
+      for (const { gate } of workers) {
+        if (await codeOf(() => gate.admit(token, "10.0.0.1", "rpc")) === "allowed") allowed++;
+      }
+    }
+    return allowed;
+  };
+  assertEquals(await useUp(300), 400);
+  await clock.tick(HOUR_MS);
+  // A worker with requests ahead of the former hour does not use them in the next.
+  await workers[0]!.gate.admit(token, "10.0.0.1", "rpc");
+  assertEquals(await useUp(100), 99);
+  for (const { counters } of workers) await counters.close();
+});
+
+Deno.test("TokenGate gives back what it was granted ahead and does not use", async () => {
+  const clock = new FakeClock();
+  const shared = new Shared();
+  const [one, two] = [worker(shared, clock), worker(shared, clock)];
+  const token = tokenOf({ usage_limits: { requests_total: 201 } });
+  const allowed = async ({ gate }: typeof one, requests: number) => {
+    const outcomes = [];
+    for (let i = 0; i < requests; i++) {
+      outcomes.push(await codeOf(() => gate.admit(token, "10.0.0.1", "rpc")));
+    }
+    return outcomes.filter((each) => each === "allowed").length;
+  };
+  assertEquals(await allowed(one, 1), 1);
+  assertEquals(await allowed(two, 300), 190, "ten are granted to the first");
+  await clock.tick(4_000);
+  assertEquals(await allowed(two, 300), 10);
+  assertEquals(shared.told.reduce((sum, { allowed }) => sum + allowed, 0), -10);
+  const told = shared.told.length;
+  await clock.tick(60_000);
+  assertEquals(shared.told.length, told + 1, "nothing is told but the refusals of the last second");
+  await Promise.all([one.counters.close(), two.counters.close()]);
+
+  // At the end at once.
+  const last = worker(shared, clock);
+  await last.gate.admit(tokenOf({ usage_limits: { requests_per_day: 1_000 } }, "t2"), "10.0.0.1", "rpc");
+  await last.counters.close();
+  assertEquals(shared.told.at(-1)!.allowed, -49);
+});
+
+Deno.test("TokenGate asks the database seldom far from a limit, and tells of the use once a second", async () => {
   const clock = new FakeClock();
   const shared = new Shared();
   const { gate, counters } = worker(shared, clock);
   const token = tokenOf({ usage_limits: { requests_per_day: 1_000 } });
   await gate.admit(token, "10.0.0.1", "rpc");
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 49; i++) {
     assertEquals(gate.admit(token, "10.0.0.1", "rpc"), undefined);
     gate.answered(token, "rpc", { status: i < 10 ? 500 : 200, ms: 2 });
   }
   assertEquals(shared.told.length, 1);
   await clock.tick(1_000);
   assertEquals(shared.told.slice(1).map(({ allowed, endpoints }) => ({ allowed, endpoints })), [
-    { allowed: 100, endpoints: [{ endpoint: "rpc", requests: 100, refused: 0, failed: 10, ms: 200 }] },
+    { allowed: 0, endpoints: [{ endpoint: "rpc", requests: 49, refused: 0, failed: 10, ms: 98 }] },
   ]);
   await clock.tick(60_000);
   assertEquals(shared.told.length, 2, "nothing is told twice");

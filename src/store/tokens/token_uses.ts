@@ -9,7 +9,7 @@ export interface TokenUse {
   readonly tokenId: string;
   /** ms since the epoch. */
   readonly lastUsed: number;
-  /** Requests that were allowed. */
+  /** Requests that were allowed, less those that were granted ahead and are given back. */
   readonly allowed: number;
   /** Requests that wait for an answer: as many of them are allowed as `limits` have left. */
   readonly asked: number;
@@ -31,6 +31,8 @@ export interface TokenAnswer {
   readonly counts: TokenCounts;
   /** How many of the requests that were asked for are allowed. They are in `counts`. */
   readonly granted: number;
+  /** How many further requests the worker may allow without asking. They are in `counts` already, so that no other worker has them. */
+  readonly ahead: number;
 }
 
 /** Allowed requests, as all workers count them. */
@@ -43,6 +45,11 @@ export interface TokenCounts {
   readonly inDay: number;
   readonly inAll: number;
 }
+
+/** A worker gets this part of what is left ahead, so that the others find something too, and the last requests are granted one by one. */
+const AHEAD_PART = 20;
+
+const MAX_AHEAD = 100;
 
 /** Addresses kept for a token. */
 export const MAX_ADDRESSES = 10;
@@ -120,23 +127,30 @@ async function addTotals(
   now: number,
 ): Promise<Map<string, TokenAnswer>> {
   const counts = await addRequests(tx, uses, now);
-  const granted = uses.map((use) => ({ ...use, allowed: grantable(use, counts.get(use.tokenId)!) }))
-    .filter(({ allowed }) => allowed > 0);
+  const grants = new Map(uses.map((use) => [use.tokenId, grantOf(use, counts.get(use.tokenId)!)]));
+  const granted = uses.map((use) => {
+    const { granted, ahead } = grants.get(use.tokenId)!;
+    return { ...use, allowed: granted + ahead };
+  }).filter(({ allowed }) => allowed > 0);
   const after = granted.length === 0 ? counts : await addRequests(tx, granted, now);
-  const amounts = new Map(granted.map(({ tokenId, allowed }) => [tokenId, allowed]));
   return new Map(
-    [...counts].map(([id, count]) => [id, { counts: after.get(id) ?? count, granted: amounts.get(id) ?? 0 }]),
+    [...counts].map(([id, count]) => [id, { counts: after.get(id) ?? count, ...grants.get(id)! }]),
   );
 }
 
-function grantable({ asked, limits: { perHour, perDay, inAll } }: TokenUse, counts: TokenCounts): number {
-  const left = [
-    asked,
-    ...(perHour === null ? [] : [perHour - counts.inHour]),
-    ...(perDay === null ? [] : [perDay - counts.inDay]),
-    ...(inAll === null ? [] : [inAll - counts.inAll]),
-  ];
-  return Math.max(0, Math.min(...left));
+/** What a worker gets of what is left. @param counts without the requests that are asked for */
+export function grantOf(
+  { asked, limits: { perHour, perDay, inAll } }: Pick<TokenUse, "asked" | "limits">,
+  counts: TokenCounts,
+): Pick<TokenAnswer, "granted" | "ahead"> {
+  const left = Math.min(
+    perHour === null ? Infinity : perHour - counts.inHour,
+    perDay === null ? Infinity : perDay - counts.inDay,
+    inAll === null ? Infinity : inAll - counts.inAll,
+  );
+  const granted = Math.max(0, Math.min(asked, left));
+  if (asked === 0 || granted < asked) return { granted, ahead: 0 };
+  return { granted, ahead: Math.min(MAX_AHEAD, Math.floor((left - granted) / AHEAD_PART)) };
 }
 
 async function addRequests(
