@@ -1,6 +1,6 @@
 // Who meets whose state: upstreams that keep something for their client, and clients that must find all that is theirs and nothing
 // else. Every cell of client, upstream and isolation.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/server/mcp"
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
@@ -9,7 +9,10 @@ import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/sse"
 import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 import { serveOnLoopback } from "../support/loopback_server.ts";
+import { CLUSTER_REPLICAS } from "../support/cluster.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import type { Gateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { connectAuto, connectStateless, connectV1 } from "../support/mcp_clients.ts";
 import { post } from "../support/mcp_post.ts";
 import { claimsOf } from "../support/sessionless_parts.ts";
@@ -40,7 +43,7 @@ function holderOf({ user, kind, name }: Actor, isolation: Isolation, isProcess: 
   return kind === "rpc" && !isProcess ? null : user;
 }
 
-async function actorsOf(sluice: Sluice, stack: AsyncDisposableStack): Promise<Actor[]> {
+async function actorsOf(sluice: Gateway, stack: AsyncDisposableStack): Promise<Actor[]> {
   const actors: Actor[] = [];
   for (const user of ["ann@example.com", "bob@example.com"]) {
     const token = await sluice.token({ username: user, admin: false });
@@ -67,36 +70,48 @@ async function actorsOf(sluice: Sluice, stack: AsyncDisposableStack): Promise<Ac
   return actors;
 }
 
-Deno.test("Nobody meets another's state, and everybody finds his own, in every cell of client, upstream and isolation", async (t) => {
-  await using stack = new AsyncDisposableStack();
-  const sluice = stack.use(await Sluice.start({ env: { STDIO_ENABLED: "true", MCP_REVISIONS: "all" } }));
-  const cells: { name: string; isolation: Isolation; isProcess: boolean }[] = [];
-  for (const isolation of ["session", "caller", "shared"] as const) {
-    const http = stack.use(CounterUpstream.start());
-    await sluice.registerUpstream(`http-${isolation}`, http.url, { isolation });
-    const launch = counterLaunch(`mark-${crypto.randomUUID()}`);
-    const registration = { name: `stdio-${isolation}`, transport: "STDIO", isolation, ...launch };
-    assertEquals((await sluice.api("POST", "/gateways", registration)).status, 200);
-    cells.push({ name: `http-${isolation}`, isolation, isProcess: false });
-    cells.push({ name: `stdio-${isolation}`, isolation, isProcess: true });
-  }
-  const actors = await actorsOf(sluice, stack);
-  for (const { name, isolation, isProcess } of cells) {
-    await t.step(name, async () => {
-      const told = new Map<string, number[]>();
-      await Promise.all(actors.map(async (actor) => {
-        for (let i = 0; i < CALLS; i++) {
-          const answer = await actor.increment(`${name}-increment`);
-          const holder = holderOf(actor, isolation, isProcess) ?? `call ${crypto.randomUUID()}`;
-          told.set(holder, [...told.get(holder) ?? [], answer]);
-        }
-      }));
-      for (const [holder, answers] of told) {
-        assertEquals(answers.toSorted((a, b) => a - b), answers.map((_, i) => i + 1), holder);
-      }
-    });
-  }
-});
+/** Each of at most so many counters has told 1, 2, 3, and so on. */
+function assertCounted(answers: readonly number[], counters: number, holder: string): void {
+  const told = (count: number) => answers.filter((answer) => answer === count).length;
+  const counts = answers.map((_, i) => told(i + 1));
+  const where = `${holder}: ${answers}`;
+  assertEquals(counts.reduce((sum, times) => sum + times, 0), answers.length, where);
+  assert(counts.every((times, i) => times <= (i === 0 ? counters : counts[i - 1]!)), where);
+}
+
+gatewayTest(
+  "Nobody meets another's state, and everybody finds his own, in every cell of client, upstream and isolation",
+  async (start, t, on) => {
+    await using stack = new AsyncDisposableStack();
+    const sluice = stack.use(await start({ STDIO_ENABLED: "true", MCP_REVISIONS: "all" }));
+    const cells: { name: string; isolation: Isolation; isProcess: boolean }[] = [];
+    for (const isolation of ["session", "caller", "shared"] as const) {
+      const http = stack.use(CounterUpstream.start());
+      await sluice.registerUpstream(`http-${isolation}`, http.url, { isolation });
+      const launch = counterLaunch(`mark-${crypto.randomUUID()}`);
+      const registration = { name: `stdio-${isolation}`, transport: "STDIO", isolation, ...launch };
+      assertEquals((await sluice.api("POST", "/gateways", registration)).status, 200);
+      cells.push({ name: `http-${isolation}`, isolation, isProcess: false });
+      cells.push({ name: `stdio-${isolation}`, isolation, isProcess: true });
+    }
+    const actors = await actorsOf(sluice, stack);
+    for (const { name, isolation, isProcess } of cells) {
+      await t.step(name, async () => {
+        const told = new Map<string, number[]>();
+        await Promise.all(actors.map(async (actor) => {
+          for (let i = 0; i < CALLS; i++) {
+            const answer = await actor.increment(`${name}-increment`);
+            const holder = holderOf(actor, isolation, isProcess) ?? `call ${crypto.randomUUID()}`;
+            told.set(holder, [...told.get(holder) ?? [], answer]);
+          }
+        }));
+        // What everybody shares is in one worker of each replica.
+        const places = isolation === "shared" && on === "cluster" ? CLUSTER_REPLICAS : 1;
+        for (const [holder, answers] of told) assertCounted(answers, places, holder);
+      });
+    }
+  },
+);
 
 Deno.test("A 2026-07-28 process is never shared by two callers or two sessions, in either kind of revisions", async () => {
   await using sluice = await Sluice.start({ env: { STDIO_ENABLED: "true" } });
