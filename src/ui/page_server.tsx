@@ -61,6 +61,7 @@ function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Vi
     viewer,
     rest: new Rest((method, path, body) => askRest(deps, exchange, { method, path, body })),
     rpc: (method, params) => askRpc(deps, exchange, { jsonrpc: "2.0", id: 1, method, params }),
+    figures: async () => viewer.can("admin.metrics") ? await deps.live.figures() : null,
     form: async () =>
       new URLSearchParams(await deps.readForm(request, { principal: exchange.principal, info })),
     checkToken: async (token) => {

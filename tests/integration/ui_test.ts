@@ -209,6 +209,15 @@ Deno.test({
       await browser.look();
     });
 
+    await t.step("the overview follows what happens", async () => {
+      await browser.open("");
+      const row = page.getByRole("row", { name: /^get of counter/ });
+      assertEquals(await row.count(), 0);
+      await sluice.rpc("tools/call", { name: "counter-get", arguments: {} });
+      await row.waitFor();
+      await browser.look();
+    });
+
     await t.step("a virtual server is composed by search, and a client is told how to connect", async () => {
       await browser.open("virtual-servers");
       await link("New virtual server").click();

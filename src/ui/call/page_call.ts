@@ -2,6 +2,7 @@
 // through the REST API as that user, so that whatever a page can do, a script can do with the same permissions.
 import type { HtmlEscapedString } from "hono/utils/html";
 import type { Permission } from "../../auth/permission_table.ts";
+import type { Figures } from "./live_figures.ts";
 import type { Rest } from "./rest.ts";
 
 /** What a JSX expression gives. */
@@ -33,6 +34,8 @@ export interface PageCall {
    * @returns the result, or the words of the error
    */
   readonly rpc: (method: string, params: unknown) => Promise<RpcOutcome>;
+  /** What this replica does now; null: the viewer may not read metrics. */
+  readonly figures: () => Promise<Figures | null>;
   /** The fields of a sent form. @throws {SluiceError} what `ReadBody` throws */
   readonly form: () => Promise<URLSearchParams>;
   /** Whether a pasted token signs in, and for how long. */

@@ -5,6 +5,7 @@ import type { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import type { ReadBody } from "../../http/body.ts";
 import type { Endpoint } from "../../http/handler.ts";
+import type { LiveFigures } from "./live_figures.ts";
 
 export interface UiDeps {
   readonly api: AdminApi;
@@ -12,6 +13,7 @@ export interface UiDeps {
   readonly rest: (path: string) => Endpoint | null;
   /** The endpoint of `/rpc`. */
   readonly rpc: Endpoint;
+  readonly live: LiveFigures;
   readonly readForm: ReadBody;
   readonly turns: CallerTurns;
   /** @throws {SluiceError} UNAUTHENTICATED */

@@ -2,6 +2,7 @@
 import type { PageHandler } from "../call/page_call.ts";
 import { Empty, PageHead } from "../parts/page_parts.tsx";
 import type { ListPage } from "../parts/search_list.tsx";
+import { LivePart } from "./live_part.tsx";
 import type { HeldChange } from "../upstreams/held_page.tsx";
 import type { Upstream } from "../upstreams/upstream_shapes.ts";
 import { stateOf, whatIsWrong } from "../upstreams/upstream_shapes.ts";
@@ -9,7 +10,11 @@ import { stateOf, whatIsWrong } from "../upstreams/upstream_shapes.ts";
 /** The answer has the number of entries, and none of them, whose members would have to be read. */
 const BEYOND_THE_LAST = 1_000_000_000;
 
-export const overviewPage: PageHandler = async ({ rest, viewer }) => {
+export const overviewPage: PageHandler = async ({ rest, viewer, query, figures }) => {
+  const live = await figures();
+  if (live !== null && query.has("live")) {
+    return { title: "Overview", body: <LivePart figures={live} />, isPart: true };
+  }
   const upstreams = await rest.find<Upstream[]>("/gateways?limit=0&include_inactive=true") ?? [];
   const servers = await rest.find<ListPage<unknown>>(`/admin/servers?page=${BEYOND_THE_LAST}`);
   const held = await rest.find<HeldChange[]>("/held") ?? [];
@@ -75,6 +80,11 @@ export const overviewPage: PageHandler = async ({ rest, viewer }) => {
                     ))}
                   </ul>
                 )}
+              {live !== null && (
+                <div id="live" hx-get="?live" hx-trigger="every 2s" hx-swap="innerMorph">
+                  <LivePart figures={live} />
+                </div>
+              )}
             </>
           )}
       </>

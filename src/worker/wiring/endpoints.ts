@@ -26,6 +26,7 @@ import type { StreamableHttp } from "../../downstream/http/session_http.ts";
 import type { SessionlessHttp } from "../../downstream/http/sessionless_http.ts";
 import type { Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import type { SessionClaims, WorkerPlace } from "../../downstream/session/session_id.ts";
+import { LiveFigures } from "../../ui/call/live_figures.ts";
 import { UiEndpoint } from "../../ui/ui_endpoint.ts";
 import { WebSocketEndpoint } from "../../downstream/duplex/websocket.ts";
 import type { AccessLog } from "../../http/access_log.ts";
@@ -217,6 +218,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     api: adminApi,
     ...{ rpc, turns, trustedProxies },
     rest: (path) => admin.route(path),
+    live: new LiveFigures(() => link.askAll({ type: "metrics" })),
     readForm,
     providers: sso?.providers ?? [],
     authenticate: (authorization) => authenticator.authenticate(authorization),

@@ -1,0 +1,45 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { BUCKETS } from "../../telemetry/metric_table.ts";
+import { Metrics } from "../../telemetry/metrics.ts";
+import { LiveFigures, quantile } from "./live_figures.ts";
+
+Deno.test("LiveFigures takes rates between samples, and shares a sample within a second", async () => {
+  const metrics = new Metrics();
+  const operations = metrics.histogram("mcp_server_operation_duration_seconds");
+  const calls = metrics.counter("sluice_tool_calls_total");
+  metrics.gauge("sluice_requests_in_flight", () => 3);
+  let [now, reads] = [0, 0];
+  const read = () => {
+    reads++;
+    return Promise.resolve([metrics.snapshot(), metrics.snapshot()]);
+  };
+  const live = new LiveFigures(read, () => now);
+  const first = await live.figures();
+  assertEquals([first.perSecond, first.p50, first.history, first.busiest], [0, null, [], []]);
+  for (let i = 0; i < 10; i++) operations("tools/call", i < 9 ? "" : "UPSTREAM_TIMEOUT").observe(0.0015);
+  for (let i = 0; i < 4; i++) calls("time", "now", "success");
+  calls("time", "convert", "error");
+  now = 500;
+  assertEquals((await live.figures()).perSecond, 0);
+  now = 2_000;
+  // Two workers with the same numbers.
+  const second = await live.figures();
+  assertEquals([second.perSecond, second.errorsPerSecond, second.history], [10, 1, [10]]);
+  assertEquals(second.busiest, [
+    { upstream: "time", tool: "now", calls: 8 },
+    { upstream: "time", tool: "convert", calls: 2 },
+  ]);
+  assertAlmostEquals(second.p50!, 0.0015);
+  assertEquals([second.gauges.get("sluice_requests_in_flight"), reads], [6, 2]);
+  now = 100_000;
+  assertEquals((await live.figures()).history, []);
+});
+
+Deno.test("quantile() lies within its bucket, and above all buckets is no number", () => {
+  const buckets = new Array<number>(BUCKETS.length + 1).fill(0);
+  assertEquals(quantile(buckets, 0.5), null);
+  buckets[0] = 1;
+  assertEquals(quantile(buckets, 1), BUCKETS[0]);
+  buckets[BUCKETS.length] = 9;
+  assertEquals(quantile(buckets, 0.99), Infinity);
+});
