@@ -73,6 +73,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     "help",
     "people",
     "doctor",
+    "monitoring",
   ], ["."]],
 };
 

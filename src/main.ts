@@ -63,6 +63,10 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/tool_approval.ts")).decideTools("approve", invocation.args);
     case "tools reject":
       return await (await import("./cli/tool_approval.ts")).decideTools("reject", invocation.args);
+    case "metrics alerts":
+      return await (await import("./cli/monitoring/monitoring.ts")).metricsAlerts();
+    case "metrics dashboard":
+      return await (await import("./cli/monitoring/monitoring.ts")).metricsDashboard();
     case "backup":
       return await (await import("./cli/backup.ts")).backup(invocation.args);
     case "restore":

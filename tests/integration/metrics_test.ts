@@ -2,6 +2,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { FastUpstream } from "../support/fast_upstream.ts";
 import { post, toolCall } from "../support/mcp_post.ts";
+import { runCli } from "../support/cli.ts";
+import { findProgram, hasProgram } from "../support/programs.ts";
+import { Prometheus } from "../support/prometheus.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { Sluice } from "../support/sluice.ts";
 
 const SCRAPER = "k7Jq2mVx9Rt4Wz8Yb3Nc6Pd1Fg5Hs0La";
@@ -122,4 +126,45 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
       assert(text.includes("# TYPE sluice_workers_ready gauge"));
     },
   );
+
+  await t.step({
+    name: "to a real Prometheus, whose rules and dashboard are those that the program prints",
+    ignore: !hasProgram("prometheus"),
+    fn: async () => {
+      const [alerts, dashboard] = await Promise.all(
+        ["alerts", "dashboard"].map((what) => runCli(["metrics", what], { cwd: sluice.cwd })),
+      );
+      assertEquals([alerts!.code, dashboard!.code], [0, 0]);
+      const rules = await Deno.makeTempFile({ suffix: ".yml" });
+      await Deno.writeTextFile(rules, alerts!.out);
+      const check = await new Deno.Command(findProgram("promtool")!, { args: ["check", "rules", rules] })
+        .output();
+      await Deno.remove(rules);
+      assert(check.success, new TextDecoder().decode(check.stderr));
+
+      await using prometheus = await Prometheus.start({
+        target: new URL(sluice.url).host,
+        token: SCRAPER,
+        rules: alerts!.out,
+      });
+      const calls = () => prometheus.values('sluice_tool_calls_total{tool="echo",outcome="success"}');
+      await waitFor(async () => (await calls())[0] === 7, { what: "the counted calls", deadlineMs: 30_000 });
+      assertEquals(await prometheus.values("up"), [1]);
+      const { panels } = JSON.parse(dashboard!.out);
+      const targets = panels.flatMap(({ targets = [] }: { targets?: { expr: string }[] }) => targets);
+      assert(targets.length > 30);
+      const asked = (expr: string) =>
+        expr.replaceAll("$__rate_interval", "1m").replaceAll(/"\$(instance|upstream)"/g, '".*"');
+      // Prometheus refuses what it cannot parse or evaluate.
+      for (const { expr } of targets) await prometheus.values(asked(expr));
+      const judged = async () =>
+        (await prometheus.get("rules")).groups.flatMap((group: { rules: unknown[] }) => group.rules);
+      await waitFor(async () => (await judged()).every(({ health }: { health: string }) => health === "ok"), {
+        what: "the rules to be evaluated",
+        deadlineMs: 30_000,
+      });
+      const active = (await judged()).filter(({ state }: { state: string }) => state !== "inactive");
+      assertEquals(active.map(({ name }: { name: string }) => name), []);
+    },
+  });
 });

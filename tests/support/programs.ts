@@ -21,6 +21,7 @@ export const PROGRAMS: readonly Program[] = [
   { name: "redis-server", debianPackage: "redis-server" },
   { name: "tinyproxy", debianPackage: "tinyproxy-bin" },
   { name: "rsyslogd", debianPackage: "rsyslog" },
+  { name: "prometheus", debianPackage: "prometheus" },
   { name: "npm", debianPackage: "npm" },
   { name: "python3", debianPackage: "python3" },
   { name: "pip3", debianPackage: "python3-pip" },

@@ -331,6 +331,18 @@ export const COMMANDS = {
       search: { value: "WORD", doc: "find WORD, and the words that follow, in all topics" },
     },
   },
+  "metrics alerts": {
+    summary: "Print alert rules for Prometheus.",
+    topic: "metrics",
+    examples: ["sluice metrics alerts > /etc/prometheus/sluice-alerts.yml"],
+    flags: {},
+  },
+  "metrics dashboard": {
+    summary: "Print a dashboard for Grafana.",
+    topic: "metrics",
+    examples: ["sluice metrics dashboard > sluice.json"],
+    flags: {},
+  },
   version: {
     summary: "Show version, commit, Deno and protocol revisions.",
     flags: {},

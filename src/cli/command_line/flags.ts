@@ -157,7 +157,7 @@ export type Invocation =
   | { readonly command: "config"; readonly args: ConfigArgs }
   | { readonly command: "doctor"; readonly args: DoctorArgs }
   | { readonly command: "help"; readonly args: HelpArgs }
-  | { readonly command: "version" }
+  | { readonly command: "metrics alerts" | "metrics dashboard" | "version" }
   | { readonly command: "usage"; readonly text: string; readonly exitCode: number };
 
 const DEMO_PORT = 9000;
@@ -362,6 +362,8 @@ function invocation(command: CommandName, given: Given): Invocation {
         args: { subject, words: word === null ? [] : [word, ...operands], list: "list" in given },
       };
     }
+    case "metrics alerts":
+    case "metrics dashboard":
     case "version":
       return { command };
   }
