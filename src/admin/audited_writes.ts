@@ -108,7 +108,7 @@ export async function recorded(write: Write, run: () => Promise<AdminResponse>):
     correlationId: request.correlationId,
     count: 1,
     fields: action.fields,
-    changes: changesBetween(before, after),
+    changes: { ...changesBetween(before, after), ...answer.audited },
   });
   return answer;
 }

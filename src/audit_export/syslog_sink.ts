@@ -116,6 +116,11 @@ async function connect(
   const conn = protocol === "tls"
     ? await Deno.connectTls({ hostname, port, caCerts: caCertificates === null ? [] : [caCertificates] })
     : await Deno.connect({ hostname, port, signal });
+  if (signal.aborted) {
+    // Too late: another try may have a connection by now.
+    conn.close();
+    throw signal.reason;
+  }
   const connection: Connection = { conn, isOver: false };
   void watch(connection);
   return connection;

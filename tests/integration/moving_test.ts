@@ -62,7 +62,10 @@ Deno.test("what ContextForge 1.0.7 has moves in, is answered as there, and a sec
   assertStringIncludes(second.out, "Nothing had to be changed");
   assertEquals(await Deno.readFile(`${cwd}/mcp.db`), before);
   const audit = (await sluice.api("GET", "/audit")).body;
-  assertStringIncludes(JSON.stringify(audit), "importContextForge");
+  const imported = audit.records.find(({ operation }: { operation: string }) =>
+    operation === "importContextForge"
+  );
+  assertStringIncludes(String(imported.changes["user taken"].after), "bob@example.com");
 });
 
 Deno.test("what ContextForge 1.0.0-RC1 has moves in, while the database is in use, and with a gateway that runs", async () => {

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { MCP_TRANSPORTS } from "../support/mcp_transports.ts";
 import { metric } from "../support/metric.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -77,6 +78,22 @@ gatewayTest(
       const { status, body } = await post(gateway, GET, { token: ann, headers: inSession(session) });
       assertEquals([status, body.error.data.code, body.id], [200, "QUOTA_EXCEEDED", 1]);
       assert(body.error.data.retryAfter > 0);
+      const client = Deno.createHttpClient({});
+      for (
+        const transport of MCP_TRANSPORTS.filter(({ name }) => /^(SSE|WebSocket)/.test(name))
+      ) {
+        const address = { url: gateway.url, token: ann, serverId: null, client };
+        const connection = await transport.connect(address);
+        if ("status" in connection) throw new Error(`${transport.name} was answered ${connection.status}`);
+        const asked = await connection.ask("tools/call", GET.params);
+        assertEquals([transport.name, asked.status, asked.body.error?.data.code], [
+          transport.name,
+          200,
+          "QUOTA_EXCEEDED",
+        ]);
+        await connection[Symbol.asyncDispose]();
+      }
+      client.close();
       const batch = await post(gateway, [GET, GET], { token: ann, path: "/rpc" });
       assertEquals([batch.status, batch.body.length], [200, 2]);
       // What asks no upstream is not counted.

@@ -10,7 +10,7 @@ import type { PasswordHashes } from "../../auth/logins/password_hash.ts";
 import type { ExtraField } from "./fields.ts";
 import type { ToolNameRules } from "../../catalog/snapshot/tool_name.ts";
 import type { DiscoveryKinds, DiscoverySaved } from "../../store/registry/save_discovery.ts";
-import type { AuditAction } from "../../store/audit/audit_record.ts";
+import type { AuditAction, AuditRecord } from "../../store/audit/audit_record.ts";
 import type { AuditRecords } from "../../store/audit/audit_records.ts";
 import type { AuditTrail } from "../../store/audit/audit_trail.ts";
 import type { Holding } from "../../store/approvals/approvals.ts";
@@ -144,6 +144,8 @@ export interface AdminResponse {
   /** A value for JSON, or the bytes of a stream. */
   readonly body: unknown;
   readonly headers?: Record<string, string>;
+  /** For the audit trail: changes that the read of the route's entity does not show. */
+  readonly audited?: AuditRecord["changes"];
 }
 
 /** The arguments of a handler. */

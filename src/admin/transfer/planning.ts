@@ -1,4 +1,5 @@
 // The decision about one item of an import: whether the registry has it, has another in its place, or has none.
+import { type AuditRecord, changesBetween } from "../../store/audit/audit_record.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import type { Item, ItemKind, LeftOut } from "./bundle.ts";
@@ -87,6 +88,16 @@ export function decide<Row>(
   }
   tell("skipped", words);
   return "keep";
+}
+
+/** For the audit trail: the names of what an import has made and changed, by kind. */
+export function auditedImport(lines: readonly PlanLine[]): AuditRecord["changes"] {
+  const done = lines.filter(({ outcome }) => outcome === "taken" || outcome === "changed");
+  const byKind = Map.groupBy(done, ({ kind, outcome }) => `${kind} ${outcome}`);
+  return changesBetween(
+    null,
+    Object.fromEntries([...byKind].map(([name, group]) => [name, group.map(({ label }) => label)])),
+  );
 }
 
 /** The fields in which two rows differ. */

@@ -11,7 +11,7 @@ import type { Bundle } from "./bundle.ts";
 import { EXPORTED_KINDS, type ExportedKind, exportFile, SOURCE } from "./export_file.ts";
 import { bundleOfFile, type FileOptions } from "./import_file.ts";
 import { sealWith } from "./passphrase.ts";
-import type { PlanLine } from "./planning.ts";
+import { auditedImport, type PlanLine } from "./planning.ts";
 import { runImport } from "./run_import.ts";
 import {
   exportQuery,
@@ -101,7 +101,7 @@ export async function importConfiguration(call: Call): Promise<AdminResponse> {
   const status = statusOf(lines, warnings, startedAt, deps.now().toISOString());
   await deps.importReports.sweep();
   await deps.importReports.put(keyOf(status.import_id), JSON.stringify(status), STATUS_TTL_MS);
-  return ok(status);
+  return { ...ok(status), audited: request.dry_run ? {} : auditedImport(lines) };
 }
 
 export async function getImportStatus({ deps, params: { id } }: Call): Promise<AdminResponse> {

@@ -2,7 +2,7 @@
 
 import { contextForgeBundle } from "../../admin/contextforge/contextforge_bundle.ts";
 import { urlOf } from "../../admin/contextforge/source_database.ts";
-import type { PlanLine } from "../../admin/transfer/planning.ts";
+import { auditedImport, type PlanLine } from "../../admin/transfer/planning.ts";
 import { runImport } from "../../admin/transfer/run_import.ts";
 import { isStrategy, STRATEGIES } from "../../admin/configurations/transfer_schemas.ts";
 import { EgressGuard } from "../../base/egress/egress_guard.ts";
@@ -155,7 +155,7 @@ async function record(records: AuditRecords, lines: readonly PlanLine[]): Promis
       correlationId: crypto.randomUUID(),
       count: count("taken") + count("changed"),
       fields: [],
-      changes: {},
+      changes: auditedImport(lines),
     },
   }]);
 }
