@@ -157,8 +157,8 @@ async function connectionOptions(
   };
 }
 
-/** What an operator can do about it; undefined where there is nothing to advise. */
-function remedyFor(reason: string): string | undefined {
+/** What an operator can do about a Redis that is unavailable; undefined where there is nothing to advise. */
+export function remedyFor(reason: string): string | undefined {
   if (/WRONGPASS|NOAUTH/.test(reason)) return "correct the user and the password in REDIS_URL";
   if (/certificate/i.test(reason)) {
     return "name the authority that signed its certificate in REDIS_SSL_CA_CERTS";

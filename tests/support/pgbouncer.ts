@@ -7,7 +7,7 @@ import { waitFor } from "./wait_for.ts";
 
 export interface PgBouncerOptions {
   /** Default: transaction. */
-  readonly poolMode?: "transaction" | "session";
+  readonly poolMode?: "transaction" | "session" | "statement";
   /** Further settings of pgbouncer.ini. */
   readonly settings?: Readonly<Record<string, string>>;
 }

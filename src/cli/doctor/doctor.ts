@@ -1,7 +1,9 @@
 // `sluice doctor`: looks at what `serve` would use, and says what to mend. It changes nothing.
 import { SluiceError } from "../../base/errors.ts";
 import { type Loaded, loadProcessConfig } from "../../config/load.ts";
+import type { Config } from "../../config/schema.ts";
 import { parseDatabaseUrl } from "../../store/database_url.ts";
+import type { PostgresTarget } from "../../store/postgres/postgres_url.ts";
 import type { DoctorArgs } from "../command_line/flags.ts";
 import { bySeverity, type Examination, exitCodeOf } from "./finding.ts";
 import { checkMachine } from "./machine_checks.ts";
@@ -31,19 +33,54 @@ async function examine(): Promise<Examination> {
   }
 }
 
-async function examineLoaded(loaded: Loaded): Promise<Examination> {
+/** @throws {SluiceError} SETTINGS_INVALID for files that settings name and that cannot be read */
+export async function examineLoaded(loaded: Loaded): Promise<Examination> {
   const { config } = loaded;
   const location = parseDatabaseUrl(config.databaseUrl);
   const parts: Examination[] = [
     { examined: ["the settings"], findings: checkSettings(loaded, await readSettingsFacts(loaded)) },
     { examined: ["this machine"], findings: checkMachine(config, readMachine()) },
   ];
+  const redis = config.cacheType === "redis" ? await examineRedis(config) : null;
   if (location.kind === "sqlite") {
     const facts = await readSqlite(location.path, config.databaseUrl);
     parts.push({ examined: [`SQLite at ${location.path}`], findings: checkSqlite(facts) });
-  }
+  } else parts.push(await examinePostgres(config, location, redis?.replicas ?? null));
+  if (redis !== null) parts.push(redis);
   return {
     examined: parts.flatMap(({ examined }) => examined),
     findings: parts.flatMap(({ findings }) => findings),
+  };
+}
+
+async function examinePostgres(
+  config: Config,
+  target: PostgresTarget,
+  replicas: number | null,
+): Promise<Examination> {
+  // Loaded only with PostgreSQL, as by the gateway.
+  const [{ readPostgres }, { checkPostgres }] = await Promise.all([
+    import("./servers/postgres_facts.ts"),
+    import("./servers/postgres_checks.ts"),
+  ]);
+  const facts = await readPostgres(target, config);
+  const use = { settings: config, target, replicas };
+  const through = facts.pooler === null ? "" : " through PgBouncer";
+  return {
+    examined: [`PostgreSQL at ${facts.location}${through}`],
+    findings: checkPostgres(use, facts),
+  };
+}
+
+async function examineRedis(config: Config): Promise<Examination & { readonly replicas: number | null }> {
+  const [{ readRedis }, { checkRedis }] = await Promise.all([
+    import("./servers/redis_facts.ts"),
+    import("./servers/redis_checks.ts"),
+  ]);
+  const facts = await readRedis(config);
+  return {
+    examined: [`Redis at ${facts.location}`],
+    findings: checkRedis(config, facts),
+    replicas: "reason" in facts.answer ? null : facts.answer.replicas,
   };
 }

@@ -3,13 +3,16 @@ import { parsePage, sectionOf } from "../../help/page.ts";
 import { isTopic, readTopic } from "../../help/topics.ts";
 import { sentence } from "./finding.ts";
 
-const FOLDER = new URL(".", import.meta.url);
+const FOLDERS = [".", "./servers/"].map((folder) => new URL(folder, import.meta.url));
 
 Deno.test("every finding names a page of the manual, and a section that the page has", async () => {
   const pages = new Set<string>();
-  for (const { name } of Deno.readDirSync(FOLDER)) {
-    if (!name.endsWith("_checks.ts")) continue;
-    const source = Deno.readTextFileSync(new URL(name, FOLDER));
+  const files = FOLDERS.flatMap((folder) =>
+    [...Deno.readDirSync(folder)].map(({ name }) => new URL(name, folder))
+  )
+    .filter(({ pathname }) => pathname.endsWith("_checks.ts"));
+  for (const file of files) {
+    const source = Deno.readTextFileSync(file);
     for (const [, page] of source.matchAll(/"([a-z]+#[a-z-]+)"|page: "([a-z]+)"/g)) if (page) pages.add(page);
   }
   assert(pages.size > 5);

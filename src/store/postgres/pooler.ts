@@ -40,16 +40,34 @@ async function clientIdleTimeoutMs(
       opened.push(await connect());
       if (!opened[0].isPooled) return null;
     }
-    const tls = await readTlsOptions(target);
-    const consoleTarget = { ...target, database: CONSOLE };
-    const console = await PostgresConnection.dial({ ...options, target: consoleTarget, tls });
-    opened.push(console);
-    const { rows } = await console.execute("SHOW CONFIG", [], options.connectTimeoutMs);
+    const rows = await askConsole(target, options, "SHOW CONFIG");
     const seconds = rows.find(({ key }) => key === "client_idle_timeout")?.value;
     return seconds === undefined ? null : Number(seconds) * 1000;
   } catch {
     return null; // the check is optional
   } finally {
     for (const connection of opened) await connection.close();
+  }
+}
+
+/**
+ * Asks PgBouncer's console, which is at the address of the databases.
+ * @throws {SluiceError} STORE_UNAVAILABLE, STORE_CANNOT_OPEN; also if there is no PgBouncer, or the user may not ask it
+ */
+export async function askConsole(
+  target: PostgresTarget,
+  options: Pick<PostgresOptions, "connectTimeoutMs" | "statementTimeoutMs">,
+  statement: "SHOW CONFIG" | "SHOW DATABASES",
+): Promise<readonly Record<string, unknown>[]> {
+  const tls = await readTlsOptions(target);
+  const console = await PostgresConnection.dial({
+    ...options,
+    target: { ...target, database: CONSOLE },
+    tls,
+  });
+  try {
+    return (await console.execute(statement, [], options.connectTimeoutMs)).rows;
+  } finally {
+    await console.close();
   }
 }

@@ -1,5 +1,5 @@
 // Room `postgres`: the driver for PostgreSQL, by npm:postgres. `open_database.ts` uses `openPostgres`. Nothing relies on session
-// state, so the driver works through PgBouncer in every mode.
+// state, so the driver works through PgBouncer in its modes session and transaction; the mode statement refuses transactions.
 import { backoffMs } from "../../base/backoff.ts";
 import { type Clock, sleep, systemClock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";

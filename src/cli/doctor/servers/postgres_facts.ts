@@ -1,0 +1,125 @@
+// Reads the state of PostgreSQL, and of a PgBouncer in front of it.
+import { resolveHost } from "../../../base/egress/egress_guard.ts";
+import { SluiceError } from "../../../base/errors.ts";
+import type { Config } from "../../../config/schema.ts";
+import { askConsole } from "../../../store/postgres/pooler.ts";
+import { connectorTo } from "../../../store/postgres/postgres.ts";
+import type { PostgresConnection } from "../../../store/postgres/postgres_connection.ts";
+import { connectReason, connectRemedy } from "../../../store/postgres/postgres_errors.ts";
+import { locationOf, type PostgresTarget } from "../../../store/postgres/postgres_url.ts";
+import { type Reach, reachOf } from "../address_reach.ts";
+
+export interface PostgresFacts {
+  /** Host, port and database. */
+  readonly location: string;
+  readonly user: string;
+  /** Where the server is: on this machine, in private networks, or at a public address. */
+  readonly reach: Reach;
+  /** What the server answers; or why it does not, and what an operator can do ("": unknown). */
+  readonly answer: PostgresAnswer | { readonly reason: string; readonly remedy: string };
+  readonly pooler: PoolerFacts | null;
+}
+
+export interface PostgresAnswer {
+  /** `server_version_num`, such as 150004. */
+  readonly version: number;
+  readonly encoding: string;
+  /** Connections that users without privileges may have. */
+  readonly maxConnections: number;
+  /** Connections that other programs have now. */
+  readonly others: number;
+  /** Transactions that have been idle for a minute, as far as the user may see them. */
+  readonly idleInTransaction: number;
+  /** Is the connection to the server's address encrypted? null: it is not known behind a pooler. */
+  readonly isEncrypted: boolean | null;
+  /** How far the server's clock is ahead of this machine's. */
+  readonly clockAheadMs: number;
+  /** Replicas that are registered in the database; null: it keeps no such records. */
+  readonly replicas: number | null;
+}
+
+/** The settings of PgBouncer; null if it does not tell them to the user. */
+export interface PoolerFacts {
+  readonly settings: Readonly<Record<string, string>> | null;
+  /** What the database has of its own; absent or 0: as the settings say. */
+  readonly database: { readonly poolMode?: string; readonly poolSize?: number };
+}
+
+type Settings = Pick<Config, "dbConnectTimeoutMs" | "dbStatementTimeoutMs">;
+
+const STATE = `SELECT current_setting('server_version_num')::int AS version,
+  current_setting('server_encoding') AS encoding,
+  current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+    - COALESCE(current_setting('reserved_connections', true), '0')::int AS "maxConnections",
+  (SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+    AND application_name IS DISTINCT FROM $1) AS others,
+  (SELECT COUNT(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'
+    AND state_change < now() - interval '1 minute') AS "idleInTransaction",
+  (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS "isEncrypted",
+  (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::float8 AS "clockMs",
+  to_regclass('cache_records') IS NOT NULL AS "hasRecords"`;
+
+const REPLICAS = `SELECT COUNT(*) AS replicas FROM cache_records WHERE cache_key LIKE 'replica:%'
+  AND expires_at > EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AND value NOT LIKE '%"gone":true%'`;
+
+export async function readPostgres(target: PostgresTarget, settings: Settings): Promise<PostgresFacts> {
+  const options = {
+    connectTimeoutMs: settings.dbConnectTimeoutMs,
+    statementTimeoutMs: settings.dbStatementTimeoutMs,
+  };
+  const location = locationOf(target);
+  const reach = reachOf(await resolveHost(target.host).catch(() => []));
+  const facts = { location, user: target.user, reach };
+  let connection: PostgresConnection | null = null;
+  try {
+    connection = await (await connectorTo(target, options))();
+    const isPooled = connection.isPooled || target.isPgbouncer;
+    const answer = await askState(connection, target, isPooled);
+    return { ...facts, answer, pooler: isPooled ? await readPooler(target, options) : null };
+  } catch (error) {
+    const isTold = error instanceof SluiceError && error.code === "STORE_CANNOT_OPEN";
+    const reason = isTold ? error.message : connectReason(error, location);
+    return { ...facts, answer: { reason, remedy: isTold ? "" : connectRemedy(error) }, pooler: null };
+  } finally {
+    await connection?.close();
+  }
+}
+
+async function askState(
+  connection: PostgresConnection,
+  target: PostgresTarget,
+  isPooled: boolean,
+): Promise<PostgresAnswer> {
+  const askedAt = Date.now();
+  const { rows: [row] } = await connection.execute(STATE, [target.applicationName]);
+  const { clockMs, hasRecords, ...state } = row as unknown as PostgresAnswer & {
+    readonly clockMs: number;
+    readonly hasRecords: boolean;
+  };
+  const halfway = (askedAt + Date.now()) / 2;
+  const replicas = hasRecords ? Number((await connection.execute(REPLICAS)).rows[0].replicas) : null;
+  // Behind a pooler the server knows of the pooler's connection alone.
+  const isEncrypted = !isPooled ? state.isEncrypted : target.tls === "disable" ? false : null;
+  return { ...state, isEncrypted, clockAheadMs: clockMs - halfway, replicas };
+}
+
+async function readPooler(
+  target: PostgresTarget,
+  options: Parameters<typeof askConsole>[1],
+): Promise<PoolerFacts> {
+  try {
+    const config = await askConsole(target, options, "SHOW CONFIG");
+    const settings = Object.fromEntries(config.map(({ key, value }) => [String(key), String(value)]));
+    const databases = await askConsole(target, options, "SHOW DATABASES");
+    const own = databases.find(({ name }) => name === target.database);
+    return {
+      settings,
+      database: {
+        ...(own?.pool_mode ? { poolMode: String(own.pool_mode) } : {}),
+        ...(own?.pool_size ? { poolSize: Number(own.pool_size) } : {}),
+      },
+    };
+  } catch {
+    return { settings: null, database: {} };
+  }
+}

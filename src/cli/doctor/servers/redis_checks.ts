@@ -1,0 +1,85 @@
+// Judges Redis: reachable, what it does when its memory is full, connections, TLS, clock.
+import type { Config } from "../../../config/schema.ts";
+import type { Finding } from "../finding.ts";
+import type { RedisAnswer, RedisFacts } from "./redis_facts.ts";
+import { checkClock, severityOfPlain } from "./shared_checks.ts";
+
+/** A worker has a connection for commands; the process has one more that listens. */
+const LISTENERS = 1;
+
+export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFacts): Finding[] {
+  const { answer, location } = facts;
+  if ("reason" in answer) {
+    const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(location) ?? [];
+    return [{
+      id: "redis.unreachable",
+      severity: "error",
+      found: `Redis at ${location} cannot be used: ${answer.reason}.`,
+      why: "CACHE_TYPE=redis keeps the sessions there: requests that need them get 503.",
+      fix: `redis-cli -h ${host} -p ${port} ping`,
+      ...(answer.remedy === undefined ? {} : { remark: answer.remedy }),
+      page: "replicas#when-something-fails",
+    }];
+  }
+  return [
+    ...checkMemory(answer, location),
+    ...checkClients(workers, answer, location),
+    ...checkTls(facts),
+    ...checkClock(`Redis at ${location}`, "redis", answer.clockAheadMs),
+  ];
+}
+
+function checkMemory({ maxMemoryBytes, policy }: RedisAnswer, location: string): Finding[] {
+  // Without a limit Redis evicts nothing.
+  if (maxMemoryBytes === null || maxMemoryBytes === 0 || policy === null || policy === "noeviction") {
+    return [];
+  }
+  return [{
+    id: "redis.eviction",
+    severity: "warning",
+    found: `Redis at ${location} evicts keys when it has ${
+      Math.floor(maxMemoryBytes / 1024 / 1024)
+    } MiB (maxmemory-policy ${policy}).`,
+    why: "Records of sessions and replicas are among them: clients lose sessions that should live.",
+    fix: "CONFIG SET maxmemory-policy noeviction",
+    remark: "in redis-cli, and in redis.conf",
+    page: "replicas#what-is-where",
+  }];
+}
+
+function checkClients(
+  workers: number,
+  { maxClients, clients, replicas }: RedisAnswer,
+  location: string,
+): Finding[] {
+  if (maxClients === null) return [];
+  const processes = Math.max(1, replicas ?? 0);
+  const own = processes * (workers + LISTENERS);
+  // Replicas that run are among the connections already.
+  const others = Math.max(0, (clients ?? 0) - (replicas ?? 0) * (workers + LISTENERS));
+  if (own + others <= maxClients) return [];
+  return [{
+    id: "redis.maxclients",
+    severity: "warning",
+    found:
+      `The gateway needs ${own} connections (${processes} x (WORKERS ${workers} + 1)), other programs have ${others}, and Redis at ${location} takes ${maxClients}.`,
+    why: "A worker without a connection answers 503 to requests that need a session.",
+    fix: `CONFIG SET maxclients ${2 * (own + others)}`,
+    remark: "in redis-cli, and in redis.conf",
+    page: "replicas#what-is-where",
+  }];
+}
+
+function checkTls({ tls, reach, location }: RedisFacts): Finding[] {
+  const severity = severityOfPlain(reach);
+  if (tls || severity === null) return [];
+  return [{
+    id: "redis.no_tls",
+    severity,
+    found: `The connection to Redis at ${location}, on another machine, is not encrypted.`,
+    why: "Whoever is on the way can read, change and end sessions.",
+    fix: `REDIS_URL=rediss://user:password@${location}/0`,
+    remark: "after TLS is switched on in the server; REDIS_SSL_CA_CERTS for an authority of your own",
+    page: "replicas",
+  }];
+}

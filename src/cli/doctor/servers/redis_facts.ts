@@ -1,0 +1,91 @@
+// Reads the state of Redis.
+import type { Redis } from "ioredis";
+import { resolveHost } from "../../../base/egress/egress_guard.ts";
+import { type CacheSettings, redisSettings, remedyFor } from "../../../cache/open_cache.ts";
+import { RedisConnection } from "../../../cache/redis_connection.ts";
+import { type Reach, reachOf } from "../address_reach.ts";
+
+export interface RedisFacts {
+  /** Host and port. */
+  readonly location: string;
+  /** Where the server is: on this machine, in private networks, or at a public address. */
+  readonly reach: Reach;
+  readonly tls: boolean;
+  /** What the server answers; or why it does not, and what an operator can do. */
+  readonly answer: RedisAnswer | { readonly reason: string; readonly remedy: string | undefined };
+}
+
+export interface RedisAnswer {
+  /** 0: no limit; null: the server does not tell the user. */
+  readonly maxMemoryBytes: number | null;
+  readonly policy: string | null;
+  readonly maxClients: number | null;
+  /** Connections of all programs, without this command's. */
+  readonly clients: number | null;
+  readonly clockAheadMs: number;
+  /** Replicas that are registered; null: not counted. */
+  readonly replicas: number | null;
+}
+
+/** Keys of other programs make a scan long: it ends after as many steps of as many keys. */
+const [SCAN_STEPS, SCAN_COUNT] = [100, 1_000];
+
+/** @throws {SluiceError} SETTINGS_INVALID for a REDIS_URL or a file of authorities that cannot be read */
+export async function readRedis(settings: CacheSettings): Promise<RedisFacts> {
+  const redis = await redisSettings(settings);
+  const { host, tls } = redis.target;
+  let reason = "no answer";
+  const connection = new RedisConnection({
+    ...redis,
+    name: "sluice-doctor",
+    onDown: (why) => reason = why,
+  });
+  const facts = {
+    location: connection.location,
+    reach: reachOf(await resolveHost(host).catch(() => [])),
+    tls,
+  };
+  try {
+    await connection.tried;
+    if (!connection.isUp) return { ...facts, answer: { reason, remedy: remedyFor(reason) } };
+    return { ...facts, answer: await connection.run((client) => ask(client, settings.cachePrefix)) };
+  } finally {
+    await connection.close();
+  }
+}
+
+async function ask(redis: Redis, prefix: string): Promise<RedisAnswer> {
+  const askedAt = Date.now();
+  const [seconds, micros] = (await redis.time()).map(Number);
+  const clockAheadMs = seconds * 1000 + micros / 1000 - (askedAt + Date.now()) / 2;
+  // A user may lack the right for INFO and CONFIG.
+  const info = await redis.info().catch(() => "");
+  const told = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, "m").exec(info)?.[1] ?? null;
+  const number = (text: string | null) => text === null || text === "" ? null : Number(text);
+  const configured = await redis.config("GET", "maxclients").catch(() => []) as string[];
+  const clients = number(told("connected_clients"));
+  return {
+    maxMemoryBytes: number(told("maxmemory")),
+    policy: told("maxmemory_policy"),
+    maxClients: number(told("maxclients") ?? configured[1] ?? null),
+    clients: clients === null ? null : clients - 1,
+    clockAheadMs,
+    replicas: await countReplicas(redis, prefix).catch(() => null),
+  };
+}
+
+async function countReplicas(redis: Redis, prefix: string): Promise<number | null> {
+  const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}replica:*`;
+  const keys = new Set<string>();
+  let cursor = "0";
+  for (let step = 0; step < SCAN_STEPS; step++) {
+    const [next, found] = await redis.scan(cursor, "MATCH", pattern, "COUNT", SCAN_COUNT);
+    for (const key of found) keys.add(key);
+    cursor = next;
+    if (cursor === "0") break;
+  }
+  if (cursor !== "0") return null;
+  if (keys.size === 0) return 0;
+  const records = await redis.mget([...keys]);
+  return records.filter((record) => record !== null && !record.includes('"gone":true')).length;
+}

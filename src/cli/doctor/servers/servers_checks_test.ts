@@ -1,0 +1,180 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { loadConfig } from "../../../config/load.ts";
+import { parsePostgresUrl } from "../../../store/postgres/postgres_url.ts";
+import type { Finding } from "../finding.ts";
+import { checkPostgres } from "./postgres_checks.ts";
+import type { PoolerFacts, PostgresAnswer, PostgresFacts } from "./postgres_facts.ts";
+import { checkRedis } from "./redis_checks.ts";
+import type { RedisAnswer, RedisFacts } from "./redis_facts.ts";
+
+const ANSWER: PostgresAnswer = {
+  version: 150_004,
+  encoding: "UTF8",
+  maxConnections: 97,
+  others: 3,
+  idleInTransaction: 0,
+  isEncrypted: true,
+  clockAheadMs: 20,
+  replicas: null,
+};
+const POOLER: PoolerFacts = {
+  settings: {
+    pool_mode: "transaction",
+    max_client_conn: "1000",
+    default_pool_size: "20",
+    reserve_pool_size: "0",
+    max_db_connections: "0",
+    client_idle_timeout: "0",
+  },
+  database: {},
+};
+const FACTS: PostgresFacts = {
+  location: "db:5432/mcp",
+  user: "a",
+  reach: "network",
+  answer: ANSWER,
+  pooler: null,
+};
+
+const REDIS_ANSWER: RedisAnswer = {
+  maxMemoryBytes: 0,
+  policy: "noeviction",
+  maxClients: 10_000,
+  clients: 5,
+  clockAheadMs: -20,
+  replicas: 0,
+};
+const REDIS: RedisFacts = { location: "cache:6379", reach: "machine", tls: false, answer: REDIS_ANSWER };
+
+function config(environment: Record<string, string> = {}) {
+  return loadConfig({ environment, dotEnv: null, dev: false, overrides: {}, cores: 2 }).config;
+}
+
+const shown = (findings: readonly Finding[]) =>
+  findings.map(({ severity, id, fix }) => `${severity} ${id} ${fix}`);
+
+function postgres(
+  facts: Partial<PostgresFacts>,
+  { environment = {}, query = "", replicas = null as number | null } = {},
+): Finding[] {
+  const target = parsePostgresUrl(`postgresql://a:b@db/mcp${query}`);
+  return checkPostgres({ settings: config(environment), target, replicas }, { ...FACTS, ...facts });
+}
+
+const answer = (given: Partial<PostgresAnswer>) => ({ answer: { ...ANSWER, ...given } });
+const pooler = (settings: Record<string, string>, database: PoolerFacts["database"] = {}) => ({
+  pooler: { settings: { ...POOLER.settings, ...settings }, database },
+});
+
+Deno.test("checkPostgres() finds nothing in a server that suffices, with PgBouncer and without", () => {
+  assertEquals(postgres({}), []);
+  assertEquals(postgres({ pooler: POOLER }), []);
+  assertEquals(postgres({ reach: "world" }, { query: "?sslmode=verify-full" }), []);
+  // On this machine, and where a pooler hides it, nothing is said of TLS.
+  assertEquals(postgres({ reach: "machine", ...answer({ isEncrypted: false }) }), []);
+  assertEquals(postgres({ reach: "world", pooler: POOLER, ...answer({ isEncrypted: null }) }), []);
+  // Three replicas through PgBouncer, or with fewer connections each.
+  assertEquals(postgres({ pooler: POOLER }, { replicas: 3 }), []);
+  assertEquals(
+    postgres({
+      pooler: { settings: { ...POOLER.settings, pool_mode: "session" }, database: { poolSize: 60 } },
+    }),
+    [],
+  );
+});
+
+Deno.test("checkPostgres() finds each thing that does not fit", () => {
+  const unreachable = { reason: "nothing listens there", remedy: "Start the server" };
+  const cases: [findings: Finding[], expected: string][] = [
+    [postgres({ answer: unreachable }), "error postgres.unreachable pg_isready -h db -p 5432"],
+    [postgres(answer({ maxConnections: 20 })), "warning postgres.connections DB_POOL_SIZE=4"],
+    [postgres({}, { replicas: 4 }), "warning postgres.connections DB_POOL_SIZE=6"],
+    [postgres(answer({ replicas: 4 })), "warning postgres.connections DB_POOL_SIZE=6"],
+    [postgres({}, { environment: { WORKERS: "8" } }), "warning postgres.connections DB_POOL_SIZE=6"],
+    [postgres(answer({ version: 130_010 })), "warning postgres.version pg_upgrade --help"],
+    [
+      postgres(answer({ encoding: "LATIN1" })),
+      "error postgres.encoding CREATE DATABASE mcp TEMPLATE template0 ENCODING 'UTF8';",
+    ],
+    [
+      postgres(answer({ idleInTransaction: 1 })),
+      "warning postgres.idle_in_transaction ALTER SYSTEM SET idle_in_transaction_session_timeout = '60s';",
+    ],
+    [
+      postgres(answer({ isEncrypted: false })),
+      "note postgres.no_tls DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
+    ],
+    [
+      postgres({ reach: "world", ...answer({ isEncrypted: false }) }),
+      "warning postgres.no_tls DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
+    ],
+    [
+      postgres({ reach: "world" }),
+      "note postgres.tls_unverified DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
+    ],
+    [postgres(answer({ clockAheadMs: 9_000 })), "warning postgres.clock timedatectl set-ntp true"],
+    [postgres(pooler({ pool_mode: "statement" })), "error pgbouncer.pool_mode pool_mode = transaction"],
+    [postgres(pooler({}, { poolMode: "statement" })), "error pgbouncer.pool_mode pool_mode = transaction"],
+    [postgres(pooler({ pool_mode: "session" })), "warning pgbouncer.pool_mode pool_mode = transaction"],
+    [postgres(pooler({ max_client_conn: "20" })), "warning pgbouncer.max_client_conn max_client_conn = 60"],
+    [
+      postgres(pooler({ default_pool_size: "600" })),
+      "warning pgbouncer.server_connections max_db_connections = 87",
+    ],
+    [
+      postgres(pooler({ client_idle_timeout: "120" }), { environment: { DB_POOL_RECYCLE: "120" } }),
+      "warning pgbouncer.client_idle_timeout DB_POOL_RECYCLE=60",
+    ],
+    [postgres({ pooler: { settings: null, database: {} } }), "note pgbouncer.untold stats_users = a"],
+  ];
+  for (const [findings, expected] of cases) assertEquals(shown(findings), [expected]);
+});
+
+Deno.test("checkPostgres() knows what bounds a pooler", () => {
+  // A limit of the database, a worker that keeps no connections, and one that recycles in time.
+  assertEquals(postgres(pooler({ default_pool_size: "600", max_db_connections: "90" })), []);
+  const idle = pooler({ client_idle_timeout: "120" });
+  assertEquals(postgres(idle, { environment: { DB_POOL_RECYCLE: "119" } }), []);
+  assertEquals(postgres(idle, { query: "?pgbouncer=true" }), []);
+});
+
+Deno.test("checkPostgres() adds up the connections of all workers and replicas", () => {
+  const [{ found }] = postgres({}, { replicas: 4 });
+  assertStringIncludes(
+    found,
+    "4 replicas may open 120 connections (4 x WORKERS 2 x (DB_POOL_SIZE 5 + DB_MAX_OVERFLOW 10))",
+  );
+  assertStringIncludes(found, "has 94 for them: 97 without those for superusers, and other programs have 3.");
+});
+
+Deno.test("checkRedis() finds nothing in a server that suffices, nor where it does not tell", () => {
+  const untold = { maxMemoryBytes: null, policy: null, maxClients: null, clients: null, replicas: null };
+  const evicts = { policy: "allkeys-lru" }; // without a limit
+  for (const given of [{}, untold, evicts, { maxMemoryBytes: 1e9 }]) {
+    assertEquals(checkRedis(config(), { ...REDIS, answer: { ...REDIS_ANSWER, ...given } }), []);
+  }
+  assertEquals(checkRedis(config(), { ...REDIS, reach: "world", tls: true }), []);
+  // Two replicas of two workers have six connections already.
+  const running = { maxClients: 6, clients: 6, replicas: 2 };
+  assertEquals(checkRedis(config(), { ...REDIS, answer: { ...REDIS_ANSWER, ...running } }), []);
+});
+
+Deno.test("checkRedis() finds each thing that does not fit", () => {
+  const cases: [facts: Partial<RedisFacts>, expected: string][] = [
+    [
+      { answer: { reason: "refused", remedy: undefined } },
+      "error redis.unreachable redis-cli -h cache -p 6379 ping",
+    ],
+    [
+      { answer: { ...REDIS_ANSWER, maxMemoryBytes: 1e8, policy: "volatile-lru" } },
+      "warning redis.eviction CONFIG SET maxmemory-policy noeviction",
+    ],
+    [{ answer: { ...REDIS_ANSWER, maxClients: 7 } }, "warning redis.maxclients CONFIG SET maxclients 16"],
+    [{ reach: "network" }, "note redis.no_tls REDIS_URL=rediss://user:password@cache:6379/0"],
+    [{ reach: "world" }, "warning redis.no_tls REDIS_URL=rediss://user:password@cache:6379/0"],
+    [{ answer: { ...REDIS_ANSWER, clockAheadMs: -9_000 } }, "warning redis.clock timedatectl set-ntp true"],
+  ];
+  for (const [facts, expected] of cases) {
+    assertEquals(shown(checkRedis(config(), { ...REDIS, ...facts })), [expected]);
+  }
+});

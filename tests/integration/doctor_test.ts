@@ -1,0 +1,159 @@
+// `sluice doctor` beside a new gateway, and with a real PostgreSQL, PgBouncer and Redis, each well and sick.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { examineLoaded } from "../../src/cli/doctor/doctor.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { sql } from "../../src/store/sql/sql.ts";
+import { runCli } from "../support/cli.ts";
+import { SERVERS_MISSING, startServers } from "../support/cluster_servers.ts";
+import { freePort } from "../support/free_port.ts";
+import { PgBouncer } from "../support/pgbouncer.ts";
+import { open } from "../support/postgres_database.ts";
+import { Sluice } from "../support/sluice.ts";
+
+interface Report {
+  readonly status: string;
+  readonly examined: readonly string[];
+  readonly findings: readonly { readonly id: string; readonly severity: string; readonly found: string }[];
+}
+
+/** Findings that depend on the machine that runs the test. */
+const OF_THE_MACHINE = /^(machine\.|settings\.no_tls|sqlite\.space)/;
+
+async function examine(
+  cwd: string,
+  env: Record<string, string>,
+): Promise<Report & { readonly ids: string[] }> {
+  const { code, out, err } = await runCli(["doctor", "--json"], { cwd, env: { WORKERS: "2", ...env } });
+  assertEquals(err, "");
+  const report: Report = JSON.parse(out);
+  assertEquals(report.status, ["well", "warnings", "errors"][code]);
+  const ids = report.findings.map(({ id }) => id).filter((id) => !OF_THE_MACHINE.test(id));
+  return { ...report, ids };
+}
+
+Deno.test("`sluice doctor` finds nothing beside a new gateway, names what is sick, and changes nothing", async () => {
+  await using sluice = await Sluice.start({ env: { WORKERS: "2" } });
+  const { cwd } = sluice;
+  const before = [...Deno.readDirSync(cwd)].map(({ name }) => name).sort();
+  assertEquals((await examine(cwd, {})).ids, []);
+  assertEquals([...Deno.readDirSync(cwd)].map(({ name }) => name).sort(), before);
+
+  await Deno.writeTextFile(`${cwd}/.env`, `KEY_FILE_PASSWORD=${crypto.randomUUID()}\n`, { mode: 0o644 });
+  await Deno.chmod(`${cwd}/mcp.db.secrets`, 0o640);
+  assertEquals((await examine(cwd, { DEV_MODE: "true" })).ids, [
+    "settings.file_mode",
+    "settings.dev_mode",
+    "sqlite.mode",
+  ]);
+  assertEquals((await Deno.stat(`${cwd}/mcp.db.secrets`)).mode! & 0o777, 0o640);
+
+  const text = await runCli(["doctor"], { cwd, env: { DATABASE_URL: "sqlite:////no/folder/mcp.db" } });
+  assertEquals(text.code, 2);
+  assertStringIncludes(text.out, "ERROR    No file can be made in /no/folder");
+  assertMatch(
+    text.out,
+    /\n\d+ errors?, .*Examined: the settings, this machine, SQLite at \/no\/folder\/mcp.db\.\n$/,
+  );
+
+  const mistaken = await examine(cwd, { PORT: "x", WORKRES: "2" });
+  assertEquals([mistaken.status, mistaken.ids], ["errors", ["settings.invalid", "settings.invalid"]]);
+});
+
+Deno.test({
+  name: "`sluice doctor` examines PostgreSQL, PgBouncer and Redis",
+  ignore: SERVERS_MISSING,
+  fn: async () => {
+    await using servers = await startServers({
+      pgbouncer: { stats_users: "sluice", client_idle_timeout: "120", default_pool_size: "20" },
+    });
+    const { postgres, pgbouncer, redis } = servers;
+    const name = await postgres.takeDatabase();
+    const secret = () => crypto.getRandomValues(new Uint8Array(48)).toBase64();
+    const well = {
+      JWT_SECRET_KEY: secret(),
+      AUTH_ENCRYPTION_SECRET: secret(),
+      DATABASE_URL: postgres.url(name, { port: pgbouncer.port }),
+      CACHE_TYPE: "redis",
+      REDIS_URL: redis.url(),
+      DB_POOL_RECYCLE: "60",
+    };
+    const cwd = await Deno.makeTempDir({ prefix: "sluice_doctor_" });
+    const examined = async (settings: Record<string, string> = {}) => {
+      const environment = { WORKERS: "2", ...well, ...settings };
+      const loaded = loadConfig({ environment, dotEnv: null, dev: false, overrides: {}, cores: 2 });
+      return await examineLoaded(loaded);
+    };
+    const ids = async (settings: Record<string, string> = {}) =>
+      (await examined(settings)).findings.map(({ id }) => id).filter((id) => !OF_THE_MACHINE.test(id));
+    try {
+      // Connections of the gateway are no other program's: 2 x 28 of 57 are free beside four of them, and not beside four others.
+      const close = { CACHE_TYPE: "database", DB_POOL_SIZE: "20", DB_MAX_OVERFLOW: "8" };
+      for (
+        const [query, finding] of [["", []], ["?application_name=other", ["postgres.connections"]]] as const
+      ) {
+        const opened = await Promise.all(
+          Array.from({ length: 4 }, () => open(postgres.url(name, { query }))),
+        );
+        await Promise.all(opened.map((database) => database.query(sql`SELECT 1 AS x`)));
+        assertEquals(await ids({ ...close, DATABASE_URL: postgres.url(name) }), finding);
+        await Promise.all(opened.map((database) => database.close()));
+      }
+
+      // Before a gateway has made its tables, and beside one.
+      assertEquals(await ids(), []);
+      {
+        await using sluice = await Sluice.start({ env: well });
+        assertEquals((await sluice.api("GET", "/ready", undefined, null)).status, 200);
+        const report = await examine(cwd, well);
+        assertEquals(report.ids, []);
+        assertEquals(report.examined, [
+          "the settings",
+          "this machine",
+          `PostgreSQL at 127.0.0.1:${pgbouncer.port}/${name} through PgBouncer`,
+          `Redis at 127.0.0.1:${redis.port}`,
+        ]);
+      }
+
+      assertEquals(await ids({ DB_POOL_RECYCLE: "120" }), ["pgbouncer.client_idle_timeout"]);
+      assertEquals(await ids({ DB_POOL_SIZE: "3000", DB_MAX_OVERFLOW: "0" }), ["pgbouncer.max_client_conn"]);
+      const direct = { DATABASE_URL: postgres.url(name) };
+      assertEquals(await ids({ ...direct, DB_POOL_SIZE: "30" }), ["postgres.connections"]);
+      const gone = await examined({
+        DATABASE_URL: postgres.url(name, { port: freePort() }),
+        REDIS_URL: `redis://:hush-hush@127.0.0.1:${freePort()}`,
+      });
+      const faults = gone.findings.filter(({ severity }) => severity === "error");
+      assertEquals(faults.map(({ id }) => id), ["postgres.unreachable", "redis.unreachable"]);
+      assertStringIncludes(faults[0].found, "nothing listens there");
+      assert(!JSON.stringify(gone).includes("pass/word") && !JSON.stringify(gone).includes("hush"));
+      assertEquals(await ids({ DATABASE_URL: postgres.url("missing") }), ["postgres.unreachable"]);
+
+      await redis.use(async (client) => {
+        await client.config("SET", "maxmemory", "100mb");
+        await client.config("SET", "maxmemory-policy", "allkeys-lru");
+        await client.config("SET", "maxclients", "4");
+      });
+      assertEquals(await ids({ WORKERS: "4" }), ["redis.eviction", "redis.maxclients"]);
+
+      for (
+        const [settings, poolMode, finding] of [
+          [{ stats_users: "sluice", default_pool_size: "5" }, "session", ["pgbouncer.pool_mode"]],
+          [{ stats_users: "sluice", default_pool_size: "90" }, "transaction", [
+            "pgbouncer.server_connections",
+          ]],
+          [{ stats_users: "sluice" }, "statement", ["pgbouncer.pool_mode"]],
+          [{}, "transaction", ["pgbouncer.untold"]],
+        ] as const
+      ) {
+        await using other = await PgBouncer.start(postgres.port, { poolMode, settings });
+        const settingsOfCache = {
+          CACHE_TYPE: "database",
+          DATABASE_URL: postgres.url(name, { port: other.port }),
+        };
+        assertEquals(await ids(settingsOfCache), finding);
+      }
+    } finally {
+      await Deno.remove(cwd, { recursive: true });
+    }
+  },
+});
