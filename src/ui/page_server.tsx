@@ -59,7 +59,14 @@ function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Vi
     params,
     query: new URL(request.url).searchParams,
     viewer,
-    rest: new Rest((method, path, body) => askRest(deps, exchange, { method, path, body })),
+    rest: new Rest(
+      (method, path, body) => askRest(deps, exchange, { method, path, body }),
+      (error) =>
+        deps.auditFailure?.(
+          { request, info, endpoint: "ui", exchange, principal: exchange.principal },
+          { error, correlationId: correlationOf(exchange) },
+        ),
+    ),
     rpc: (method, params) => askRpc(deps, exchange, { jsonrpc: "2.0", id: 1, method, params }),
     figures: async () => viewer.can("admin.metrics") ? await deps.live.figures() : null,
     form: async () =>
@@ -88,20 +95,27 @@ const LONGEST_SESSION_S = 7 * 24 * 3600;
 
 async function askRest(
   { api }: UiDeps,
-  { request, principal, info, note }: Exchange,
+  exchange: Exchange,
   { method, path, body }: { readonly method: Method; readonly path: string; readonly body: unknown },
 ): Promise<unknown> {
+  const { request, principal, info } = exchange;
   const [pathname, search] = path.split("?");
   const action = api.actionOf(method, pathname!);
+  // Where the page fails with the write, the record says which one it was.
+  if (action?.isWrite) exchange.action = action;
   const { body: answer } = await api.admit({
     ...{ method, principal, action, path: pathname!, query: new URLSearchParams(search) },
     client: addressOf(info),
     body: () => Promise.resolve(body),
     text: () => Promise.resolve(body === undefined ? "" : JSON.stringify(body)),
     signal: request.signal,
-    correlationId: note?.correlationId ?? correlationIdOf(request.headers),
+    correlationId: correlationOf(exchange),
   }).answer();
   return answer;
+}
+
+function correlationOf({ note, request }: Exchange): string {
+  return note?.correlationId ?? correlationIdOf(request.headers);
 }
 
 async function askRpc({ rpc }: UiDeps, exchange: Exchange, message: unknown): Promise<RpcOutcome> {

@@ -7,6 +7,7 @@ import { connectV2 } from "../support/mcp_clients.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { Sluice } from "../support/sluice.ts";
 import { UiBrowser } from "../support/ui_browser.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 const PASSWORD = "correct horse battery";
 
@@ -367,11 +368,13 @@ Deno.test({
 
 Deno.test("Forms of other pages change nothing, and programs read the lists of the REST API below /admin", async () => {
   await using counter = CounterUpstream.start();
-  await using sluice = await Sluice.start({ env: { ALLOWED_ORIGINS: "http://evil.test" } });
+  await using sluice = await Sluice.start({
+    env: { ALLOWED_ORIGINS: "http://evil.test", AUDIT_TRAIL_ENABLED: "true" },
+  });
   const { id } = await sluice.registerUpstream("counter", counter.url);
   const token = await sluice.token();
-  const send = async (headers: Record<string, string>) => {
-    const response = await fetch(`${sluice.url}/admin/upstreams/${id}/state`, {
+  const send = async (headers: Record<string, string>, path = `${id}/state`, body = "activate=false") => {
+    const response = await fetch(`${sluice.url}/admin/upstreams/${path}`, {
       method: "POST",
       redirect: "manual",
       headers: {
@@ -380,7 +383,7 @@ Deno.test("Forms of other pages change nothing, and programs read the lists of t
         accept: "text/html",
         ...headers,
       },
-      body: "activate=false",
+      body,
     });
     await response.body?.cancel();
     return response.status;
@@ -392,6 +395,22 @@ Deno.test("Forms of other pages change nothing, and programs read the lists of t
   assertEquals((await sluice.api("GET", `/gateways/${id}`)).body.enabled, true);
   assertEquals(await send({ origin: sluice.url }), 303);
   assertEquals((await sluice.api("GET", `/gateways/${id}`)).body.enabled, false);
+
+  // Writes that fail are in the audit trail once, also where the page shows the failure beside its form.
+  const form = "name=no&url=http%3A%2F%2F127.0.0.1%3A1%2F";
+  assertEquals(await send({ origin: sluice.url }, "new", form), 422);
+  assertEquals(await send({ origin: sluice.url }, "test", form), 200);
+  assertEquals(await send({ origin: sluice.url }, "none/delete", ""), 404);
+  const failures = async () =>
+    (await sluice.api("GET", "/audit")).body.records
+      .filter(({ outcome }: { outcome: string }) => outcome === "failed")
+      .map(({ operation, code }: { operation: string; code: string }) => `${operation} ${code}`).toSorted();
+  await waitFor(async () => (await failures()).length >= 3, { what: "the failures in the audit trail" });
+  assertEquals(await failures(), [
+    "createGateway UPSTREAM_CONNECT_FAILED",
+    "deleteGateway NOT_FOUND",
+    "testGateway UPSTREAM_CONNECT_FAILED",
+  ]);
 
   // The session opens the pages alone.
   const rest = await fetch(`${sluice.url}/gateways`, { headers: { cookie: `sluice_session=${token}` } });

@@ -26,7 +26,8 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type Ask = (method: Method, path: string, body?: unknown) => Promise<unknown>;
 
 export class Rest {
-  constructor(private readonly ask: Ask) {}
+  /** @param onRefused told of a write whose refusal a page shows, which nothing else notices */
+  constructor(private readonly ask: Ask, private readonly onRefused: (error: SluiceError) => void) {}
 
   /** @throws {SluiceError} */
   async get<T>(path: string): Promise<T> {
@@ -48,6 +49,7 @@ export class Rest {
       return { done: await this.send<T>(method, path, body) };
     } catch (error) {
       if (!(error instanceof SluiceError) || error.code === "INTERNAL") throw error;
+      this.onRefused(error);
       return { refused: refusalOf(error) };
     }
   }

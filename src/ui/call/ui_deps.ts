@@ -4,7 +4,8 @@ import type { Principal } from "../../auth/principal.ts";
 import type { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import type { ReadBody } from "../../http/body.ts";
-import type { Endpoint } from "../../http/handler.ts";
+import type { ReportedError } from "../../http/error_response.ts";
+import type { Endpoint, FailedRequest } from "../../http/handler.ts";
 import type { LiveFigures } from "./live_figures.ts";
 
 export interface UiDeps {
@@ -15,6 +16,8 @@ export interface UiDeps {
   readonly rpc: Endpoint;
   readonly live: LiveFigures;
   readonly readForm: ReadBody;
+  /** Notes the failure of a write; null: nothing is recorded. */
+  readonly auditFailure: ((failed: FailedRequest, reported: ReportedError) => void) | null;
   readonly turns: CallerTurns;
   /** @throws {SluiceError} UNAUTHENTICATED */
   readonly authenticate: (authorization: string | null) => Principal | Promise<Principal>;

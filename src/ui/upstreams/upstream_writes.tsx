@@ -213,8 +213,6 @@ async function editUpstreamView(
           {way === "command"
             ? "Another command or environment is tried first: if it cannot be listed, nothing is changed."
             : "Another address, certificate or credential is tried first: if the upstream cannot be listed, nothing is changed."}
-          {" "}
-          Calls under way end as they began.
         </p>
         <Refused refused={form.refused} />
         <form class="form" method="post" action={`upstreams/${id}/edit`}>

@@ -214,9 +214,12 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     drain: (upstreamId) => link.askAll({ type: "drain_pool", upstreamId }),
   });
   const documents = new DocumentsEndpoint(publicPrefix);
+  const auditFailure = auditTrail === null
+    ? null
+    : failureAudit(auditTrail, ({ request, info }) => clientOf(request.headers, info));
   const ui = new UiEndpoint({
     api: adminApi,
-    ...{ rpc, turns, trustedProxies },
+    ...{ rpc, turns, trustedProxies, auditFailure },
     rest: (path) => admin.route(path),
     live: new LiveFigures(() => link.askAll({ type: "metrics" })),
     readForm,
@@ -265,10 +268,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       allows: (origin) => originGuard.allows(origin),
       passes: passedHeaders(config, catalog),
     }),
-    auditFailure: auditTrail === null ? null : failureAudit(
-      auditTrail,
-      ({ request, info }) => clientOf(request.headers, info),
-    ),
+    auditFailure,
     sessionRefusals: new SessionRefusals(
       bodyReader({ maxBytes: MAX_REFUSED_BYTES, timeoutMs: REFUSED_BODY_MS }, clock),
       (sessionId) => ids.open(sessionId, clock.now())?.binding ?? null,
