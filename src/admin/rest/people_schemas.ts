@@ -1,16 +1,16 @@
 // Schemas of requests about users, teams, roles and quotas. The names of fields are ContextForge's.
 import { z } from "zod";
+import { isEmailAddress, MAX_EMAIL_CHARS } from "../../auth/logins/email_address.ts";
 import { MAX_PASSWORD_CHARS } from "../../auth/logins/password_rules.ts";
 import { MAX_QUOTA, MAX_QUOTA_WINDOW_S } from "../../config/settings/governance/quota_settings.ts";
 import { QUOTA_KINDS } from "../../store/quotas/quota_rows.ts";
 import { field } from "./described.ts";
 import { CONTROL } from "./values.ts";
 
-export const email = z.string().trim().toLowerCase().max(255).regex(
-  /^[^\s@]+@[^\s@]+$/,
-  "must be an email address",
-)
-  .refine((text) => !CONTROL.test(text), "must not contain control characters");
+export const email = z.string().trim().toLowerCase().max(MAX_EMAIL_CHARS).refine(
+  isEmailAddress,
+  "must be an email address, without invisible characters and other forms of usual ones",
+);
 const password = z.string().min(1).max(MAX_PASSWORD_CHARS);
 const fullName = z.string().trim().max(255).refine(
   (text) => !CONTROL.test(text),

@@ -2,10 +2,8 @@
 //
 // What the claims of an identity provider say of a person: the email address, the groups, and what these mean here.
 import type { GroupMapping } from "../../config/settings/sso/group_mapping.ts";
+import { isEmailAddress } from "../logins/email_address.ts";
 import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
-
-/** The longest email address of a user. */
-const MAX_EMAIL_CHARS = 255;
 
 export interface EmailRules {
   readonly email_claim: string;
@@ -18,19 +16,10 @@ export interface EmailRules {
  */
 export function verifiedEmail(claims: JsonObject, { email_claim, trust_email }: EmailRules): string | null {
   const email = claimAt(claims, email_claim);
-  if (typeof email !== "string" || email.length > MAX_EMAIL_CHARS) return null;
-  if (!/^[^\s@|\p{Cc}]+@[^\s@|\p{Cc}]+$/u.test(email)) return null;
-  // The Kelvin sign in lower case is the letter k: an address that has it would be another person's.
-  const lower = email.toLowerCase();
-  if (nonAscii(lower) !== nonAscii(email)) return null;
+  if (typeof email !== "string" || !isEmailAddress(email) || email.includes("|")) return null;
   const { email_verified } = claims;
   const isVerified = email_verified === true || (trust_email && email_verified === undefined);
-  return isVerified ? lower : null;
-}
-
-/** How many characters are beyond ASCII. */
-function nonAscii(text: string): number {
-  return text.replaceAll(/[\0-\x7f]/g, "").length;
+  return isVerified ? email.toLowerCase() : null;
 }
 
 /** A claim by its name, or by the path to it: `realm_access.roles`. */

@@ -25,7 +25,7 @@ Deno.test("verifiedEmail() takes an address that is verified or trusted, and can
   assertEquals([of({ email: "a@x" }), of({ email: "a@x" }, true)], [null, "a@x"]);
   assertEquals(of({ email: "a@x", email_verified: false }, true), null);
   assertEquals(of({ email: "a@x", email_verified: "true" }), null);
-  // The Kelvin sign is k in lower case.
+  // The Kelvin sign would be k in lower case.
   assertEquals(of({ email: "\u212Aate@x.org", email_verified: true }), null);
   assertEquals(of({ email: "ÅSA@x.org", email_verified: true }), "åsa@x.org");
   for (const email of [7, "a", "a b@x", "a@x|17", "a\u0000@x", `${"a".repeat(250)}@x.org.org`]) {

@@ -1,4 +1,5 @@
 // The commands `sluice user …` and `sluice role …`: their flags, the texts of their help, and their arguments.
+import { isEmailAddress } from "../../auth/logins/email_address.ts";
 import { type Command, WHERE } from "./command.ts";
 
 const LINK = "The gateway sends no mail: give the link to the user. It works once.";
@@ -166,7 +167,8 @@ export function peopleInvocation(
     }
     default: {
       const email = text(PEOPLE_COMMANDS[command].operand)!;
-      if (!/^[^\s@]+@[^\s@]+$/.test(email)) return [`EMAIL must be an email address, not "${email}"`];
+      const isFit = command === "user add" ? isEmailAddress(email) : email.includes("@");
+      if (!isFit) return [`EMAIL must be an email address, not "${email}"`];
       return { command, args: { email: email.toLowerCase(), name: text("name"), admin: has("admin") } };
     }
   }
