@@ -60,7 +60,7 @@ function* rowsOf({ users, teams, tokens }: Size): Generator<readonly SqlQuery[]>
     ...{ id: crypto.randomUUID(), userId: ids[i % users]!, teamId: null, name: `t${i}`, description: null },
     ...{ tokenHash: `${i}`, serverId: null, permissions: [], ipRestrictions: [], timeRestrictions: {} },
     ...{ usageLimits: {}, tags: [], isActive: true, createdAt: TIME, expiresAt: null, revokedAt: null },
-    ...{ revokedBy: null, revocationReason: null, change: i },
+    ...{ revokedBy: null, revocationReason: null, isImported: false, change: i },
   })));
 }
 

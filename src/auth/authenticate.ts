@@ -4,7 +4,7 @@ import { type ErrorParams, SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { mayBecomeValid } from "./jwt.ts";
 import type { People } from "./people.ts";
-import { lapsesAt, type Principal } from "./principal.ts";
+import { type ApiToken, lapsesAt, type Principal } from "./principal.ts";
 import type { TokenChanges } from "./token_changes.ts";
 
 export interface AuthenticatorDeps {
@@ -24,6 +24,8 @@ export interface AuthenticatorDeps {
 /** A verified token, and its caller as the user records of one moment make it. */
 interface Known {
   readonly verified: Principal;
+  /** The look-up of an API token, whether or not it found a row; null: the token is none. */
+  readonly lookUp: Pick<ApiToken, "id" | "readAt"> | null;
   /** Those by which the token was last looked at. */
   tokenChanges: TokenChanges;
   people: People;
@@ -110,11 +112,11 @@ export class Authenticator {
    * verified anew.
    */
   #ifCurrent(header: string, known: Known): Principal | Promise<Principal> {
-    const { expiresAt, jti, apiToken } = known.verified;
-    if (apiToken !== null) {
+    const { lookUp, verified: { expiresAt, jti } } = known;
+    if (lookUp !== null) {
       const changes = this.#deps.tokenChanges();
       if (known.tokenChanges !== changes) {
-        if (changes.isOutdated(apiToken)) return this.#verifyAgain(header);
+        if (changes.isOutdated(lookUp)) return this.#verifyAgain(header);
         known.tokenChanges = changes;
       }
     }
@@ -153,10 +155,9 @@ export class Authenticator {
     }
     const people = this.#deps.people();
     const tokenChanges = this.#deps.tokenChanges();
-    if (verified.apiToken !== null && tokenChanges.isOutdated(verified.apiToken)) {
-      return this.#verify(header, token);
-    }
-    const known: Known = { verified, people, tokenChanges, ...found(verified, people) };
+    const lookUp = verified.apiToken ?? verified.unrecorded ?? null;
+    if (lookUp !== null && tokenChanges.isOutdated(lookUp)) return this.#verify(header, token);
+    const known: Known = { verified, lookUp, people, tokenChanges, ...found(verified, people) };
     this.#cache.set(header, known);
     return this.#ifCurrent(header, known);
   }

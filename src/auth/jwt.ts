@@ -2,7 +2,7 @@
 // issuers. The `iss` claim chooses the issuer, and with it the keys: no key of one issuer verifies tokens of another.
 import { decodeJwt, errors as joseErrors } from "jose";
 import { SluiceError } from "../base/errors.ts";
-import type { JsonObject } from "../mcp/json_rpc.ts";
+import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import { type OwnKeys, verifyingKeys } from "./keys/own_keys.ts";
 import { type VerifyingKeys, verifyToken } from "./keys/verify.ts";
 import type { Principal } from "./principal.ts";
@@ -83,12 +83,19 @@ export interface OwnNames extends Pick<Issuer, "issuer" | "audience"> {
   readonly platformAdminEmail: string;
   /** The `env` claim that a token has, if it has the claim at all; null: any (VALIDATE_TOKEN_ENVIRONMENT=false). */
   readonly environment: string | null;
-  /** Finds the caller of a token with `token_record: true` by its row, whatever the other claims say. Absent: such tokens are refused. */
+  /** Finds the caller of an API token by its row. Absent: tokens with `token_record: true` are refused, and others go by their claims. */
   readonly apiTokenCaller?: ApiTokenCaller;
 }
 
-/** @throws {SluiceError} UNAUTHENTICATED, STORE_UNAVAILABLE */
-export type ApiTokenCaller = (claims: JsonObject, token: string) => Promise<Principal>;
+/**
+ * @param byClaims the caller of a token that has no row; null: such a token is refused
+ * @throws {SluiceError} UNAUTHENTICATED, STORE_UNAVAILABLE
+ */
+export type ApiTokenCaller = (
+  claims: JsonObject,
+  token: string,
+  byClaims: (() => Principal) | null,
+) => Promise<Principal>;
 
 /** The issuer of the gateway's own tokens. */
 export function ownIssuer(
@@ -104,12 +111,23 @@ export function ownIssuer(
       if (environment !== null && (claims.env ?? environment) !== environment) {
         throw refused("the token is of another environment", { claim: "env" });
       }
-      // ContextForge's API tokens have no row here, and their claims say all of it.
-      if (claims.token_record !== true) return principalOf(claims, subject, platformAdminEmail);
-      if (apiTokenCaller === undefined) throw refused("API tokens are not taken here");
-      return apiTokenCaller(claims, token);
+      if (claims.token_record === true) {
+        if (apiTokenCaller === undefined) throw refused("API tokens are not taken here");
+        return apiTokenCaller(claims, token, null);
+      }
+      const byClaims = () => principalOf(claims, subject, platformAdminEmail);
+      // An API token of ContextForge has a row here once it has been imported.
+      return apiTokenCaller === undefined || !isApiTokenOfContextForge(claims)
+        ? byClaims()
+        : apiTokenCaller(claims, token, byClaims);
     },
   };
+}
+
+/** As ContextForge 1.0 marks them (mcpgateway/services/token_catalog_service.py). */
+function isApiTokenOfContextForge({ token_use, user, jti }: JsonObject): boolean {
+  return jti !== undefined &&
+    (token_use === "api" || isObject(user) && user.auth_provider === "api_token");
 }
 
 function describe(error: unknown): string {

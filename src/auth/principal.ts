@@ -23,6 +23,8 @@ export interface Principal {
   readonly isLogin: boolean;
   /** The row of an API token; null: the token is none, and its claims say all of it. */
   readonly apiToken: ApiToken | null;
+  /** The look-up of an API token of another program that found no row, so that the claims count. */
+  readonly unrecorded?: Pick<ApiToken, "id" | "readAt">;
   /** When and from where the token may be used, and how often; null: always, from everywhere. */
   readonly limits: TokenLimits | null;
   /** What the roles of the user record grant; null: the caller has no user record. */

@@ -118,7 +118,7 @@ export const METRICS = {
     { values: ["address", "time", "hour", "day", "total"] },
   ),
   sluice_api_token_reads_total: counter(
-    "API tokens that a worker read from the database, when it first saw them or after a change, by outcome: found, refused",
+    "API tokens that a worker read from the database, when it first saw them or after a change, by outcome: found, refused, unrecorded (of ContextForge, and not imported)",
     ["outcome"],
   ),
   sluice_api_token_uses_lost_total: counter(

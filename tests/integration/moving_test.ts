@@ -3,7 +3,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { type CliResult, runCli } from "../support/cli.ts";
 import { type Fixture, type FixtureVersion, loadFixture } from "../support/contextforge_fixture.ts";
-import { ADMIN, ENCRYPTION_SECRET, JWT_SECRET } from "../support/contextforge_program.ts";
+import { ADMIN, ENCRYPTION_SECRET, JWT_SECRET, PASSWORD } from "../support/contextforge_program.ts";
 import { answersOf, assertAlike, OrganisationUpstreams } from "../support/moved_organisation.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -93,6 +93,71 @@ Deno.test("what ContextForge 1.0.0-RC1 has moves in, while the database is in us
   // There, a token without teams calls tools; from 1.0.0 on it does not.
   const { plainTokenCalls: _, ...alike } = answers;
   assertAlike(await answersOf((...request) => sluice.api(...request), made), alike);
+});
+
+Deno.test("ContextForge's API tokens are imported by hash: they keep their rights, and their limits and switches count, in a gateway that runs", async () => {
+  await using upstreams = new OrganisationUpstreams();
+  for (const version of ["1_0_7", "1_0_0rc1"] as const) {
+    await using folder = await movingFolder(version, upstreams);
+    const { cwd, move, fixture: { made: { servers, tokens } } } = folder;
+    await using sluice = await Sluice.start({ cwd, env: ENV });
+    const status = async (token: string, path = "/tools") =>
+      (await sluice.api("GET", path, undefined, token)).status;
+    const every = async (token: string, wanted: number) =>
+      (await Promise.all(Array.from({ length: 8 }, () => status(token)))).every((each) => each === wanted);
+    // Until the import, the claims count, on both workers.
+    assertEquals(await every(tokens.plain!, 200), true);
+    assertEquals(await every(tokens.team!, 200), true);
+
+    changeSource(
+      `${cwd}/mcp.db`,
+      `UPDATE email_api_tokens SET usage_limits = '{"requests_per_hour": "3", "burst": 1}' WHERE name = 'plain';
+       UPDATE email_api_tokens SET is_active = 0 WHERE name = 'team';
+       UPDATE email_api_tokens SET ip_restrictions = '["203.0.113.0/24"]' WHERE name = 'desk';
+       INSERT INTO email_api_tokens (id, user_email, name, jti, token_hash, resource_scopes, ip_restrictions,
+         time_restrictions, usage_limits, created_at, is_active, tags)
+         SELECT 'ghost', 'ghost@example.com', 'ghost', 'ghost', token_hash, resource_scopes, ip_restrictions,
+           time_restrictions, usage_limits, created_at, 0, tags FROM email_api_tokens WHERE name = 'plain'`,
+    );
+    const done = await move("--apply");
+    assertEquals([done.code, done.err], [0, ""]);
+    assertMatch(done.out, /^ {2}API tokens +4 +0 +0 +0 +1$/m);
+    // That of the table, and the ghost's.
+    assertMatch(done.out, /^ {2}revoked tokens +2 +0 +0 +0 +0$/m);
+    assertMatch(done.out, /its user is left out; it is refused here too/);
+    assertMatch(done.out, /usage limits without an effect, as in ContextForge: burst/);
+    await waitFor(() => every(tokens.team!, 401), { what: "the import to be seen by the gateway" });
+    const answers = await Promise.all(Array.from({ length: 10 }, () => status(tokens.plain!)));
+    assertEquals(answers.toSorted(), [200, 200, 200, 429, 429, 429, 429, 429, 429, 429]);
+    assertEquals(await status(tokens.desk!, `/servers/${servers.desk}/tools`), 403);
+    assertEquals(await status(tokens.revoked!), 401);
+
+    const login = await sluice.api("POST", "/auth/login", { email: "bob@example.com", password: PASSWORD });
+    const bob = login.body.access_token;
+    const listed = (await sluice.api("GET", "/tokens?include_inactive=true", undefined, bob)).body;
+    const named = (name: string) => listed.tokens.find((each: { name: string }) => each.name === name);
+    assertEquals(listed.tokens.map(({ name }: { name: string }) => name).sort(), [
+      "plain",
+      "revoked",
+      "team",
+    ]);
+    assertEquals([named("plain").usage_limits, named("team").is_active], [{ requests_per_hour: 3 }, false]);
+    assertEquals([named("revoked").is_revoked, named("revoked").revocation_reason], [true, "lost laptop"]);
+    const used = async () =>
+      (await sluice.api("GET", `/tokens/${named("plain").id}/usage`, undefined, bob)).body;
+    await waitFor(async () => (await used()).blocked_requests === 7, { what: "the uses to be counted" });
+    const again = await move("--apply");
+    assertStringIncludes(again.out, "Nothing had to be changed");
+
+    const switched = await sluice.api("PUT", `/tokens/${named("team").id}`, { is_active: true }, bob);
+    assertEquals([switched.status, await every(tokens.team!, 200)], [200, true]);
+    assertStringIncludes((await move()).out, "here it has another state");
+    const ended = await sluice.api("DELETE", `/tokens/${named("plain").id}`, undefined, bob);
+    assertEquals([ended.status, await every(tokens.plain!, 401)], [204, true]);
+    // The claims of a token do not outlive its row.
+    const gone = await sluice.api("DELETE", "/auth/email/admin/users/bob@example.com");
+    assertEquals([gone.status, await every(tokens.team!, 401)], [200, true]);
+  }
 });
 
 Deno.test("ContextForge's export is imported; what Sluice exports makes the same of a fresh gateway, with sealed credentials", async () => {
@@ -191,6 +256,15 @@ async function movingFolder(
     move: (...flags) => runCli(["import", "contextforge", "mcp.db", ...flags], { cwd, env: ENV }),
     [Symbol.asyncDispose]: () => Deno.remove(cwd, { recursive: true }),
   };
+}
+
+function changeSource(path: string, statements: string): void {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(`PRAGMA foreign_keys = OFF; ${statements}`);
+  } finally {
+    database.close();
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -244,9 +244,29 @@ const CASES: readonly { sql: string; kind: PlanLine["kind"]; reason: RegExp; cou
   { sql: "UPDATE servers SET id = '../admin' WHERE name = 'Desk'", kind: "server", reason: /its id is none/ },
   { sql: "UPDATE servers SET name = '' WHERE name = 'Desk'", kind: "server", reason: /name/ },
   {
-    sql: `UPDATE email_api_tokens SET usage_limits = '{"requests_per_hour": 5}' WHERE name = 'plain'`,
+    sql: "UPDATE email_api_tokens SET token_hash = 'x' WHERE name = 'plain'",
     kind: "token",
-    reason: /usage limits are not in the token/,
+    reason: /its hash is no SHA-256/,
+  },
+  {
+    sql: "UPDATE email_api_tokens SET resource_scopes = '[1' WHERE name = 'plain'",
+    kind: "token",
+    reason: /its permissions cannot be read/,
+  },
+  {
+    sql: "UPDATE email_api_tokens SET expires_at = '2020-01-01 00:00:00' WHERE name = 'plain'",
+    kind: "token",
+    reason: /it has expired/,
+  },
+  {
+    sql: "UPDATE email_api_tokens SET user_email = 'gone@example.com' WHERE name = 'plain'",
+    kind: "token",
+    reason: /its user is left out; the token counts by its claims: `sluice token revoke/,
+  },
+  {
+    sql: "UPDATE email_api_tokens SET team_id = 'gone' WHERE name = 'team'",
+    kind: "token",
+    reason: /its team is left out/,
   },
   { sql: "UPDATE token_revocations SET jti = 'a' || char(10)", kind: "revocation", reason: /characters/ },
 ];

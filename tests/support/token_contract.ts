@@ -1,7 +1,7 @@
 // What the store promises of API tokens, whichever database is under it.
 import { assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
-import type { NewApiToken } from "../../src/store/tokens/api_tokens.ts";
+import type { ImportedToken, NewApiToken } from "../../src/store/tokens/api_tokens.ts";
 import type { TokenUse } from "../../src/store/tokens/token_uses.ts";
 import { newUser, type RegistryTest } from "./people_contract.ts";
 
@@ -101,6 +101,43 @@ export function tokenContract(registryTest: RegistryTest): void {
       assertEquals(await apiTokens.sweep(), 2);
       assertEquals(await list({ userId: ann.id, includeInactive: true }), ["ae", 2]);
       assertEquals(await apiTokens.get("missing"), null);
+    },
+  );
+
+  registryTest(
+    "an imported API token stays refused without its record: a sweep keeps it until it expires, and its owner's end revokes it",
+    async (registry) => {
+      const { apiTokens, revokedTokens, people: { users } } = registry;
+      const [ann, bob] = [await users.insert(newUser("ann@x")), await users.insert(newUser("bob@x"))];
+      const known = await apiTokens.read("a");
+      const imported = (id: string, userId: string, given: Partial<ImportedToken> = {}): ImportedToken => ({
+        ...{ ...newToken(id, userId), createdAt: "2026-01-01T00:00:00.000Z", lastUsed: null },
+        ...{ revokedAt: null, revokedBy: null, revocationReason: null },
+        ...given,
+      });
+      const tokens = [
+        imported("a", ann.id, { lastUsed: 7, isActive: false }),
+        imported("b", bob.id, { revokedAt: 1 }),
+        imported("c", bob.id, { revokedAt: 1, expiresAt: 2 }),
+        imported("d", bob.id, { name: "b", expiresAt: 4e12 }),
+      ];
+      await registry.insertImported({
+        ...{ gateways: [], tools: [], resources: [], prompts: [], servers: [], users: [], teams: [] },
+        ...{ members: [], roles: [], assignments: [], revocations: [], tokens },
+      });
+      const { changed } = await apiTokens.changes(known.version);
+      assertEquals(changed.map(({ id }) => id), ["a", "b", "c", "d"]);
+      const a = await apiTokens.get("a");
+      assertEquals([a?.lastUsed, a?.isActive, a?.isImported], [7, false, true]);
+      assertEquals(await apiTokens.sweep(), 1); // That which has expired.
+      // Tokens that are refused for good make no room for new ones.
+      await apiTokens.insert(newToken("e", bob.id), 2);
+      assertEquals((await apiTokens.all()).map(({ id }) => id).sort(), ["a", "b", "d", "e"]);
+      await users.delete("bob@x");
+      assertEquals((await apiTokens.all()).map(({ id }) => id), ["a"]);
+      assertEquals((await revokedTokens.ids()).sort(), ["b", "d"]);
+      const expiry = (await revokedTokens.list()).find(({ jti }) => jti === "d")?.expiresAt;
+      assertEquals(expiry, 4e12);
     },
   );
 

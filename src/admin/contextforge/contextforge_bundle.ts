@@ -7,7 +7,7 @@ import { contextForgeSecrets } from "../transfer/contextforge_secrets.ts";
 import { peopleOfSource } from "./people_of_source.ts";
 import { registryOfSource } from "./registry_of_source.ts";
 import { readSourceDatabase } from "./source_database.ts";
-import { isEmpty, isTrue, jsonOf, listOf } from "./source_values.ts";
+import { listOf } from "./source_values.ts";
 
 export interface BundleOptions {
   readonly settings: DatabaseSettings;
@@ -46,16 +46,6 @@ export async function contextForgeBundle(
   }
   for (const [what, amount] of lacking) {
     leftOut.push({ kind: "other", label: `${amount} ${what}`, reason: "not supported yet" });
-  }
-  // The claims of ContextForge's tokens have all limits but these.
-  for (const { name, is_active: isActive, usage_limits: limits } of tables.email_api_tokens) {
-    if (!isTrue(isActive) || isEmpty(jsonOf(limits))) continue;
-    leftOut.push({
-      kind: "token",
-      label: (name ?? "").slice(0, 255),
-      reason:
-        "its usage limits are not in the token, which works here without them: revoke it, and make another one",
-    });
   }
   const passedEverywhere = listOf(tables.global_config[0]?.passthrough_headers ?? null).map(String);
   return { bundle: { ...registry, ...people, leftOut }, passedEverywhere };

@@ -6,15 +6,15 @@ import { slugOf } from "../../store/people/teams.ts";
 import { normalEmail } from "../../store/people/users.ts";
 import type { RevokedTokenRow } from "../../store/registry/revoked_tokens.ts";
 import { email } from "../rest/people_schemas.ts";
-import { shortText, text } from "../rest/values.ts";
 import type { Bundle, Item, LeftOut, TeamItem } from "../transfer/bundle.ts";
 import { isId, timeOf, Unfit } from "../transfer/item_fields.ts";
+import { tokenOfSource } from "./tokens_of_source.ts";
 import type { SourceRow, SourceTables } from "./source_tables.ts";
-import { hexOf, isTrue, listOf, requireWhole } from "./source_values.ts";
+import { fitting, hexOf, isTrue, labelOf, listOf, requireWhole, textFitting } from "./source_values.ts";
 
 export type PeopleItems = Pick<
   Bundle,
-  "users" | "teams" | "members" | "roles" | "assignments" | "revocations"
+  "users" | "teams" | "members" | "roles" | "assignments" | "tokens" | "revocations"
 >;
 
 export function peopleOfSource(tables: SourceTables, leftOut: LeftOut[], now: Date): PeopleItems {
@@ -52,6 +52,7 @@ class PeopleReader {
       ...roles.filter(isBuiltIn).map((row): [string, string] => [row.id!, row.name!]),
       ...customRoles.map(({ row }): [string, string] => [row.id, row.id]),
     ]);
+    const tokens = this.#tokens();
     return {
       users: [...this.#users.values()],
       teams: [...this.#teams.values()],
@@ -60,7 +61,8 @@ class PeopleReader {
       assignments: user_roles.flatMap((row) =>
         this.#taken("assignment", row, () => this.#assignment(row, roleIds))
       ),
-      revocations: this.#revocations(),
+      tokens,
+      revocations: this.#revocations(new Set(tokens.map(({ row }) => row.id))),
     };
   }
 
@@ -232,8 +234,20 @@ class PeopleReader {
     };
   }
 
-  /** Also API tokens that are switched off: ContextForge refuses them. */
-  #revocations(): Item<RevokedTokenRow>[] {
+  #tokens(): Bundle["tokens"] {
+    const revocations = new Map(this.tables.token_revocations.map((row) => [row.jti, row]));
+    return this.tables.email_api_tokens.flatMap((row) =>
+      this.#taken("token", row, () =>
+        tokenOfSource(row, {
+          owner: this.#users.get(normalEmail(row.user_email ?? "")) ?? null,
+          revocation: revocations.get(row.jti) ?? null,
+          now: this.now,
+        }))
+    );
+  }
+
+  /** Also API tokens that are switched off, and not taken: ContextForge refuses them. */
+  #revocations(taken: ReadonlySet<string>): Item<RevokedTokenRow>[] {
     const made = new Map<string, Item<RevokedTokenRow>>();
     const add = (row: SourceRow, expiry: string | null, revokedAt: string | null) =>
       this.#taken("revocation", row, () => {
@@ -261,7 +275,9 @@ class PeopleReader {
       add(row, row.token_expiry ?? expiries.get(row.jti) ?? null, timeOf(row.revoked_at));
     }
     for (const row of this.tables.email_api_tokens) {
-      if (!isTrue(row.is_active ?? null)) add({ ...row, reason: "switched off" }, row.expires_at, null);
+      if (!isTrue(row.is_active ?? null) && !taken.has(row.jti ?? "")) {
+        add({ ...row, reason: "switched off" }, row.expires_at, null);
+      }
     }
     return [...made.values()];
   }
@@ -269,22 +285,4 @@ class PeopleReader {
 
 function isBuiltIn({ name, is_system_role: isSystem }: SourceRow): boolean {
   return isTrue(isSystem ?? null) && Object.hasOwn(BUILT_IN_ROLES, name ?? "");
-}
-
-function labelOf(row: SourceRow): string {
-  return (row.email ?? row.name ?? row.user_email ?? row.jti ?? row.id ?? "").slice(0, 255);
-}
-
-/** null, with a note, if the text is too long or has control characters. */
-function fitting(value: string | null, notes: string[], what: string): string | null {
-  // deno-lint-ignore no-control-regex -- control characters are what it refuses
-  if (value === null || shortText.safeParse(value).success && !/[\x00-\x1f\x7f]/.test(value)) return value;
-  notes.push(`its ${what} is dropped: it is too long, or has control characters`);
-  return null;
-}
-
-function textFitting(value: string | null, notes: string[]): string | null {
-  if (text.safeParse(value).success) return value;
-  notes.push("its description is dropped: it is too long");
-  return null;
 }

@@ -1,4 +1,5 @@
 // Reads values of ContextForge's columns, which come as text.
+import { shortText, text } from "../rest/values.ts";
 import { MAX_CHARS, type SourceRow } from "./source_tables.ts";
 import { Unfit } from "../transfer/item_fields.ts";
 
@@ -49,4 +50,23 @@ export function titleOf(name: string): string {
     /(^|\P{L})(\p{L})/gu,
     (_, before, letter) => before + letter.toUpperCase(),
   );
+}
+
+/** What the report calls a row. */
+export function labelOf(row: SourceRow): string {
+  return (row.email ?? row.name ?? row.user_email ?? row.jti ?? row.id ?? "").slice(0, 255);
+}
+
+/** null, with a note, if the text is too long or has control characters. */
+export function fitting(value: string | null, notes: string[], what: string): string | null {
+  // deno-lint-ignore no-control-regex -- control characters are what it refuses
+  if (value === null || shortText.safeParse(value).success && !/[\x00-\x1f\x7f]/.test(value)) return value;
+  notes.push(`its ${what} is dropped: it is too long, or has control characters`);
+  return null;
+}
+
+export function textFitting(value: string | null, notes: string[]): string | null {
+  if (text.safeParse(value).success) return value;
+  notes.push("its description is dropped: it is too long");
+  return null;
 }

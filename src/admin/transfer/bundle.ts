@@ -1,6 +1,7 @@
 // Room `transfer`: configurations that move from one gateway to another, by the REST API and by `sluice import`. This file has what an
 // import brings: rows as the registry would have them, with the ids of the gateway that they come from.
 import type { AssignmentRow, MemberRow, RoleRow, TeamRow, UserRow } from "../../store/people/person_rows.ts";
+import type { ImportedToken } from "../../store/tokens/api_tokens.ts";
 import type { RevokedTokenRow } from "../../store/registry/revoked_tokens.ts";
 import type {
   EntryRow,
@@ -67,11 +68,13 @@ export interface Bundle {
   readonly members: readonly Item<MemberRow>[];
   readonly roles: readonly Item<RoleRow>[];
   readonly assignments: readonly Item<AssignmentRow>[];
+  /** A `userId` that is empty: the owner is left out. */
+  readonly tokens: readonly Item<ImportedToken>[];
   readonly revocations: readonly Item<RevokedTokenRow>[];
   readonly leftOut: readonly LeftOut[];
 }
 
 export const NO_PEOPLE: Pick<
   Bundle,
-  "users" | "teams" | "members" | "roles" | "assignments" | "revocations"
-> = { users: [], teams: [], members: [], roles: [], assignments: [], revocations: [] };
+  "users" | "teams" | "members" | "roles" | "assignments" | "tokens" | "revocations"
+> = { users: [], teams: [], members: [], roles: [], assignments: [], tokens: [], revocations: [] };

@@ -16,6 +16,7 @@ import type { Credentials } from "../../upstream/credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import { isSameServer } from "../gateways/gateway_place.ts";
 import { written } from "../gateways/store_gateway.ts";
+import type { ApiTokenRow } from "../../store/tokens/token_rows.ts";
 import type { Bundle, GatewayItem, Item } from "./bundle.ts";
 import { type EntryPlan, type GatewayPlace, planEntries } from "./plan_entries.ts";
 import { type PeoplePlan, planPeople } from "./plan_people.ts";
@@ -39,14 +40,16 @@ export interface Present {
   readonly servers: readonly ServerRow[];
   readonly everybody: Everybody;
   readonly revoked: ReadonlySet<string>;
+  /** Empty, if the import brings none. */
+  readonly tokens: readonly ApiTokenRow[];
 }
 
 export const NOTHING_PRESENT: Present = {
-  ...{ gateways: [], tools: [], resources: [], prompts: [], servers: [], revoked: new Set() },
+  ...{ gateways: [], tools: [], resources: [], prompts: [], servers: [], revoked: new Set(), tokens: [] },
   everybody: { users: [], teams: [], members: [], roles: [], assignments: [] },
 };
 
-export async function readPresent(store: Registry): Promise<Present> {
+export async function readPresent(store: Registry, bundle: Bundle): Promise<Present> {
   return {
     gateways: await store.gateways.list(),
     tools: await store.tools.list(),
@@ -55,6 +58,7 @@ export async function readPresent(store: Registry): Promise<Present> {
     servers: await store.servers.list(),
     everybody: await store.people.readEverybody(),
     revoked: new Set(await store.revokedTokens.ids()),
+    tokens: bundle.tokens.length === 0 ? [] : await store.apiTokens.all(),
   };
 }
 
@@ -112,7 +116,7 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
   const lines: PlanLine[] = [];
   const conflicts: string[] = [];
   const planning: Planning = { strategy, toolNames, sees, lines, conflicts };
-  const people = planPeople(bundle, present.everybody, planning);
+  const people = planPeople(bundle, { ...present.everybody, tokens: present.tokens }, planning);
   const placed = <Row extends EntityRow>(row: Row): Row =>
     row.teamId === null ? row : { ...row, teamId: people.teamIds.get(row.teamId) ?? row.teamId };
   const { plan: gateways, places } = await planGateways(bundle, present, placed, planning, options);
@@ -153,7 +157,7 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
     gatewayIds: withPresent(gatewayIds, present.gateways),
   };
   const servers = planServers(bundle.servers, present.servers, ids, placed, planning, isOwnExport);
-  const revocations = bundle.revocations.filter((item) => {
+  const revocations = [...bundle.revocations, ...people.refusedTokens].filter((item) => {
     const isKnown = present.revoked.has(item.row.jti);
     decide(planning, {
       ...{ kind: "revocation", item, found: isKnown ? item.row : undefined, differences: [] },

@@ -5,7 +5,10 @@ import type { Everybody } from "../../store/people/everybody.ts";
 import type { AssignmentRow, MemberRow, RoleRow, TeamRow, UserRow } from "../../store/people/person_rows.ts";
 import { MAX_ASSIGNMENTS_PER_USER, MAX_ROLES } from "../../store/people/roles.ts";
 import { slugOf } from "../../store/people/teams.ts";
-import type { Bundle, ItemKind, TeamItem } from "./bundle.ts";
+import type { RevokedTokenRow } from "../../store/registry/revoked_tokens.ts";
+import type { ApiTokenChanges, ImportedToken } from "../../store/tokens/api_tokens.ts";
+import { type ApiTokenRow, NO_TEAM } from "../../store/tokens/token_rows.ts";
+import type { Bundle, Item, ItemKind, TeamItem } from "./bundle.ts";
 import { decide, differencesOf, fieldsOf, freeName, isNameOf, type Planning } from "./planning.ts";
 
 /** The new rows, the changes, and where the ids of the source lead. */
@@ -19,15 +22,29 @@ export interface PeoplePlan {
   readonly changedTeams: { readonly id: string; readonly changes: Partial<TeamRow> }[];
   readonly changedMembers: MemberRow[];
   readonly changedRoles: { readonly id: string; readonly changes: Partial<RoleRow> }[];
+  readonly tokens: ImportedToken[];
+  readonly changedTokens: { readonly id: string; readonly changes: ApiTokenChanges }[];
+  /** Tokens that are here, and that the source has revoked meanwhile. */
+  readonly revokedTokens: ImportedToken[];
+  /** Tokens that are left out, and that the source refuses. */
+  readonly refusedTokens: Item<RevokedTokenRow>[];
   /** The id here by the id of the source. */
   readonly teamIds: ReadonlyMap<string, string>;
 }
 
 const USER_FIELDS = ["fullName", "isAdmin", "isActive"] as const;
 const TEAM_FIELDS = ["description", "visibility", "maxMembers"] as const;
+const TOKEN_FIELDS = [
+  ...["description", "serverId", "permissions", "ipRestrictions", "timeRestrictions"] as const,
+  ...["usageLimits", "tags", "isActive"] as const,
+];
 const ROLE_FIELDS = ["description", "scope", "permissions"] as const;
 
-export function planPeople(bundle: Bundle, present: Everybody, planning: Planning): PeoplePlan {
+interface PresentPeople extends Everybody {
+  readonly tokens: readonly ApiTokenRow[];
+}
+
+export function planPeople(bundle: Bundle, present: PresentPeople, planning: Planning): PeoplePlan {
   return new PeoplePlanner(bundle, present, planning).plan();
 }
 
@@ -45,11 +62,15 @@ class PeoplePlanner {
     changedTeams: [] as PeoplePlan["changedTeams"],
     changedMembers: [] as MemberRow[],
     changedRoles: [] as PeoplePlan["changedRoles"],
+    tokens: [] as ImportedToken[],
+    changedTokens: [] as PeoplePlan["changedTokens"],
+    revokedTokens: [] as ImportedToken[],
+    refusedTokens: [] as PeoplePlan["refusedTokens"],
   };
 
   constructor(
     private readonly bundle: Bundle,
-    private readonly present: Everybody,
+    private readonly present: PresentPeople,
     private readonly planning: Planning,
   ) {}
 
@@ -59,6 +80,7 @@ class PeoplePlanner {
     this.#members();
     this.#roles();
     this.#assignments();
+    this.#tokens();
     return { ...this.#made, teamIds: this.#teamIds };
   }
 
@@ -263,7 +285,77 @@ class PeoplePlanner {
       assignments.push(row);
     }
   }
+
+  #tokens(): void {
+    const { tokens, changedTokens, revokedTokens } = this.#made;
+    const keyOf = ({ userId, teamId }: ApiTokenOwner, name: string) =>
+      JSON.stringify([userId, teamId ?? NO_TEAM, name]);
+    const byId = new Map<string, ApiTokenRow | ImportedToken>(
+      this.present.tokens.map((row) => [row.id, row]),
+    );
+    const byName = new Map<string, ApiTokenRow | ImportedToken>(
+      this.present.tokens.filter(({ revokedAt }) => revokedAt === null).map((
+        row,
+      ) => [keyOf(row, row.name), row]),
+    );
+    for (const item of this.bundle.tokens) {
+      const row = this.#placedToken(item);
+      if (row === null) continue;
+      const found = byId.get(row.id);
+      if (found !== undefined) {
+        const differences = found.revokedAt === null ? differencesOf(row, found, TOKEN_FIELDS) : [];
+        const judged = { kind: "token", item, found: row, differences, canRename: false } as const;
+        if (decide(this.planning, judged) === "update") {
+          changedTokens.push({ id: row.id, changes: fieldsOf(row, TOKEN_FIELDS) });
+        }
+        if (row.revokedAt !== null && found.revokedAt === null) revokedTokens.push(row);
+        continue;
+      }
+      const twin = row.revokedAt === null ? byName.get(keyOf(row, row.name)) : undefined;
+      const decision = decide(this.planning, {
+        ...{ kind: "token", item, found: twin, differences: ["id"], canRename: true },
+        // The name of a token is for people only: both tokens are taken.
+        isTwin: twin !== undefined && this.planning.strategy !== "fail",
+      });
+      if (decision === "keep") continue;
+      const name = decision === "insert"
+        ? row.name
+        : freeName(row.name, (candidate) => byName.has(keyOf(row, candidate)));
+      if (decision === "rename") this.#renamed("token", item.label, name, item.notes);
+      const taken = { ...row, name };
+      byId.set(taken.id, taken);
+      if (taken.revokedAt === null) byName.set(keyOf(taken, name), taken);
+      tokens.push(taken);
+    }
+  }
+
+  /** The token with the ids that its owner and team have here; null: it is left out. */
+  #placedToken(item: Item<ImportedToken>): ImportedToken | null {
+    const { id, isActive, revokedAt, expiresAt } = item.row;
+    const userId = this.#userIds.get(item.row.userId);
+    const teamId = item.row.teamId === null || item.row.teamId === NO_TEAM
+      ? item.row.teamId
+      : this.#teamIds.get(item.row.teamId);
+    if (userId !== undefined && teamId !== undefined) return { ...item.row, userId, teamId };
+    const what = userId === undefined ? "its user" : "its team";
+    if (!isActive || revokedAt !== null) {
+      this.#leftOut("token", item.label, `${what} is left out; it is refused here too`);
+      if (revokedAt !== null) return null; // Its revocation is imported.
+      const reason = "switched off";
+      this.#made.refusedTokens.push({
+        row: { jti: id, revokedAt: new Date().toISOString(), revokedBy: null, reason, expiresAt },
+        label: id,
+        notes: [],
+      });
+      return null;
+    }
+    const end = `\`sluice token revoke ${id}\``;
+    this.#leftOut("token", item.label, `${what} is left out; the token counts by its claims: ${end} ends it`);
+    return null;
+  }
 }
+
+type ApiTokenOwner = Pick<ApiTokenRow, "userId" | "teamId">;
 
 function nameFault(row: { readonly name: string }, found: { readonly name: string }): string[] {
   return isNameOf(row.name, found.name) ? [] : ["name"];

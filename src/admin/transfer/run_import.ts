@@ -50,13 +50,13 @@ export async function runImport(
     credentialsOf: (row) => shownCredentials(deps, row),
   };
   if (store === null || isDryRun) {
-    const present = store === null ? NOTHING_PRESENT : await readPresent(store);
+    const present = store === null ? NOTHING_PRESENT : await readPresent(store, bundle);
     const plan = await makePlan(bundle, present, planOptions);
     refuseConflicts(plan);
     return { lines: plan.lines, hasChanges: hasChanges(plan) };
   }
   return await store.transaction(async (tx) => {
-    const plan = await makePlan(bundle, await readPresent(tx), planOptions);
+    const plan = await makePlan(bundle, await readPresent(tx, bundle), planOptions);
     refuseConflicts(plan);
     if (!hasChanges(plan)) return { lines: plan.lines, hasChanges: false };
     await write(deps, tx, plan, options);
@@ -73,9 +73,12 @@ function refuseConflicts({ conflicts }: Plan): void {
 
 function hasChanges(plan: Plan): boolean {
   const { people, gateways, tools, resources, prompts, servers, revocations } = plan;
-  const { users, teams, members, roles, assignments } = people;
-  const changed = [people.changedUsers, people.changedTeams, people.changedMembers, people.changedRoles];
-  return [users, teams, members, roles, assignments, ...changed, revocations].some(isFilled) ||
+  const { users, teams, members, roles, assignments, tokens } = people;
+  const changed = [
+    ...[people.changedUsers, people.changedTeams, people.changedMembers, people.changedRoles],
+    ...[people.changedTokens, people.revokedTokens],
+  ];
+  return [users, teams, members, roles, assignments, tokens, ...changed, revocations].some(isFilled) ||
     [gateways, tools, resources, prompts, servers].some(({ inserts, updates }) =>
       isFilled(inserts) || isFilled(updates)
     );
@@ -108,6 +111,7 @@ async function write(
     members: people.members,
     roles: people.roles,
     assignments: people.assignments,
+    tokens: people.tokens,
     revocations: revocations.map(({ row }) => row),
   };
   const total = Object.values(rows).reduce((sum, { length }) => sum + length, 0);
@@ -125,13 +129,17 @@ async function write(
   await nameAgain(deps, store, plan);
 }
 
-async function writePeople({ people }: Registry, { people: plan }: Plan): Promise<void> {
+async function writePeople({ people, apiTokens }: Registry, { people: plan }: Plan): Promise<void> {
   for (const { email, changes } of plan.changedUsers) await people.users.update(email, changes);
   for (const { id, changes } of plan.changedTeams) await people.teams.update(id, changes);
   for (const { teamId, userId, role } of plan.changedMembers) {
     await people.teams.changeMember(teamId, userId, role);
   }
   for (const { id, changes } of plan.changedRoles) await people.roles.update(id, changes);
+  for (const { id, changes } of plan.changedTokens) await apiTokens.update(id, changes);
+  for (const { id, revokedBy, revocationReason: reason } of plan.revokedTokens) {
+    await apiTokens.revoke({ id, revokedBy, reason });
+  }
 }
 
 /** The names of tools and prompts follow their gateway's name and their own. */

@@ -1,5 +1,5 @@
-// Room `api_tokens`: tokens that the gateway has made for its users (`POST /tokens`). Their row decides what they may: of the claims
-// only the id counts. This file finds the caller of such a token.
+// Room `api_tokens`: tokens that the gateway has made for its users (`POST /tokens`), and those that it has imported. Their row decides
+// what they may. This file finds the caller of such a token.
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { JsonObject } from "../../mcp/json_rpc.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
@@ -15,15 +15,19 @@ export interface ApiTokenCallerDeps {
   /** @throws {SluiceError} STORE_UNAVAILABLE */
   readonly read: (id: string) => Promise<TokenReading>;
   readonly now: () => number;
-  /** Counts look-ups by outcome: "found", "refused". */
+  /** Counts look-ups by outcome: "found", "refused", and "unrecorded" for tokens that go by their claims. */
   readonly count: Count;
 }
 
 export function apiTokenCaller({ read, now, count }: ApiTokenCallerDeps): ApiTokenCaller {
-  return async (claims, token) => {
+  return async (claims, token, byClaims) => {
     const { jti } = timesAndId(claims);
     if (jti === null) throw refused("the API token has no id (`jti`)");
     const { version, token: row } = await read(jti);
+    if (row === null && byClaims !== null) {
+      count("unrecorded");
+      return { ...byClaims(), unrecorded: { id: jti, readAt: version } };
+    }
     const caller = row === null || !isThatOf(row, token)
       ? unknownCaller(claims, jti, version)
       : callerOf(claims, row, { version, now: now() });
@@ -66,7 +70,7 @@ function callerOf(
     ...anybody(claims),
     subject: email,
     email,
-    teams: teamId === null || teamId === NO_TEAM ? [] : [teamId],
+    teams: teamsOf(row, claims),
     // Without a team, the token counts for all teams that the owner is in at the time of the call.
     isLogin: teamId === null,
     serverId: serverId === null ? null : serverIdOf(serverId),
@@ -76,6 +80,15 @@ function callerOf(
     apiToken: { id, ownerId: userId, teamId, readAt: version, refusal: refusalOf(row, now) ?? fault },
     limits,
   };
+}
+
+/**
+ * An imported token without a team sees what its claims say: `teams: null` is everything for an administrator, and public entries for
+ * everybody else.
+ */
+function teamsOf({ teamId, isImported }: ShownToken, { teams }: JsonObject): readonly string[] | null {
+  if (isImported && teamId === NO_TEAM && teams === null) return null;
+  return teamId === null || teamId === NO_TEAM ? [] : [teamId];
 }
 
 /** A row that another program has written may have limits that cannot be read. */

@@ -6,6 +6,7 @@ import { type Database, sql } from "../sql/sql.ts";
 import type { UserRow } from "./person_rows.ts";
 import { MEMBERS, TEAMS, USERS } from "./person_tables.ts";
 import { writePeople } from "./write_people.ts";
+import { revokeImportedTokensOf } from "../tokens/api_tokens.ts";
 
 export type NewUser =
   & Pick<UserRow, "email" | "fullName" | "passwordHash" | "isAdmin" | "isActive" | "passwordChangeRequired">
@@ -142,6 +143,7 @@ export class Users {
   /** Deletes the user, the personal team and all memberships. @returns false if there was no such user */
   async delete(email: string): Promise<boolean> {
     return await this.database.transaction(async (tx) => {
+      await revokeImportedTokensOf(tx, { email: normalEmail(email), at: this.now() });
       await tx.run(
         sql`DELETE FROM teams WHERE is_personal = 1 AND id IN (
               SELECT team_id FROM team_members JOIN users ON users.id = team_members.user_id

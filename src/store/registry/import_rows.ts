@@ -5,6 +5,7 @@ import type { AssignmentRow, MemberRow, RoleRow, TeamRow, UserRow } from "../peo
 import { ASSIGNMENTS, MEMBERS, ROLES, TEAMS, USERS } from "../people/person_tables.ts";
 import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import type { Table } from "../sql/table.ts";
+import { type ImportedToken, insertImportedTokens } from "../tokens/api_tokens.ts";
 import type { RevokedTokenRow } from "./revoked_tokens.ts";
 import type { GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "./rows.ts";
 import { GATEWAYS, PROMPTS, RESOURCES, SERVERS, TOOLS } from "./tables.ts";
@@ -22,6 +23,7 @@ export interface ImportedRows {
   readonly members: readonly MemberRow[];
   readonly roles: readonly RoleRow[];
   readonly assignments: readonly AssignmentRow[];
+  readonly tokens: readonly ImportedToken[];
   readonly revocations: readonly RevokedTokenRow[];
 }
 
@@ -55,6 +57,8 @@ export async function insertImported(
     await insertAll(MEMBERS, rows.members);
     await insertAll(ROLES, rows.roles);
     await insertAll(ASSIGNMENTS, rows.assignments);
+    await insertImportedTokens(tx, rows.tokens);
+    onRows(rows.tokens.length);
     await insertAll(GATEWAYS.table, rows.gateways);
     await insertAll(TOOLS.table, rows.tools);
     await insertAll(RESOURCES.table, rows.resources);

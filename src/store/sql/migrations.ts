@@ -367,6 +367,10 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`DROP INDEX team_members_user_id`,
     ],
   },
+  {
+    name: "imported API tokens",
+    statements: [sql`ALTER TABLE api_tokens ADD COLUMN is_imported INTEGER NOT NULL DEFAULT 0`],
+  },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

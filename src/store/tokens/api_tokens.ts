@@ -7,7 +7,7 @@ import { API_TOKENS, type ApiTokenRow, type ShownToken } from "./token_rows.ts";
 
 export type NewApiToken = Omit<
   ApiTokenRow,
-  "createdAt" | "revokedAt" | "revokedBy" | "revocationReason" | "change"
+  "createdAt" | "revokedAt" | "revokedBy" | "revocationReason" | "isImported" | "change"
 >;
 
 export type ApiTokenChanges = Partial<
@@ -24,6 +24,12 @@ export type ApiTokenChanges = Partial<
     | "isActive"
   >
 >;
+
+/** A token that an import brings. */
+export interface ImportedToken extends Omit<ApiTokenRow, "isImported" | "change"> {
+  /** ms since the epoch; null: never. */
+  readonly lastUsed: number | null;
+}
 
 /** Which tokens a list has. */
 export interface TokenFilter {
@@ -55,6 +61,8 @@ export interface TokenReading {
 /** Time after which tokens that are refused for good, and counts of days, are deleted. */
 export const KEPT_MS = 90 * 86_400_000;
 
+const USES_PER_INSERT = 100;
+
 const SHOWN = shownOf(sql`api_tokens`);
 
 export class ApiTokens {
@@ -68,7 +76,7 @@ export class ApiTokens {
     const row = {
       ...given,
       createdAt: this.now().toISOString(),
-      ...{ revokedAt: null, revokedBy: null, revocationReason: null },
+      ...{ revokedAt: null, revokedBy: null, revocationReason: null, isImported: false },
     };
     await this.#write(row.name, async (tx, change) => {
       const [{ amount }] = await tx.query<{ amount: number }>(
@@ -83,7 +91,7 @@ export class ApiTokens {
       }
       await tx.run(
         sql`DELETE FROM api_tokens WHERE id IN (SELECT id FROM api_tokens
-            WHERE user_id = ${row.userId} AND (${this.#isOver()})
+            WHERE user_id = ${row.userId} AND is_imported = 0 AND (${this.#isOver()})
             ORDER BY created_at DESC, id LIMIT 1000000 OFFSET ${limit})`,
       );
       for (const statement of API_TOKENS.inserts([{ ...row, change }])) await tx.run(statement);
@@ -172,11 +180,22 @@ export class ApiTokens {
     return { version, changed: changed.map(({ id, change }) => ({ id, change: Number(change) })) };
   }
 
-  /** Deletes tokens that have been refused for long. They stay refused: a token needs its row. @returns how many */
+  /** All of them, for an import. */
+  async all(): Promise<ApiTokenRow[]> {
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM api_tokens ORDER BY created_at, id`,
+    );
+    return records.map((record) => API_TOKENS.decode(record));
+  }
+
+  /**
+   * Deletes tokens that have been refused for long. They stay refused: a token needs its row. An imported token is valid without one, so
+   * that its row stays until it has expired. @returns how many
+   */
   async sweep(): Promise<number> {
     const before = this.now().getTime() - KEPT_MS;
     const { changes } = await this.database.run(
-      sql`DELETE FROM api_tokens WHERE revoked_at <= ${before} OR expires_at <= ${before}`,
+      sql`DELETE FROM api_tokens WHERE (revoked_at <= ${before} AND is_imported = 0) OR expires_at <= ${before}`,
     );
     return changes;
   }
@@ -227,6 +246,37 @@ export async function revokeTokensOfTeam(
     sql`UPDATE api_tokens SET ${API_TOKENS.assignments(revoked)}
         WHERE team_id = ${teamId} AND revoked_at IS NULL`,
   );
+}
+
+/** Revokes the imported tokens of a user who is deleted, in its transaction: without their rows, their claims would count. */
+export async function revokeImportedTokensOf(
+  tx: Database,
+  { email, at }: { readonly email: string; readonly at: Date },
+): Promise<void> {
+  await tx.run(
+    sql`INSERT INTO revoked_tokens (jti, revoked_at, revoked_by, reason, expires_at)
+        SELECT api_tokens.id, CAST(${at.toISOString()} AS TEXT), NULL, 'the user was deleted', api_tokens.expires_at
+        FROM api_tokens JOIN users ON users.id = api_tokens.user_id
+        WHERE users.email = ${email} AND api_tokens.is_imported = 1
+        ON CONFLICT (jti) DO NOTHING`,
+  );
+}
+
+/** Writes the tokens of an import, in its transaction. */
+export async function insertImportedTokens(tx: Database, tokens: readonly ImportedToken[]): Promise<void> {
+  if (tokens.length === 0) return;
+  const change = await raiseTokensVersion(tx);
+  const rows = tokens.map(({ lastUsed: _, ...row }) => ({ ...row, isImported: true, change }));
+  for (const statement of API_TOKENS.inserts(rows)) await tx.run(statement);
+  const used = tokens.filter(({ lastUsed }) => lastUsed !== null);
+  for (let start = 0; start < used.length; start += USES_PER_INSERT) {
+    const tuples = used.slice(start, start + USES_PER_INSERT)
+      .map(({ id, lastUsed }) => sql`(${id}, ${lastUsed}, 0, 0, 0, 0, 0)`);
+    await tx.run(
+      sql`INSERT INTO api_token_totals (token_id, last_used, hour, hour_requests, day, day_requests, requests)
+          VALUES ${sql.join(tuples)} ON CONFLICT (token_id) DO NOTHING`,
+    );
+  }
 }
 
 /** @param tokens the tokens to show, under the name `api_tokens` */

@@ -32,6 +32,8 @@ export interface ApiTokenRow {
   /** An email address; null: the command line, or the token is not revoked. */
   readonly revokedBy: string | null;
   readonly revocationReason: string | null;
+  /** Another program has made the token, whose claims would count alone without the row. */
+  readonly isImported: boolean;
   /** The version of API tokens that the last write of the row has made. */
   readonly change: number;
 }
@@ -78,5 +80,6 @@ export const API_TOKENS = new Table<ApiTokenRow>("api_tokens", {
   revokedAt: "integer",
   revokedBy: "text",
   revocationReason: "text",
+  isImported: "boolean",
   change: "integer",
 });
