@@ -139,6 +139,19 @@ Deno.test("An export shows no secret that its reader could not read, an import k
     assertEquals([damaged.status, damaged.body.errors], [200, []]);
   });
 
+  await t.step("an import that is refused for its servers has taken no upstream either", async () => {
+    const entities = {
+      gateways: [{ name: "late", url: `${plain.url}?late` }],
+      servers: [{ name: "Travel", description: "Another one", tool_ids: [] }],
+    };
+    const file = { version: "1", exported_at: "now", entities };
+    const { status, body } = await importAs(undefined, file, { conflict_strategy: "fail" });
+    assertEquals(status, 409, JSON.stringify(body));
+    assertStringIncludes(body.detail, "Nothing was imported");
+    const names = (await sluice.api("GET", "/gateways")).body.map(({ name }: { name: string }) => name);
+    assertEquals(names.includes("late"), false);
+  });
+
   await t.step("an import leaves alone what its caller does not see", async () => {
     await grant("builder", ["gateways.create", "gateways.update", "gateways.approve"]);
     const taken = { id: secret.id, name: "secret", url: plain.url, visibility: "public" };

@@ -74,26 +74,28 @@ export async function importConfiguration(call: Call): Promise<AdminResponse> {
     selected: request.selected_entities ?? null,
     ...{ toolIds, gateways },
   });
-  const run = async (bundle: Bundle) => {
+  const run = async (bundle: Bundle, isDryRun = request.dry_run) => {
     const outcome = await runImport(deps, deps.store, bundle, {
       strategy: request.conflict_strategy,
-      isDryRun: request.dry_run,
+      isDryRun,
       isOwnExport: isOwn,
       sees: (row) => canSee(principal, row),
     });
-    if (outcome.hasChanges && !request.dry_run) await deps.catalogChanged();
+    if (outcome.hasChanges && !isDryRun) await deps.catalogChanged();
     return outcome.lines;
   };
-  const whole = await bundleOfFile(deps, principal, file, options(new Map()));
+  const toolIds = async () => new Map((await deps.store.tools.list()).map(({ id, name }) => [name, id]));
+  const whole = await bundleOfFile(deps, principal, file, options(await toolIds()));
   const lines: PlanLine[] = [];
   const warnings: string[] = [];
   if (!isContextForges(file.entities.servers) || request.dry_run) lines.push(...await run(whole));
   else {
+    // What stands in the way of the servers is found before anything is written.
+    if (request.conflict_strategy === "fail") await run(whole, true);
     // ContextForge names the tools of its servers, and leaves it to the upstreams to list them.
     lines.push(...await run({ ...whole, servers: [] }));
     warnings.push(...await listUnlisted(call, whole));
-    const names = new Map((await deps.store.tools.list()).map(({ id, name }) => [name, id]));
-    const { servers } = await bundleOfFile(deps, principal, file, options(names));
+    const { servers } = await bundleOfFile(deps, principal, file, options(await toolIds()));
     lines.push(
       ...await run({ ...whole, gateways: [], tools: [], resources: [], prompts: [], leftOut: [], servers }),
     );
