@@ -97,7 +97,8 @@ Deno.test("File, TLS and webhook have every record of two workers, though the we
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
       const body = await request.text();
-      if (isDown) return new Response(null, { status: 503 });
+      if (new URL(request.url).pathname !== "/hook") wrong++;
+      if (isDown) return Response.redirect(new URL("/elsewhere", request.url), 307);
       const [id, time] = ["webhook-id", "webhook-timestamp"].map((name) => request.headers.get(name));
       const signed = createHmac("sha256", SECRET).update(`${id}.${time}.${body}`).digest("base64");
       if (request.headers.get("webhook-signature") !== `v1,${signed}`) wrong++;

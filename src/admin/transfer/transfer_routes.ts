@@ -150,10 +150,10 @@ function isContextForges(servers: readonly Readonly<Record<string, unknown>>[] |
 }
 
 /** Lists the upstreams of the file that have never been listed. @returns the reasons of those that do not answer */
-async function listUnlisted({ deps }: Call, { gateways }: Bundle): Promise<string[]> {
+async function listUnlisted({ deps, principal }: Call, { gateways }: Bundle): Promise<string[]> {
   const slugs = new Set(gateways.map(({ row }) => row.slug));
-  const isPending = ({ slug, enabled, registration }: GatewayRow) =>
-    slugs.has(slug) && enabled && registration !== null;
+  const isPending = (row: GatewayRow) =>
+    slugs.has(row.slug) && row.enabled && row.registration !== null && canSee(principal, row);
   const failed: string[] = [];
   for (const { id, name } of (await deps.store.gateways.list()).filter(isPending)) {
     try {
