@@ -128,6 +128,11 @@ Deno.test({
       assert(!JSON.stringify(gone).includes("pass/word") && !JSON.stringify(gone).includes("hush"));
       assertEquals(await ids({ DATABASE_URL: postgres.url("missing") }), ["postgres.unreachable"]);
 
+      // A user who may ask nothing: there is nothing to say then.
+      await redis.use((client) =>
+        client.call("ACL", ..."SETUSER shy on >hush ~* &* +@all -info -config -time -scan".split(" "))
+      );
+      assertEquals(await ids({ REDIS_URL: redis.url().replace("//", "//shy:hush@") }), []);
       await redis.use(async (client) => {
         await client.config("SET", "maxmemory", "100mb");
         await client.config("SET", "maxmemory-policy", "allkeys-lru");

@@ -25,7 +25,7 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
     ...checkMemory(answer, location),
     ...checkClients(workers, answer, location),
     ...checkTls(facts),
-    ...checkClock(`Redis at ${location}`, "redis", answer.clockAheadMs),
+    ...(answer.clockAheadMs === null ? [] : checkClock(`Redis at ${location}`, "redis", answer.clockAheadMs)),
   ];
 }
 

@@ -1,6 +1,7 @@
 // Reads the state of Redis.
 import type { Redis } from "ioredis";
 import { resolveHost } from "../../../base/egress/egress_guard.ts";
+import { reasonOf } from "../../../base/errors.ts";
 import { type CacheSettings, redisSettings, remedyFor } from "../../../cache/open_cache.ts";
 import { RedisConnection } from "../../../cache/redis_connection.ts";
 import { type Reach, reachOf } from "../address_reach.ts";
@@ -22,7 +23,8 @@ export interface RedisAnswer {
   readonly maxClients: number | null;
   /** Connections of all programs, without this command's. */
   readonly clients: number | null;
-  readonly clockAheadMs: number;
+  /** How far the server's clock is ahead of this machine's; null: the server does not tell the user. */
+  readonly clockAheadMs: number | null;
   /** Replicas that are registered; null: not counted. */
   readonly replicas: number | null;
 }
@@ -48,17 +50,24 @@ export async function readRedis(settings: CacheSettings): Promise<RedisFacts> {
   try {
     await connection.tried;
     if (!connection.isUp) return { ...facts, answer: { reason, remedy: remedyFor(reason) } };
-    return { ...facts, answer: await connection.run((client) => ask(client, settings.cachePrefix)) };
+    const state = await connection.run(ask);
+    // A large Redis may need longer for it than a command may take.
+    const replicas = await connection.run((client) => countReplicas(client, settings.cachePrefix)).catch(() =>
+      null
+    );
+    return { ...facts, answer: { ...state, replicas } };
+  } catch (error) {
+    return { ...facts, answer: { reason: reasonOf((error as Error).cause ?? error), remedy: undefined } };
   } finally {
     await connection.close();
   }
 }
 
-async function ask(redis: Redis, prefix: string): Promise<RedisAnswer> {
+/** A user may lack the right for TIME, INFO and CONFIG. */
+async function ask(redis: Redis): Promise<Omit<RedisAnswer, "replicas">> {
   const askedAt = Date.now();
-  const [seconds, micros] = (await redis.time()).map(Number);
-  const clockAheadMs = seconds * 1000 + micros / 1000 - (askedAt + Date.now()) / 2;
-  // A user may lack the right for INFO and CONFIG.
+  const time = await redis.time().catch(() => null);
+  const halfway = (askedAt + Date.now()) / 2;
   const info = await redis.info().catch(() => "");
   const told = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, "m").exec(info)?.[1] ?? null;
   const number = (text: string | null) => text === null || text === "" ? null : Number(text);
@@ -69,8 +78,7 @@ async function ask(redis: Redis, prefix: string): Promise<RedisAnswer> {
     policy: told("maxmemory_policy"),
     maxClients: number(told("maxclients") ?? configured[1] ?? null),
     clients: clients === null ? null : clients - 1,
-    clockAheadMs,
-    replicas: await countReplicas(redis, prefix).catch(() => null),
+    clockAheadMs: time === null ? null : Number(time[0]) * 1000 + Number(time[1]) / 1000 - halfway,
   };
 }
 

@@ -148,7 +148,10 @@ Deno.test("checkPostgres() adds up the connections of all workers and replicas",
 });
 
 Deno.test("checkRedis() finds nothing in a server that suffices, nor where it does not tell", () => {
-  const untold = { maxMemoryBytes: null, policy: null, maxClients: null, clients: null, replicas: null };
+  const untold = {
+    ...{ maxMemoryBytes: null, policy: null, maxClients: null, clients: null },
+    ...{ clockAheadMs: null, replicas: null },
+  };
   const evicts = { policy: "allkeys-lru" }; // without a limit
   for (const given of [{}, untold, evicts, { maxMemoryBytes: 1e9 }]) {
     assertEquals(checkRedis(config(), { ...REDIS, answer: { ...REDIS_ANSWER, ...given } }), []);
