@@ -59,11 +59,15 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
-  ui: [["assets"], ["call"], ["parts", "sso"], ["entries"], ["people"], ["system"], ["servers"], [
-    "upstreams",
-  ], [
-    "start",
-  ], ["."]],
+  ui: [
+    ["assets"],
+    ["call"],
+    ["parts", "sso"],
+    ["entries", "people", "system"],
+    ["servers", "upstreams"],
+    ["start"],
+    ["."],
+  ],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
   cli: [["commands"], ["command_line", "isolation"], [

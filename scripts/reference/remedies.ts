@@ -61,8 +61,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   SESSION_NOT_FOUND: "Send `initialize` again without the session id. Clients do that by themselves.",
   UNSUPPORTED_PROTOCOL_VERSION: "Use one of the versions in the text, or change `MCP_REVISIONS`.",
   SESSION_REQUIRED:
-    "Nothing, if the client knows sessions too: it goes on with `initialize`. For a client of 2026-07-28 alone set `MCP_REVISIONS=all`, " +
-    "or `revisions` of the virtual server.",
+    "A client that knows sessions goes on with `initialize` by itself. For clients of 2026-07-28 alone, set `MCP_REVISIONS=all` or " +
+    "`revisions` of the virtual server.",
   HEADER_MISMATCH: "Send a header that agrees with the body, or leave it out.",
   MISSING_CLIENT_CAPABILITY: "Declare the capability in the client, if it has it.",
   REQUEST_CANCELLED: "Nothing: the client has cancelled the request or closed its connection.",
