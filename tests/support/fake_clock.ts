@@ -24,6 +24,11 @@ export class FakeClock implements Clock {
     await settled();
   }
 
+  /** Sets the time, as somebody who corrects a wrong clock does. No timer is due by that. */
+  set(now: number): void {
+    this.#timers.setSystemTime(now);
+  }
+
   get timers(): number {
     return this.#timers.countTimers();
   }

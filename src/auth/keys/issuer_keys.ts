@@ -46,9 +46,10 @@ export class IssuerKeys {
   /** @throws {SluiceError} TOKEN_KEYS_UNAVAILABLE if there are no keys, or only keys that are older than the grace */
   readonly keysFor: KeysFor = async (header) => {
     const { clock, ttlMs, graceMs } = this.#deps;
-    const isOlderThan = (ms: number) => this.#kept === null || clock.now() - this.#kept.readAt >= ms;
-    if (isOlderThan(ttlMs)) await this.refresh();
-    if (isOlderThan(ttlMs + graceMs)) throw new SluiceError("TOKEN_KEYS_UNAVAILABLE");
+    const ageMs = () => this.#kept === null ? Infinity : clock.now() - this.#kept.readAt;
+    // A clock that was set back says nothing of the age.
+    if (ageMs() >= ttlMs || ageMs() < 0) await this.refresh();
+    if (ageMs() >= ttlMs + graceMs) throw new SluiceError("TOKEN_KEYS_UNAVAILABLE");
     const before = this.#kept!;
     const keys = await before.find(header);
     if (keys.length > 0) return keys;
@@ -60,7 +61,8 @@ export class IssuerKeys {
   refresh(): Promise<void> {
     if (this.#reading !== null) return this.#reading;
     const now = this.#deps.clock.now();
-    if (now - this.#lastRead < MIN_INTERVAL_MS) return Promise.resolve();
+    const sinceMs = now - this.#lastRead;
+    if (sinceMs >= 0 && sinceMs < MIN_INTERVAL_MS) return Promise.resolve();
     this.#lastRead = now;
     return this.#reading = this.#read().finally(() => this.#reading = null);
   }

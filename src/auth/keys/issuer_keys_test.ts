@@ -72,6 +72,17 @@ Deno.test("IssuerKeys finds a new key at once, and reads at most every 10 s for 
   assertEquals(provider.reads, 3);
 });
 
+Deno.test("IssuerKeys reads again after the clock was set back, so that a key that is taken back ends", async () => {
+  const { clock, provider, found, publish } = setUp();
+  await publish("a");
+  await found("a");
+  await publish("b");
+  clock.set(clock.now() - 86_400_000);
+  assertEquals([await found("a"), await found("b"), provider.reads], [0, 1, 2]);
+  for (let i = 0; i < 100; i++) await found(`random ${i}`);
+  assertEquals(provider.reads, 2);
+});
+
 Deno.test("IssuerKeys uses former keys while the provider is down, until the grace is over", async () => {
   const { clock, provider, outcomes, warnings, found, publish } = setUp();
   await publish("a");
