@@ -69,6 +69,8 @@ gatewayTest("An upstream that stops is shown so everywhere, and found again as i
   }, { what: "every worker to say who is missing" });
   assertEquals((await listed(sluice)).tools, tools);
   await unreachableEverywhere(sluice, 1);
+  const up = () => metric(sluice, 'sluice_upstream_up{upstream="one"}');
+  assertEquals(await up(), 0);
 
   await using other = ChaosUpstream.start({ port });
   await waitFor(async () => (await gateway(sluice, "one")).reachable, { what: "reachable" });
@@ -79,6 +81,7 @@ gatewayTest("An upstream that stops is shown so everywhere, and found again as i
   assert(!now.includes("one-increment"), now.join());
   assertEquals((await gateway(sluice, "one")).lastError, null);
   await unreachableEverywhere(sluice, 0);
+  assertEquals(await up(), sluice.processes.length);
   assertEquals(await metric(sluice, "sluice_upstream_refreshes_total", '"changed"'), 1);
   assertEquals(other.liveSessions, 0);
 });
