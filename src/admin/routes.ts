@@ -83,7 +83,7 @@ export const ROUTES: readonly Route[] = [
 
   kept("/tools", "tools.read", on(tools, "listTools")),
   route("POST", "/tools", "tools.create", on(tools, "createTool")),
-  // Its metrics change without the registry.
+  // The metrics of a tool change without the registry, so the answer is not kept.
   route("GET", "/tools/{id}", "tools.read", on(tools, "getTool")),
   route("PUT", "/tools/{id}", "tools.update", on(tools, "updateTool")),
   route("DELETE", "/tools/{id}", "tools.delete", on(tools, "deleteTool")),

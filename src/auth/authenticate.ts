@@ -26,7 +26,7 @@ interface Known {
   readonly verified: Principal;
   /** The look-up of an API token, whether or not it found a row; null: the token is none. */
   readonly lookUp: Pick<ApiToken, "id" | "readAt"> | null;
-  /** Those by which the token was last looked at. */
+  /** The changes of tokens at the last look at this token. */
   tokenChanges: TokenChanges;
   people: People;
   /** The same object as long as the caller's record stays as it is. An error: the records refuse the caller. */

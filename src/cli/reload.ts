@@ -32,7 +32,7 @@ export class Reload {
   #sources: Pick<Loaded, "sources" | "databaseDotEnv">;
   #tokenKeys: OwnKeys;
   readonly #deps: ReloadDeps;
-  /** One at a time. */
+  /** The reload that is under way. A further one waits for its end. */
   #running: Promise<void> = Promise.resolve();
 
   constructor({ config, sources, databaseDotEnv, tokenKeys }: Started, deps: ReloadDeps) {

@@ -40,7 +40,7 @@ export interface ProviderEndpoints {
 }
 
 export interface SsoProviders {
-  /** None without SSO_ENABLED. */
+  /** Empty without SSO_ENABLED. */
   readonly providers: readonly SsoProvider[];
   /** Sentences for the operator; the gateway does not start. */
   readonly mistakes: readonly string[];

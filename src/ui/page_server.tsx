@@ -74,7 +74,7 @@ function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Vi
     checkToken: async (token) => {
       try {
         const found = await deps.authenticate(`Bearer ${token}`);
-        if (found.kind === "anonymous") return { reason: "it is none of this gateway" };
+        if (found.kind === "anonymous") return { reason: "it is not a token of this gateway" };
         const seconds = found.expiresAt === null ? LONGEST_SESSION_S : (found.expiresAt - Date.now()) / 1000;
         return { maxAgeSeconds: Math.floor(Math.min(seconds, LONGEST_SESSION_S)) };
       } catch (error) {

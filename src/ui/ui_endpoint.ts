@@ -102,7 +102,8 @@ function isForPeople({ headers }: Request): boolean {
 }
 
 /**
- * A form is taken from our own pages only, whatever ALLOWED_ORIGINS says: the browser sends the session with the form of any page.
+ * A form counts only if a page of the gateway has sent it, because the browser sends the session with the form of any page.
+ * ALLOWED_ORIGINS has no effect here.
  * @throws {SluiceError} FORBIDDEN
  */
 function requireSameOrigin({ headers }: Request, { host, isSecure }: Place): void {

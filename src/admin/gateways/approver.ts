@@ -1,4 +1,4 @@
-// Who may let an upstream change what it offers: whoever approves its changes, not whoever may change its registration.
+// The right to let an upstream change what it offers. It comes from gateways.approve; the right to change the registration is not enough.
 import type { Principal } from "../../auth/principal.ts";
 import { requireChange, requirePermission, requirePlace } from "../../auth/rbac.ts";
 import { TOOL_APPROVALS, type ToolApproval } from "../../store/approvals/approval_record.ts";

@@ -174,7 +174,7 @@ function hourOf(now: number): number {
 export class TokenCounters {
   readonly #deps: TokenCountersDeps;
   readonly #known: BoundedMap<string, TokenCounter>;
-  /** Those with something to tell. */
+  /** Counters with uses that the database does not have yet. */
   readonly #dirty = new Map<string, TokenCounter>();
   readonly #stop: () => void;
   #telling: Promise<void> = Promise.resolve();

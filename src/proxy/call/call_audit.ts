@@ -1,4 +1,4 @@
-// What the audit trail says of calls by MCP: calls of tools as AUDIT_TOOL_CALLS wants it, and whatever a caller has no permission for.
+// Records MCP calls in the audit trail: calls of tools as AUDIT_TOOL_CALLS says, and every call that its caller has no permission for.
 import { actorOf } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { resolveTool } from "../../catalog/snapshot/resolver.ts";
@@ -17,7 +17,7 @@ import type { CallContext } from "./call_context.ts";
 /** AUDIT_TOOL_CALLS */
 export type AuditedCalls = "off" | "failures" | "all";
 
-/** In place of an error code: the tool has answered that it failed. */
+/** The code of a call whose tool has answered that it failed. */
 const TOOL_FAILED = "isError";
 
 export class CallAudit {

@@ -52,7 +52,7 @@ export interface TokenDay {
   /** Days since the epoch. */
   readonly day: number;
   readonly endpoint: string;
-  /** Those that the token's limits refused are among them. */
+  /** All requests, also those that the token's limits refused. */
   readonly requests: number;
   readonly refused: number;
   /** Answers with an HTTP status of 400 or more that the token's limits did not cause. */

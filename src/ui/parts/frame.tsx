@@ -9,7 +9,7 @@ interface NavItem {
   /** Relative to `/admin/`. */
   readonly path: string;
   readonly label: string;
-  /** Shown to whoever has it for something; null: to everybody. */
+  /** The item is shown to callers with this permission for at least one thing; null: to everybody. */
   readonly permission: Permission | null;
 }
 

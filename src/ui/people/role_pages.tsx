@@ -131,7 +131,7 @@ async function roleView(
               path={`roles/${encodeURIComponent(role.id)}/delete`}
               label="Delete"
               class="danger"
-              confirm={`Delete the role ${role.name}? Whoever has it loses it.`}
+              confirm={`Delete the role ${role.name}? Users who have the role lose it.`}
             />
           )}
         </PageHead>

@@ -170,7 +170,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
                 {...{ name: "email", label: "Email address", form }}
                 type="email"
                 required
-                hint="Whoever has a user record can be added at once. An invitation is a link for others, too."
+                hint="A person with a user record can be added at once. An invitation is a link, also for people without a record."
               />
               <SelectField {...{ name: "role", label: "Role in the team", form, options: ROLES }} />
               <div class="buttons">
