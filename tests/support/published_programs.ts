@@ -15,6 +15,9 @@ export interface PublishedCommand {
 /** The Python SDK's line that a server or client is made for. Both cannot be installed in one place. */
 export type PythonSdk = 1 | 2;
 
+/** Packages that are installed together. */
+type PythonPackages = PythonSdk | "contextforge";
+
 /** Modules of Go that are built: the name of the executable, and the package. */
 const GO_PROGRAMS = {
   call: "./call",
@@ -50,6 +53,11 @@ export function pythonScript(sdk: PythonSdk, name: string, ...args: readonly str
   return { ...pythonWith(packagesOf(sdk)), args: [`${FOLDER}${name}`, ...args] };
 }
 
+/** The Python that runs the real ContextForge. @throws {Error} when it is not installed */
+export function contextForgePython(): { readonly command: string; readonly env: Record<string, string> } {
+  return pythonWith(packagesOf("contextforge"));
+}
+
 /** A program that was built from a Go module. */
 export function publishedGo(name: keyof typeof GO_PROGRAMS, ...args: readonly string[]): PublishedCommand {
   return { command: `${FOLDER}bin/${name}`, args, env: {} };
@@ -81,8 +89,8 @@ export const PUBLISHED: readonly {
   {
     program: "python3",
     install: async (python) => {
-      for (const sdk of [1, 2] as const) {
-        await installPythonPackages(python, `${FOLDER}requirements_${sdk}.txt`, packagesOf(sdk));
+      for (const name of [1, 2, "contextforge"] as const) {
+        await installPythonPackages(python, `${FOLDER}requirements_${name}.txt`, packagesOf(name));
       }
     },
     what: "the published packages from PyPI",
@@ -127,6 +135,6 @@ async function build(program: string, args: readonly string[], cwd: string): Pro
   if (!success) throw new Error(`${program} ${args.join(" ")} failed:\n${output}`);
 }
 
-function packagesOf(sdk: PythonSdk): string {
-  return `${FOLDER}python_packages_${sdk}`;
+function packagesOf(name: PythonPackages): string {
+  return `${FOLDER}python_packages_${name}`;
 }
