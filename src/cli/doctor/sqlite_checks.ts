@@ -18,8 +18,9 @@ export function checkSqlite(facts: SqliteFacts): Finding[] {
   return [...checkAccess(facts), ...checkFileSystem(facts), ...checkModes(facts)];
 }
 
-function checkAccess({ path, folderFault, fileFault, secretsFault }: SqliteFacts): Finding[] {
+function checkAccess({ path, uid, folderFault, fileFault, secretsFault }: SqliteFacts): Finding[] {
   const folder = dirname(path);
+  const user = uid ?? "sluice";
   const findings: Finding[] = [];
   if (folderFault !== null) {
     findings.push({
@@ -27,8 +28,8 @@ function checkAccess({ path, folderFault, fileFault, secretsFault }: SqliteFacts
       severity: "error",
       found: `No file can be made in ${folder}, the folder of the database: ${folderFault}.`,
       why: "SQLite writes its log beside the database: without it the gateway does not start.",
-      fix: `mkdir -p ${folder} && chown "$(id -u)" ${folder}`,
-      remark: "as root, with the gateway's user in place of $(id -u)",
+      fix: `mkdir -p ${folder} && chown ${user} ${folder}`,
+      remark: "as root",
       page: "deploy#first-start",
     });
   }
@@ -38,8 +39,8 @@ function checkAccess({ path, folderFault, fileFault, secretsFault }: SqliteFacts
       severity: "error",
       found: `The database ${path} cannot be used: ${fileFault}.`,
       why: "The gateway does not start.",
-      fix: `chown "$(id -u)" ${path}*`,
-      remark: "as root, with the gateway's user in place of $(id -u); or another file in DATABASE_URL",
+      fix: `chown ${user} ${path}*`,
+      remark: "as root; or another file in DATABASE_URL",
       page: "backup#restore",
     });
   }

@@ -7,6 +7,7 @@ const EXT4 = 0xef53;
 
 const WELL: SqliteFacts = {
   path: "/data/mcp.db",
+  uid: 1000,
   folderFault: null,
   fileFault: null,
   fileSystem: { type: EXT4, freeBytes: 5 * GIB },
@@ -24,9 +25,9 @@ Deno.test("checkSqlite() finds each fault of the folder, the disk and the files"
   const cases: [facts: Partial<SqliteFacts>, finding: string][] = [
     [
       { folderFault: "there is no such file" },
-      'error sqlite.folder mkdir -p /data && chown "$(id -u)" /data',
+      "error sqlite.folder mkdir -p /data && chown 1000 /data",
     ],
-    [{ fileFault: "permission denied" }, 'error sqlite.file chown "$(id -u)" /data/mcp.db*'],
+    [{ fileFault: "permission denied" }, "error sqlite.file chown 1000 /data/mcp.db*"],
     [{ secretsFault: "it has no JWT_SECRET_KEY" }, "error sqlite.secrets sluice restore FILE --force"],
     [{ fileSystem: { type: EXT4, freeBytes: GIB / 2 } }, "warning sqlite.space df -h /data"],
     [{ fileSystem: { type: EXT4, freeBytes: GIB / 32 } }, "error sqlite.space df -h /data"],

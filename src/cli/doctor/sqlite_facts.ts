@@ -10,6 +10,8 @@ import { type FileSystem, fileSystemOf } from "../../supervisor/kernel/libc.ts";
 export interface SqliteFacts {
   /** The absolute path. */
   readonly path: string;
+  /** The id of the user that runs the command, who should be the gateway's; null: the system has no ids. */
+  readonly uid: number | null;
   /** Why files cannot be made in the folder; null: they can. */
   readonly folderFault: string | null;
   /** Why the database cannot be used; null: it can, or there is none yet. */
@@ -32,6 +34,7 @@ export async function readSqlite(path: string, databaseUrl: string): Promise<Sql
   const secretsMode = files.find((file) => file.path === secrets)?.mode ?? null;
   return {
     path,
+    uid: Deno.uid(),
     folderFault,
     fileFault: existsSync(path) ? faultOf(() => tryFile(path)) : null,
     fileSystem: fileSystemOf(folder),
