@@ -162,3 +162,19 @@ Deno.test("An export shows no secret that its reader could not read, an import k
     assertEquals([visibility, ownerEmail], ["private", "zoe@x.org"]);
   });
 });
+
+Deno.test("Where everything of an upstream waits for an approval, an import of its entries needs the permission to approve", async () => {
+  await using sluice = await Sluice.start({ env: { WORKERS: "1", TOOL_APPROVAL: "all" } });
+  const permissions = ["admin.import", "gateways.create", "gateways.update", "tools.update"];
+  const changer = await sluice.token({ admin: true, claims: { scopes: { permissions } } });
+  const definition = { name: "add", description: "EVIL", inputSchema: { type: "object" } };
+  const entities = {
+    gateways: [{ id: "g1", name: "dead", url: "http://127.0.0.1:1/" }],
+    tools: [{ id: "t1", name: "add", gateway_id: "g1", definition }],
+  };
+  const file = { version: "1", exported_at: "now", entities };
+  const { status, body } = await sluice.api("POST", "/import", { import_data: file }, changer);
+  assertEquals([status, body.code], [403, "FORBIDDEN"]);
+  assertStringIncludes(body.detail, "gateways.approve");
+  assertEquals((await sluice.api("GET", "/tools")).body, []);
+});

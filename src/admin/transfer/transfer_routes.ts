@@ -67,7 +67,7 @@ export async function importConfiguration(call: Call): Promise<AdminResponse> {
   const request = validated(importRequest, await call.body(), ["body"]);
   const file = request.import_data;
   const isOwn = file.source_gateway === SOURCE;
-  requireWrites(principal, file.entities, isOwn);
+  requireWrites(principal, file.entities, isOwn || deps.store.approvalOf({ toolApproval: null }) === "all");
   const gateways = (await deps.store.gateways.list()).filter((row) => canSee(principal, row));
   const options = (toolIds: ReadonlyMap<string, string>): FileOptions => ({
     secret: request.rekey_secret ?? null,
@@ -112,6 +112,8 @@ export async function getImportStatus({ deps, params: { id } }: Call): Promise<A
   return ok(JSON.parse(record));
 }
 
+const ENTRIES = ["gateways", "tools", "resources", "prompts"] as const satisfies readonly ExportedKind[];
+
 /** What an import writes of each kind. */
 const WRITES: Readonly<Record<ExportedKind, readonly Permission[]>> = {
   gateways: ["gateways.create", "gateways.update"],
@@ -123,16 +125,17 @@ const WRITES: Readonly<Record<ExportedKind, readonly Permission[]>> = {
 
 /**
  * An import does nothing that its caller may not do to every single entity. One that says which changes of upstreams wait for an
- * approval needs the permission to approve them.
+ * approval, or brings entries where everything waits for one, needs the permission to approve.
+ * @param isDecision a file with upstreams or their entries is one
  * @throws {SluiceError} FORBIDDEN
  */
 function requireWrites(
   principal: Principal,
   entities: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>,
-  isOwn: boolean,
+  isDecision: boolean,
 ): void {
   const has = (kind: ExportedKind) => (entities[kind]?.length ?? 0) > 0;
-  const decides = isOwn && has("gateways") ||
+  const decides = isDecision && ENTRIES.some(has) ||
     entities.gateways?.some(({ tool_approval: mode }) => mode !== undefined && mode !== null) === true;
   const needed = EXPORTED_KINDS.filter(has).flatMap((kind) => WRITES[kind]);
   for (const permission of decides ? [...needed, "gateways.approve"] as const : needed) {
