@@ -3,6 +3,7 @@ import { decodeJwt, errors as joseErrors } from "jose";
 import { type OwnKeys, verifyingKeys } from "../auth/keys/own_keys.ts";
 import { verifyToken } from "../auth/keys/verify.ts";
 import { isTokenId, TOKEN_ID_RULE } from "../auth/token_id.ts";
+import { sleep, systemClock } from "../base/clock.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import { type Loaded, loadProcessConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
@@ -41,6 +42,8 @@ async function revokeTokensOf(email: string, { config }: Loaded): Promise<void> 
         "by one, by their jti",
     );
   }
+  // A login right after the command gets a token that works.
+  await sleep(systemClock, Math.max(0, tokensValidFrom - Date.now()));
   console.log(`revoked all tokens of ${email} from before ${new Date(tokensValidFrom).toISOString()}`);
 }
 
