@@ -57,6 +57,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["contextforge"],
     ["."],
   ],
+  http: [["representation"], ["."]],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   ui: [

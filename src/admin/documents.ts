@@ -1,12 +1,11 @@
 // Answers /openapi.json, /docs and /. Each is made once in a worker; answers differ only in the prefix of addresses.
+import { takesGzip, takesHtml } from "../http/representation/accepted.ts";
 import {
   bytesRepresentation,
   conditionalResponse,
-  takesGzip,
-  takesHtml,
   textRepresentation,
-} from "../http/conditional.ts";
-import type { Representation } from "../http/response_cache.ts";
+} from "../http/representation/conditional.ts";
+import type { Representation } from "../http/representation/response_cache.ts";
 import { apiDocument } from "./api_document.ts";
 import { withServer } from "./openapi/document.ts";
 import { docsPage } from "./pages/docs_page.ts";

@@ -2,7 +2,7 @@
 import type { CallerTurns } from "../base/sharing/caller_turns.ts";
 import type { ReadBody } from "../http/body.ts";
 import type { Endpoint, Exchange, ServedInfo } from "../http/handler.ts";
-import type { ResponseCache } from "../http/response_cache.ts";
+import type { ResponseCache } from "../http/representation/response_cache.ts";
 import { parseJson } from "../mcp/json_rpc.ts";
 import { correlationIdOf } from "../telemetry/call_note.ts";
 import type { AdminApi } from "./router.ts";

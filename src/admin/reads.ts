@@ -1,8 +1,8 @@
 // Answers reads of the REST API: with an entity tag, and from the worker's cache if nothing has changed.
 import type { Principal } from "../auth/principal.ts";
 import { visibilityKey } from "../auth/rbac.ts";
-import { conditionalResponse, jsonRepresentation } from "../http/conditional.ts";
-import type { ResponseCache } from "../http/response_cache.ts";
+import { conditionalResponse, jsonRepresentation } from "../http/representation/conditional.ts";
+import type { ResponseCache } from "../http/representation/response_cache.ts";
 import type { Admitted } from "./router.ts";
 
 /** Clients must revalidate a stored answer, and shared caches must not store it (RFC 9111, section 5.2.2). */

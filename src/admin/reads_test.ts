@@ -9,7 +9,7 @@ import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { RowChanges } from "../store/registry/entities.ts";
 import type { PromptRow } from "../store/registry/rows.ts";
-import { ResponseCache } from "../http/response_cache.ts";
+import { ResponseCache } from "../http/representation/response_cache.ts";
 import { AdminEndpoint } from "./endpoint.ts";
 
 const KEPT = [

@@ -3,7 +3,7 @@ import type { Principal } from "../auth/principal.ts";
 import { holds } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { operatorText } from "../base/seen_answer.ts";
-import { takesGzip } from "../http/conditional.ts";
+import { takesGzip } from "../http/representation/accepted.ts";
 import type { ReportedError } from "../http/error_response.ts";
 import type { Exchange } from "../http/handler.ts";
 import { addressOf } from "../http/rate_tiers.ts";

@@ -1,7 +1,7 @@
 // Room `ui`: the pages for people under /admin, rendered on the server. This file decides which requests are for a page, who sends
 // them, and what becomes of failures; `page_server.tsx` renders.
 import { SluiceError } from "../base/errors.ts";
-import { takesHtml } from "../http/conditional.ts";
+import { takesHtml } from "../http/representation/accepted.ts";
 import type { Endpoint, Exchange, FailedAnswer } from "../http/handler.ts";
 import { addressOf } from "../http/rate_tiers.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";

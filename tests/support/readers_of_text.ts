@@ -35,7 +35,7 @@ import { EventLog } from "../../src/downstream/exchange/event_log.ts";
 import { serverAt } from "../../src/downstream/exchange/visible_scope.ts";
 import { SessionIds } from "../../src/downstream/session/session_id.ts";
 import { readText } from "../../src/http/body.ts";
-import { conditionalResponse } from "../../src/http/conditional.ts";
+import { conditionalResponse } from "../../src/http/representation/conditional.ts";
 import { pathOf } from "../../src/http/handler.ts";
 import { OriginGuard } from "../../src/http/origin_guard.ts";
 import { tierOf } from "../../src/http/rate_tiers.ts";

@@ -2,7 +2,7 @@
 // keep them for good and see a new version at once.
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import htmxEvents from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
-import { takesGzip } from "../../http/conditional.ts";
+import { takesGzip } from "../../http/representation/accepted.ts";
 import script from "../assets/app.js" with { type: "text" };
 import style from "../assets/style.css" with { type: "text" };
 

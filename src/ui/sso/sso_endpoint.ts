@@ -4,7 +4,7 @@ import type { LoginAttempts } from "../../auth/logins/login_attempts.ts";
 import type { SingleSignOn } from "../../auth/sso/single_sign_on.ts";
 import type { SetCookie } from "../../auth/sso/pending_login.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { takesHtml } from "../../http/conditional.ts";
+import { takesHtml } from "../../http/representation/accepted.ts";
 import type { Endpoint, Exchange, FailedAnswer, ServedInfo } from "../../http/handler.ts";
 import type { ReadBody } from "../../http/body.ts";
 import { addressOf } from "../../http/rate_tiers.ts";

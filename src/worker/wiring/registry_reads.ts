@@ -1,6 +1,6 @@
 // Cache of registry reads; an entry is valid for one version of the registry.
 import type { Config } from "../../config/schema.ts";
-import { ResponseCache } from "../../http/response_cache.ts";
+import { ResponseCache } from "../../http/representation/response_cache.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 

@@ -18,16 +18,6 @@ export async function bytesRepresentation(bytes: Uint8Array<ArrayBuffer>): Promi
   return { bytes, etag: (await eTag(bytes))! };
 }
 
-/** Is the client a browser that wants a page? Programs get JSON. */
-export function takesHtml(headers: Headers): boolean {
-  return headers.get("accept")?.includes("text/html") === true;
-}
-
-/** A client that names gzip with a weight, which may be 0, gets the plain text. */
-export function takesGzip({ headers }: Request): boolean {
-  return headers.get("accept-encoding")?.split(",").some((coding) => coding.trim() === "gzip") === true;
-}
-
 /**
  * 200, or 304 where `If-None-Match` names the representation: a list of tags or `*`, compared weakly (RFC 9110, sections
  * 13.1.2 and 15.4.5).

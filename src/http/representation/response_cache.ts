@@ -1,5 +1,5 @@
 // A cache of responses in a worker's memory. An entry is valid for one version of the data that it was made from.
-import { BoundedMap } from "../base/bounded_map.ts";
+import { BoundedMap } from "../../base/bounded_map.ts";
 
 /** A response body, ready to be sent. */
 export interface Representation {
