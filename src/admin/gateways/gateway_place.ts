@@ -52,7 +52,11 @@ function requestedUrl(
   const faults: Fault[] = given(input, LAUNCH_FIELDS).map((field) =>
     fault(["body", field], 'is only used with transport "STDIO"')
   );
-  const url = input.url === undefined ? kept?.url : unmaskedUrl(input.url, kept?.url ?? null);
+  // The stored values of a query are for the server that they were given for.
+  const stored = input.url !== undefined && kept !== null && isSameServer(input.url, kept.url)
+    ? kept.url
+    : null;
+  const url = input.url === undefined ? kept?.url : unmaskedUrl(input.url, stored);
   if (url === null) {
     const reason = "a mask in the query stands for a stored value, and none is stored";
     return { place: { transport, url: "" }, faults: [...faults, fault(["body", "url"], reason)] };

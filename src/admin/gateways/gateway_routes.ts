@@ -22,7 +22,7 @@ import {
   requestedIsolation,
   unsupportedFaults,
 } from "./gateway_draft.ts";
-import { type Place, requestedPlace } from "./gateway_place.ts";
+import { isSameServer, type Place, requestedPlace } from "./gateway_place.ts";
 import { expandedFields, type PlainFields, plainFields, variablesFor } from "./plain_fields.ts";
 import { firstTry, refuseTaken, register, tryOut, written } from "./store_gateway.ts";
 import { mayChange, requireOperator } from "../../auth/rbac.ts";
@@ -137,6 +137,12 @@ export async function testGateway(call: Call): Promise<AdminResponse> {
 }
 
 /** A changed place or changed credentials are tried before they are stored. */
+/** Whoever may change an upstream does not know its credentials, and must not have them sent to a server of its own. */
+const MOVED_WITHOUT_CREDENTIALS = fault(
+  ["body", "url"],
+  "is another server: send its credentials too, or auth_type null. The stored ones stay with the former server",
+);
+
 export async function updateGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await changeableGateway(call);
@@ -144,12 +150,15 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   const { fields: raw, warnings } = understood(call, given);
   requireMove(call, raw, row);
   const loose = soundFields(gatewayUpdate, raw);
-  const kept = mentionsCredentials(loose) ? await shownCredentials(deps, row) : null;
   const { place, faults: placeFaults } = requestedPlace(loose, row);
+  const isMoved = placeFaults.length === 0 && place.transport !== "STDIO" &&
+    !isSameServer(place.url, row.url);
+  const kept = mentionsCredentials(loose) && !isMoved ? await shownCredentials(deps, row) : null;
   if (place.transport === "STDIO") requireOperator(principal, "a change of an upstream that is a program");
   const asked = mentionsCredentials(loose) ? requestedCredentials(loose, kept, place.transport) : null;
   const input = validated(gatewayUpdate, raw, ["body"], [
     ...placeFaults,
+    ...isMoved && asked === null && row.authSecret !== null ? [MOVED_WITHOUT_CREDENTIALS] : [],
     ...asked?.faults ?? [],
     ...unsupportedFaults(raw),
     ...sharingFaults(raw, row, ["body"]),

@@ -359,6 +359,33 @@ Deno.test("PUT /gateways/{id} keeps the secret that the mask stands for", () =>
     assertEquals([without.authType, without.authValue, discovered.at(-1)!.headers], [null, null, []]);
   }));
 
+Deno.test("PUT /gateways/{id} sends no stored credentials to another server", () =>
+  withAdminApi(async ({ call, discovered }) => {
+    const auth = { auth_type: "bearer", auth_token: "secret-1" };
+    const url = `${URL_1}?key=secret-2`;
+    const { body: before } = await call("POST", "/gateways", { body: { name: "one", url, ...auth } });
+    const move = (changes: Record<string, unknown>) =>
+      call("PUT", `/gateways/${before.id}`, { body: { url: URL_2, ...changes } });
+    const refusals = [
+      await move({}),
+      await move({ ...before, url: URL_2 }),
+      await move({ auth_token: "*****" }),
+    ];
+    assertEquals(refusals.map(({ status }) => status), [422, 422, 422]);
+    const masked = await call("PUT", `/gateways/${before.id}`, {
+      body: { url: `${URL_2}?key=*****`, auth_token: "secret-3" },
+    });
+    assertEquals([masked.status, masked.body.detail[0].loc], [422, ["body", "url"]]);
+    assertEquals(discovered.length, 1);
+    assertEquals((await move({ auth_type: "bearer", auth_token: "secret-3" })).status, 200);
+    assertEquals(discovered.at(-1)!.headers, [["authorization", "Bearer secret-3"]]);
+    assertEquals(
+      (await call("PUT", `/gateways/${before.id}`, { body: { url, auth_type: null } })).status,
+      200,
+    );
+    assertEquals(discovered.at(-1)!.headers, []);
+  }));
+
 Deno.test("PUT /gateways/{id} mends credentials that a lost secret made unreadable", () =>
   withAdminApi(async ({ call, withSecret }) => {
     const { body: { id } } = await call("POST", "/gateways", {
