@@ -9,7 +9,6 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { gitCommit } from "./git_commit.ts";
-import { graphOf, prunedLock } from "./pruned_lock.ts";
 import { PERMISSION_FLAGS } from "./permission_flags.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -27,16 +26,11 @@ async function compile(output: string, without: readonly string[]): Promise<numb
     const baked = `${folder}/baked.env`;
     const built = Deno.env.get("SLUICE_COMMIT") ?? await gitCommit() ?? "";
     await Deno.writeTextFile(baked, `SLUICE_COMMIT=${built}\n`);
-    const lock = `${folder}/deno.lock`;
-    const graphs = await Promise.all(["src/main.ts", ...INCLUDED].map((path) => graphOf(ROOT, path)));
-    const whole = JSON.parse(await Deno.readTextFile(`${ROOT}deno.lock`));
-    await Deno.writeTextFile(lock, JSON.stringify(prunedLock(whole, graphs)));
     const { code } = await new Deno.Command(Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath(), {
       args: [
         "compile",
         ...PERMISSION_FLAGS.filter((flag) => !without.includes(flag.replace("--allow-", ""))),
         ...INCLUDED.flatMap((path) => ["--include", path]),
-        `--lock=${lock}`,
         `--env-file=${baked}`,
         "--output",
         output,
