@@ -11,7 +11,7 @@ const REFUSED: readonly (readonly [request: RegExp, why: string])[] = [
   [/^POST \/(tools|resources|prompts)$/, "tools, resources and prompts come from upstreams only"],
   [/^POST \/resources\/subscribe\//, "updates reach MCP clients only; ContextForge has no such path either"],
   [/ \/v1\/(admin\/)?llm\//, "there is no chat with language models"],
-  [/ \/(export|import)$/, "a configuration cannot be exported and imported by REST"],
+  [/^POST \/import$/, "the guide's example is no whole export: it has no version and no date"],
   [/ \/a2a/, "there are no A2A agents"],
 ];
 

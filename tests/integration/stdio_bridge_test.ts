@@ -29,6 +29,23 @@ async function readRequest(connection: Deno.Conn): Promise<string> {
 
 const textOf = (result: { content: { text: string }[] }) => result.content[0]!.text;
 
+/** Changes the lists again and again, until a listener is there and hears of it. A change that is taken back within a second is none. */
+async function changeLists(sluice: Sluice, url: string, isHeard: () => boolean): Promise<void> {
+  let registered: string | null = null;
+  const change = async () => {
+    if (registered === null) registered = (await sluice.registerUpstream("changing", url)).id;
+    else {
+      await sluice.api("DELETE", `/gateways/${registered}`);
+      registered = null;
+    }
+  };
+  await waitFor(async () => {
+    await change();
+    return isHeard();
+  }, { what: "news of the lists", everyMs: 1_200 });
+  if (registered !== null) await change();
+}
+
 Deno.test("`sluice stdio --url` goes on over restarts, lost sessions and new tokens", async (t) => {
   const cwd = await Deno.makeTempDir({ prefix: "sluice_bridge_" });
   const env = { PORT: String(freePort()), JWT_SECRET_KEY: crypto.randomUUID().repeat(2) };
@@ -64,11 +81,7 @@ Deno.test("`sluice stdio --url` goes on over restarts, lost sessions and new tok
       await waitFor(() => sluice.log().some(({ event }) => event === "serving"), { what: "the gateway" });
       const before = changes();
       // The stream of what belongs to no call is open again.
-      await waitFor(async () => {
-        const gateway = await sluice.registerUpstream("other", other.url);
-        await sluice.api("DELETE", `/gateways/${gateway.id}`);
-        return changes() > before;
-      }, { what: "news of the lists", everyMs: 500 });
+      await changeLists(sluice, other.url, () => changes() > before);
     });
     await t.step("a session that the gateway does not know any more is opened anew", async () => {
       await sluice.stop();
@@ -216,11 +229,7 @@ Deno.test("Clients cancel, hear notifications and listen over `sluice stdio --ur
       await sluice.stop();
       sluice = await Sluice.start({ cwd, env });
       await using another = SlowUpstream.start({ delayMs: 1 });
-      await waitFor(async () => {
-        const gateway = await sluice.registerUpstream("another", another.url);
-        await sluice.api("DELETE", `/gateways/${gateway.id}`);
-        return client.heard.length > 0;
-      }, { what: "the news", everyMs: 500 });
+      await changeLists(sluice, another.url, () => client.heard.length > 0);
       await listening.close();
       assertEquals(await listening.closed, "local");
     });
