@@ -6,7 +6,6 @@ import { operatorText } from "../base/seen_answer.ts";
 import { takesGzip } from "../http/representation/accepted.ts";
 import type { ReportedError } from "../http/error_response.ts";
 import type { Exchange } from "../http/handler.ts";
-import { addressOf } from "../http/rate_tiers.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
 import { type Assets, gzipped, loadAssets } from "./call/assets.ts";
 import {
@@ -94,7 +93,7 @@ function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Vi
 const LONGEST_SESSION_S = 7 * 24 * 3600;
 
 async function askRest(
-  { api }: UiDeps,
+  { api, clientOf }: UiDeps,
   exchange: Exchange,
   { method, path, body }: { readonly method: Method; readonly path: string; readonly body: unknown },
 ): Promise<unknown> {
@@ -105,7 +104,7 @@ async function askRest(
   if (action?.isWrite) exchange.action = action;
   const { body: answer } = await api.admit({
     ...{ method, principal, action, path: pathname!, query: new URLSearchParams(search) },
-    client: addressOf(info),
+    client: clientOf(request.headers, info),
     body: () => Promise.resolve(body),
     text: () => Promise.resolve(body === undefined ? "" : JSON.stringify(body)),
     signal: request.signal,

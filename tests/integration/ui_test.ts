@@ -396,8 +396,14 @@ Deno.test("Forms of other pages change nothing, and programs read the lists of t
   assertEquals(await send({ origin: "http://evil.test", "sec-fetch-site": "cross-site" }), 403);
   assertEquals(await send({ origin: sluice.url, "sec-fetch-site": "same-site" }), 403);
   assertEquals((await sluice.api("GET", `/gateways/${id}`)).body.enabled, true);
-  assertEquals(await send({ origin: sluice.url }), 303);
+  assertEquals(await send({ origin: sluice.url, "x-forwarded-for": "203.0.113.7" }), 303);
   assertEquals((await sluice.api("GET", `/gateways/${id}`)).body.enabled, false);
+  // A page's write comes from the client behind the proxy, as one by REST does.
+  const switched = await waitFor(async () => {
+    const { records } = (await sluice.api("GET", "/audit")).body;
+    return records.find(({ operation }: { operation: string }) => operation === "switchGateway") ?? null;
+  }, { what: "the write in the audit trail" });
+  assertEquals(switched.address, "203.0.113.7");
 
   // Writes that fail are in the audit trail once, also where the page shows the failure beside its form.
   const form = "name=no&url=http%3A%2F%2F127.0.0.1%3A1%2F";

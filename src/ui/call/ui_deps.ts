@@ -5,7 +5,7 @@ import type { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import type { ReadBody } from "../../http/body.ts";
 import type { ReportedError } from "../../http/error_response.ts";
-import type { Endpoint, FailedRequest } from "../../http/handler.ts";
+import type { Endpoint, FailedRequest, ServedInfo } from "../../http/handler.ts";
 import type { LiveFigures } from "./live_figures.ts";
 
 export interface UiDeps {
@@ -23,6 +23,8 @@ export interface UiDeps {
   readonly authenticate: (authorization: string | null) => Principal | Promise<Principal>;
   /** Identity providers where people sign in. */
   readonly providers: readonly { readonly id: string; readonly display_name: string }[];
+  /** The address of the client, also behind trusted proxies. */
+  readonly clientOf: (headers: Headers, info: ServedInfo) => string;
   readonly trustedProxies: TrustedProxies;
   /** The path below which a reverse proxy publishes the gateway; null: none. */
   readonly prefixOf: (headers: Headers, from: string) => string | null;

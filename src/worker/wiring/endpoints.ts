@@ -219,7 +219,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     : failureAudit(auditTrail, ({ request, info }) => clientOf(request.headers, info));
   const ui = new UiEndpoint({
     api: adminApi,
-    ...{ rpc, turns, trustedProxies, auditFailure },
+    ...{ rpc, turns, trustedProxies, clientOf, auditFailure },
     rest: (path) => admin.route(path),
     live: new LiveFigures(() => link.askAll({ type: "metrics" })),
     readForm,
