@@ -1,5 +1,5 @@
 // Answers /openapi.json, /docs and /. Each is made once in a worker; answers differ only in the prefix of addresses.
-import { takesGzip, takesHtml } from "../http/representation/accepted.ts";
+import { gzipped, takesGzip, takesHtml } from "../http/representation/accepted.ts";
 import {
   bytesRepresentation,
   conditionalResponse,
@@ -67,8 +67,7 @@ function answering(make: () => Document | Promise<Document>) {
 
 async function represented(text: string, prefix: string): Promise<Kept> {
   const plain = await textRepresentation(text);
-  const gzipped = new Blob([plain.bytes]).stream().pipeThrough(new CompressionStream("gzip"));
-  return { prefix, plain, gzip: await bytesRepresentation(await new Response(gzipped).bytes()) };
+  return { prefix, plain, gzip: await bytesRepresentation(await gzipped(plain.bytes)) };
 }
 
 function ofJson(textAt: Document["textAt"], headers: Document["headers"] = {}): Document {

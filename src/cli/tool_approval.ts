@@ -1,31 +1,11 @@
 // `sluice tools held`, `approve` and `reject`: changes of upstreams that wait for an approval, at a running gateway.
+import type { HeldChange } from "../admin/approvals/held_change.ts";
+import type { Difference } from "../admin/approvals/definition_diff.ts";
 import { isObject } from "../mcp/json_rpc.ts";
 import type { ToolsArgs } from "./command_line/flags.ts";
 import { connectToGateway, type GatewayClient } from "./command_line/gateway_client.ts";
 import { programName } from "./command_line/program_name.ts";
 import { usage } from "./command_line/usage.ts";
-
-/** A change as the REST API shows it, without hidden characters. */
-interface HeldChange {
-  readonly id: string;
-  readonly gatewayId: string;
-  readonly gatewayName: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly change: "new" | "changed";
-  readonly state: "pending" | "rejected";
-  readonly heldAt: string;
-  readonly hash: string;
-  readonly differences: readonly Difference[];
-}
-
-interface Difference {
-  readonly member: string;
-  readonly before: string | null;
-  readonly after: string | null;
-  readonly diff: string | null;
-  readonly suspicions: readonly { readonly kind: string; readonly count: number }[];
-}
 
 /** @returns the exit code. @throws {SluiceError} USAGE_INVALID, GATEWAY_UNREACHABLE */
 export async function toolsHeld(args: ToolsArgs): Promise<number> {

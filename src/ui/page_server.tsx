@@ -3,11 +3,11 @@ import type { Principal } from "../auth/principal.ts";
 import { holds } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { operatorText } from "../base/seen_answer.ts";
-import { takesGzip } from "../http/representation/accepted.ts";
+import { gzipped, takesGzip } from "../http/representation/accepted.ts";
 import type { ReportedError } from "../http/error_response.ts";
 import type { Exchange } from "../http/handler.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
-import { type Assets, gzipped, loadAssets } from "./call/assets.ts";
+import { type Assets, loadAssets } from "./call/assets.ts";
 import {
   isRedirect,
   type Markup,

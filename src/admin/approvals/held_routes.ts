@@ -12,6 +12,7 @@ import { readFields } from "../rest/fields.ts";
 import { changeableGateway, gatewaysById } from "../rest/lookup.ts";
 import { heldDecisions } from "../rest/held_schemas.ts";
 import { differencesBetween } from "./definition_diff.ts";
+import type { HeldChange } from "./held_change.ts";
 import { visible } from "./suspicious_text.ts";
 
 /** The held changes of all gateways whose changes the caller may approve. */
@@ -53,8 +54,7 @@ function isGuarded({ store }: Call["deps"], gateway: GatewayRow): boolean {
   return store.approvalOf(gateway) !== "off";
 }
 
-/** The names and texts are shown without hidden characters, so they cannot be sent back. The hash stands for the version. */
-function heldRead(record: GatewayRecord, gateway: GatewayRow): Record<string, unknown> {
+function heldRead(record: GatewayRecord, gateway: GatewayRow): HeldChange {
   const { id, kind, key, approved, held, heldAt, isListed } = record;
   return {
     id,

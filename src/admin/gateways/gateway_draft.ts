@@ -34,6 +34,24 @@ export const GATEWAY_CREATE: KnownFields = {
 };
 export const GATEWAY_UPDATE: KnownFields = { ...GATEWAY_CREATE, schema: gatewayUpdate };
 
+/** What is not known of an upstream before its first lists and checks. */
+export const NEVER_LISTED = {
+  protocols: [],
+  capabilities: {},
+  serverInfo: null,
+  instructions: null,
+  protocolVersion: null,
+  stateful: null,
+  listTtlMs: null,
+  skipped: [],
+  listWarnings: [],
+  lastSeen: null,
+  lastCheckedAt: null,
+  failedChecks: 0,
+  lastError: null,
+  lastRefreshAt: null,
+} satisfies Partial<GatewayRow>;
+
 /** A gateway that a request describes. */
 export interface GatewayDraft {
   readonly row: NewRow<GatewayRow> & { readonly id: string };
@@ -77,21 +95,8 @@ export async function draftGateway(
     caCertificate: input.ca_certificate ?? null,
     isolation: requestedIsolation(input) ?? "session",
     protocol: input.protocol ?? "auto",
-    protocols: [],
-    capabilities: {},
-    serverInfo: null,
-    instructions: null,
-    protocolVersion: null,
-    stateful: null,
-    listTtlMs: null,
-    skipped: [],
-    listWarnings: [],
+    ...NEVER_LISTED,
     reachable: true,
-    lastSeen: null,
-    lastCheckedAt: null,
-    failedChecks: 0,
-    lastError: null,
-    lastRefreshAt: null,
     refreshIntervalSeconds: input.refresh_interval_seconds ?? null,
     registration: null,
     source: null,

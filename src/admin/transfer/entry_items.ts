@@ -1,4 +1,5 @@
 // Tools, resources and prompts of a gateway of another installation, as the registry would have them.
+import type { z } from "zod";
 import { isRefused, judgeEntry, type ListEntry } from "../../mcp/list_entries.ts";
 import type { EntryKind, EntryRow, PromptRow, ResourceRow, ToolRow } from "../../store/registry/rows.ts";
 import { storable } from "../../store/sql/sql.ts";
@@ -27,13 +28,7 @@ export function toolItem(source: EntrySource): EntryItem<ToolRow> {
   const { entry, shared } = entryOf("tool", source, input, notes);
   const row: ToolRow = {
     ...shared,
-    tags: input.tags ?? [],
-    originalName: entry.key,
-    name: textOf(source.fields.registry_name) ?? "",
-    customName: input.custom_name === entry.key ? null : input.custom_name ?? null,
-    displayName: input.display_name ?? null,
-    description: input.description ?? null,
-    definition: storable(entry.text),
+    ...namedFields(source, entry, input),
     sessionDefinition: entry.sessionText === null ? null : storable(entry.sessionText),
     timeoutMs: input.timeout_ms ?? null,
   };
@@ -46,13 +41,7 @@ export function promptItem(source: EntrySource): EntryItem<PromptRow> {
   const { entry, shared } = entryOf("prompt", source, input, notes);
   const row: PromptRow = {
     ...shared,
-    tags: input.tags ?? [],
-    originalName: entry.key,
-    name: textOf(source.fields.registry_name) ?? "",
-    customName: input.custom_name === entry.key ? null : input.custom_name ?? null,
-    displayName: input.display_name ?? null,
-    description: input.description ?? null,
-    definition: storable(entry.text),
+    ...namedFields(source, entry, input),
   };
   return { row, label: entry.key, notes };
 }
@@ -73,6 +62,23 @@ export function resourceItem(kind: "resource" | "template", source: EntrySource)
     definition: storable(entry.text),
   };
   return { row, label: entry.key, notes };
+}
+
+/** What tools and prompts have in common: their names and words, the operator's and the upstream's. */
+function namedFields(
+  { fields }: EntrySource,
+  entry: ListEntry,
+  input: Pick<z.output<typeof toolUpdate>, "tags" | "custom_name" | "display_name" | "description">,
+) {
+  return {
+    tags: input.tags ?? [],
+    originalName: entry.key,
+    name: textOf(fields.registry_name) ?? "",
+    customName: input.custom_name === entry.key ? null : input.custom_name ?? null,
+    displayName: input.display_name ?? null,
+    description: input.description ?? null,
+    definition: storable(entry.text),
+  };
 }
 
 function entryOf(

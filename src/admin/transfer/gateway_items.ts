@@ -4,6 +4,7 @@ import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import { NOT_CREDENTIALS } from "../gateways/gateway_credentials.ts";
+import { NEVER_LISTED } from "../gateways/gateway_draft.ts";
 import { type Place, requestedPlace } from "../gateways/gateway_place.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import { gatewayUpdate } from "../rest/schemas.ts";
@@ -42,21 +43,8 @@ export async function gatewayItem(
     isolation: input.isolation ?? "session",
     toolApproval: input.tool_approval ?? null,
     protocol: input.protocol ?? "auto",
-    protocols: [],
-    capabilities: {},
-    serverInfo: null,
-    instructions: null,
-    protocolVersion: null,
-    stateful: null,
-    listTtlMs: null,
-    skipped: [],
-    listWarnings: [],
+    ...NEVER_LISTED,
     reachable: false,
-    lastSeen: null,
-    lastCheckedAt: null,
-    failedChecks: 0,
-    lastError: null,
-    lastRefreshAt: null,
     refreshIntervalSeconds: input.refresh_interval_seconds ?? null,
     // Whoever leads the cluster lists the upstream as soon as it can.
     registration: { tries: 0, nextTryAt: now().toISOString(), isTransportOpen: false },

@@ -2,7 +2,7 @@
 // keep them for good and see a new version at once.
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import htmxEvents from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
-import { takesGzip } from "../../http/representation/accepted.ts";
+import { gzipped, takesGzip } from "../../http/representation/accepted.ts";
 import script from "../assets/app.js" with { type: "text" };
 import style from "../assets/style.css" with { type: "text" };
 
@@ -55,8 +55,4 @@ async function assetOf(name: string, type: string, text: string): Promise<readon
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", plain)).toHex().slice(0, 12);
   const [stem, extension] = name.split(".");
   return [`${stem}.${hash}.${extension}`, { type, plain, gzip: await gzipped(plain) }];
-}
-
-export async function gzipped(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  return await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"))).bytes();
 }

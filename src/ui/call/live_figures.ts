@@ -14,7 +14,6 @@ export interface Figures {
   readonly history: readonly number[];
   /** The tools that were called most in the window. */
   readonly busiest: readonly { readonly upstream: string; readonly tool: string; readonly calls: number }[];
-  readonly windowSeconds: number;
   /** Gauges by name, summed over workers. */
   readonly gauges: ReadonlyMap<string, number>;
   readonly heaps: readonly { readonly worker: string; readonly bytes: number }[];
@@ -77,7 +76,6 @@ export class LiveFigures {
       ...{ p50: quantile(buckets, 0.5), p95: quantile(buckets, 0.95), p99: quantile(buckets, 0.99) },
       history: historyOf(this.#samples),
       busiest: busiestOf(before.calls, sample.calls),
-      windowSeconds: seconds,
       gauges: gaugesIn(snapshots),
       heaps: valuesOf(snapshots, "sluice_worker_heap_bytes")
         .map(([worker, [bytes = 0]]) => ({ worker, bytes })),

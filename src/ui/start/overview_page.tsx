@@ -3,7 +3,7 @@ import type { PageHandler } from "../call/page_call.ts";
 import { Empty, PageHead } from "../parts/page_parts.tsx";
 import type { ListPage } from "../parts/search_list.tsx";
 import { LivePart } from "./live_part.tsx";
-import type { HeldChange } from "../upstreams/held_page.tsx";
+import type { HeldChange } from "../../admin/approvals/held_change.ts";
 import type { Upstream } from "../upstreams/upstream_shapes.ts";
 import { stateOf, whatIsWrong } from "../upstreams/upstream_shapes.ts";
 

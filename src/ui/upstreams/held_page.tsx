@@ -1,26 +1,7 @@
 // Changes of upstreams that wait for an approval: what was, what would be, and the decision.
+import type { HeldChange } from "../../admin/approvals/held_change.ts";
 import type { PageHandler } from "../call/page_call.ts";
 import { Ago, Badge, Empty, PageHead } from "../parts/page_parts.tsx";
-
-export interface HeldChange {
-  readonly id: string;
-  readonly gatewayId: string;
-  readonly gatewayName: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly hash: string;
-  readonly heldAt: string | null;
-  readonly state: string;
-  readonly differences: readonly Difference[];
-}
-
-interface Difference {
-  readonly member: string;
-  readonly before: string | null;
-  readonly after: string | null;
-  readonly diff: string | null;
-  readonly suspicions: readonly { readonly kind: string; readonly count: number }[];
-}
 
 /** All changes that wait, or with `?gateway=ID` those of one upstream. */
 export const heldPage: PageHandler = async ({ rest, query }) => {

@@ -91,12 +91,11 @@ function TestSuccess({ found }: { readonly found: TestedUpstream }) {
   );
 }
 
-export const WAYS: readonly { readonly way: Way | "file"; readonly label: string; readonly intro: string }[] =
-  [
-    { way: "address", label: "An address", intro: "A server that runs somewhere else." },
-    { way: "command", label: "A command", intro: "A server that the gateway starts." },
-    { way: "file", label: "A configuration", intro: "All servers of a client's file, at once." },
-  ];
+const WAYS: readonly { readonly way: Way | "file"; readonly label: string; readonly intro: string }[] = [
+  { way: "address", label: "An address", intro: "A server that runs somewhere else." },
+  { way: "command", label: "A command", intro: "A server that the gateway starts." },
+  { way: "file", label: "A configuration", intro: "All servers of a client's file, at once." },
+];
 
 export function WayTabs({ chosen }: { readonly chosen: Way | "file" }) {
   return (
