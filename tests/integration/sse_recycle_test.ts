@@ -56,10 +56,11 @@ Deno.test("SSE sessions take messages on any connection while their workers are 
   // Once the successors serve, before the old workers end, messages come for streams that a predecessor has.
   const counts = await Promise.all(used);
   await Promise.all(sessions.map(({ reading }) => reading));
-  const recycled = new Set(
-    sluice.log().filter(({ event }) => event === "worker recycled").map(({ worker }) => worker),
-  );
-  assert(recycled.size > 0 && sessions.every(({ state }) => state.ended));
+  // A worker is recycled once it has ended, which is after its streams have.
+  await waitFor(() => sluice.log().some(({ event }) => event === "worker recycled"), {
+    what: "the end of a worker to be logged",
+  });
+  assert(sessions.every(({ state }) => state.ended));
   // The first to be recycled has had 200 requests by then, and after that its clients have 4 s to leave.
   assert(counts.every((count) => count > 20), `${counts}`);
 });
