@@ -9,6 +9,8 @@ interface Listening {
   /** Receives the data of one event. If it throws, the stream ends and is opened again. */
   readonly onEvent: (data: string) => void;
   readonly signal: AbortSignal;
+  /** Another worker opened the session, and may have had its stream. */
+  readonly isResumed?: boolean;
   /** Called when the server no longer knows the session, or perhaps not. */
   readonly onGone: (isCertain: boolean) => void;
 }
@@ -26,9 +28,11 @@ function isTransient(status: number): boolean {
 
 /** Listens until the signal is aborted, or the server answers by something else than an event stream. */
 export async function listenTo(listening: Listening): Promise<void> {
-  const { open, reader: newReader, onEvent, signal, onGone } = listening;
+  const { open, reader: newReader, onEvent, signal, isResumed = false, onGone } = listening;
   let lastEventId: string | null = null;
   let hasBeenOpen = false;
+  // The first answer in a new session tells whether the server has such a stream: those without one answer 404, too.
+  let isNew = !isResumed;
   const listen = async (): Promise<StreamEnd> => {
     const reader = newReader();
     let hasDelivered = false;
@@ -36,8 +40,7 @@ export async function listenTo(listening: Listening): Promise<void> {
       const response = await open(lastEventId);
       if (response.status !== 200 || !isEventStream(response)) {
         response.discard();
-        // Servers without such a stream answer 404, too. The session is gone only if there was a stream before.
-        if (hasBeenOpen && LOST.has(response.status)) onGone(response.status === 404);
+        if (!isNew && LOST.has(response.status)) onGone(hasBeenOpen && response.status === 404);
         return { outcome: isTransient(response.status) ? "failed" : "refused" };
       }
       hasBeenOpen = true;
@@ -54,6 +57,7 @@ export async function listenTo(listening: Listening): Promise<void> {
       // After a timeout, a lost connection or a broken event the stream is opened again. Calls report a real fault.
       return { outcome: "failed", retryMs: reader.retryMs };
     } finally {
+      isNew = false;
       reader.end();
       lastEventId = reader.lastEventId ?? lastEventId;
     }

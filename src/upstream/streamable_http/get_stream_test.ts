@@ -30,17 +30,19 @@ class Stream implements HttpResponse {
 }
 
 /** The times at which the stream is opened within `forMs`, in seconds. */
-async function openings(next: (count: number) => Stream, forMs: number) {
+async function openings(next: (count: number) => Stream, forMs: number, isResumed = false) {
   const timers = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "Date"], now: 0 });
   const stop = new AbortController();
   const times: number[] = [];
   const events: string[] = [];
+  const gone: boolean[] = [];
   const listening = listenTo({
     open: async () => await next(times.push(Math.round(Date.now() / 1_000))),
     reader: () => new EventReader({ upstream: "up", maxResponseBytes: 1_000, caller: undefined }),
     onEvent: (data) => void events.push(data),
     signal: stop.signal,
-    onGone: () => {},
+    isResumed,
+    onGone: (isCertain) => void gone.push(isCertain),
   });
   try {
     await timers.tickAsync(forMs);
@@ -50,7 +52,7 @@ async function openings(next: (count: number) => Stream, forMs: number) {
     await listening;
     timers.uninstall();
   }
-  return { times, events };
+  return { times, events, gone };
 }
 
 Deno.test("listenTo() asks ever more seldom for streams that end at once, but at least twice a minute", async () => {
@@ -92,4 +94,22 @@ Deno.test("listenTo() asks soon again after a stream that lived", async () => {
 Deno.test("listenTo() does not ask without a pause, whatever the server asks for", async () => {
   const { times, events } = await openings(() => new Stream(["retry: 0\ndata: 1\n\n"], 0), 10_000);
   assertEquals([times.length <= 101, events.length], [true, times.length]);
+});
+
+Deno.test("listenTo() tells that a session is gone, or may be, unless the server has never had a stream", async () => {
+  const ask = (isResumed: boolean, ...answers: (Stream | null)[]) => {
+    const next = (count: number) => answers[count - 1] ?? fail();
+    return openings(next, 60_000, isResumed);
+  };
+  const fail = () => {
+    throw new Error("the caller has too many streams");
+  };
+  const [stream, lost] = [new Stream([], 0), new Stream([], 0, 404, "text/plain")];
+  const unsure = new Stream([], 0, 400, "text/plain");
+  assertEquals((await ask(false, lost)).gone, []);
+  assertEquals((await ask(false, stream, lost)).gone, [true]);
+  assertEquals((await ask(false, stream, unsure)).gone, [false]);
+  // A stream that waited for its place may find the session gone, and so may a worker's successor.
+  assertEquals((await ask(false, null, lost)).gone, [false]);
+  assertEquals((await ask(true, lost)).gone, [false]);
 });

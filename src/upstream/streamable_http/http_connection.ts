@@ -17,6 +17,8 @@ export interface ListenOptions {
   /** The caller that the stream counts for; undefined: nobody in particular. */
   readonly caller: Caller | undefined;
   readonly signal: AbortSignal;
+  /** Another worker opened the session. */
+  readonly isResumed: boolean;
   /** Called when the first stream is open, or could not be opened. */
   readonly onOpened: () => void;
   /** See `UpstreamConnection.listen`. */
@@ -44,6 +46,7 @@ export class HttpConnection implements UpstreamConnection {
   readonly #passed: HeaderList;
   readonly #onMessage: OnMessage;
   readonly #caller: Caller | undefined;
+  #isResumed = false;
 
   /** @param caller who the connection's event stream counts for; undefined: nobody in particular */
   constructor(transport: HttpExchanges, passed: HeaderList, onMessage: OnMessage, caller?: Caller) {
@@ -65,6 +68,12 @@ export class HttpConnection implements UpstreamConnection {
     this.#withMirrored = new WeakMap();
   }
 
+  /** Continues a session that another worker opened. */
+  resumed(sessionId: string, protocolVersion: string): void {
+    this.established(sessionId, protocolVersion);
+    this.#isResumed = true;
+  }
+
   request(id: number, body: string, options: RequestOptions): Promise<Reply> {
     return this.#transport.request(id, body, this.#headersFor(options), options);
   }
@@ -80,8 +89,8 @@ export class HttpConnection implements UpstreamConnection {
       const stop = new AbortController();
       this.#listening = { stop, opened };
       const { signal } = stop;
-      const onEnd = { onOpened: resolve, onGone, caller: this.#caller };
-      void this.#transport.listen(this.#headers, this.#onMessage, { signal, ...onEnd });
+      const options = { signal, onOpened: resolve, onGone, caller: this.#caller, isResumed: this.#isResumed };
+      void this.#transport.listen(this.#headers, this.#onMessage, options);
     }
     return this.#listening.opened;
   }

@@ -94,7 +94,7 @@ export class HttpTransport implements UpstreamTransport {
     caller?: Caller,
   ): UpstreamConnection {
     const connection = new HttpConnection(this, passed, onMessage, caller);
-    connection.established(sessionId, protocolVersion);
+    connection.resumed(sessionId, protocolVersion);
     return connection;
   }
 
@@ -171,14 +171,14 @@ export class HttpTransport implements UpstreamTransport {
   listen(
     headers: HeaderList,
     onMessage: OnMessage,
-    { signal, caller, onOpened, onGone }: ListenOptions,
+    { signal, caller, onOpened, ...rest }: ListenOptions,
   ): Promise<void> {
     return listenTo({
       open: (lastEventId) => this.#openStream(lastEventId, headers, { signal, caller }).finally(onOpened),
       reader: () => this.#eventReader(caller),
       onEvent: (data) => void this.#takeEvent(data, null, onMessage),
       signal,
-      onGone,
+      ...rest,
     });
   }
 
