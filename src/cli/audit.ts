@@ -2,7 +2,7 @@
 import { loadProcessConfig } from "../config/load.ts";
 import { exportText } from "../store/audit/audit_record.ts";
 import { AuditRecords, type ChainPoint } from "../store/audit/audit_records.ts";
-import type { AuditArgs } from "./command_line/flags.ts";
+import type { AuditArgs } from "./commands/command_arguments.ts";
 import { openGatewayDatabase } from "./command_line/gateway_state.ts";
 import { usage } from "./command_line/usage.ts";
 

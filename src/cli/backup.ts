@@ -6,7 +6,7 @@ import { loadProcessConfig } from "../config/load.ts";
 import { readSecrets, secretsFile } from "../store/secrets.ts";
 import { readBackup, writeBackup } from "../store/sqlite/backup_file.ts";
 import { describe, secretSettings, sqliteLocation } from "./command_line/backup_target.ts";
-import type { BackupArgs } from "./command_line/flags.ts";
+import type { BackupArgs } from "./commands/command_arguments.ts";
 import { openGatewayDatabase } from "./command_line/gateway_state.ts";
 
 /** @returns the exit code. @throws {SluiceError} CANNOT_BACK_UP, STORE_CANNOT_OPEN, SECRETS_UNUSABLE, SETTINGS_INVALID */

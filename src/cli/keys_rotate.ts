@@ -4,7 +4,7 @@ import { usesKeyPair } from "../auth/keys/own_keys.ts";
 import { SluiceError } from "../base/errors.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { rotateTokenSecret, secretsFile } from "../store/secrets.ts";
-import type { KeysRotateArgs } from "./command_line/flags.ts";
+import type { KeysRotateArgs } from "./commands/command_arguments.ts";
 import { recordCommand } from "./command_line/gateway_state.ts";
 
 /** @returns the exit code. @throws {SluiceError} SETTINGS_INVALID, SECRETS_UNUSABLE */

@@ -6,7 +6,7 @@ import { secretsFile } from "../store/secrets.ts";
 import { readBackup, restoreDatabase, restoreSecrets } from "../store/sqlite/backup_file.ts";
 import { refuseForeignFile } from "../store/sqlite/sqlite_contents.ts";
 import { describe, secretSettings, sqliteLocation } from "./command_line/backup_target.ts";
-import type { BackupArgs } from "./command_line/flags.ts";
+import type { BackupArgs } from "./commands/command_arguments.ts";
 import { recordCommand } from "./command_line/gateway_state.ts";
 
 /** @returns the exit code. @throws {SluiceError} CANNOT_RESTORE, STORE_CANNOT_OPEN, SETTINGS_INVALID */

@@ -14,7 +14,7 @@ import { Supervisor } from "../supervisor/supervisor.ts";
 import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
 import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
-import type { ServeArgs } from "./command_line/flags.ts";
+import type { ServeArgs } from "./commands/command_arguments.ts";
 import {
   giveUpPermissions,
   missingPermissionWarning,

@@ -4,7 +4,7 @@ import { type Layer, type Loaded, loadProcessConfig } from "../config/load.ts";
 import { masked } from "../config/mask.ts";
 import { type Config, configKey, SETTING_GROUPS, type SettingName, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/settings/setting.ts";
-import type { ConfigArgs } from "./command_line/flags.ts";
+import type { ConfigArgs } from "./commands/command_arguments.ts";
 import { wrapped } from "./command_line/help_text.ts";
 
 /** A terminal that is narrower breaks the lines. */

@@ -6,7 +6,7 @@ import { EVERY_PERMISSION, isPermission, needsAdministrator, PERMISSIONS } from 
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { verifierOf } from "../worker/wiring/token_verifier.ts";
-import type { TokenArgs } from "./command_line/flags.ts";
+import type { TokenArgs } from "./commands/command_arguments.ts";
 import { type SigningKey, signingKey } from "./command_line/gateway_state.ts";
 import { programName } from "./command_line/program_name.ts";
 import { checkServer } from "./command_line/server_flag.ts";

@@ -11,7 +11,7 @@ import { type AuditEntity, operatorRecord } from "../store/audit/audit_record.ts
 import { AuditRecords } from "../store/audit/audit_records.ts";
 import { createRegistry, type Registry } from "../store/registry/registry.ts";
 import { type Revocation, revokeTokenOf } from "../store/registry/revoked_tokens.ts";
-import type { TokenRevokeArgs } from "./command_line/flags.ts";
+import type { TokenRevokeArgs } from "./commands/command_arguments.ts";
 import { openGatewayDatabase, signingKey, tellReplicas } from "./command_line/gateway_state.ts";
 
 /** The id of a token, and when the token expires by itself (ms since the epoch; null: never, or not known). */

@@ -2,7 +2,7 @@
 import type { HeldChange } from "../admin/approvals/held_change.ts";
 import type { Difference } from "../admin/approvals/definition_diff.ts";
 import { isObject } from "../mcp/json_rpc.ts";
-import type { ToolsArgs } from "./command_line/flags.ts";
+import type { ToolsArgs } from "./commands/command_arguments.ts";
 import { connectToGateway, type GatewayClient } from "./command_line/gateway_client.ts";
 import { programName } from "./command_line/program_name.ts";
 import { usage } from "./command_line/usage.ts";

@@ -2,7 +2,7 @@
 
 import type { JWTPayload } from "jose";
 import type { Config } from "../../config/schema.ts";
-import type { TokenArgs } from "./flags.ts";
+import type { TokenArgs } from "../commands/command_arguments.ts";
 
 /** The claims of a token, as flags give them; the limits may be left out. */
 export type TokenGrants =

@@ -8,7 +8,7 @@ import { Proxies } from "../../upstream/dial/proxies.ts";
 import { createHttp1Client } from "../../upstream/http_client/configured_client.ts";
 import type { HttpResponse } from "../../upstream/http_client/http_client.ts";
 import { tokenClaims } from "./claims_of_flags.ts";
-import type { GatewayArgs } from "./flags.ts";
+import type { GatewayArgs } from "../commands/command_arguments.ts";
 import { signToken } from "../../auth/keys/own_keys.ts";
 import { signingKey } from "./gateway_state.ts";
 import { localUrl } from "./local_url.ts";

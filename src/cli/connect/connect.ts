@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { type Loaded, loadProcessConfig } from "../../config/load.ts";
 import { signToken } from "../../auth/keys/own_keys.ts";
 import { verifierOf } from "../../worker/wiring/token_verifier.ts";
-import type { ConnectArgs } from "../command_line/flags.ts";
+import type { ConnectArgs } from "../commands/command_arguments.ts";
 import { answers, readToken } from "../command_line/gateway_client.ts";
 import { signingKey } from "../command_line/gateway_state.ts";
 import { table, wrapped } from "../command_line/help_text.ts";

@@ -4,7 +4,7 @@ import { type Page, parsePage, sectionOf } from "../../help/page.ts";
 import { search, wordStart } from "../../help/search.ts";
 import { isTopic, readTopic, type TopicName, TOPICS } from "../../help/topics.ts";
 import { type CommandName, COMMANDS } from "../command_line/commands.ts";
-import type { HelpArgs } from "../command_line/flags.ts";
+import type { HelpArgs } from "../commands/command_arguments.ts";
 import { commandHelp, overview, table, wrapped } from "../command_line/help_text.ts";
 import { didYouMean, usage } from "../command_line/usage.ts";
 import { pageText, type TerminalStyle } from "./page_text.ts";

@@ -3,7 +3,7 @@
 import type { ImportResult } from "../../admin/imports/server_import.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
-import type { ImportArgs } from "../command_line/flags.ts";
+import type { ImportArgs } from "../commands/command_arguments.ts";
 import { connectToGateway, type GatewayClient } from "../command_line/gateway_client.ts";
 import { programName } from "../command_line/program_name.ts";
 import { usage } from "../command_line/usage.ts";

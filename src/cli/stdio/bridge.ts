@@ -5,7 +5,7 @@ import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { classify, errorText, type Message, piecesOf, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/request_meta.ts";
 import { callKey, cancelledKey } from "../../downstream/client/client_messages.ts";
-import type { StdioArgs } from "../command_line/flags.ts";
+import type { StdioArgs } from "../commands/command_arguments.ts";
 import { tokenFor } from "../command_line/gateway_client.ts";
 import { stopSignal } from "../command_line/stop_signal.ts";
 import { type BridgeLink, failRequests } from "./bridge_link.ts";

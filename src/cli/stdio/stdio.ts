@@ -14,7 +14,7 @@ import { createLog, type Log, stdoutSink } from "../../telemetry/log.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { createGateway, type Gateway } from "../../worker/wiring/gateway.ts";
 import { openStore } from "../../worker/wiring/open_store.ts";
-import type { StdioArgs } from "../command_line/flags.ts";
+import type { StdioArgs } from "../commands/command_arguments.ts";
 import {
   giveUpPermissions,
   needsOf,
