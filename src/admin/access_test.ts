@@ -26,6 +26,8 @@ const PEOPLE = peopleOf({
 const TOKENS: Readonly<Record<string, Partial<Principal>>> = {
   whole: {},
   "without teams": { teams: [] },
+  "of the team": { teams: ["t1"] },
+  "of another team": { teams: ["t2"] },
   "to read tools": { permissions: ["tools.read"] },
   "for another server": { serverId: "elsewhere" },
 };
@@ -33,7 +35,7 @@ const TOKENS: Readonly<Record<string, Partial<Principal>>> = {
 /** A caller as the authenticator finds it. `plain` and `key` have no user record; `key` has an administrator's token. */
 function callerOf(name: Caller, limits: Partial<Principal>): Principal {
   const isAdmin = name === "key";
-  const teams = isAdmin || name === "ada" ? null : ["t1"];
+  const teams = isAdministrator(name) ? null : ["t1"];
   return PEOPLE.resolve(tokenOf({ subject: name, email: name, isAdmin, teams, ...limits }));
 }
 
@@ -49,35 +51,56 @@ type Place = keyof typeof ENTRIES;
 
 const isRead = (permission: Permission) => permission.endsWith(".read");
 
+const isAdministrator = (name: Caller) => name === "ada" || name === "key";
+
+/** The teams that the token leaves to the caller; "all" of an administrator. */
+function teamsOf(name: Caller, { teams }: Partial<Principal>): readonly string[] | "all" {
+  if (isAdministrator(name)) return teams ?? "all";
+  // `plain` has no record that could say otherwise than the token.
+  if (name === "plain") return teams ?? ["t1"];
+  return name === "guest" ? [] : (teams ?? ["t1"]).filter((id) => id === "t1");
+}
+
+/** What only a role that counts everywhere grants. */
+const isForAll = (permission: Permission) => permission.startsWith("admin.") || permission === "teams.create";
+
 /** Has the caller the permission for anything at all? */
 function hasSomewhere(name: Caller, permission: Permission, limits: Partial<Principal>): boolean {
   if (limits.permissions !== undefined && !limits.permissions!.includes(permission)) return false;
-  if (name === "ada" || name === "key") return true;
+  const teams = teamsOf(name, limits);
+  if (teams === "all") return true;
+  if (isAdministrator(name) && isForAll(permission)) return false;
+  if (isAdministrator(name) && teams.length > 0) return true;
+  // What is everybody's with a user record; `key` has none.
+  if (name === "key" && /^(teams|tokens)\./.test(permission)) return false;
   if (permission === "teams.read" || permission === "teams.join") return name !== "plain";
   if (/^teams\.(update|delete|manage_members)$/.test(permission)) {
-    return name === "owner" && limits.teams === undefined;
+    return name === "owner" && teams.length > 0;
   }
   // API tokens belong to users.
   if (permission.startsWith("tokens.")) return name !== "plain";
   if (isRead(permission)) return true;
-  if (permission === "gateways.approve") return name === "owner" && limits.teams === undefined;
-  const isInTeam = (name === "owner" || name === "dev") && limits.teams === undefined;
+  if (permission === "gateways.approve") return name === "owner" && teams.length > 0;
+  const isInTeam = (name === "owner" || name === "dev") && teams.length > 0;
   return isInTeam && /^(tools|resources|prompts|servers|gateways)\./.test(permission);
 }
 
 function sees(name: Caller, place: Place, limits: Partial<Principal>): boolean {
   if (place.startsWith("public")) return true;
-  const isWhole = limits.teams === undefined;
-  if (name === "ada" || name === "key") return isWhole;
-  const isMember = name === "owner" || name === "dev" || name === "member" || name === "plain";
-  if (place === "team") return isWhole && isMember;
-  // A guest's token has no team left, and sees what is public.
-  return place === "own" && isWhole && name !== "guest";
+  const teams = teamsOf(name, limits);
+  if (teams === "all") return true;
+  const teamOfPlace = ENTRIES[place].teamId;
+  if (place === "team" || place === "other team") return teams.includes(teamOfPlace!);
+  // A token without a team shows nothing private.
+  return place === "own" && teams.length > 0;
 }
 
-function changes(name: Caller, place: Place): boolean {
-  if (name === "ada" || name === "key") return true;
-  return place === "own" || place === "team" || place === "public, of the team";
+/** May the caller, who sees the entry and has the permission somewhere, change it? */
+function changes(name: Caller, place: Place, limits: Partial<Principal>): boolean {
+  const teams = teamsOf(name, limits);
+  if (teams === "all" || place === "own") return true;
+  const teamOfPlace = ENTRIES[place].teamId;
+  return teamOfPlace !== null && teams.includes(teamOfPlace);
 }
 
 const KINDS = ["gateways", "tools", "resources", "prompts", "servers"] as const;
@@ -127,7 +150,7 @@ Deno.test("every route of an entity × caller × entity × token is answered, fo
               ? "forbidden"
               : !sees(name, place, limits)
               ? "unknown"
-              : !isRead(route.permission) && !changes(name, place)
+              : !isRead(route.permission) && !changes(name, place, limits)
               ? "forbidden"
               : route.path.includes("{entry}")
               ? "unknown"
@@ -185,9 +208,10 @@ Deno.test("every other route needs its permission, whatever the caller", () =>
           const isAllowed = hasSomewhere(name, route.permission, limits) && token !== "for another server";
           const label = `${route.method} ${route.path} by ${name}, token ${token}`;
           // Administrators revoke tokens that the gateway has never seen.
+          const isRevocation = isAdministrator(name) && teamsOf(name, limits) === "all";
           const isUnknown = /^\/(teams|auth|rbac|quotas|import)\/.*\{/.test(route.path) ||
             (/^\/tokens\/.*\{/.test(route.path) && route.method !== "POST" &&
-              !(route.method === "DELETE" && (name === "ada" || name === "key")));
+              !(route.method === "DELETE" && isRevocation));
           if (isAllowed && isUnknown) assertEquals([label, answer.status], [label, 404]);
           else if (isAllowed && route.method === "POST") assertEquals([label, answer.status], [label, 422]);
           else if (isAllowed) assert(answer.status < 300, `${label}: ${answer.status}`);
@@ -274,6 +298,31 @@ Deno.test("programs and the gateway's environment stay with administrators, what
       "Bearer ${ALLOWED}",
       "Bearer from-the-environment",
     ]);
+  }));
+
+Deno.test("an administrator's token that is narrowed to permissions starts no programs, and reads no environment", () =>
+  withAdminApi(async ({ call, discovered }) => {
+    const narrowed = callerOf("ada", { permissions: ["gateways.create", "gateways.read", "admin.export"] });
+    const program = { name: "p", transport: "STDIO", command: "/bin/true" };
+    const refused = await call("POST", "/gateways", { as: narrowed, body: program });
+    assertEquals(refused.status, 403);
+    assert(refused.body.detail.includes("this one has scopes"), refused.body.detail);
+    const { body: { id } } = await call("POST", "/gateways", { as: callerOf("ada", {}), body: program });
+    const shown = (as: Principal) => call("GET", `/gateways/${id}`, { as });
+    assertEquals((await shown(callerOf("ada", {}))).body.command, "/bin/true");
+    assertEquals((await shown(narrowed)).body.command, undefined);
+    assertEquals(
+      (await call("POST", "/export/selective", {
+        as: narrowed,
+        body: { passphrase: "correct horse battery" },
+      }))
+        .status,
+      403,
+    );
+    discovered.length = 0;
+    const secret = { name: "s", url: "http://127.0.0.1:9/s", auth_type: "bearer", auth_token: "${ALLOWED}" };
+    await call("POST", "/gateways", { as: narrowed, body: secret });
+    assertEquals(discovered.map(({ headers }) => headers[0]?.[1]), ["Bearer ${ALLOWED}"]);
   }));
 
 Deno.test("whoever may change a gateway reads its URL whole, and can send it back; others read the origin", () =>

@@ -41,6 +41,7 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
           subject: token,
           email: token,
           jti: token,
+          teams: null,
           apiToken: apiTokenOf(token, rows, changes.now.version),
           expiresAt: token === "eternal" ? null : clock.now() + 1_000,
         }),

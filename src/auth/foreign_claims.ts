@@ -27,6 +27,7 @@ export function foreignPrincipalOf(claims: JsonObject, sub: string, rules: Token
     apiToken: null,
     limits: null,
     grants: null,
+    teamsLimitSight: true,
     given: hasTeams || givesRoles(rules)
       ? { isAdmin, teams, roles: givesRoles(rules) ? roles : null }
       : undefined,

@@ -4,7 +4,13 @@
 import { SluiceError } from "../base/errors.ts";
 import { NO_TEAM } from "../store/tokens/token_rows.ts";
 import type { PeopleRows, StandingRow, TeamRole } from "../store/people/person_rows.ts";
-import { BUILT_IN_ROLES, EVERY_PERMISSION, type RoleScope } from "./permission_table.ts";
+import {
+  BUILT_IN_ROLES,
+  EVERY_PERMISSION,
+  needsAdministrator,
+  PERMISSIONS,
+  type RoleScope,
+} from "./permission_table.ts";
 import { type Grants, operatorOf, type Principal, type ScopedGrant } from "./principal.ts";
 
 export interface PeopleOptions {
@@ -27,6 +33,7 @@ interface Person {
 
 /** What the records grant, before a token narrows it. */
 interface Rights extends Grants {
+  readonly standing: string;
   readonly isAdmin: boolean;
   readonly teams: readonly string[];
 }
@@ -36,6 +43,9 @@ const ROLE_OF_USERS = BUILT_IN_ROLES.platform_viewer;
 
 /** Members of a team have these roles in it, as in ContextForge (DEFAULT_TEAM_OWNER_ROLE, DEFAULT_TEAM_MEMBER_ROLE). */
 const ROLE_OF_MEMBERS = { owner: BUILT_IN_ROLES.team_admin, member: BUILT_IN_ROLES.viewer } as const;
+
+/** What a caller without a user record has without being an administrator. */
+const OPEN = PERMISSIONS.filter((permission) => !needsAdministrator(permission));
 
 const NO_MEMBERSHIPS = "{}";
 const NO_ASSIGNMENTS: Person["assignments"] = [];
@@ -83,7 +93,7 @@ export class People {
       if (person?.row.id !== apiToken.ownerId) throw refused("the user who owns the API token was deleted");
     }
     if (person === undefined) {
-      if (!this.#needsRecord(verified)) return this.#withGiven(verified);
+      if (!this.#needsRecord(verified)) return withoutRecord(this.#withGiven(verified));
       throw refused("the token's user is not known here, and REQUIRE_USER_IN_DB refuses such tokens");
     }
     const { email, isActive, tokensValidFrom } = person.row;
@@ -91,16 +101,21 @@ export class People {
     if (tokensValidFrom !== null && (verified.issuedAt ?? 0) < tokensValidFrom) {
       throw refused("the token is older than the user's last change of password or logout; log in again");
     }
-    const { teams: memberOf, inTeams, ...rights } = this.#rightsOf(person);
+    const rights = this.#rightsOf(person);
+    const { teams: memberOf } = rights;
     const isAdmin = rights.isAdmin || email === this.#options.platformAdminEmail.toLowerCase();
     const teamId = apiToken?.teamId ?? null;
     if (teamId !== null && teamId !== NO_TEAM && !isAdmin && !memberOf.includes(teamId)) {
       throw refused(`the user who owns the API token is no member of its team ${teamId} any more`);
     }
     const teams = teamsOf(this.#withTeamIds(verified), memberOf, isAdmin);
-    const { everywhere, onServers, endsAt, standing } = rights;
+    const caller = { ...verified, subject: email, email, teams };
+    const { everywhere, inTeams, onServers, endsAt, standing } = rights;
     const grants = { everywhere, inTeams: within(inTeams, teams ?? memberOf), onServers, endsAt, standing };
-    return { ...verified, subject: email, email, isAdmin, teams, grants };
+    if (teams === null || !namesTeams(verified)) return { ...caller, isAdmin, grants };
+    const general = isAdmin ? [EVERY_PERMISSION] : everywhere;
+    const narrowed = inItsTeams(teams, grants, general, ROLE_OF_USERS.permissions);
+    return { ...caller, isAdmin: false, grants: narrowed };
   }
 
   /** The user as a caller whose token narrows nothing; null: there is no such user, or the user is not active. */
@@ -229,6 +244,40 @@ export const NOBODY = new People(
 
 function standingOf({ teams, grants }: Principal): string {
   return JSON.stringify([teams, grants?.standing ?? null]);
+}
+
+/**
+ * Does the token name teams, so that it counts in these alone? A token only narrows (ContextForge's layer 1): what roles grant
+ * everywhere, administration included, it then grants for the entries of its teams. Everybody's rights to read stay, and what is read
+ * is limited by visibility.
+ */
+function namesTeams({ isLogin, teams, teamsLimitSight }: Principal): boolean {
+  return !isLogin && teams !== null && teamsLimitSight === undefined;
+}
+
+/** An administrator without a user record whose token names teams. */
+function withoutRecord(caller: Principal): Principal {
+  const { isAdmin, teams } = caller;
+  if (!isAdmin || teams === null || !namesTeams(caller)) return caller;
+  const none: Grants = { everywhere: [], inTeams: [], onServers: [], endsAt: null, standing: null };
+  return { ...caller, isAdmin: false, grants: inItsTeams(teams, none, [EVERY_PERMISSION], OPEN) };
+}
+
+/** @param general what is granted everywhere, and now in the teams only. @param kept what stays everywhere */
+function inItsTeams(
+  teams: readonly string[],
+  grants: Grants,
+  general: readonly string[],
+  kept: readonly string[],
+): Grants {
+  const inTeams = grouped(teams.map((teamId) => [
+    teamId,
+    distinct([
+      ...general,
+      ...grants.inTeams.flatMap(({ ids, permissions }) => ids.includes(teamId) ? permissions : []),
+    ]),
+  ]));
+  return { ...grants, everywhere: kept, inTeams };
 }
 
 /** The teams whose entries the caller sees: those of the token, as far as the user is a member of them. */

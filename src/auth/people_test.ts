@@ -45,7 +45,7 @@ Deno.test("People.resolve() takes administration from the record, never from the
   const users = [userOf("ann@x"), userOf("ada@x", { isAdmin: true }), userOf("pat@x"), userOf("root@x")];
   const people = peopleOf({ users, assignments: [grantOf("pat@x", "platform_admin")] });
   const isAdmin = (email: string, claim: boolean) =>
-    people.resolve(tokenOf(email, { isAdmin: claim })).isAdmin;
+    people.resolve(tokenOf(email, { isAdmin: claim, teams: null })).isAdmin;
   assertEquals(["ann@x", "ada@x", "pat@x", "root@x"].map((email) => isAdmin(email, true)), [
     false,
     true,
@@ -128,9 +128,38 @@ Deno.test("Roles grant everywhere, in a team of the token, or on a virtual serve
   const row = { id: "s1", visibility: "public", teamId: "t1", ownerEmail: "dev@x" } as const;
   const changes = (name: string, given: Partial<{ id: string; teamId: string | null }>) =>
     may(() => requireChange(caller(name), "servers.update", { ...row, ...given }));
-  assertEquals(who((name) => changes(name, {})), ["owner", "dev", "custom"]);
-  assertEquals(who((name) => changes(name, { teamId: "t2" })), ["dev", "custom"]);
-  assertEquals(who((name) => changes(name, { teamId: null })), ["dev", "custom"]);
+  assertEquals(who((name) => changes(name, {})), ["owner", "dev"]);
+  // dev owns the entry. A role that counts everywhere counts in the teams that the token names.
+  assertEquals(who((name) => changes(name, { teamId: "t2" })), ["dev"]);
+  assertEquals(who((name) => changes(name, { teamId: null })), ["dev"]);
+  const whole = people.resolve(tokenOf("custom@x", { isLogin: true }));
+  assertEquals(may(() => requireChange(whole, "servers.update", { ...row, teamId: "t2" })), true);
+});
+
+Deno.test("A token that names teams has an administrator's rights in these teams alone", () => {
+  const people = peopleOf({
+    users: [userOf("ada@x", { isAdmin: true }), userOf("pat@x")],
+    assignments: [grantOf("pat@x", "platform_admin")],
+  });
+  const rights = (email: string, given: Partial<Principal>) => {
+    const caller = people.resolve(tokenOf(email, { isAdmin: true, ...given }));
+    assertEquals(people.isOutdated(caller), false);
+    return [
+      caller.isAdmin,
+      holds(caller, "admin.user_management"),
+      holds(caller, "tools.update", "t1"),
+      holds(caller, "tools.update", "t2"),
+      holds(caller, "tools.read"),
+    ];
+  };
+  // `key@x` has no record. With its record, pat is an administrator by a role.
+  for (const email of ["ada@x", "pat@x", "root@x", "key@x"]) {
+    assertEquals([email, ...rights(email, { teams: ["t1"] })], [email, false, false, true, false, true]);
+    assertEquals([email, ...rights(email, { teams: [] })], [email, false, false, false, false, true]);
+    assertEquals([email, ...rights(email, { teams: null })], [email, true, true, true, true, true]);
+    // The token says nothing about teams, as those of ContextForge's utility: it shows public entries, and keeps the rights.
+    assertEquals(rights(email, { teams: [], teamsLimitSight: true }), [true, true, true, true, true]);
+  }
 });
 
 Deno.test("A role counts until it ends, and its holder is outdated from that moment", () => {

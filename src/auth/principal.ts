@@ -7,6 +7,7 @@ export interface Principal {
   readonly subject: string;
   readonly issuer: string | null;
   readonly email: string;
+  /** An administrator, with a token that leaves the rights of one: it names no teams. */
   readonly isAdmin: boolean;
   /** The teams whose entries the caller sees besides public ones; null: no limit, which opens every entry to an administrator. */
   readonly teams: readonly string[] | null;
@@ -27,8 +28,13 @@ export interface Principal {
   readonly unrecorded?: Pick<ApiToken, "id" | "readAt">;
   /** When and from where the token may be used, and how often; null: always, from everywhere. */
   readonly limits: TokenLimits | null;
-  /** What the roles of the user record grant; null: the caller has no user record. */
+  /** What roles grant, as far as the token goes; null: the caller has no roles, and has what the table of permissions opens. */
   readonly grants: Grants | null;
+  /**
+   * The teams of the token limit what it shows, and take no right away: it says nothing about teams, or another issuer's groups name
+   * them. Teams of any other token are a limit of its rights too.
+   */
+  readonly teamsLimitSight?: true;
   /** Of another issuer's token, if groups mean something there. */
   readonly given?: GivenByToken;
 }
@@ -99,8 +105,8 @@ export interface Grants {
   readonly onServers: readonly ScopedGrant[];
   /** When the first of the roles ends, ms since the epoch; null: none of them ends by itself. */
   readonly endsAt: number | null;
-  /** Stays equal while the user record, its memberships and its roles stay as they are. */
-  readonly standing: string;
+  /** Stays equal while the user record, its memberships and its roles stay as they are; null: there is no user record. */
+  readonly standing: string | null;
 }
 
 /** The same permissions in several teams, or on several virtual servers. */

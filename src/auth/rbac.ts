@@ -132,11 +132,21 @@ export function requireOwner(principal: Principal, permission: Permission, owner
 }
 
 /**
- * Checks that the principal may decide which programs run on the gateway's machine, and read its environment.
- * @throws {SluiceError} FORBIDDEN
+ * May the principal decide which programs run on the gateway's machine, and read its environment? No permission names that, so a
+ * token of an administrator that is narrowed to permissions or to a virtual server does not include it.
  */
-export function requireOperator({ isAdmin }: Principal, what: string): void {
-  if (!isAdmin) throw new SluiceError("FORBIDDEN", { reason: `${what} needs an administrator` });
+export function isOperator({ isAdmin, permissions, serverId }: Principal): boolean {
+  return isAdmin && serverId === null && (permissions === null || permissions.includes(EVERY_PERMISSION));
+}
+
+/** Checks `isOperator()`. @throws {SluiceError} FORBIDDEN */
+export function requireOperator(principal: Principal, what: string): void {
+  if (isOperator(principal)) return;
+  throw new SluiceError("FORBIDDEN", {
+    reason: principal.isAdmin
+      ? `${what} needs an administrator's token that is not narrowed; this one has scopes`
+      : `${what} needs an administrator`,
+  });
 }
 
 /** Is the principal, as far as its token goes, a member of the team? */

@@ -31,6 +31,7 @@ export function principalOf(claims: JsonObject, subject: string, platformAdminEm
     isLogin: claims.token_use === "session",
     apiToken: null,
     grants: null,
+    ...(claims.teams === undefined ? { teamsLimitSight: true } : {}),
   };
 }
 

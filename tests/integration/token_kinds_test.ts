@@ -19,6 +19,14 @@ Deno.test("/version, /metrics and the pool's metrics ask for a permission, as th
     ["tools.read alone", limitedTo({ permissions: ["tools.read"] }), [403, 403, 403, 403]],
     ["admin.metrics alone", limitedTo({ permissions: ["admin.metrics"] }), [403, 200, 200, 403]],
     ["admin.system_config alone", limitedTo({ permissions: ["admin.system_config"] }), [200, 403, 403, 200]],
+    ["of an administrator, for a team", { claims: { teams: ["ops"] } }, [403, 403, 403, 403]],
+    ["of an administrator, for no team", { claims: { teams: [] } }, [403, 403, 403, 403]],
+    ["of an administrator, without a claim about teams", { claims: { teams: undefined } }, [
+      200,
+      200,
+      200,
+      200,
+    ]],
     ["every permission", limitedTo({ permissions: ["*"] }), [200, 200, 200, 200]],
     [
       "admin.metrics of a user",
@@ -33,6 +41,15 @@ Deno.test("/version, /metrics and the pool's metrics ask for a permission, as th
     assertEquals([name, drained.status], [name, expected.at(-1)]);
   }
   assertEquals(await statuses(null), [401, 401, 401, 401]);
+
+  // The pages ask the same API.
+  const page = async (options: TokenOptions) => {
+    const cookie = `sluice_session=${await sluice.token(options)}`;
+    const answer = await fetch(`${sluice.url}/admin/users`, { headers: { cookie }, redirect: "manual" });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  assertEquals([await page({}), await page({ claims: { teams: ["ops"] } })], [200, 403]);
 
   const { mcp } = (await sluice.api("GET", "/version")).body;
   assertEquals(mcp.revisions, ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]);

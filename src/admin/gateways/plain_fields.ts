@@ -1,6 +1,7 @@
 // Brings the fields of a request into one form: the words of clients' configuration files (`type`, `headers`) become those of
 // ContextForge, and variables in secrets become their values.
 import type { Principal } from "../../auth/principal.ts";
+import { isOperator } from "../../auth/rbac.ts";
 import { transportOf } from "../../client_config/server_entries.ts";
 import { expand } from "../../client_config/variables.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
@@ -33,10 +34,11 @@ export function plainFields(raw: Fields): PlainFields {
 
 /** The gateway's environment is open to administrators only: its values would go to the upstream. */
 export function variablesFor(
-  { isAdmin }: Principal,
+  principal: Principal,
   { variable }: Pick<AdminDeps, "variable">,
 ): Pick<AdminDeps, "variable"> {
-  return { variable: (name) => isAdmin ? variable(name) : undefined };
+  const isOpen = isOperator(principal);
+  return { variable: (name) => isOpen ? variable(name) : undefined };
 }
 
 /** The fields with each ${VAR} of a secret as its value. A variable that may not be used stays as it is written. */

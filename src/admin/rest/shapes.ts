@@ -1,6 +1,6 @@
 // Converts rows to answers, in ContextForge's format. A field that the gateway does not track is null or absent.
 import type { Principal } from "../../auth/principal.ts";
-import { mayChange } from "../../auth/rbac.ts";
+import { isOperator, mayChange } from "../../auth/rbac.ts";
 import type { Placed } from "../../catalog/snapshot/list_order.ts";
 import type { NameConflict } from "../../catalog/snapshot/scope_names.ts";
 import type { UriConflict } from "../../catalog/snapshot/uri_conflicts.ts";
@@ -72,7 +72,7 @@ export function gatewayRead(
     toolApproval: row.toolApproval,
     ...(mayChange(principal, "gateways.approve", row) ? { heldCount: pending } : {}),
     ...credentialsRead(row.authType, credentials),
-    ...(principal.isAdmin ? { source: row.source, ...launchRead(row, credentials) } : {}),
+    ...(isOperator(principal) ? { source: row.source, ...launchRead(row, credentials) } : {}),
     refreshIntervalSeconds: row.refreshIntervalSeconds,
     lastRefreshAt: row.lastRefreshAt,
     gatewayMode: "cache",
@@ -88,7 +88,7 @@ export function gatewayRead(
 /** Whoever may change a gateway reads its address whole. */
 function readerOf(row: GatewayRow, principal: Principal): Pick<Principal, "isAdmin"> {
   const isAdmin = row.transport === "STDIO"
-    ? principal.isAdmin
+    ? isOperator(principal)
     : mayChange(principal, "gateways.update", row);
   return { isAdmin };
 }

@@ -1,6 +1,6 @@
 // The file of an export: ContextForge's shape, with members of its own, so that another gateway has the same afterwards.
 import type { Principal } from "../../auth/principal.ts";
-import { canSee } from "../../auth/rbac.ts";
+import { canSee, isOperator } from "../../auth/rbac.ts";
 import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import type {
   EntityRow,
@@ -189,7 +189,7 @@ async function gatewayEntry(
     protocol: row.protocol,
     protocol_version: row.protocolVersion,
     tool_approval: row.toolApproval,
-    ...row.transport === "STDIO" && principal.isAdmin ? readLaunch(row.url) : {},
+    ...row.transport === "STDIO" && isOperator(principal) ? readLaunch(row.url) : {},
   };
 }
 
