@@ -33,7 +33,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["registry"],
     ["."],
   ],
-  auth: [["keys"], ["logins"], ["sso"], ["."], ["quotas", "api_tokens"]],
+  auth: [["keys"], ["logins"], ["sso"], ["."], ["quotas", "api_tokens", "oauth"]],
   upstream: [
     ["resilience", "http1"],
     ["transport", "dial"],
@@ -63,7 +63,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ui: [
     ["assets"],
     ["call"],
-    ["parts", "sso"],
+    ["parts", "sso", "oauth"],
     ["entries", "people", "system"],
     ["servers", "upstreams"],
     ["start"],

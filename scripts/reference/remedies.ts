@@ -51,6 +51,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   SSO_REFUSED:
     "The text says who can allow it. `sluice help sso` has the fields of a provider: domains, accounts that exist already, groups.",
   FORBIDDEN: "Use a token with this permission. `sluice token --admin` makes an administrator's.",
+  INSUFFICIENT_SCOPE:
+    "OAuth clients ask for the scopes of the `WWW-Authenticate` header, and their user allows them. Other clients: use an API token with the permission.",
   ORIGIN_DENIED: "Add the origin of the web page to `ALLOWED_ORIGINS`.",
   HOST_DENIED: "Add the host name to `ALLOWED_HOSTS`, or call the gateway by a name that is allowed.",
   NOT_FOUND: "Check the path and the id. An entry that the token may not see counts as absent.",

@@ -8,6 +8,7 @@ const RULES: TokenIssuer = {
   audience: "sluice",
   algorithms: ["RS256"],
   allow_http: false,
+  authorization_server: false,
   email_claim: "email",
   trust_email: false,
   groups_claim: ["groups"],

@@ -1,6 +1,6 @@
 // Verifies tokens: those of the gateway's own keys, as `sluice token` and ContextForge's token utility make them, and those of other
 // issuers. The `iss` claim chooses the issuer, and with it the keys: no key of one issuer verifies tokens of another.
-import { decodeJwt, errors as joseErrors } from "jose";
+import { decodeJwt, decodeProtectedHeader, errors as joseErrors } from "jose";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import { type OwnKeys, verifyingKeys } from "./keys/own_keys.ts";
@@ -11,11 +11,14 @@ import { isTokenId } from "./token_id.ts";
 
 /** Who issues tokens, by which keys, and what the claims mean. */
 export interface Issuer extends VerifyingKeys {
-  readonly issuer: string;
-  /** A token needs one of them. */
-  readonly audience: string | string[];
+  /** undefined: `principalOf` checks the claim. */
+  readonly issuer: string | undefined;
+  /** A token needs one of them. undefined: `principalOf` checks the claim. */
+  readonly audience: string | string[] | undefined;
   /** A token needs an id (`jti`). Absent: REQUIRE_JTI decides. */
   readonly requireJti?: boolean;
+  /** A token needs an end (`exp`). Absent: REQUIRE_TOKEN_EXPIRATION decides. */
+  readonly requireExpiration?: boolean;
   /** @throws {SluiceError} UNAUTHENTICATED, STORE_UNAVAILABLE */
   readonly principalOf: (
     claims: JsonObject,
@@ -24,6 +27,9 @@ export interface Issuer extends VerifyingKeys {
   ) => Principal | Promise<Principal>;
 }
 
+/** The header's type of access tokens (RFC 9068, section 2.1). The gateway's other tokens never have it. */
+export const ACCESS_TOKEN_TYPE = "at+jwt";
+
 export interface TokenRules {
   readonly requireExpiration: boolean;
   readonly requireJti: boolean;
@@ -31,12 +37,20 @@ export interface TokenRules {
 
 export class JwtVerifier {
   readonly #own: Issuer;
-  readonly #foreign: ReadonlyMap<string, Issuer>;
+  readonly #foreign: ReadonlyMap<string | undefined, Issuer>;
+  readonly #accessTokens: Issuer | null;
   readonly #rules: TokenRules;
 
-  constructor(own: Issuer, rules: TokenRules, foreign: readonly Issuer[] = []) {
+  /** @param accessTokens of the gateway's OAuth clients; null: they are refused */
+  constructor(
+    own: Issuer,
+    rules: TokenRules,
+    foreign: readonly Issuer[] = [],
+    accessTokens: Issuer | null = null,
+  ) {
     this.#own = own;
     this.#foreign = new Map(foreign.map((issuer) => [issuer.issuer, issuer]));
+    this.#accessTokens = accessTokens;
     this.#rules = rules;
   }
 
@@ -52,17 +66,20 @@ export class JwtVerifier {
 
   /** A token of an issuer that is not known is refused like one of the gateway's own with a wrong `iss`. */
   #issuerOf(token: string): Issuer {
-    if (this.#foreign.size === 0) return this.#own;
     try {
-      return this.#foreign.get(String(decodeJwt(token).iss)) ?? this.#own;
+      const foreign = this.#foreign.size === 0 ? undefined : this.#foreign.get(String(decodeJwt(token).iss));
+      if (foreign !== undefined) return foreign;
+      if (decodeProtectedHeader(token).typ !== ACCESS_TOKEN_TYPE) return this.#own;
     } catch (error) {
       throw refused(describe(error));
     }
+    if (this.#accessTokens === null) throw refused("access tokens of OAuth clients are not taken here");
+    return this.#accessTokens;
   }
 
   async #claimsOf(token: string, from: Issuer): Promise<JsonObject> {
     const { issuer, audience, requireJti = this.#rules.requireJti } = from;
-    const { requireExpiration } = this.#rules;
+    const { requireExpiration = this.#rules.requireExpiration } = from;
     const requiredClaims = ["sub", ...(requireExpiration ? ["exp"] : []), ...(requireJti ? ["jti"] : [])];
     try {
       return await verifyToken(token, from, { issuer, audience, requiredClaims });

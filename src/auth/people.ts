@@ -93,6 +93,7 @@ export class People {
       if (person?.row.id !== apiToken.ownerId) throw refused("the user who owns the API token was deleted");
     }
     if (person === undefined) {
+      if (verified.resource !== undefined) throw refused("the user of the access token was deleted");
       if (!this.#needsRecord(verified)) return withoutRecord(this.#withGiven(verified));
       throw refused("the token's user is not known here, and REQUIRE_USER_IN_DB refuses such tokens");
     }
@@ -136,7 +137,7 @@ export class People {
       const standing = person === undefined ? null : this.#rightsOf(person).standing;
       if (standing !== (principal.grants?.standing ?? null)) return true;
     }
-    return person === undefined && this.#needsRecord(principal);
+    return person === undefined && (principal.resource !== undefined || this.#needsRecord(principal));
   }
 
   /** A caller without a user record, with what the groups of its token give. */

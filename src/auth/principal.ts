@@ -35,6 +35,8 @@ export interface Principal {
    * them. Teams of any other token are a limit of its rights too.
    */
   readonly teamsLimitSight?: true;
+  /** The resource that an OAuth access token of the gateway is for (RFC 8707): an address. Absent: no such token. */
+  readonly resource?: string;
   /** Of another issuer's token, if groups mean something there. */
   readonly given?: GivenByToken;
 }

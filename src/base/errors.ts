@@ -147,6 +147,13 @@ export const ERRORS = {
   ),
   SSO_REFUSED: row("downstream", 403, -31442, "never", "Sign-in with {provider} refused: {reason}"),
   FORBIDDEN: row("downstream", 403, -31403, "never", "Insufficient permissions: {reason}"),
+  INSUFFICIENT_SCOPE: row(
+    "downstream",
+    403,
+    -31443,
+    "never",
+    "The access token does not include {permission}; log in again with the scopes: {scope}",
+  ),
   ORIGIN_DENIED: row("downstream", 403, -31423, "never", "Origin is not allowed: {origin} (ALLOWED_ORIGINS)"),
   HOST_DENIED: row("downstream", 403, -31424, "never", "Host is not allowed: {host} (ALLOWED_HOSTS)"),
   NOT_FOUND: row("downstream", 404, -31404, "never", "{what} not found"),

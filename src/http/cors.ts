@@ -52,12 +52,14 @@ export class Cors {
     this.#passes = passes;
   }
 
-  /** The response to a preflight from an allowed origin; null for any other OPTIONS request. A preflight has no token. */
-  preflight({ headers }: { readonly headers: Headers }): Response | null {
+  /**
+   * The response to a preflight from an allowed origin; null for any other OPTIONS request. A preflight has no token.
+   * @param isForAnyPage every origin is allowed
+   */
+  preflight({ headers }: { readonly headers: Headers }, isForAnyPage = false): Response | null {
     const origin = headers.get("origin");
-    if (origin === null || !headers.has("access-control-request-method") || !this.#allows(origin)) {
-      return null;
-    }
+    if (origin === null || !headers.has("access-control-request-method")) return null;
+    if (!isForAnyPage && !this.#allows(origin)) return null;
     return new Response(null, {
       status: 204,
       headers: {
@@ -70,10 +72,15 @@ export class Cors {
     });
   }
 
-  /** Lets the page read the response. @param origin of the request; null: no web page sent it */
-  expose(response: Response, origin: string | null): Response {
+  /**
+   * Lets the page read the response.
+   * @param origin of the request; null: no web page sent it
+   * @param isForAnyPage every origin is allowed
+   */
+  expose(response: Response, origin: string | null, isForAnyPage = false): Response {
     // Browsers check no WebSocket handshake.
-    if (origin === null || response.status === 101 || !this.#allows(origin)) return response;
+    if (origin === null || response.status === 101) return response;
+    if (!isForAnyPage && !this.#allows(origin)) return response;
     const { headers } = response;
     headers.set("access-control-allow-origin", origin);
     headers.set("access-control-expose-headers", EXPOSED);

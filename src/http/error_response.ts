@@ -95,6 +95,8 @@ export function errorHeaders(error: SluiceError): Record<string, string> {
   switch (error.code) {
     case "UNAUTHENTICATED":
       return { "www-authenticate": challenge(error) };
+    case "INSUFFICIENT_SCOPE":
+      return { "www-authenticate": bearerError("insufficient_scope", error.message) };
     case "METHOD_NOT_ALLOWED":
       return { allow: String(error.params.allowed) };
     case "UNSUPPORTED_ENCODING":
@@ -111,8 +113,12 @@ export function errorHeaders(error: SluiceError): Record<string, string> {
 
 /** The challenge of RFC 6750, section 3: a request without a token learns no error code, one with a bad token learns why. */
 function challenge({ params }: SluiceError): string {
-  const realm = 'Bearer realm="sluice"';
-  if (params.token !== "invalid") return realm;
-  const reason = String(params.reason).replaceAll('"', "'").replaceAll(/[^\x20-\x5b\x5d-\x7e]/g, "");
-  return `${realm}, error="invalid_token", error_description="${reason}"`;
+  return params.token === "invalid" ? bearerError("invalid_token", String(params.reason)) : REALM;
+}
+
+const REALM = 'Bearer realm="sluice"';
+
+function bearerError(code: "invalid_token" | "insufficient_scope", text: string): string {
+  const description = text.replaceAll('"', "'").replaceAll(/[^\x20-\x5b\x5d-\x7e]/g, "");
+  return `${REALM}, error="${code}", error_description="${description}"`;
 }

@@ -20,6 +20,7 @@ import {
   rpcErrorResponse,
 } from "./error_response.ts";
 import type { OriginGuard } from "./origin_guard.ts";
+import type { ProtectedResources } from "./protected_resources.ts";
 import { type LimitState, type RateLimiter, setLimitHeaders } from "./rate_limit.ts";
 import { addressOf, callerOf, tierOf } from "./rate_tiers.ts";
 import {
@@ -100,6 +101,8 @@ export interface Endpoint {
   readonly principalOf?: (authorization: string | null) => Principal | null;
   /** Finds what stands in for the Authorization header of clients that cannot send one; null: nothing does. */
   readonly authorizationIn?: (headers: Headers) => string | null;
+  /** Takes no cookie and no ambient credential, so that web pages of every origin may call it and read its answers. */
+  readonly isForAnyPage?: boolean;
   /** Served at any load: operators need health and metrics most during an overload. */
   readonly alwaysAnswered?: boolean;
   /** Has sessions, and answers requests above the rate limit of their caller itself; otherwise they get 429. */
@@ -130,6 +133,8 @@ export interface HandlerDeps {
   /** The principal of requests to open endpoints. */
   readonly anonymous: Principal;
   readonly originGuard: OriginGuard;
+  /** The MCP endpoints as OAuth clients see them. */
+  readonly resources: Pick<ProtectedResources, "require" | "completeChallenge">;
   /** null: CORS_ENABLED=false. */
   readonly cors: Cors | null;
   /** null: RATE_LIMITING_ENABLED=false. */
@@ -154,7 +159,7 @@ export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 export function createHandler(deps: HandlerDeps): Handle {
   const { route, admission, accessLog, authenticate, anonymous, errors, answers } = deps;
   const { auditFailure, rootPath, originGuard, cors, rateLimiter, quotas, callers, sessionRefusals } = deps;
-  const { tokenGate, clientAddress } = deps;
+  const { tokenGate, clientAddress, resources } = deps;
 
   const refused = (
     { headers }: Request,
@@ -186,7 +191,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     const endpoint = route(path);
     // Before admission: the browser hides the 503 of an overload from the page if the preflight fails too.
     if (cors !== null && request.method === "OPTIONS" && !endpoint?.isInternal) {
-      const preflight = cors.preflight(request);
+      const preflight = cors.preflight(request, endpoint?.isForAnyPage);
       if (preflight !== null) {
         answers.answered(endpoint?.name ?? "none", preflight.status, null);
         return preflight;
@@ -211,13 +216,16 @@ export function createHandler(deps: HandlerDeps): Handle {
     let caller: string | undefined;
     let response: Response;
     try {
-      if (!endpoint?.isInternal) origin = originGuard.check(request);
+      if (!endpoint?.isInternal) origin = originGuard.check(request, endpoint?.isForAnyPage);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const authorization = endpoint.open ? null : authorizationOf(request, endpoint);
       principal = endpoint.open
         ? anonymous
         : endpoint.principalOf?.(authorization) ?? await authenticate(authorization);
       if (record !== null) noteCaller(record.note, principal);
+      if (principal.resource !== undefined) {
+        resources.require(principal.resource, request, path, addressOf(info));
+      }
       if (principal.apiToken !== null || principal.limits !== null) {
         await tokenGate.admit(principal, clientAddress(request, info), endpoint.name);
         admittedAt = performance.now();
@@ -259,6 +267,11 @@ export function createHandler(deps: HandlerDeps): Handle {
       const failed = { request, path, info, principal: exchange?.principal ?? null, reported };
       response = inSession ?? await endpoint?.failed?.(failed) ??
         (endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported));
+      const { code, params } = reported.error;
+      if (code === "UNAUTHENTICATED" || code === "INSUFFICIENT_SCOPE") {
+        const needed = params.scope === undefined ? undefined : String(params.scope);
+        resources.completeChallenge(response.headers, request, path, addressOf(info), needed);
+      }
       for (const [name, value] of Object.entries(endpoint?.failureHeaders ?? {})) {
         response.headers.set(name, value);
       }
@@ -269,7 +282,7 @@ export function createHandler(deps: HandlerDeps): Handle {
         exchange === undefined || !quotas.isActive ? null : quotas.stateOf(exchange.principal),
       ]);
     }
-    if (origin !== null) cors?.expose(response, origin);
+    if (origin !== null) cors?.expose(response, origin, endpoint?.isForAnyPage);
     if (admittedAt !== null) {
       const ms = performance.now() - admittedAt;
       tokenGate.answered(principal!, endpoint!.name, { status: response.status, ms });

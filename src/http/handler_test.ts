@@ -11,6 +11,7 @@ import { Cors } from "./cors.ts";
 import { createHandler, type Endpoint, type Exchange, type HandlerDeps, pathOf } from "./handler.ts";
 import { Callers } from "../auth/callers.ts";
 import { OriginGuard } from "./origin_guard.ts";
+import { ProtectedResources } from "./protected_resources.ts";
 import { SessionRefusals } from "./refusal.ts";
 import type { RateLimiter } from "./rate_limit.ts";
 
@@ -23,6 +24,7 @@ interface Given {
   readonly quotas?: HandlerDeps["quotas"];
   readonly admit?: () => void;
   readonly accessLog?: AccessLog | null;
+  readonly authorizationServers?: readonly string[];
 }
 
 const NO_QUOTAS: HandlerDeps["quotas"] = { isActive: false, stateOf: () => null };
@@ -39,6 +41,7 @@ function setUp(
     quotas = NO_QUOTAS,
     admit = () => {},
     accessLog = null,
+    authorizationServers = [],
   }: Given = {},
 ) {
   const served: Exchange[] = [];
@@ -67,6 +70,10 @@ function setUp(
     rateLimiter,
     quotas,
     tokenGate: { admit, answered: () => {} },
+    resources: new ProtectedResources({
+      baseOf: () => "https://gw.example",
+      authorizationServers: () => authorizationServers,
+    }),
     clientAddress: () => "192.0.2.1",
     countRefused: (code) => refused.push(code),
     sessionRefusals: new SessionRefusals((request) => request.text(), (id) => id === "" ? null : id),
@@ -130,6 +137,44 @@ Deno.test("createHandler() tells why a token is refused, and a request without o
     await challenge({ reason: 'the token\'s "jti" claim is \\ wrong', token: "invalid" }),
     'Bearer realm="sluice", error="invalid_token", error_description="the token\'s \'jti\' claim is  wrong"',
   );
+});
+
+Deno.test("createHandler() tells clients that can log in where, and what they lack", async () => {
+  const authorizationServers = ["https://login.example"];
+  const challenge = async (thrown: SluiceError) => {
+    const authenticate = () => {
+      throw thrown;
+    };
+    const { status, headers } = await setUp({ authenticate, authorizationServers })
+      .handle(new Request("http://gateway/rpc"));
+    return [status, headers.get("www-authenticate")];
+  };
+  const metadata = 'resource_metadata="https://gw.example/.well-known/oauth-protected-resource/rpc"';
+  assertEquals(await challenge(new SluiceError("UNAUTHENTICATED", { reason: "no token" })), [
+    401,
+    `Bearer realm="sluice", scope="tools.read tools.execute resources.read prompts.read", ${metadata}`,
+  ]);
+  const lacking = { permission: "tools.execute", scope: "tools.read tools.execute" };
+  assertEquals(await challenge(new SluiceError("INSUFFICIENT_SCOPE", lacking)), [
+    403,
+    'Bearer realm="sluice", error="insufficient_scope", error_description="The access token does not include tools.execute; ' +
+    `log in again with the scopes: tools.read tools.execute", scope="tools.read tools.execute", ${metadata}`,
+  ]);
+});
+
+Deno.test("createHandler() takes an access token at its own resource alone", async () => {
+  const at = async (resource: string) => {
+    const { handle } = setUp({ authenticate: () => principal({ resource }) });
+    const response = await handle(new Request("http://gateway/rpc"));
+    return [response.status, response.headers.get("www-authenticate")?.includes('error="invalid_token"')];
+  };
+  assertEquals(await at("https://gw.example/rpc"), [200, undefined]);
+  assertEquals(await at("https://gw.example"), [200, undefined]);
+  for (
+    const other of ["https://gw.example/mcp", "https://gw.example/servers/a/mcp", "https://other.example"]
+  ) {
+    assertEquals(await at(other), [401, true], other);
+  }
 });
 
 Deno.test("createHandler() answers a preflight before admission and token, and lets the page read every response", async () => {

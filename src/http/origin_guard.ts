@@ -29,10 +29,17 @@ export class OriginGuard {
       : null;
   }
 
-  /** @returns the Origin header; null: no web page sent the request. @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED */
-  check({ headers, url }: { readonly headers: Headers; readonly url: string }): string | null {
+  /**
+   * @param isForAnyPage the endpoint answers pages of every origin
+   * @returns the Origin header; null: no web page sent the request
+   * @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED
+   */
+  check(
+    { headers, url }: { readonly headers: Headers; readonly url: string },
+    isForAnyPage = false,
+  ): string | null {
     const origin = headers.get("origin");
-    if (origin !== null && !this.allows(origin)) {
+    if (origin !== null && !isForAnyPage && !this.allows(origin)) {
       throw new SluiceError("ORIGIN_DENIED", { origin: origin.slice(0, 200) });
     }
     if (this.#hosts === null) return origin;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { field } from "../rest/described.ts";
 import { json } from "./answers.ts";
 import type { EndpointOperation, Operation } from "./operation.ts";
+import { OAUTH_OPERATIONS } from "./people/oauth_operations.ts";
 import { SSO_OPERATIONS } from "./people/sso_operations.ts";
 import { drained, executedMetrics, frontPage, poolMetrics } from "./server_answers.ts";
 
@@ -144,6 +145,7 @@ export const ENDPOINT_OPERATIONS: readonly EndpointOperation[] = [
     answers: { 200: z.union([response, z.array(response)]), 202: null },
   },
   ...SSO_OPERATIONS,
+  ...OAUTH_OPERATIONS,
   {
     tag: "Operation",
     operationId: "getMetrics",

@@ -130,14 +130,15 @@ export async function readTokenKeyPair(
   };
 }
 
-/** A signed token. Tokens of a key pair name their key (`kid`, its thumbprint of RFC 7638). */
+/** A signed token. Tokens of a key pair name their key (`kid`, its thumbprint of RFC 7638). @param type the header's `typ` */
 export async function signToken(
   claims: JWTPayload,
   { algorithm, signing, publicKeys }: OwnKeys,
+  type = "JWT",
 ): Promise<string> {
   const isSecret = isSecretAlgorithm(algorithm);
   const kid = isSecret ? undefined : publicKeys[0].kid;
-  const header = { alg: algorithm, typ: "JWT", ...(kid === undefined ? {} : { kid }) };
+  const header = { alg: algorithm, typ: type, ...(kid === undefined ? {} : { kid }) };
   const key = isSecret ? new TextEncoder().encode(signing) : await importPKCS8(signing, algorithm);
   return await new SignJWT(claims).setProtectedHeader(header).sign(key);
 }

@@ -25,6 +25,8 @@ const ISSUER = z.strictObject({
   /** The `aud` claim, or several of which a token needs one. */
   audience: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
   algorithms: z.array(z.enum(KEY_PAIR_ALGORITHMS)).min(1).default(["RS256"]),
+  /** Clients log in there: the metadata of the MCP endpoints name the issuer (RFC 9728). */
+  authorization_server: z.boolean().default(false),
   /** Keys may come over plain HTTP. */
   allow_http: z.boolean().default(false),
   email_claim: z.string().min(1).default("email"),
@@ -132,7 +134,8 @@ export const TOKEN_ISSUER_SETTINGS = [
     state: "active",
     doc:
       "Identity providers whose tokens are taken besides the gateway's own, as a JSON array. Each has issuer, jwks_uri " +
-      "and audience; algorithms, email_claim, trust_email, groups_claim, teams, roles, admin_groups, require_jti and allow_http can " +
+      "and audience; algorithms, email_claim, trust_email, groups_claim, teams, roles, admin_groups, require_jti, " +
+      "allow_http and authorization_server can " +
       "be left out.",
   }),
   setting({

@@ -25,6 +25,7 @@ import {
   type Serve,
 } from "../exchange/mcp_exchange.ts";
 import { checkLength } from "../exchange/batch.ts";
+import { requireScopes } from "./scope_check.ts";
 import { noteRequest } from "../exchange/request_note.ts";
 import { mayBeSessionless } from "../sessionless/request_claims.ts";
 import { ownStateIn, type PendingCalls } from "../sessionless/pending_calls.ts";
@@ -95,6 +96,9 @@ export class McpEndpoint implements Endpoint {
       body: method === "POST" ? await readBody(request, exchange) : "",
       note,
     };
+    if (principal.resource !== undefined) {
+      requireScopes(principal, mcpRequest.body, this.#deps.maxJsonDepth);
+    }
     const clientGone = clients.enter(request);
     try {
       const reply = overLimit === undefined

@@ -48,6 +48,8 @@ import type { Gateway } from "./gateway.ts";
 import { MetricsEndpoint } from "../../admin/metrics/metrics_endpoint.ts";
 import { scraperOf } from "../../admin/metrics/metrics_token.ts";
 import { POOL_PATH, PoolEndpoint } from "../../admin/pool_endpoint.ts";
+import { ProtectedResources } from "../../http/protected_resources.ts";
+import { isResourceMetadataPath, ResourceMetadataEndpoint } from "../../ui/oauth/resource_metadata.ts";
 import { SsoEndpoint } from "../../ui/sso/sso_endpoint.ts";
 import { isSsoPath } from "../../ui/sso/sso_paths.ts";
 import { PublicBase } from "../../ui/sso/public_base.ts";
@@ -190,14 +192,23 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     clock,
     memory,
   );
+  const base = new PublicBase({
+    configured: config.gatewayPublicUrl,
+    trustedProxies,
+    prefixOf: (headers, from) => publicPrefix.of(headers, from),
+  });
+  const foreignServers = config.jwtIssuers.filter((each) => each.authorization_server).map(({ issuer }) =>
+    issuer
+  );
   const ssoEndpoint = new SsoEndpoint({
     ...{ sso, attempts, readForm, clientOf, auditTrail, now: () => new Date() },
-    base: new PublicBase({
-      configured: config.gatewayPublicUrl,
-      trustedProxies,
-      prefixOf: (headers, from) => publicPrefix.of(headers, from),
-    }),
+    base,
   });
+  const resources = new ProtectedResources({
+    baseOf: (request, from) => base.of(request, from),
+    authorizationServers: () => foreignServers,
+  });
+  const resourceMetadata = new ResourceMetadataEndpoint(resources, config.appRootPath);
   const { metricsToken } = config;
   const metricsEndpoint = new MetricsEndpoint({
     readAll: readAllMetrics,
@@ -237,6 +248,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (path === "/metrics/prometheus") return prometheus;
     if (path.startsWith(POOL_PATH)) return pool;
     if (DOCUMENT_PATHS.has(path)) return documents;
+    if (isResourceMetadataPath(path)) return resourceMetadata;
     if (isSsoPath(path)) return ssoEndpoint;
     return cluster?.route(path) ?? ui.route(path) ?? admin.route(path);
   };
@@ -258,7 +270,18 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     listensOn: config.host,
   });
   const handle = createHandler({
-    ...{ admission, callers, accessLog, countRefused, route, errors, rateLimiter, quotas, originGuard },
+    ...{
+      resources,
+      admission,
+      callers,
+      accessLog,
+      countRefused,
+      route,
+      errors,
+      rateLimiter,
+      quotas,
+      originGuard,
+    },
     tokenGate,
     clientAddress: ({ headers }, info) => trustedProxies.addressOf(headers, addressOf(info)),
     rootPath: config.appRootPath,

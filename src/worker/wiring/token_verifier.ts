@@ -15,8 +15,10 @@ import { boundedExchange } from "./sign_in/bounded_exchange.ts";
 export function verifierOf(
   config: Config,
   tokenKeys: OwnKeys,
-  { foreign = [], apiTokenCaller }: {
+  { foreign = [], accessTokens = null, apiTokenCaller }: {
     readonly foreign?: readonly Issuer[];
+    /** null: access tokens of OAuth clients are refused. */
+    readonly accessTokens?: Issuer | null;
     readonly apiTokenCaller?: ApiTokenCaller;
   } = {},
 ): (token: string) => Promise<Principal> {
@@ -28,7 +30,7 @@ export function verifierOf(
     apiTokenCaller,
   });
   const { requireTokenExpiration: requireExpiration, requireJti } = config;
-  const verifier = new JwtVerifier(own, { requireExpiration, requireJti }, foreign);
+  const verifier = new JwtVerifier(own, { requireExpiration, requireJti }, foreign, accessTokens);
   return (token: string) => verifier.verify(token);
 }
 

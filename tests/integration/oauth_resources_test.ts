@@ -1,0 +1,78 @@
+// Each MCP endpoint as a protected resource of OAuth: what a client without a token finds out, and where it is sent.
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  discoverOAuthProtectedResourceMetadata,
+  extractWWWAuthenticateParams,
+} from "@modelcontextprotocol/sdk/client/auth.js";
+import { Sluice } from "../support/sluice.ts";
+
+const LOGIN = "https://login.example";
+
+Deno.test("A refused client finds the metadata of its resource, at the address that it uses, and the issuers to log in at", async () => {
+  await using gateway = await Sluice.start({
+    env: {
+      TRUSTED_PROXY_NETWORKS: "127.0.0.1",
+      APP_ROOT_PATH: "/gw",
+      ALLOWED_HOSTS: "public.example",
+      JWT_ISSUERS: JSON.stringify([
+        { issuer: LOGIN, jwks_uri: `${LOGIN}/keys`, audience: "sluice", authorization_server: true },
+        { issuer: "https://other.example", jwks_uri: "https://other.example/keys", audience: "sluice" },
+      ]),
+    },
+  });
+  const ask = (path: string, init: RequestInit = {}) => fetch(gateway.url + path, init);
+  for (const path of ["/mcp", "/servers/a/mcp", "/sse", "/servers/a/sse"]) {
+    const response = await ask(path, { headers: { authorization: "Bearer nonsense" } });
+    await response.body?.cancel();
+    assertEquals(response.status, 401);
+    const { resourceMetadataUrl, scope, error } = extractWWWAuthenticateParams(response);
+    assertEquals([scope, error], ["tools.read tools.execute resources.read prompts.read", "invalid_token"]);
+    const metadata = await discoverOAuthProtectedResourceMetadata(`${gateway.url}/gw${path}`, {
+      resourceMetadataUrl,
+    });
+    assertEquals(metadata.resource, `${gateway.url}/gw${path}`);
+    assertEquals(metadata.authorization_servers, [LOGIN]);
+    // The client that ignores the header finds the same by the path.
+    assertEquals(await discoverOAuthProtectedResourceMetadata(`${gateway.url}/gw${path}`), metadata);
+  }
+  const byServer = await (await ask("/servers/a/.well-known/oauth-protected-resource")).json();
+  assertEquals(byServer.resource, `${gateway.url}/gw/servers/a/mcp`);
+
+  // Behind a proxy the client's address counts, and no other endpoint is a resource.
+  const proxied = {
+    "x-forwarded-host": "public.example",
+    "x-forwarded-proto": "https",
+    "x-forwarded-prefix": "/p",
+  };
+  const refused = await ask("/mcp", { headers: proxied });
+  await refused.body?.cancel();
+  assertStringIncludes(
+    refused.headers.get("www-authenticate")!,
+    'resource_metadata="https://public.example/p/.well-known/oauth-protected-resource/mcp"',
+  );
+  const rest = await ask("/tools");
+  await rest.body?.cancel();
+  assertEquals(rest.headers.get("www-authenticate"), 'Bearer realm="sluice"');
+  assertEquals(
+    (await gateway.api("GET", "/.well-known/oauth-protected-resource/tools", undefined, null)).status,
+    404,
+  );
+
+  // Web pages of every origin may read the metadata, and call nothing else.
+  const page = { origin: "https://page.example" };
+  const read = await ask("/.well-known/oauth-protected-resource/mcp", { headers: page });
+  await read.body?.cancel();
+  assertEquals([read.status, read.headers.get("access-control-allow-origin")], [200, page.origin]);
+  const called = await ask("/mcp", { headers: page });
+  await called.body?.cancel();
+  assertEquals([called.status, called.headers.get("access-control-allow-origin")], [403, null]);
+});
+
+Deno.test("Without a place to log in, a refusal names none", async () => {
+  await using gateway = await Sluice.start({ env: { WORKERS: "1" } });
+  const response = await fetch(`${gateway.url}/mcp`);
+  await response.body?.cancel();
+  assertEquals(response.headers.get("www-authenticate"), 'Bearer realm="sluice"');
+  const { status } = await gateway.api("GET", "/.well-known/oauth-protected-resource/mcp", undefined, null);
+  assertEquals(status, 404);
+});
