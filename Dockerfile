@@ -7,9 +7,9 @@ FROM denoland/deno:debian-2.9.6 AS build
 ARG COMMIT=""
 WORKDIR /app
 COPY deno.json deno.lock ./
-COPY scripts/compile.ts scripts/git_commit.ts scripts/permission_flags.ts scripts/
+COPY scripts/bundle.ts scripts/compile.ts scripts/git_commit.ts scripts/permission_flags.ts scripts/
 COPY src src
-RUN SLUICE_COMMIT="$COMMIT" deno run -A scripts/compile.ts --output /app/sluice
+RUN SLUICE_COMMIT="$COMMIT" deno run -A scripts/compile.ts --output /app/sluice --licenses /app/licenses.txt
 
 FROM debian:bookworm-slim
 # Certificate authorities, to trust upstreams over TLS.
@@ -19,6 +19,7 @@ RUN apt-get update \
   && useradd --system --create-home --home-dir /data --uid 10001 sluice
 COPY --from=build /app/sluice /usr/local/bin/sluice
 COPY LICENSE /usr/share/doc/sluice/LICENSE
+COPY --from=build /app/licenses.txt /usr/share/doc/sluice/licenses.txt
 USER sluice
 # The working folder holds the default database and the secrets of a first start.
 WORKDIR /data

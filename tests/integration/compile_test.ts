@@ -14,7 +14,16 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
   const folder = await Deno.makeTempDir({ prefix: "sluice_compiled_" });
   const program = `${folder}/sluice`;
   const built = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", "scripts/compile.ts", "--output", program],
+    args: [
+      "run",
+      "-A",
+      "--quiet",
+      "scripts/compile.ts",
+      "--output",
+      program,
+      "--licenses",
+      `${folder}/licenses.txt`,
+    ],
     cwd: ROOT,
   }).output();
   if (!built.success) {
@@ -34,6 +43,17 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
       new TextDecoder().decode(stdout),
       /^sluice \d+\.\d+\.\d+ \([0-9a-f]{7,40}(-dirty)?\)\n.*\nMCP 2026-07-28, 2025-11-25/,
     );
+  });
+
+  await t.step("it holds the packages that it imports, and those alone", async () => {
+    const names = (await Deno.readTextFile(`${folder}/licenses.txt`)).matchAll(/^(\S+) [\d.]+ \(\S+\)$/gm);
+    const packages = new Set([...names].map(([, name]) => name));
+    for (const name of ["ioredis", "ws", "zod"]) assertEquals(packages.has(name), true, name);
+    for (const name of ["playwright-core", "axe-core", "esbuild"]) {
+      assertEquals(packages.has(name), false, name);
+    }
+    // The runtime alone has 97 MB; all packages of the lock file would add 66.
+    assertEquals((await Deno.stat(program)).size < 115e6, true);
   });
 
   await t.step("help has the manual", async () => {
