@@ -4,6 +4,7 @@
 import { SluiceError } from "../base/errors.ts";
 import { NO_TEAM } from "../store/tokens/token_rows.ts";
 import type { PeopleRows, StandingRow, TeamRole } from "../store/people/person_rows.ts";
+import { LayeredMap } from "./layered_map.ts";
 import {
   BUILT_IN_ROLES,
   EVERY_PERMISSION,
@@ -27,8 +28,25 @@ interface Person {
   /** The role by team id, as JSON. */
   readonly memberships: string;
   readonly assignments: readonly PeopleRows["assignments"][number][];
-  /** Made when the person first calls, and again when one of the roles has ended. */
+  /** Made when the person first calls, and again when one of the roles has ended, or custom roles have changed. */
   rights?: Rights;
+  /** The custom roles that `rights` were made of. */
+  rolesOfRights?: Roles;
+}
+
+type Roles = LayeredMap<PeopleRows["roles"][number]>;
+type Team = PeopleRows["teams"][number];
+
+interface Records {
+  readonly byId: LayeredMap<Person>;
+  readonly byEmail: LayeredMap<Person>;
+  /** Custom ones, by id. */
+  readonly roles: Roles;
+  /** By name. */
+  readonly roleIds: LayeredMap<string>;
+  readonly teams: LayeredMap<Team>;
+  /** By slug and id. */
+  readonly teamIds: LayeredMap<string>;
 }
 
 /** What the records grant, before a token narrows it. */
@@ -47,37 +65,28 @@ const ROLE_OF_MEMBERS = { owner: BUILT_IN_ROLES.team_admin, member: BUILT_IN_ROL
 /** What a caller without a user record has without being an administrator. */
 const OPEN = PERMISSIONS.filter((permission) => !needsAdministrator(permission));
 
+const NO_RECORDS: Records = {
+  byId: LayeredMap.of<Person>([]),
+  byEmail: LayeredMap.of<Person>([]),
+  roles: LayeredMap.of<PeopleRows["roles"][number]>([]),
+  roleIds: LayeredMap.of<string>([]),
+  teams: LayeredMap.of<Team>([]),
+  teamIds: LayeredMap.of<string>([]),
+};
+
 const NO_MEMBERSHIPS = "{}";
 const NO_ASSIGNMENTS: Person["assignments"] = [];
 
 export class People {
   readonly version: number;
   readonly #options: PeopleOptions;
-  readonly #byEmail = new Map<string, Person>();
-  readonly #byId = new Map<string, Person>();
-  readonly #customRoles: ReadonlyMap<string, readonly string[]>;
-  /** By name. */
-  readonly #roleIds: ReadonlyMap<string, string>;
-  /** By slug and id. */
-  readonly #teamIds: ReadonlyMap<string, string>;
+  readonly #records: Records;
 
-  constructor({ version, users, members, teams, roles, assignments }: PeopleRows, options: PeopleOptions) {
-    this.version = version;
+  /** @param former has what the rows lack, if they are those that have changed */
+  constructor(rows: PeopleRows, options: PeopleOptions, former: People | null = null) {
+    this.version = rows.version;
     this.#options = options;
-    this.#customRoles = new Map(roles.map(({ id, permissions }) => [id, permissions]));
-    this.#roleIds = new Map(roles.map(({ id, name }) => [name, id]));
-    this.#teamIds = new Map(teams.flatMap(({ id, slug }) => [[slug, id], [id, id]]));
-    const membershipsOf = new Map(members.map(({ userId, memberships }) => [userId, memberships]));
-    const assignmentsOf = Map.groupBy(assignments, ({ userId }) => userId);
-    for (const row of users) {
-      const person: Person = {
-        row,
-        memberships: membershipsOf.get(row.id) ?? NO_MEMBERSHIPS,
-        assignments: assignmentsOf.get(row.id) ?? NO_ASSIGNMENTS,
-      };
-      this.#byEmail.set(row.email, person);
-      this.#byId.set(row.id, person);
-    }
+    this.#records = recordsOf(rows, former === null ? null : former.#records);
   }
 
   /**
@@ -121,7 +130,7 @@ export class People {
 
   /** The user as a caller whose token narrows nothing; null: there is no such user, or the user is not active. */
   callerOf(email: string): Principal | null {
-    const person = this.#byEmail.get(email);
+    const person = this.#records.byEmail.get(email);
     if (person?.row.isActive !== true) return null;
     return this.resolve({ ...operatorOf(email), isAdmin: false, isLogin: true, issuedAt: Infinity });
   }
@@ -147,11 +156,11 @@ export class People {
     const named = this.#withTeamIds(verified);
     if (given.roles === null) return named;
     const memberships = given.teams.flatMap(({ team, role }) => {
-      const teamId = this.#teamIds.get(team);
+      const teamId = this.#records.teamIds.get(team);
       return teamId === undefined ? [] : [[teamId, role === "owner" ? "owner" : "member"]];
     });
     const assigned = (role: string, scope: RoleScope, scopeId = "") => ({
-      ...{ userId: "", roleId: this.#roleIds.get(role) ?? role, scope, scopeId, expiresAt: null },
+      ...{ userId: "", roleId: this.#records.roleIds.get(role) ?? role, scope, scopeId, expiresAt: null },
     });
     const person: Person = {
       row: { id: "", email, isAdmin: given.isAdmin, isActive: true, tokensValidFrom: null },
@@ -159,7 +168,7 @@ export class People {
       assignments: [
         ...given.roles.map((role) => assigned(role, "global")),
         ...given.teams.filter(({ role }) => role !== "owner" && role !== "member")
-          .map(({ team, role }) => assigned(role, "team", this.#teamIds.get(team))),
+          .map(({ team, role }) => assigned(role, "team", this.#records.teamIds.get(team))),
       ],
     };
     const { isAdmin, teams: _teams, ...grants } = this.#makeRights(person, this.#options.now());
@@ -170,7 +179,7 @@ export class People {
   #withTeamIds(verified: Principal): Principal {
     const { given } = verified;
     if (given === undefined) return verified;
-    const teams = distinct(given.teams.map(({ team }) => this.#teamIds.get(team) ?? team));
+    const teams = distinct(given.teams.map(({ team }) => this.#records.teamIds.get(team) ?? team));
     return { ...verified, teams: given.isAdmin ? null : teams };
   }
 
@@ -180,14 +189,18 @@ export class People {
 
   /** ContextForge's login tokens have the user's id as their subject. */
   #personOf({ kind, email, subject }: Principal): Person | undefined {
-    if (kind === "anonymous" || this.#byEmail.size === 0) return undefined;
-    return this.#byEmail.get(email.toLowerCase()) ?? this.#byId.get(subject.replaceAll("-", ""));
+    if (kind === "anonymous" || this.#records.byEmail.isEmpty) return undefined;
+    return this.#records.byEmail.get(email.toLowerCase()) ??
+      this.#records.byId.get(subject.replaceAll("-", ""));
   }
 
   #rightsOf(person: Person): Rights {
     const now = this.#options.now();
-    const { rights } = person;
-    if (rights !== undefined && (rights.endsAt === null || rights.endsAt > now)) return rights;
+    const { rights, rolesOfRights } = person;
+    const isCurrent = rights !== undefined && rolesOfRights === this.#records.roles &&
+      (rights.endsAt === null || rights.endsAt > now);
+    if (isCurrent) return rights;
+    person.rolesOfRights = this.#records.roles;
     return person.rights = this.#makeRights(person, now);
   }
 
@@ -233,15 +246,50 @@ export class People {
 
   /** An assignment of a role that is gone grants nothing. */
   #permissionsOf(roleId: string): readonly string[] {
-    return isBuiltIn(roleId) ? BUILT_IN_ROLES[roleId].permissions : this.#customRoles.get(roleId) ?? [];
+    return isBuiltIn(roleId)
+      ? BUILT_IN_ROLES[roleId].permissions
+      : this.#records.roles.get(roleId)?.permissions ?? [];
   }
 }
 
 /** For a gateway whose database has no users. */
 export const NOBODY = new People(
-  { version: 0, users: [], members: [], teams: [], roles: [], assignments: [] },
+  { version: 0, changed: null, users: [], members: [], teams: [], roles: [], assignments: [] },
   { platformAdminEmail: "", requireUser: false, now: () => 0 },
 );
+
+/** @param former has what the rows lack, if they are those that have changed */
+function recordsOf(
+  { changed, users, members, teams, roles, assignments }: PeopleRows,
+  former: Records | null,
+): Records {
+  const { byId, byEmail, ...others } = changed === null || former === null ? NO_RECORDS : former;
+  const gone = changed ?? { users: [], teams: [], roles: [] };
+  const membershipsOf = new Map(members.map(({ userId, memberships }) => [userId, memberships]));
+  const assignmentsOf = Map.groupBy(assignments, ({ userId }) => userId);
+  const people = users.map((row): Person => ({
+    row,
+    memberships: membershipsOf.get(row.id) ?? NO_MEMBERSHIPS,
+    assignments: assignmentsOf.get(row.id) ?? NO_ASSIGNMENTS,
+  }));
+  return {
+    byId: byId.with(gone.users, people.map((person) => [person.row.id, person])),
+    byEmail: byEmail.with(
+      gone.users.flatMap((id) => byId.get(id)?.row.email ?? []),
+      people.map((person) => [person.row.email, person]),
+    ),
+    roles: others.roles.with(gone.roles, roles.map((role) => [role.id, role])),
+    roleIds: others.roleIds.with(
+      gone.roles.flatMap((id) => others.roles.get(id)?.name ?? []),
+      roles.map(({ id, name }) => [name, id]),
+    ),
+    teams: others.teams.with(gone.teams, teams.map((team) => [team.id, team])),
+    teamIds: others.teamIds.with(
+      gone.teams.flatMap((id) => [id, others.teams.get(id)?.slug ?? []]).flat(),
+      teams.flatMap(({ id, slug }): [string, string][] => [[slug, id], [id, id]]),
+    ),
+  };
+}
 
 function standingOf({ teams, grants }: Principal): string {
   return JSON.stringify([teams, grants?.standing ?? null]);

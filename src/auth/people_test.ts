@@ -3,6 +3,7 @@ import { principal } from "../../tests/support/fakes.ts";
 import { grantOf, memberOf, peopleOf, userOf } from "../../tests/support/people_rows.ts";
 import { SluiceError } from "../base/errors.ts";
 import { ANONYMOUS } from "./authenticate.ts";
+import { People } from "./people.ts";
 import { operatorOf, type Principal } from "./principal.ts";
 import { holds, requireChange, requirePermission } from "./rbac.ts";
 
@@ -263,4 +264,32 @@ Deno.test("People.resolve() refuses an API token whose owner was deleted, also i
   assertThrows(() => people.resolve(token("id-ann@x", "switched off")), SluiceError, "switched off");
   assertEquals([people.isOutdated(caller), peopleOf({}).isOutdated(caller)], [false, true]);
   assertEquals(peopleOf({ users: [userOf("ann@x", { id: "another-id" })] }).isOutdated(caller), true);
+});
+
+Deno.test("People takes over who has not changed, and what a custom role grants anew changes at once", () => {
+  const options = { platformAdminEmail: "root@x", requireUser: true, now: () => 0 };
+  const rows = {
+    ...{ version: 1, changed: null, members: [], teams: [] },
+    users: [userOf("ann@x"), userOf("bob@x"), userOf("cat@x")],
+    roles: [{ id: "r1", name: "auditor", permissions: ["tools.read"] }],
+    assignments: [grantOf("ann@x", "r1")],
+  };
+  const before = new People(rows, options);
+  const may = (people: People, email: string) => people.resolve(tokenOf(email)).grants!.everywhere;
+  assert(!may(before, "ann@x").includes("audit.read"));
+  const after = new People(
+    {
+      ...{ version: 2, members: [], teams: [], assignments: [] },
+      changed: { users: ["id-bob@x", "id-cat@x"], teams: [], roles: ["r1"] },
+      users: [userOf("bob@x", { isActive: false })],
+      roles: [{ id: "r1", name: "auditor", permissions: ["audit.read"] }],
+    },
+    options,
+    before,
+  );
+  assert(may(after, "ann@x").includes("audit.read"));
+  assert(!may(before, "ann@x").includes("audit.read"));
+  assertThrows(() => after.resolve(tokenOf("bob@x")), SluiceError, "deactivated");
+  assertThrows(() => after.resolve(tokenOf("cat@x")), SluiceError, "not known here");
+  assert(before.resolve(tokenOf("cat@x")).grants !== null);
 });

@@ -226,6 +226,7 @@ export function peopleContract(registryTest: RegistryTest): void {
         [ann, { [personal]: "owner", [ours]: "owner" }],
       ]);
       assertEquals(others, {
+        changed: null,
         version: await registry.people.readVersion(),
         users: [{
           id: ann,

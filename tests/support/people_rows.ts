@@ -16,7 +16,16 @@ export function peopleOf(
     memberships: JSON.stringify(Object.fromEntries(own.map(({ teamId, role }) => [teamId, role]))),
   }));
   return new People(
-    { version: 1, users: [], teams: [], roles: [], assignments: [], ...rows, members: memberships },
+    {
+      version: 1,
+      changed: null,
+      users: [],
+      teams: [],
+      roles: [],
+      assignments: [],
+      ...rows,
+      members: memberships,
+    },
     { platformAdminEmail: "root@x", requireUser: false, now: () => 0, ...options },
   );
 }

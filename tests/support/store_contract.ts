@@ -13,6 +13,7 @@ import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts"
 import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
 import { approvalContract } from "./approval_contract.ts";
 import { auditContract } from "./audit_contract.ts";
+import { peopleChangesContract } from "./people_changes_contract.ts";
 import { peopleContract } from "./people_contract.ts";
 import { tokenContract } from "./token_contract.ts";
 import { discovery, entryOf, newGateway, newServer } from "./registry_rows.ts";
@@ -948,6 +949,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals(await leases.take("l", "two", 60_000), { isHeld: true, term: 2 });
   });
   peopleContract(registryTest);
+  peopleChangesContract(registryTest);
   tokenContract(registryTest);
   auditContract(test);
   approvalContract(test);

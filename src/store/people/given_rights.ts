@@ -48,7 +48,7 @@ export async function setGivenRights(
   const present = await planOf(database, userId, source, given, limitsOf, now().getTime());
   // Most sign-ins change nothing. The workers then read nothing again.
   if (isEmpty(present)) return resultOf(present);
-  return await writePeople(database, "", async (tx) => {
+  return await writePeople(database, { users: [userId] }, "", async (tx) => {
     const plan = await planOf(tx, userId, source, given, limitsOf, now().getTime());
     const time = now().toISOString();
     for (const teamId of plan.leave) {

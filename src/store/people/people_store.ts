@@ -1,6 +1,7 @@
 // Room `people`: users, teams and their members, roles and who has them. The REST API and the command line write them; workers read
 // what decides who may do what all at once. Other rooms use `PeopleStore` and the rows.
 import { type Database, sql, type SqlQuery } from "../sql/sql.ts";
+import { changedSince } from "./people_changes.ts";
 import type { PeopleRows } from "./person_rows.ts";
 import { ASSIGNMENTS, ROLES } from "./person_tables.ts";
 import { type Everybody, readEverybody } from "./everybody.ts";
@@ -19,8 +20,11 @@ export interface PeopleStore {
   readonly sso: SsoSessions;
   /** Gives a user the teams and roles of an identity provider's groups, and takes away those that are gone. */
   setGivenRights(rights: Omit<Parameters<typeof setGivenRights>[1], "now">): Promise<RightsSet>;
-  /** What decides who may do what. Reads within one transaction to be consistent. */
-  read(): Promise<PeopleRows>;
+  /**
+   * What decides who may do what. Reads within one transaction to be consistent.
+   * @param known the version that the reader has: only the rows that have changed since are read, if that is known
+   */
+  read(known?: number): Promise<PeopleRows>;
   readVersion(): Promise<number>;
   /** Everything but one-time tokens and invitations. Reads within one transaction to be consistent. */
   readEverybody(): Promise<Everybody>;
@@ -56,27 +60,34 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
     setGivenRights: (rights) => setGivenRights(database, { ...rights, now }),
     readVersion,
     readEverybody: () => readEverybody(database),
-    async read() {
+    async read(known) {
+      const version = await readVersion();
+      const changed = known === undefined ? null : await changedSince(database, known, version);
+      const only = (column: string, kind: "user" | "team" | "role") =>
+        changed === null ? sql.empty : sql`AND ${sql.id(column)} IN (
+            SELECT id FROM people_changes WHERE version > ${known!} AND kind = ${kind})`;
       // Not by Table.decode(), which looks at every column of the table: there may be many users.
       const users = await database.query<StandingRecord>(
-        sql`SELECT id, email, is_admin, is_active, tokens_valid_from FROM users`,
+        sql`SELECT id, email, is_admin, is_active, tokens_valid_from FROM users
+            WHERE 1 = 1 ${only("id", "user")}`,
       );
       const members = await database.query<{ user_id: string; memberships: string }>(
-        sql`SELECT user_id, ${
-          MEMBERSHIPS[database.dialect]
-        } AS memberships FROM team_members GROUP BY user_id`,
+        sql`SELECT user_id, ${MEMBERSHIPS[database.dialect]} AS memberships FROM team_members
+            WHERE 1 = 1 ${only("user_id", "user")} GROUP BY user_id`,
       );
       const teams = await database.query<{ id: string; slug: string }>(
-        sql`SELECT id, slug FROM teams WHERE is_personal = 0`,
+        sql`SELECT id, slug FROM teams WHERE is_personal = 0 ${only("id", "team")}`,
       );
       const roles = await database.query<Record<string, unknown>>(
-        sql`SELECT id, name, permissions FROM roles`,
+        sql`SELECT id, name, permissions FROM roles WHERE 1 = 1 ${only("id", "role")}`,
       );
       const assignments = await database.query<Record<string, unknown>>(
-        sql`SELECT user_id, role_id, scope, scope_id, expires_at FROM role_assignments ORDER BY id`,
+        sql`SELECT user_id, role_id, scope, scope_id, expires_at FROM role_assignments
+            WHERE 1 = 1 ${only("user_id", "user")} ORDER BY id`,
       );
       return {
-        version: await readVersion(),
+        version,
+        changed,
         users: users.map((record) => ({
           id: record.id,
           email: record.email,

@@ -1,4 +1,5 @@
 // The rows of users, teams and roles. Times are ISO 8601 strings in UTC; times that are compared are ms since the epoch.
+import type { ChangedPeople } from "./people_changes.ts";
 
 export interface UserRow {
   /** 32 hex digits. */
@@ -110,6 +111,8 @@ export interface SsoSessionRow {
 /** What decides who may do what, as workers keep it in memory. No secret is among it. */
 export interface PeopleRows {
   readonly version: number;
+  /** The rows that have changed since a version that the reader knows: those of these ids. An id without a row was deleted. null: all rows. */
+  readonly changed: Required<ChangedPeople> | null;
   readonly users: readonly StandingRow[];
   /** One for each user in teams: the role by team id, as JSON, which is read when the user calls. */
   readonly members: readonly { readonly userId: string; readonly memberships: string }[];

@@ -1,8 +1,8 @@
 // Custom roles, and the assignments of custom and built-in roles to users.
 import { SluiceError } from "../../base/errors.ts";
-import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";
 import { type Database, sql } from "../sql/sql.ts";
+import { tellPeopleChanged } from "./people_changes.ts";
 import type { AssignmentRow, RoleRow } from "./person_rows.ts";
 import { ASSIGNMENTS, ROLES } from "./person_tables.ts";
 import { writePeople } from "./write_people.ts";
@@ -21,7 +21,8 @@ export class Roles {
   async insert(given: NewRole): Promise<RoleRow> {
     const time = this.now().toISOString();
     const row: RoleRow = { ...given, id: newId(), createdAt: time, updatedAt: time };
-    await writePeople(this.database, `A role named "${given.name}" exists already`, async (tx) => {
+    const conflict = `A role named "${given.name}" exists already`;
+    await writePeople(this.database, { roles: [row.id] }, conflict, async (tx) => {
       const [{ amount }] = await tx.query<{ amount: number }>(sql`SELECT COUNT(*) AS amount FROM roles`);
       if (Number(amount) >= MAX_ROLES) {
         throw new SluiceError("CONFLICT", {
@@ -38,7 +39,8 @@ export class Roles {
     id: string,
     changes: Partial<Pick<RoleRow, "name" | "description" | "permissions">>,
   ): Promise<RoleRow> {
-    return await writePeople(this.database, `A role named "${changes.name}" exists already`, async (tx) => {
+    const conflict = `A role named "${changes.name}" exists already`;
+    return await writePeople(this.database, { roles: [id] }, conflict, async (tx) => {
       const assignments = ROLES.assignments({ ...changes, updatedAt: this.now().toISOString() });
       const records = await tx.query<Record<string, unknown>>(
         sql`UPDATE roles SET ${assignments} WHERE id = ${id} RETURNING *`,
@@ -51,10 +53,13 @@ export class Roles {
   /** Deletes a role and its assignments. @returns false if there was no such role */
   async delete(id: string): Promise<boolean> {
     return await this.database.transaction(async (tx) => {
-      await tx.run(sql`DELETE FROM role_assignments WHERE role_id = ${id}`);
       const { changes } = await tx.run(sql`DELETE FROM roles WHERE id = ${id}`);
-      if (changes > 0) await raisePeopleVersion(tx);
-      return changes > 0;
+      if (changes === 0) return false;
+      const holders = await tx.query<{ user_id: string }>(
+        sql`DELETE FROM role_assignments WHERE role_id = ${id} RETURNING user_id`,
+      );
+      await tellPeopleChanged(tx, { roles: [id], users: holders.map(({ user_id }) => user_id) });
+      return true;
     });
   }
 
@@ -72,7 +77,7 @@ export class Roles {
     const now = this.now();
     const row: AssignmentRow = { ...given, id: newId(), grantedAt: now.toISOString() };
     const conflict = "The user has this role there already; revoke it first to change when it ends";
-    await writePeople(this.database, conflict, async (tx) => {
+    await writePeople(this.database, { users: [given.userId] }, conflict, async (tx) => {
       await tx.run(
         sql`DELETE FROM role_assignments WHERE user_id = ${given.userId} AND expires_at <= ${now.getTime()}`,
       );
@@ -98,7 +103,7 @@ export class Roles {
         sql`DELETE FROM role_assignments WHERE user_id = ${userId} AND role_id = ${roleId}
             AND scope = ${scope} AND scope_id = ${scopeId}`,
       );
-      if (changes > 0) await raisePeopleVersion(tx);
+      if (changes > 0) await tellPeopleChanged(tx, { users: [userId] });
       return changes > 0;
     });
   }

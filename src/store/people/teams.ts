@@ -1,10 +1,10 @@
 // Teams, their members, and invitations to them. Every shared team keeps an owner.
 import { SluiceError } from "../../base/errors.ts";
 import { NOW_MS } from "../sql/database_clock.ts";
-import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import { revokeTokensOfTeam } from "../tokens/api_tokens.ts";
+import { tellPeopleChanged } from "./people_changes.ts";
 import type { InvitationRow, MemberRow, TeamRole, TeamRow } from "./person_rows.ts";
 import { INVITATIONS, MEMBERS, TEAMS } from "./person_tables.ts";
 import { writePeople } from "./write_people.ts";
@@ -50,6 +50,7 @@ export class Teams {
     };
     await writePeople(
       this.database,
+      { teams: [row.id], users: owner === null ? [] : [owner.id] },
       `A team named "${given.name}" exists already (names are compared as "${row.slug}")`,
       async (tx) => {
         if (owner !== null) await requireFewerTeams(tx, owner.id, owner.maxTeams);
@@ -94,7 +95,8 @@ export class Teams {
   /** @throws {SluiceError} NOT_FOUND, CONFLICT */
   async update(id: string, changes: TeamChanges): Promise<TeamRow> {
     const slug = changes.name === undefined ? undefined : slugOf(changes.name);
-    return await writePeople(this.database, `A team named "${changes.name}" exists already`, async (tx) => {
+    const conflict = `A team named "${changes.name}" exists already`;
+    return await writePeople(this.database, { teams: [id] }, conflict, async (tx) => {
       const assignments = TEAMS.assignments({ ...changes, slug, updatedAt: this.now().toISOString() });
       const records = await tx.query<Record<string, unknown>>(
         sql`UPDATE teams SET ${assignments} WHERE id = ${id} RETURNING *`,
@@ -107,13 +109,18 @@ export class Teams {
   /** Deletes the team with its memberships, invitations and role assignments. Its entries stay, for administrators. */
   async delete(id: string): Promise<boolean> {
     return await this.database.transaction(async (tx) => {
-      await tx.run(sql`DELETE FROM role_assignments WHERE scope = 'team' AND scope_id = ${id}`);
+      const members = await tx.query<{ user_id: string }>(
+        sql`SELECT user_id FROM team_members WHERE team_id = ${id}`,
+      );
       const { changes } = await tx.run(sql`DELETE FROM teams WHERE id = ${id}`);
-      if (changes > 0) {
-        await raisePeopleVersion(tx);
-        await revokeTokensOfTeam(tx, { teamId: id, at: this.now() });
-      }
-      return changes > 0;
+      if (changes === 0) return false;
+      const holders = await tx.query<{ user_id: string }>(
+        sql`DELETE FROM role_assignments WHERE scope = 'team' AND scope_id = ${id} RETURNING user_id`,
+      );
+      const users = [...members, ...holders].map(({ user_id }) => user_id);
+      await tellPeopleChanged(tx, { teams: [id], users });
+      await revokeTokensOfTeam(tx, { teamId: id, at: this.now() });
+      return true;
     });
   }
 
@@ -149,6 +156,7 @@ export class Teams {
   async addMember(teamId: string, userId: string, role: TeamRole, limits: MemberLimits): Promise<MemberRow> {
     return await writePeople(
       this.database,
+      { users: [userId] },
       "The user is a member of the team already",
       (tx) => this.#add(tx, teamId, userId, role, limits),
     );
@@ -156,7 +164,7 @@ export class Teams {
 
   /** @throws {SluiceError} NOT_FOUND if the user is no member, CONFLICT if the team would have no owner */
   async changeMember(teamId: string, userId: string, role: TeamRole): Promise<MemberRow> {
-    return await writePeople(this.database, "", async (tx) => {
+    return await writePeople(this.database, { users: [userId] }, "", async (tx) => {
       const records = await tx.query<Record<string, unknown>>(
         sql`UPDATE team_members SET role = ${role} WHERE team_id = ${teamId} AND user_id = ${userId} RETURNING *`,
       );
@@ -168,7 +176,7 @@ export class Teams {
 
   /** Also takes away the roles that the user was assigned in the team. @throws {SluiceError} NOT_FOUND, CONFLICT */
   async removeMember(teamId: string, userId: string): Promise<void> {
-    await writePeople(this.database, "", async (tx) => {
+    await writePeople(this.database, { users: [userId] }, "", async (tx) => {
       const { changes } = await tx.run(
         sql`DELETE FROM team_members WHERE team_id = ${teamId} AND user_id = ${userId}`,
       );
@@ -245,7 +253,8 @@ export class Teams {
     user: { readonly id: string; readonly email: string },
     limitsOf: (team: TeamRow) => MemberLimits,
   ): Promise<MemberRow> {
-    return await writePeople(this.database, "You are a member of the team already", async (tx) => {
+    const changed = { users: [user.id] };
+    return await writePeople(this.database, changed, "You are a member of the team already", async (tx) => {
       const records = await tx.query<Record<string, unknown>>(
         sql`DELETE FROM team_invitations WHERE token_hash = ${tokenHash} AND email = ${user.email}
             AND expires_at > ${NOW_MS[tx.dialect]} RETURNING *`,

@@ -1,8 +1,8 @@
 // Users: who they are, and how they log in. A user gets a personal team, which ends with the user.
 import { SluiceError } from "../../base/errors.ts";
-import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";
 import { type Database, sql } from "../sql/sql.ts";
+import { tellPeopleChanged } from "./people_changes.ts";
 import type { UserRow } from "./person_rows.ts";
 import { MEMBERS, TEAMS, USERS } from "./person_tables.ts";
 import { writePeople } from "./write_people.ts";
@@ -66,6 +66,7 @@ export class Users {
     ];
     await writePeople(
       this.database,
+      { users: [row.id] },
       `A user with the email address ${email} exists already`,
       async (tx) => {
         for (const statement of statements) await tx.run(statement);
@@ -118,7 +119,7 @@ export class Users {
     return await this.database.transaction(async (tx) => {
       const row = await this.#update(tx, email, changes);
       if (row === null) throw new SluiceError("NOT_FOUND", { what: `User ${email}` });
-      await raisePeopleVersion(tx);
+      await tellPeopleChanged(tx, { users: [row.id] });
       return row;
     });
   }
@@ -149,9 +150,11 @@ export class Users {
               SELECT team_id FROM team_members JOIN users ON users.id = team_members.user_id
               WHERE users.email = ${normalEmail(email)})`,
       );
-      const { changes } = await tx.run(sql`DELETE FROM users WHERE email = ${normalEmail(email)}`);
-      if (changes > 0) await raisePeopleVersion(tx);
-      return changes > 0;
+      const deleted = await tx.query<{ id: string }>(
+        sql`DELETE FROM users WHERE email = ${normalEmail(email)} RETURNING id`,
+      );
+      if (deleted.length > 0) await tellPeopleChanged(tx, { users: deleted.map(({ id }) => id) });
+      return deleted.length > 0;
     });
   }
 

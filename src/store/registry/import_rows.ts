@@ -1,9 +1,9 @@
 // Writes the rows of an import, many at once. The import has decided before what is written, from what it read in the same transaction.
 import { ConstraintError, type Database, sql } from "../sql/sql.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { tellPeopleChanged } from "../people/people_changes.ts";
 import type { AssignmentRow, MemberRow, RoleRow, TeamRow, UserRow } from "../people/person_rows.ts";
 import { ASSIGNMENTS, MEMBERS, ROLES, TEAMS, USERS } from "../people/person_tables.ts";
-import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import type { Table } from "../sql/table.ts";
 import { type ImportedToken, insertImportedTokens } from "../tokens/api_tokens.ts";
 import type { RevokedTokenRow } from "./revoked_tokens.ts";
@@ -70,7 +70,7 @@ export async function insertImported(
       await insertMembers(tx, "prompt", server.id, server.promptIds);
     }
     await insertRevocations(tx, rows.revocations);
-    await raisePeopleVersion(tx);
+    await tellPeopleChanged(tx, "all");
   } catch (error) {
     if (!(error instanceof ConstraintError)) throw error;
     throw new SluiceError("CONFLICT", { reason: `The database refuses a row: ${error.message}` }, {

@@ -108,8 +108,7 @@ export interface Registry {
 
   /**
    * A consistent snapshot of everything.
-   * @param known the versions that the reader has: users, teams and roles are read only if theirs is another, and API tokens as far as
-   *  they have changed since
+   * @param known the versions that the reader has: users, teams, roles and API tokens are read as far as they have changed since
    */
   readCatalog(known?: { readonly people: number; readonly tokens: number }): Promise<CatalogRows>;
   /** Grows with every change that concerns the data plane. */
@@ -165,6 +164,7 @@ export function createRegistry(
       database.transaction(async (tx) => {
         const snapshot = createRegistry(tx, now);
         const all = await snapshot.gateways.list();
+        const peopleVersion = await snapshot.people.readVersion();
         const guarded = all.filter((gateway) => approvalOf(gateway, rules) !== "off").map(({ id }) => id);
         return {
           version: await snapshot.readCatalogVersion(),
@@ -177,7 +177,7 @@ export function createRegistry(
           quotas: await snapshot.quotas.list(),
           removed: await snapshot.tombstones.all(),
           approvals: await upstreamApprovals(tx, guarded),
-          people: await snapshot.people.readVersion() === known?.people ? null : await snapshot.people.read(),
+          people: peopleVersion === known?.people ? null : await snapshot.people.read(known?.people),
           tokenChanges: await snapshot.apiTokens.changes(known?.tokens),
         };
       }, { readOnly: true }),

@@ -6,9 +6,13 @@ export async function raiseCatalogVersion(tx: Database): Promise<void> {
   await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
 }
 
-/** Raises the version, and that of users, teams and roles, which workers read on their own. */
-export async function raisePeopleVersion(tx: Database): Promise<void> {
-  await tx.run(sql`UPDATE catalog_version SET version = version + 1, people_version = people_version + 1`);
+/** Raises the version, and that of users, teams and roles, of which workers read on their own what has changed. @returns the latter */
+export async function raisePeopleVersion(tx: Database): Promise<number> {
+  const [row] = await tx.query<{ people_version: number | string }>(
+    sql`UPDATE catalog_version SET version = version + 1, people_version = people_version + 1
+        RETURNING people_version`,
+  );
+  return Number(row.people_version);
 }
 
 /** Raises the version, and that of API tokens, of which workers read on their own what has changed. @returns the latter */

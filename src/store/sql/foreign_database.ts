@@ -23,6 +23,7 @@ export const OUR_TABLES: readonly string[] = [
   "gateways",
   "leases",
   "one_time_tokens",
+  "people_changes",
   "prompts",
   "quotas",
   "removed_entries",

@@ -371,6 +371,17 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "imported API tokens",
     statements: [sql`ALTER TABLE api_tokens ADD COLUMN is_imported INTEGER NOT NULL DEFAULT 0`],
   },
+  {
+    name: "changes of users, teams and roles",
+    // The ids that each version of `people_version` has changed.
+    statements: [
+      sql`CREATE TABLE people_changes (
+        version BIGINT NOT NULL,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        PRIMARY KEY (version, kind, id))`,
+    ],
+  },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

@@ -201,7 +201,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
         platformAdminEmail: config.platformAdminEmail,
         requireUser: config.requireUserInDb,
         now: () => clock.now(),
-      });
+      }, former?.people ?? null);
       const read = new Catalog(rows, {
         ...{ naming: config.mcpNaming, revisions: config.mcpRevisions, people },
         tokenChanges: (former?.tokenChanges ?? NO_TOKEN_CHANGES).with(rows.tokenChanges),
