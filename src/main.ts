@@ -73,6 +73,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/restore.ts")).restore(invocation.args);
     case "config":
       return (await import("./cli/show_config.ts")).config(invocation.args);
+    case "health":
+      return await (await import("./cli/monitoring/health.ts")).health(invocation.args);
     case "doctor":
       return await (await import("./cli/doctor/doctor.ts")).doctor(invocation.args);
     case "help":

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { runCli } from "../support/cli.ts";
 import { CONTEXTFORGE_TABLES } from "../support/contextforge_database.ts";
 import { freePort } from "../support/free_port.ts";
+import { serveOnLoopback } from "../support/loopback_server.ts";
 import { Sluice } from "../support/sluice.ts";
 
 /** The exit code and everything that was printed, of a gateway that should not start. */
@@ -303,4 +304,24 @@ Deno.test("The secrets of the first start are kept: tokens and stored credential
   }
   assertEquals((await runCli(["token", "--nonsense"], { cwd })).code, 2);
   await Deno.remove(cwd, { recursive: true });
+});
+
+Deno.test("sluice health tells a gateway that works from one that does not, and from none", async () => {
+  await using sluice = await Sluice.start();
+  await using unwell = serveOnLoopback(() => Response.json({ status: "not ready" }, { status: 503 }));
+  const cwd = await Deno.makeTempDir();
+  const ask = (args: readonly string[], env: Record<string, string> = {}) =>
+    runCli(["health", ...args], { cwd, env });
+  const { port } = new URL(sluice.url);
+  const [here, ready, ill, none] = await Promise.all([
+    ask([], { PORT: port }),
+    ask(["--ready", "--url", `${sluice.url}/`]),
+    ask(["--url", `http://127.0.0.1:${unwell.addr.port}`]),
+    ask([], { PORT: String(freePort()) }),
+  ]);
+  assertEquals([here.code, JSON.parse(here.out).status], [0, "healthy"]);
+  assertEquals([ready.code, JSON.parse(ready.out).status], [0, "ready"]);
+  assertEquals([ill.code, ill.out.trim()], [1, '{"status":"not ready"}']);
+  assertEquals([none.code, none.out], [1, ""]);
+  assertStringIncludes(none.err, "no gateway answers there");
 });

@@ -297,6 +297,19 @@ export const COMMANDS = {
       dev: { doc: "show the development defaults of `serve --dev`" },
     },
   },
+  health: {
+    summary: "Ask a running gateway whether it works.",
+    topic: "deploy",
+    notes: [
+      "The exit code is 0 if the gateway answers that it is well, else 1. Without --url the gateway of this folder is asked. No token is " +
+      "needed.",
+    ],
+    examples: ["sluice health", "sluice health --ready --url http://127.0.0.1:4444"],
+    flags: {
+      ready: { doc: "ask whether requests can be served: the database and Redis answer" },
+      url: { value: "URL", doc: "the address of the gateway" },
+    },
+  },
   doctor: {
     summary: "Examine machine, settings, database and Redis; say what to mend.",
     topic: "doctor",

@@ -10,6 +10,7 @@ import type {
   DemoArgs,
   DoctorArgs,
   GatewayArgs,
+  HealthArgs,
   HelpArgs,
   ImportArgs,
   KeysRotateArgs,
@@ -44,6 +45,7 @@ export type Invocation =
   | { readonly command: "tools held" | "tools approve" | "tools reject"; readonly args: ToolsArgs }
   | { readonly command: "backup" | "restore"; readonly args: BackupArgs }
   | { readonly command: "config"; readonly args: ConfigArgs }
+  | { readonly command: "health"; readonly args: HealthArgs }
   | { readonly command: "doctor"; readonly args: DoctorArgs }
   | { readonly command: "help"; readonly args: HelpArgs }
   | { readonly command: "metrics alerts" | "metrics dashboard" | "version" }
@@ -240,6 +242,8 @@ function invocation(command: CommandName, given: Given): Invocation {
       return { command, args: { file: text(COMMANDS[command].operand)!, force: "force" in given } };
     case "config":
       return { command, args: { json: "json" in given, dev: "dev" in given } };
+    case "health":
+      return { command, args: { url: urlOf(command, text("url")), isReady: "ready" in given } };
     case "doctor":
       return { command, args: { json: "json" in given } };
     case "help": {

@@ -38,12 +38,13 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const TOKEN_MINUTES = 60;
 /** The longest silence of a gateway that works on a request. An import tells of each server when it has tried it. */
 const SILENCE_MS = 900_000;
-const HEALTH_MS = 2_000;
+/** Longer than a gateway takes to find out whether it is ready. */
+const HEALTH_MS = 5_000;
 
 /** @throws {SluiceError} USAGE_INVALID, SETTINGS_INVALID, SECRETS_UNUSABLE */
 export async function gatewayAccess(args: GatewayArgs, loaded: Loaded): Promise<GatewayAccess> {
   if (args.url !== null) {
-    return { url: args.url.replace(/\/+$/, ""), token: tokenFor(args.tokenFile), isLocal: false };
+    return { url: withoutSlash(args.url), token: tokenFor(args.tokenFile), isLocal: false };
   }
   const { config } = loaded;
   const { keys } = await signingKey(loaded);
@@ -99,22 +100,32 @@ export async function connectToGateway(args: GatewayArgs): Promise<GatewayClient
   };
 }
 
+/** The address that was given, else that of the gateway of this folder; without a slash at its end. @throws {SluiceError} SETTINGS_INVALID */
+export function gatewayUrl(given: string | null): string {
+  const { config } = loadProcessConfig({ dev: false, overrides: {} });
+  return given === null ? localUrl(config) : withoutSlash(given);
+}
+
 /** Does a gateway answer at this address? */
 export async function answers(url: string): Promise<boolean> {
+  return await healthOf(url, "/health").then(({ status }) => status === 200, () => false);
+}
+
+/** @throws {SluiceError} GATEWAY_UNREACHABLE */
+export async function healthOf(
+  url: string,
+  path: "/health" | "/ready",
+): Promise<{ readonly status: number; readonly text: string }> {
   const { config } = loadProcessConfig({ dev: false, overrides: {} });
   const client = createHttp1Client(config, { maxHeadBytes: MAX_HEAD_BYTES, checkAddress: () => {} });
-  const request = {
-    method: "GET",
-    url: new URL(`${url}/health`),
-    headers: [],
-    upstream: "the gateway",
-  } as const;
   try {
-    const response = await client.send({ ...request, readTimeoutMs: HEALTH_MS });
-    response.discard();
-    return response.status === 200;
-  } catch {
-    return false;
+    const response = await client.send({
+      ...{ method: "GET", url: new URL(url + path), headers: [], upstream: "the gateway" },
+      readTimeoutMs: HEALTH_MS,
+    });
+    return { status: response.status, text: await response.text(MAX_HEAD_BYTES) };
+  } catch (error) {
+    throw unreachable({ url, isLocal: url === localUrl(config) }, error);
   } finally {
     client.close();
   }
@@ -136,7 +147,11 @@ export function readToken(file: string): string {
   }
 }
 
-function unreachable({ url, isLocal }: GatewayAccess, error: unknown): SluiceError {
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, "");
+}
+
+function unreachable({ url, isLocal }: Pick<GatewayAccess, "url" | "isLocal">, error: unknown): SluiceError {
   const given = error instanceof SluiceError ? String(error.params.reason ?? error.message) : reasonOf(error);
   const remedy = isLocal
     ? `Start it with \`${programName()} serve\`, or name another one by --url`

@@ -119,6 +119,13 @@ export interface HelpArgs {
   readonly list: boolean;
 }
 
+export interface HealthArgs {
+  /** null: the gateway of this folder. */
+  readonly url: string | null;
+  /** Ask whether requests can be served, not only whether the gateway runs. */
+  readonly isReady: boolean;
+}
+
 export interface DoctorArgs {
   readonly json: boolean;
 }
