@@ -52,7 +52,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["openapi"],
     ["metrics"],
     ["pages"],
-    ["gateways", "servers", "entities", "people", "approvals"],
+    ["gateways", "servers", "entities", "people", "approvals", "operation"],
     ["imports", "transfer", "tokens"],
     ["contextforge"],
     ["."],

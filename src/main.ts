@@ -67,6 +67,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/monitoring/monitoring.ts")).metricsAlerts();
     case "metrics dashboard":
       return await (await import("./cli/monitoring/monitoring.ts")).metricsDashboard();
+    case "logs":
+      return await (await import("./cli/logs.ts")).logs(invocation.args);
     case "backup":
       return await (await import("./cli/backup.ts")).backup(invocation.args);
     case "restore":

@@ -131,6 +131,7 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   process_max_fds: "Raise it by `ulimit -n` or `LimitNOFILE`.",
   sluice_worker_heap_bytes:
     "Near its limit a worker sheds callers (`sluice_callers_shed_total`) and is replaced. Raise `WORKER_MAX_HEAP_MB`, or add workers.",
+  sluice_log_buffer_bytes: "It stays below `LOG_BUFFER_SIZE_MB`, which sets it.",
   sluice_worker_heap_limit_bytes: "It moves only with `WORKER_MAX_HEAP_MB`.",
   sluice_event_loop_delay_seconds:
     "A p99 above 50 ms means a worker that is busy: add workers. Seconds mean a task that blocks it, or a machine without CPU time.",

@@ -27,6 +27,9 @@ const HEALTH_PATHS: ReadonlySet<string> = new Set(["/health", "/ready"]);
 /** Clients that look for a login page ask this without a token. */
 const REGISTRATION_PATH = "/register";
 
+/** The paths of event streams end with it. */
+const STREAM_SUFFIX = "/logs/stream";
+
 export class AdminEndpoint {
   readonly #api: AdminApi;
   readonly #options: AdminEndpointOptions;
@@ -35,6 +38,7 @@ export class AdminEndpoint {
   readonly #registration: Endpoint;
   /** Logins. */
   readonly #open: Endpoint;
+  readonly #streams: Endpoint;
 
   constructor(api: AdminApi, options: AdminEndpointOptions) {
     this.#api = api;
@@ -43,6 +47,7 @@ export class AdminEndpoint {
     this.#guarded = { name: "admin", speaks: "rest", serve };
     this.#health = { name: "health", speaks: "rest", open: true, alwaysAnswered: true, serve };
     this.#open = { name: "login", speaks: "rest", open: true, serve };
+    this.#streams = { name: "admin", speaks: "rest", streamsOnGet: true, serve };
     this.#registration = { name: "register", speaks: "rest", open: true, serve };
   }
 
@@ -50,7 +55,8 @@ export class AdminEndpoint {
     if (HEALTH_PATHS.has(path)) return this.#health;
     if (path === REGISTRATION_PATH) return this.#registration;
     if (!this.#api.match(path)) return null;
-    return this.#api.isOpen(path) ? this.#open : this.#guarded;
+    if (this.#api.isOpen(path)) return this.#open;
+    return path.endsWith(STREAM_SUFFIX) ? this.#streams : this.#guarded;
   }
 
   async #serve(exchange: Exchange): Promise<Response> {
@@ -80,7 +86,9 @@ export class AdminEndpoint {
     if (admitted.route.method === "GET" && admitted.route.permission !== null) {
       const { answerRead } = await reads();
       const read = { request, target: path + search, principal, admitted, cache };
-      return await turns.run(principal, () => answerRead(read));
+      const response = await turns.run(principal, () => answerRead(read));
+      exchange.isStream = isEventStream(response);
+      return response;
     }
     const { status, body, headers } = await admitted.answer();
     if (body instanceof ReadableStream) {
@@ -91,6 +99,10 @@ export class AdminEndpoint {
       ? new Response(null, { status, headers })
       : Response.json(body, { status, headers });
   }
+}
+
+function isEventStream({ headers }: Response): boolean {
+  return headers.get("content-type") === "text/event-stream";
 }
 
 /**

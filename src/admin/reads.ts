@@ -24,8 +24,12 @@ export interface Read {
 export async function answerRead(
   { request, target, principal, admitted, cache }: Read,
 ): Promise<Response> {
+  if (cache === null || !admitted.route.isKept) {
+    const { body, headers, status } = await admitted.answer();
+    if (body instanceof ReadableStream) return new Response(body, { status, headers });
+    return conditionalResponse(request, await jsonRepresentation(body), HEADERS);
+  }
   const make = async () => jsonRepresentation((await admitted.answer()).body);
-  if (cache === null || !admitted.route.isKept) return conditionalResponse(request, await make(), HEADERS);
   // Administrators see more of each entity than others who see the same entities.
   const reader = `${principal.isAdmin ? "admin" : "user"} ${visibilityKey(principal)}`;
   const { representation, status } = await cache.answer(`${reader} ${target}`, make);

@@ -20,6 +20,7 @@ const tags = () => import("./entities/tag_routes.ts");
 const tokenReads = () => import("./tokens/token_reads.ts");
 const tokenWrites = () => import("./tokens/token_writes.ts");
 const audit = () => import("./entities/audit_routes.ts");
+const logs = () => import("./operation/log_routes.ts");
 const logins = () => import("./people/login_routes.ts");
 const users = () => import("./people/user_routes.ts");
 const teams = () => import("./people/team_routes.ts");
@@ -208,6 +209,16 @@ export const ROUTES: readonly Route[] = [
   route("PUT", "/quotas/{id}", "admin.quotas", on(quotas, "updateQuota")),
   route("DELETE", "/quotas/{id}", "admin.quotas", on(quotas, "deleteQuota")),
 
+  route("GET", "/logs", "admin.system_config", on(logs, "listLogLines")),
+  route("GET", "/logs/stream", "admin.system_config", on(logs, "streamLogLines")),
+  // ContextForge's paths.
+  route("GET", "/admin/logs", "admin.system_config", on(logs, "listLogLines", "listLogLinesAsAdmin")),
+  route(
+    "GET",
+    "/admin/logs/stream",
+    "admin.system_config",
+    on(logs, "streamLogLines", "streamLogLinesAsAdmin"),
+  ),
   route("GET", "/audit", "admin.security_audit", on(audit, "listAuditRecords")),
 ];
 

@@ -45,7 +45,10 @@ const TABLE = {
   "tokens.update": { allows: "change API tokens of one's own" },
   "tokens.revoke": { allows: "revoke API tokens of one's own" },
   "admin.metrics": { allows: "read metrics", isGlobal: true },
-  "admin.system_config": { allows: "read diagnostics, drain the session pool", isGlobal: true },
+  "admin.system_config": {
+    allows: "read diagnostics, settings and the log, drain the session pool",
+    isGlobal: true,
+  },
   "admin.security_audit": { allows: "read the audit trail", isGlobal: true },
   "admin.quotas": { allows: "read and set quotas", isGlobal: true },
   "admin.export": { allows: "export the configuration", isGlobal: true },

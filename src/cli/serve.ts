@@ -11,7 +11,8 @@ import { raiseOpenFilesLimit, systemLimitWarnings } from "../supervisor/kernel/d
 import { findFreePort } from "../supervisor/kernel/free_port.ts";
 import { watchSources } from "../supervisor/source_watch.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
-import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
+import { createLog, type LineSink, type Log, stdoutSink } from "../telemetry/log.ts";
+import { RecentLog } from "../telemetry/recent_log.ts";
 import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
 import type { ServeArgs } from "./commands/command_arguments.ts";
@@ -45,7 +46,15 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const { host, port: wanted } = loaded.config;
   const port = args.takeover ? wanted : findFreePort(host, wanted);
   const config: Config = { ...loaded.config, port };
-  const sink = stdoutSink();
+  const out = stdoutSink();
+  const recentLog = new RecentLog(config.logBufferSizeMb * 1024 * 1024);
+  const sink: LineSink = {
+    write: (lines, kind) => {
+      out.write(lines);
+      recentLog.write(lines, kind);
+    },
+    flush: () => out.flush(),
+  };
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   warnOfSettings(warnings, config, sink);
   const needs = needsOf(config);
@@ -57,11 +66,12 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   await checkCertificate(config, log);
   const mcpConfig = config.mcpConfig === null ? null : McpConfigFile.open(config.mcpConfig);
 
-  const secrets = await prepare(config, log, (token) => announceSetup(token, config, sink));
+  // The one-time token goes to the operator's output alone: people who may read the log are not all administrators.
+  const secrets = await prepare(config, log, (token) => announceSetup(token, config, out));
   await isolateStdio(loaded, sink);
 
   const stopping = stopSignal();
-  const supervisor = new Supervisor({ config, secrets, log, sink, workerEntry });
+  const supervisor = new Supervisor({ config, secrets, log, sink, recentLog, workerEntry });
   const program = Deno.stderr.isTerminal() ? programName() : null;
   giveUpPermissions(needs, log);
   await supervisor.start();

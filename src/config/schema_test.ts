@@ -77,6 +77,7 @@ Deno.test("SETTINGS take zero only where it means something", () => {
     "STDIO_IDLE_TIMEOUT",
     "UNHEALTHY_THRESHOLD",
     "SILENT_UPSTREAM_REFRESH_INTERVAL",
+    "LOG_BUFFER_SIZE_MB",
   ]);
 });
 

@@ -55,6 +55,10 @@ const PAGES = {
     "every metric, and what to do when it moves",
     () => import("./metrics.md", { with: { type: "text" } }),
   ],
+  logs: [
+    "the log: filter it by caller, tool, upstream or request; follow it",
+    () => import("./logs.md", { with: { type: "text" } }),
+  ],
   deploy: [
     "run it for real: executable, container, restarts, upgrades",
     () => import("./deploy.md", { with: { type: "text" } }),

@@ -123,7 +123,7 @@ export class AccessLog {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#buffer === "") return;
-    this.#options.sink.write(this.#buffer);
+    this.#options.sink.write(this.#buffer, "request");
     this.#buffer = "";
   }
 

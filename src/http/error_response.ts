@@ -34,7 +34,11 @@ export class ErrorReporter {
     if (note !== undefined) note.code = error.code;
     const correlationId = note?.correlationId ?? correlationIdOf(received);
     this.#count(error.code, error.row.source);
-    const fields = { code: error.code, correlationId, message: error.message, cause: error.cause };
+    const fields = {
+      ...{ code: error.code, correlationId, caller: note?.caller, tool: note?.tool },
+      upstream: note?.upstream ?? error.params.upstream,
+      ...{ message: error.message, cause: error.cause },
+    };
     if (error.code === "INTERNAL") this.#log.error("request failed", fields);
     else if (error.row.source === "downstream") this.#log.debug("request refused", fields);
     else this.#log.warning("request failed", fields);

@@ -8,6 +8,7 @@ import type { OwnKeys } from "../auth/keys/own_keys.ts";
 import { parseDatabaseUrl } from "../store/database_url.ts";
 import type { LineSink, Log } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
+import type { RecentLog } from "../telemetry/recent_log.ts";
 import type { MetricsSnapshot } from "../telemetry/metric_values.ts";
 import type { CommandResults, WorkerCommand } from "../worker/protocol/messages.ts";
 import { Heartbeats } from "./heartbeats.ts";
@@ -18,7 +19,7 @@ import { registerProcessMetrics } from "./process_metrics.ts";
 import { RespawnPolicy } from "./respawn_policy.ts";
 import { WalCheckpoints } from "./wal_checkpoints.ts";
 import { WorkerMetrics } from "./worker_metrics.ts";
-import { WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_handle.ts";
+import { connect, within, WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_handle.ts";
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -26,6 +27,8 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** Takes the log lines of the workers. */
   readonly sink: LineSink;
+  /** Has them as well. */
+  readonly recentLog: RecentLog;
   /** Another entry module for the workers; tests inject faults with it. */
   readonly workerEntry?: URL;
 }
@@ -94,6 +97,7 @@ export class Supervisor {
     this.#fail = resolve;
     const ready = () => [...this.#alive].filter(({ state }) => state === "ready").length;
     this.metrics.gauge("sluice_workers_ready", ready);
+    this.metrics.gauge("sluice_log_buffer_bytes", () => options.recentLog.bytes);
     registerProcessMetrics(this.metrics);
   }
 
@@ -225,7 +229,7 @@ export class Supervisor {
         onCounters: (worker, counters) => this.#noteCounters(worker, counters),
         onCannotAccept: () => this.#makeRoom(),
         onListeningAgain: (worker) => this.#findListeners(worker),
-        onLog: (lines) => sink.write(lines),
+        onLog: (lines, kind) => sink.write(lines, kind),
         onFault: ({ index }, command, reason) =>
           this.#options.log.error("worker command failed", { worker: index, command, reason }),
         onWantsRecycling: (worker, reason) => void this.#recycle(worker, reason),
@@ -352,8 +356,18 @@ export class Supervisor {
   }
 
   async #serve(asking: WorkerHandle, { request, command }: WorkerRequest): Promise<void> {
-    const values = command.type === "metrics" ? await this.#readMetrics() : await this.askAll(command);
-    asking.send({ type: "results", request, values });
+    asking.send({ type: "results", request, values: await this.#resultsOf(command) });
+  }
+
+  async #resultsOf(command: WorkerRequest["command"]): Promise<readonly unknown[]> {
+    switch (command.type) {
+      case "metrics":
+        return await this.#readMetrics();
+      case "find_lines":
+        return [this.#options.recentLog.find(command.query)];
+      default:
+        return await this.askAll(command);
+    }
   }
 
   /** A terminated worker may still send a message, but its counters are among the ended ones already. */
@@ -377,20 +391,4 @@ export class Supervisor {
       ...this.#workerMetrics.snapshots(alive.map(({ metrics }) => metrics)),
     ];
   }
-}
-
-async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new SluiceError("WORKER_GONE")), ms);
-  try {
-    return await Promise.race([answer, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function connect(one: WorkerHandle, other: WorkerHandle): void {
-  const { port1, port2 } = new MessageChannel();
-  one.send({ type: "peer", worker: other.index, port: port1 }, [port1]);
-  other.send({ type: "peer", worker: one.index, port: port2 }, [port2]);
 }

@@ -1,6 +1,7 @@
 // One worker as the supervisor sees it: its state, its messages, its end. Workers are made only here.
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
+import type { LineKind } from "../telemetry/log.ts";
 import type { MetricsSnapshot } from "../telemetry/metric_values.ts";
 import type { CommandResults, FromWorker, ToWorker, WorkerCommand } from "../worker/protocol/messages.ts";
 import type { ListeningSocket } from "./kernel/listening_sockets.ts";
@@ -32,7 +33,7 @@ export interface WorkerEvents {
   /** The worker listens by another socket than before. */
   onListeningAgain(handle: WorkerHandle): void;
   /** Lines for standard output. */
-  onLog(lines: string): void;
+  onLog(lines: string, kind?: LineKind): void;
 }
 
 export interface WorkerOptions {
@@ -155,7 +156,7 @@ export class WorkerHandle {
         return;
       }
       case "log":
-        return this.#events.onLog(message.lines);
+        return this.#events.onLog(message.lines, message.kind);
       case "wants_recycling":
         return this.#events.onWantsRecycling(this, message.reason);
       case "cannot_accept":
@@ -184,5 +185,23 @@ export class WorkerHandle {
       this.#asked.clear();
     }
     this.#events.onState(this, state);
+  }
+}
+
+/** Gives two workers a channel to each other. */
+export function connect(one: WorkerHandle, other: WorkerHandle): void {
+  const { port1, port2 } = new MessageChannel();
+  one.send({ type: "peer", worker: other.index, port: port1 }, [port1]);
+  other.send({ type: "peer", worker: one.index, port: port2 }, [port2]);
+}
+
+/** An answer of a worker, waited for no longer than `ms`. @throws {SluiceError} WORKER_GONE */
+export async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new SluiceError("WORKER_GONE")), ms);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -25,9 +25,13 @@ export interface LogOptions {
   readonly now?: () => Date;
 }
 
+/** What lines tell: an event, requests (the access log), or records of the audit trail, which only its readers may see. */
+export type LineKind = "event" | "request" | "audit";
+
 /** Takes one or more whole lines, each with its newline. Never waits. */
 export interface LogSink {
-  write(lines: string): void;
+  /** @param kind default: event */
+  write(lines: string, kind?: LineKind): void;
 }
 
 /** Standard output, or a stand-in for it. */

@@ -255,6 +255,7 @@ export const METRICS = {
   process_start_time_seconds: gauge("When this process began, in seconds since 1970"),
   process_open_fds: gauge("Files and connections that this process has open"),
   process_max_fds: gauge("Files and connections that this process may have open"),
+  sluice_log_buffer_bytes: gauge("Memory of the latest log lines that people can read (LOG_BUFFER_SIZE_MB)"),
   sluice_worker_heap_bytes: gauge("Memory that the values of a worker take, by worker", ["worker"]),
   sluice_worker_heap_limit_bytes: gauge("Memory that they may take (WORKER_MAX_HEAP_MB)", ["worker"]),
   sluice_event_loop_delay_seconds: histogram(

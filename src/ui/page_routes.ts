@@ -15,11 +15,15 @@ const users = () => import("./people/user_pages.tsx");
 const teams = () => import("./people/team_pages.tsx");
 const roles = () => import("./people/role_pages.tsx");
 const audit = () => import("./system/audit_page.tsx");
+const log = () => import("./system/log_page.tsx");
 const manual = () => import("./system/manual_page.tsx");
 const upstreams = () => import("./upstreams/upstream_pages.tsx");
 const upstreamList = () => import("./upstreams/upstream_list.tsx");
 const upstreamWrites = () => import("./upstreams/upstream_writes.tsx");
 const upstreamImport = () => import("./upstreams/upstream_import.tsx");
+
+/** The event stream of the page of the log. */
+export const LIVE_LOG = "logs/live";
 
 export interface PageRoute {
   readonly method: "GET" | "POST";
@@ -115,6 +119,8 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("POST", "roles/{role}", on(roles, "changeRole")),
   page("POST", "roles/{role}/delete", on(roles, "deleteRole")),
 
+  page("GET", "logs", on(log, "logPage")),
+  page("GET", LIVE_LOG, on(log, "liveLog")),
   page("GET", "audit", on(audit, "auditPage")),
   page("GET", "help", on(manual, "manualPage")),
   page("GET", "help/{topic}", on(manual, "topicPage")),

@@ -9,6 +9,7 @@ import type { Exchange } from "../http/handler.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
 import { type Assets, loadAssets } from "./call/assets.ts";
 import {
+  isEvents,
   isRedirect,
   type Markup,
   type Notice,
@@ -21,6 +22,7 @@ import {
 import { type Method, Rest } from "./call/rest.ts";
 import { SSO_PATH } from "./sso/sso_paths.ts";
 import { noticeCookie, noticeIn, PAGES_PATH, pagesScope, sessionCookie } from "./call/session_cookie.ts";
+import { CorrelationId } from "./parts/page_parts.tsx";
 import { Frame } from "./parts/frame.tsx";
 import type { PageRoute } from "./page_routes.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
@@ -43,11 +45,16 @@ export interface AskedPage {
 }
 
 export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Response> {
-  const { exchange: { request, principal }, route, path, place } = asked;
+  const { exchange, route, path, place } = asked;
+  const { request, principal } = exchange;
   const viewer = viewerOf(principal);
   const call = callOf(deps, asked, viewer);
   const answer = await deps.turns.run(principal, () => route.handler(call));
   if (isRedirect(answer)) return redirect(answer, place);
+  if (isEvents(answer)) {
+    exchange.isStream = true;
+    return new Response(answer.events, { headers: STREAM_HEADERS });
+  }
   return await rendered(request, answer, { path, place, viewer: route.isOpen ? null : viewer });
 }
 
@@ -57,6 +64,7 @@ function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Vi
   return {
     params,
     query: new URL(request.url).searchParams,
+    lastEventId: request.headers.get("last-event-id"),
     viewer,
     rest: new Rest(
       (method, path, body) => askRest(deps, exchange, { method, path, body }),
@@ -157,13 +165,18 @@ export async function answerFailure(failed: FailedRequest): Promise<Response> {
     const next = request.method === "GET" ? path + search : "";
     return redirect({ to: next === "" ? "sign-in" : `sign-in?next=${encodeURIComponent(next)}` }, place);
   }
+  const viewer = principal === null || principal.kind === "anonymous" ? null : viewerOf(principal);
   const view: View = {
     title: TITLES[error.code] ?? "That did not work",
     status: error.row.http,
     isPart,
-    body: <FailureBox error={error} correlationId={correlationId} isPart={isPart} />,
+    body: (
+      <FailureBox
+        {...{ error, correlationId, isPart }}
+        hasLog={viewer?.can("admin.system_config") === true}
+      />
+    ),
   };
-  const viewer = principal === null || principal.kind === "anonymous" ? null : viewerOf(principal);
   const response = await rendered(request, view, { path, place, viewer });
   response.headers.set(CORRELATION_HEADER, correlationId);
   return response;
@@ -175,10 +188,12 @@ const TITLES: Readonly<Partial<Record<string, string>>> = {
   RATE_LIMITED: "Too many requests",
 };
 
-function FailureBox({ error, correlationId, isPart }: {
+function FailureBox({ error, correlationId, isPart, hasLog }: {
   readonly error: SluiceError;
   readonly correlationId: string;
   readonly isPart: boolean;
+  /** May the viewer read the log? */
+  readonly hasLog: boolean;
 }) {
   const text = error.code === "INTERNAL"
     ? "The gateway has a fault. Its log has the cause."
@@ -188,7 +203,7 @@ function FailureBox({ error, correlationId, isPart }: {
       {!isPart && <h1>{TITLES[error.code] ?? "That did not work"}</h1>}
       <p>{text}</p>
       <p class="soft small">
-        Correlation id: <code>{correlationId}</code>
+        Correlation id: <CorrelationId id={correlationId} hasLog={hasLog} />
       </p>
       {!isPart && (
         <p>
@@ -264,6 +279,13 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
   "cross-origin-opener-policy": "same-origin",
   vary: "Accept-Encoding, Cookie",
+};
+
+const STREAM_HEADERS = {
+  ...HEADERS,
+  "content-type": "text/event-stream",
+  // Proxies pass each event on at once.
+  "x-accel-buffering": "no",
 };
 
 /** Scripts and styles are ours alone; a page loads nothing from elsewhere, and no other page may frame it. */

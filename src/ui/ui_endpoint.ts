@@ -6,7 +6,7 @@ import type { Endpoint, Exchange, FailedAnswer } from "../http/handler.ts";
 import { addressOf } from "../http/rate_tiers.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
 import { authorizationIn, PAGES_PATH } from "./call/session_cookie.ts";
-import { type FoundPages, pagesAt } from "./page_routes.ts";
+import { type FoundPages, LIVE_LOG, pagesAt } from "./page_routes.ts";
 
 // Loaded on first use, with the library that renders pages.
 const server = () => import("./page_server.tsx");
@@ -18,6 +18,7 @@ export class UiEndpoint {
   readonly #pages: Endpoint;
   readonly #openPages: Endpoint;
   readonly #assets: Endpoint;
+  readonly #streams: Endpoint;
 
   constructor(deps: UiDeps) {
     this.#deps = deps;
@@ -28,6 +29,7 @@ export class UiEndpoint {
     } as const;
     const serve = (exchange: Exchange) => this.#serve(exchange);
     this.#pages = { name: "ui", ...shared, serve };
+    this.#streams = { ...this.#pages, streamsOnGet: true };
     this.#openPages = { name: "ui_open", ...shared, open: true, serve };
     this.#assets = {
       name: "ui_assets",
@@ -43,6 +45,7 @@ export class UiEndpoint {
     if (path.startsWith(ASSETS)) return this.#assets;
     const found = pagesAt(pagePathOf(path));
     if (found === null) return null;
+    if (pagePathOf(path) === LIVE_LOG) return this.#streams;
     return found.routes.some(({ isOpen }) => isOpen) ? this.#openPages : this.#pages;
   }
 

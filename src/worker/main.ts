@@ -29,7 +29,7 @@ const asked = new Map<number, (values: readonly unknown[]) => void>();
 let nextRequest = 1;
 
 const link: SupervisorLink = {
-  writeLog: (lines) => send({ type: "log", lines }),
+  writeLog: (lines, kind) => send({ type: "log", lines, kind }),
   wantsRecycling: (reason) => send({ type: "wants_recycling", reason }),
   askAll<C extends WorkerCommand | SupervisorCommand>(
     command: C,

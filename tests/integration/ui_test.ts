@@ -222,6 +222,27 @@ Deno.test({
       await browser.look();
     });
 
+    await t.step("the log is followed, filtered, and found from the id of a failure", async () => {
+      await browser.open("logs?level=WARNING");
+      const line = page.locator("#lines li").filter({ hasText: "no-such-upstream" });
+      assertEquals(await line.count(), 0);
+      const { body } = await sluice.api("POST", "/gateways", {
+        name: "no-such-upstream",
+        url: "http://127.0.0.1:1/",
+      });
+      await line.waitFor();
+      assertStringIncludes(await line.textContent() ?? "", "UPSTREAM_CONNECT_FAILED");
+      await line.getByRole("link", { name: body.correlationId }).click();
+      assertEquals(browser.path, `/logs?correlation_id=${body.correlationId}`);
+      await line.waitFor();
+      await browser.look();
+      await link("Pause").click();
+      await page.getByText("paused").waitFor();
+      await browser.open("tools/none");
+      await page.getByRole("main").getByRole("link", { name: /^[0-9a-f-]{36}$/ }).click();
+      await page.getByText("No line fits.").waitFor();
+    });
+
     await t.step("a virtual server is composed by search, and a client is told how to connect", async () => {
       await browser.open("virtual-servers");
       await link("New virtual server").click();

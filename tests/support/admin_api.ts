@@ -23,6 +23,7 @@ import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import type { Discovery } from "../../src/store/registry/rows.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { RecentLog } from "../../src/telemetry/recent_log.ts";
 import type { Route } from "../../src/admin/routes.ts";
 import { assertDescribed, assertDescribedError } from "./described_answers.ts";
 import { MemorySink } from "./fakes.ts";
@@ -121,6 +122,9 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
   const deniedHosts = new Set<string>();
   let changes = 0;
   const people = { now: NOBODY };
+  const recentLog = new RecentLog(100_000);
+  createLog({ level: "INFO", format: "json", sink: recentLog }).with({ worker: 1 })
+    .warning("request failed", { code: "UPSTREAM_TIMEOUT", upstream: "time", correlationId: "c1" });
   const readPeople = async () => {
     const rows = await store.people.read();
     people.now = new People(rows, { platformAdminEmail: ADMIN.email, requireUser: false, now: Date.now });
@@ -160,6 +164,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     onHeld: () => {},
     countDecision: () => {},
     metrics: () => Promise.resolve([]),
+    logLines: { find: (query) => Promise.resolve(recentLog.find(query)), streams: new Set() },
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
     processes: () => Promise.resolve(new Map()),
     renderPrompt: (_principal, { originalName }, args) =>

@@ -1,9 +1,10 @@
 // All operations of the route table, by name.
 import { approvalOperations } from "./approvals/approval_operations.ts";
-import { auditOperations } from "./audit_operations.ts";
+import { auditOperations } from "./system/audit_operations.ts";
 import { entryOperations } from "./entry_operations.ts";
 import { gatewayOperations } from "./gateway_operations.ts";
 import { gatewayStateOperations } from "./gateway_state_operations.ts";
+import { logOperations } from "./system/log_operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server_operations.ts";
 import { roleOperations } from "./people/role_operations.ts";
@@ -14,6 +15,7 @@ import { userOperations } from "./people/user_operations.ts";
 
 export const OPERATIONS = {
   ...auditOperations,
+  ...logOperations,
   ...gatewayOperations,
   ...approvalOperations,
   ...entryOperations,

@@ -17,6 +17,7 @@ import type { Holding } from "../../store/approvals/approvals.ts";
 import type { Verdict } from "../../store/registry/decisions.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
+import type { FoundLines, LogQuery } from "../../telemetry/recent_log.ts";
 import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
 import type { Discovery, GatewayRow, PromptRow, ResourceRow } from "../../store/registry/rows.ts";
 
@@ -58,6 +59,13 @@ export interface ApiTokenRules {
   readonly requireExpiration: boolean;
 }
 
+/** The kept lines of the log. */
+export interface LogLines {
+  find(query: LogQuery): Promise<FoundLines>;
+  /** Takes the streams of lines that have to end when the worker does. */
+  readonly streams: Set<{ end(): void }>;
+}
+
 export interface AdminDeps {
   readonly store: Registry;
   readonly secretBox: SecretBox;
@@ -95,6 +103,8 @@ export interface AdminDeps {
   ): Promise<unknown>;
   /** The processes of stdio upstreams in all workers of this replica, by the upstream's name. */
   processes(): Promise<ReadonlyMap<string, number>>;
+  /** The latest lines of the log of this replica. */
+  readonly logLines: LogLines;
   readonly logins: Logins;
   /** null: SSO_ENABLED=false. */
   readonly sso: Pick<SingleSignOn, "logout"> | null;

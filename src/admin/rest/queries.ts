@@ -1,5 +1,6 @@
 // Schemas of query parameters. The names are ContextForge's.
 import { z } from "zod";
+import { LOG_LEVELS } from "../../telemetry/log.ts";
 import { field, writtenAs } from "./described.ts";
 import { commaSeparated } from "./values.ts";
 
@@ -85,4 +86,45 @@ export const auditQuery = z.object({
   ),
   email: field(z.string().optional(), "Only records of this actor."),
   entity_id: field(z.string().optional(), "Only records about this entity."),
+});
+
+/** ISO 8601, or a span like `15m` before now. */
+const moment = z.string().transform((text, context) => {
+  const span = /^(\d{1,6})([smhd])$/.exec(text);
+  const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  const time = span === null ? Date.parse(text) : Date.now() - Number(span[1]) * units[span[2]!]!;
+  if (!Number.isNaN(time)) return time;
+  context.addIssue({ code: "custom", message: "must be a time in ISO 8601, or a span like 15m" });
+  return z.NEVER;
+});
+
+const filter = (description: string, example: string) =>
+  field(z.string().min(1).max(256).optional(), description, example);
+
+/** Which lines of the log. `request_id`, `search` and `start_time` are ContextForge's names. */
+export const logQuery = z.object({
+  caller: filter("Only lines of this caller: the subject of the token.", "ann@example.com"),
+  tool: filter("Only calls of this tool or prompt, as the client names it, or of this resource.", "time-now"),
+  upstream: filter("Only lines of this upstream, by its name.", "time"),
+  correlation_id: filter("Only lines of the request with this id.", "0f6e4c1a9b7d4c55a2b8"),
+  request_id: filter("The same as `correlation_id`.", "0f6e4c1a9b7d4c55a2b8"),
+  level: field(
+    z.string().toUpperCase().pipe(z.enum(LOG_LEVELS)).optional(),
+    "Only lines of this level and above.",
+    "WARNING",
+  ),
+  q: filter("Only lines with this text, in upper or lower case.", "refused"),
+  search: filter("The same as `q`.", "refused"),
+  failed: flag(false, "Only calls that failed, and warnings and errors."),
+  since: field(
+    writtenAs(moment, { type: "string" }).optional(),
+    "Only lines from this time on: ISO 8601, or a span before now, such as `15m`.",
+    "15m",
+  ),
+  start_time: field(writtenAs(moment, { type: "string" }).optional(), "The same as `since`."),
+  after: filter("Only lines after the one with this id.", "5f0c1d2e-48211"),
+  limit: field(
+    z.coerce.number().int().min(1).max(1_000).default(100),
+    "The number of lines: the newest ones.",
+  ),
 });

@@ -1,5 +1,6 @@
 // The table of commands: their flags, and the texts of their help.
 import { type Command, type Flag, WHERE } from "../commands/command.ts";
+import { LOG_COMMANDS } from "../commands/log_command.ts";
 import { MOVING_COMMANDS } from "../commands/moving_commands.ts";
 import { PEOPLE_COMMANDS } from "../commands/people_commands.ts";
 import { TOKEN_COMMANDS } from "../commands/token_commands.ts";
@@ -262,6 +263,7 @@ export const COMMANDS = {
       },
     },
   },
+  ...LOG_COMMANDS,
   backup: {
     summary: "Copy the database and the secrets into one file.",
     topic: "backup",

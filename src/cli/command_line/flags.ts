@@ -20,6 +20,7 @@ import type {
   TokenRevokeArgs,
   ToolsArgs,
 } from "../commands/command_arguments.ts";
+import { type LogInvocation, logInvocation } from "../commands/log_command.ts";
 import { type MovingInvocation, movingInvocation } from "../commands/moving_commands.ts";
 import { isTokenCommand, type TokenInvocation, tokenInvocation } from "../commands/token_commands.ts";
 import { isPeopleCommand, type PeopleInvocation, peopleInvocation } from "../commands/people_commands.ts";
@@ -34,6 +35,7 @@ export type Invocation =
   | { readonly command: "stdio"; readonly args: StdioArgs }
   | { readonly command: "import"; readonly args: ImportArgs }
   | MovingInvocation
+  | LogInvocation
   | { readonly command: "connect"; readonly args: ConnectArgs }
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
@@ -52,7 +54,6 @@ export type Invocation =
   | { readonly command: "usage"; readonly text: string; readonly exitCode: number };
 
 const DEMO_PORT = 9000;
-
 const EXP_MINUTES = 60;
 /** A client's file is written once. */
 const CONNECT_EXP_MINUTES = 30 * 24 * 60;
@@ -192,12 +193,11 @@ function invocation(command: CommandName, given: Given): Invocation {
       };
       return { command, args };
     }
-    case "demo": {
+    case "demo":
       return {
         command,
         args: { host: text("host") ?? "127.0.0.1", port: Number(text("port") ?? DEMO_PORT) },
       };
-    }
     case "token": {
       const args = {
         username: text("username"),
@@ -237,6 +237,8 @@ function invocation(command: CommandName, given: Given): Invocation {
       const json = "json" in given;
       return { command, args: { hashes, gateway: text("gateway"), json, ...gatewayOf(command, text) } };
     }
+    case "logs":
+      return logInvocation(text, has, gatewayOf(command, text));
     case "backup":
     case "restore":
       return { command, args: { file: text(COMMANDS[command].operand)!, force: "force" in given } };

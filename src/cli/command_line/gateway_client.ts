@@ -4,6 +4,7 @@ import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import { readFault } from "../../base/file_error.ts";
 import { type Loaded, loadProcessConfig } from "../../config/load.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
+import { SseDecoder, type SseEvent } from "../../mcp/sse.ts";
 import { Proxies } from "../../upstream/dial/proxies.ts";
 import { createHttp1Client } from "../../upstream/http_client/configured_client.ts";
 import type { HttpResponse } from "../../upstream/http_client/http_client.ts";
@@ -29,6 +30,8 @@ export interface GatewayClient {
   ask(method: "GET" | "POST" | "PUT", path: string, body?: string): Promise<unknown>;
   /** The values of an answer of JSON lines, as they arrive. @throws {SluiceError} as `ask` */
   lines(method: "POST", path: string, body: string): AsyncIterable<unknown>;
+  /** The events of a stream, until it ends. @throws {SluiceError} as `ask` */
+  events(path: string): AsyncIterable<SseEvent>;
   close(): void;
 }
 
@@ -65,7 +68,7 @@ export async function connectToGateway(args: GatewayArgs): Promise<GatewayClient
   const send = async (method: "GET" | "POST" | "PUT", path: string, body?: string): Promise<HttpResponse> => {
     const headers: [string, string][] = [["content-type", "application/json"], [
       "accept",
-      "application/json",
+      "application/json, text/event-stream",
     ]];
     if (access.token !== null) headers.push(["authorization", `Bearer ${access.token}`]);
     const request = {
@@ -92,6 +95,15 @@ export async function connectToGateway(args: GatewayArgs): Promise<GatewayClient
           rest = lines.pop()!;
           for (const line of lines) yield JSON.parse(line);
         }
+      } catch (error) {
+        throw unreachable(access, error);
+      }
+    },
+    events: async function* (path) {
+      const response = await send("GET", path);
+      const decoder = new SseDecoder(MAX_ANSWER_BYTES);
+      try {
+        for await (const chunk of response.chunks()) yield* decoder.push(chunk);
       } catch (error) {
         throw unreachable(access, error);
       }

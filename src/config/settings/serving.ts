@@ -318,6 +318,17 @@ export const LOG_SETTINGS = [
     doc: "`json` writes one JSON object per line; `text` is for reading.",
   }),
   setting({
+    name: "LOG_BUFFER_SIZE_MB",
+    kind: mebibytes({ min: 0, max: 1_024, hint: "0: none" }),
+    default: "4",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Memory for the latest lines of the log, which the page Logs, `sluice logs` and GET /logs show. Half of it is for lines of " +
+      "requests.",
+  }),
+  setting({
     name: "DISABLE_ACCESS_LOG",
     kind: bool(),
     default: "true",

@@ -51,6 +51,13 @@
     picker.querySelector("input[type=search]").focus();
   });
 
+  // A list that grows at its head while one looks forgets its end.
+  for (const list of document.querySelectorAll("[data-most]")) {
+    new MutationObserver(() => {
+      while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove();
+    }).observe(list, { childList: true });
+  }
+
   // Only where something is lost.
   document.addEventListener("submit", (event) => {
     const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;

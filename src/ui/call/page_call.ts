@@ -26,6 +26,8 @@ export interface PageCall {
   /** The decoded values of the path's `{names}`. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** The last event that the browser has of a stream that it opens again; null: the stream is new. */
+  readonly lastEventId: string | null;
   readonly viewer: Viewer;
   /** The REST API as the viewer. */
   readonly rest: Rest;
@@ -74,9 +76,18 @@ export interface Redirect {
   readonly session?: { readonly token: string; readonly maxAgeSeconds: number } | null;
 }
 
-export type PageAnswer = View | Redirect;
+/** An event stream whose data are parts of a page. */
+export interface EventsView {
+  readonly events: ReadableStream<Uint8Array>;
+}
+
+export type PageAnswer = View | Redirect | EventsView;
 
 export type PageHandler = (call: PageCall) => Promise<PageAnswer>;
+
+export function isEvents(answer: PageAnswer): answer is EventsView {
+  return "events" in answer;
+}
 
 export function isRedirect(answer: PageAnswer): answer is Redirect {
   return "to" in answer;

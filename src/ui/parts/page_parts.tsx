@@ -55,6 +55,21 @@ export function Facts({ facts }: { readonly facts: readonly (readonly [string, C
   );
 }
 
+/** The id of a request, which leads to its lines in the log. @param hasLog may the viewer read the log? */
+export function CorrelationId({ id, hasLog }: { readonly id: string; readonly hasLog: boolean }) {
+  if (!hasLog) return <code>{id}</code>;
+  return (
+    <a href={logPath({ correlation_id: id })}>
+      <code>{id}</code>
+    </a>
+  );
+}
+
+/** The page of the log with these filters, relative to `/admin/`. */
+export function logPath(filters: Readonly<Record<string, string>>): string {
+  return `logs?${new URLSearchParams(filters)}`;
+}
+
 /** A text with a button that copies it. @param id unique in the page */
 export function CopyText({ id, text }: { readonly id: string; readonly text: string }) {
   return (

@@ -1,4 +1,4 @@
-// Room `system`: the audit trail, and the manual. This file shows the trail, the newest record first.
+// Room `system`: the audit trail, the log, the settings, and the manual. This file shows the trail, the newest record first.
 import type { PageHandler } from "../call/page_call.ts";
 import { Badge, Empty, NextPage, PageHead } from "../parts/page_parts.tsx";
 

@@ -6,6 +6,8 @@ import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
 import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { SessionIdentity } from "../../downstream/session/downstream_sessions.ts";
+import type { LineKind } from "../../telemetry/log.ts";
+import type { FoundLines, LogQuery } from "../../telemetry/recent_log.ts";
 import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
 import type { CallerKey } from "../../upstream/bound/caller_sessions.ts";
 import type { BoundTransfer } from "../../upstream/upstreams.ts";
@@ -21,8 +23,12 @@ export interface WorkerReport {
 /** A command for a worker. `CommandResults` has the type of each result. */
 export type WorkerCommand = AppCommand | ListenCommand;
 
-/** A command for the supervisor itself: the metrics of all workers, ended ones included, and its own. */
-export type SupervisorCommand = { readonly type: "metrics" };
+/** A command for the supervisor itself. Its one result is the supervisor's. */
+export type SupervisorCommand =
+  /** The metrics of all workers, ended ones included, and its own. */
+  | { readonly type: "metrics" }
+  /** The kept lines of the log that fit. */
+  | { readonly type: "find_lines"; readonly query: LogQuery };
 
 /** Commands that the application of a worker runs. */
 export type AppCommand =
@@ -84,6 +90,7 @@ export interface SessionHandover {
 
 export interface CommandResults {
   readonly metrics: MetricsSnapshot;
+  readonly find_lines: FoundLines;
   readonly hand_over: Handover;
   readonly take_over: null;
   readonly retire: null;
@@ -143,7 +150,7 @@ export type FromWorker =
   | { readonly type: "prepared" }
   | { readonly type: "pong"; readonly counters: MetricsSnapshot }
   /** Lines for standard output. Only the supervisor writes there, because lines of several writers would mix. */
-  | { readonly type: "log"; readonly lines: string }
+  | { readonly type: "log"; readonly lines: string; readonly kind?: LineKind }
   /** The worker should be replaced: it has served enough requests, or uses too much memory. */
   | { readonly type: "wants_recycling"; readonly reason: string }
   /** The worker listens. */

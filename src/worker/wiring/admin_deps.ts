@@ -37,6 +37,7 @@ export interface AdminParts {
   readonly discover: Discover;
   readonly catalogChanged: () => Promise<void>;
   readonly metrics: AdminDeps["metrics"];
+  readonly logLines: AdminDeps["logLines"];
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
   readonly ready: () => Promise<Readiness>;
   readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts" | "apiTokens" | "people" | "sso">;
@@ -89,6 +90,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         signal,
       ),
     metrics: parts.metrics,
+    logLines: parts.logLines,
     processes: async () => {
       const sum = new Map<string, number>();
       for (const counts of await parts.processes()) {

@@ -92,7 +92,7 @@ export async function createApp(
   const clock = systemClock;
 
   // Logs and metrics.
-  const sink: LogSink = { write: (lines) => link.writeLog(lines) };
+  const sink: LogSink = { write: (lines, kind) => link.writeLog(lines, kind) };
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink }).with({ worker });
   const metrics = new Metrics(config.metricsMaxNames);
   const recordsCalls = config.auditTrailEnabled;
@@ -261,7 +261,7 @@ export async function createApp(
     upstreams: () => upstreams.usable(),
     exportAudit: createAuditExports(config, {
       ...{ database, outbound, clock, log, metrics, auditRecords: restDeps.auditRecords },
-      print: (lines) => link.writeLog(lines),
+      print: (lines) => link.writeLog(lines, "audit"),
     }),
     onListChanged: (gatewayId) => sync.listChanged(gatewayId),
   });
@@ -339,6 +339,7 @@ export async function createApp(
     endStreams: async () => {
       sessions.endStreams();
       listeners.end();
+      for (const stream of restDeps.logLines.streams) stream.end();
       await duplex.drain();
     },
     close: async () => {

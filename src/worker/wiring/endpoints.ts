@@ -176,6 +176,10 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         ...(redis === null ? {} : { redis: () => redis.ping() }),
       }),
     metrics: readAllMetrics,
+    logLines: {
+      find: async (query) => (await link.askAll({ type: "find_lines", query }))[0]!,
+      streams: new Set(),
+    },
     processes: () => link.askAll({ type: "processes" }),
     accounts: { ...logins, sso, people: () => catalog.now.people },
     audit,

@@ -1,9 +1,9 @@
 // The operation of the audit trail.
 import { z } from "zod";
-import { field } from "../rest/described.ts";
-import { auditQuery } from "../rest/queries.ts";
-import { count, EXAMPLE_ID, text, textOrNull, time } from "./answers.ts";
-import { operations } from "./operation.ts";
+import { field } from "../../rest/described.ts";
+import { auditQuery } from "../../rest/queries.ts";
+import { count, EXAMPLE_ID, text, textOrNull, time } from "../answers.ts";
+import { operations } from "../operation.ts";
 
 const entity = z.strictObject({
   kind: text("The kind of entity.", "gateway"),

@@ -1,0 +1,63 @@
+// `sluice logs`: the latest lines of the log of a running gateway.
+import { isObject } from "../mcp/json_rpc.ts";
+import { lineOf } from "../telemetry/log.ts";
+import type { LogsArgs } from "./commands/log_command.ts";
+import { connectToGateway, type GatewayClient } from "./command_line/gateway_client.ts";
+
+/** A stream ends after a while: the next one goes on where it ended. */
+const PAUSE_MS = 1_000;
+
+/** Shows lines, and with --follow goes on until it is interrupted. @returns the exit code. @throws {SluiceError} USAGE_INVALID, GATEWAY_UNREACHABLE */
+export async function logs({ follow, json, query, ...gateway }: LogsArgs): Promise<number> {
+  const client = await connectToGateway(gateway);
+  const show = (line: Record<string, unknown>) => console.log(json ? JSON.stringify(line) : textOf(line));
+  try {
+    const answer = await client.ask("GET", `/logs?${query}`);
+    if (!isObject(answer) || !Array.isArray(answer.logs)) return 1;
+    const lines = answer.logs.filter(isObject).toReversed();
+    for (const line of lines) show(line);
+    if (lines.length === 0 && !follow) console.error(nothing(answer.oldest));
+    if (follow) await followFrom(String(answer.latest), { client, query, show });
+    return 0;
+  } finally {
+    client.close();
+  }
+}
+
+interface Following {
+  readonly client: GatewayClient;
+  readonly query: URLSearchParams;
+  readonly show: (line: Record<string, unknown>) => void;
+}
+
+async function followFrom(latest: string, { client, query, show }: Following): Promise<never> {
+  const asked = new URLSearchParams(query);
+  asked.set("after", latest);
+  while (true) {
+    for await (const { event, data, id } of client.events(`/logs/stream?${asked}`)) {
+      if (event === "skipped") console.error(`sluice: lines are skipped: a second has more than ${data}`);
+      else show(JSON.parse(data));
+      if (id !== null) asked.set("after", id);
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
+
+function nothing(oldest: unknown): string {
+  return typeof oldest === "string"
+    ? `No line fits. The gateway keeps lines since ${oldest}.`
+    : "The gateway keeps no line of its log: set LOG_BUFFER_SIZE_MB.";
+}
+
+/** As LOG_FORMAT=text writes it. */
+function textOf(
+  { timestamp, level, message, logger, request_id, caller, tool, upstream, data }: Record<string, unknown>,
+) {
+  const shown = (value: unknown) => value ?? undefined;
+  return lineOf("text", {
+    ...{ time: timestamp, level, event: message, logger: shown(logger) },
+    ...{ caller: shown(caller), tool: shown(tool), upstream: shown(upstream) },
+    ...(isObject(data) ? data : {}),
+    correlationId: shown(request_id),
+  }).trimEnd();
+}
