@@ -275,7 +275,8 @@ Deno.test("People takes over who has not changed, and what a custom role grants 
     assignments: [grantOf("ann@x", "r1")],
   };
   const before = new People(rows, options);
-  const may = (people: People, email: string) => people.resolve(tokenOf(email)).grants!.everywhere;
+  const may = (people: People, email: string) =>
+    people.resolve(tokenOf(email, { isLogin: true })).grants!.everywhere;
   assert(!may(before, "ann@x").includes("tools.execute"));
   const after = new People(
     {
