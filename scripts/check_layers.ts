@@ -12,6 +12,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["store", "cache"],
   ["upstream", "auth"],
   ["catalog", "http", "audit_export"],
+  ["tuning"],
   ["proxy", "admin"],
   ["downstream", "ui"],
   ["cluster"],
@@ -45,6 +46,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["health"],
     ["."],
   ],
+  tuning: [["."], ["files"]],
   catalog: [["snapshot"], ["overlay"], ["."]],
   admin: [
     ["rest"],
@@ -71,15 +73,21 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
-  cli: [["commands"], ["command_line", "isolation"], [
-    "stdio",
-    "import",
-    "connect",
-    "help",
-    "people",
-    "doctor",
-    "monitoring",
-  ], ["."]],
+  cli: [
+    ["commands"],
+    ["command_line", "isolation"],
+    [
+      "stdio",
+      "import",
+      "connect",
+      "help",
+      "people",
+      "doctor",
+      "monitoring",
+    ],
+    ["tune"],
+    ["."],
+  ],
 };
 
 const MAX_LINES = 400;

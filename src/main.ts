@@ -79,6 +79,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/monitoring/health.ts")).health(invocation.args);
     case "doctor":
       return await (await import("./cli/doctor/doctor.ts")).doctor(invocation.args);
+    case "tune":
+      return await (await import("./cli/tune/tune.ts")).tune(invocation.args);
     case "help":
       return await (await import("./cli/help/help.ts")).help(invocation.args);
     case "version":

@@ -71,6 +71,10 @@ const PAGES = {
     "workers, memory, pools: what a machine serves",
     () => import("./sizing.md", { with: { type: "text" } }),
   ],
+  tune: [
+    "a configuration for a number of users, with every formula",
+    () => import("./tune.md", { with: { type: "text" } }),
+  ],
   doctor: [
     "is this machine fit, and are the settings safe?",
     () => import("./doctor.md", { with: { type: "text" } }),

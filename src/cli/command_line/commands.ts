@@ -1,5 +1,6 @@
 // The table of commands: their flags, and the texts of their help.
 import { type Command, type Flag, WHERE } from "../commands/command.ts";
+import { FITNESS_COMMANDS } from "../commands/fitness_commands.ts";
 import { LOG_COMMANDS } from "../commands/log_command.ts";
 import { MOVING_COMMANDS } from "../commands/moving_commands.ts";
 import { PEOPLE_COMMANDS } from "../commands/people_commands.ts";
@@ -312,19 +313,7 @@ export const COMMANDS = {
       url: { value: "URL", doc: "the address of the gateway" },
     },
   },
-  doctor: {
-    summary: "Examine machine, settings, database and Redis; say what to mend.",
-    topic: "doctor",
-    notes: [
-      "Run this command in the gateway's folder, with the gateway's environment and as its user. It changes nothing, and the gateway may " +
-      "run meanwhile. Each finding has its reason, the line that mends it, and a page of the manual.",
-      "The exit code is 0 if all is well (notes do not count), 1 with warnings, and 2 with errors.",
-    ],
-    examples: ["sluice doctor", "sluice doctor --json"],
-    flags: {
-      json: { doc: "print the findings as JSON" },
-    },
-  },
+  ...FITNESS_COMMANDS,
   demo: {
     summary: "Run the demo upstream alone: an MCP server that tells the time.",
     flags: {

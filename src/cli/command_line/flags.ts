@@ -8,7 +8,6 @@ import type {
   ConfigArgs,
   ConnectArgs,
   DemoArgs,
-  DoctorArgs,
   GatewayArgs,
   HealthArgs,
   HelpArgs,
@@ -20,6 +19,7 @@ import type {
   TokenRevokeArgs,
   ToolsArgs,
 } from "../commands/command_arguments.ts";
+import { type FitnessInvocation, fitnessInvocation, isFitnessCommand } from "../commands/fitness_commands.ts";
 import { type LogInvocation, logInvocation } from "../commands/log_command.ts";
 import { type MovingInvocation, movingInvocation } from "../commands/moving_commands.ts";
 import { isTokenCommand, type TokenInvocation, tokenInvocation } from "../commands/token_commands.ts";
@@ -48,7 +48,7 @@ export type Invocation =
   | { readonly command: "backup" | "restore"; readonly args: BackupArgs }
   | { readonly command: "config"; readonly args: ConfigArgs }
   | { readonly command: "health"; readonly args: HealthArgs }
-  | { readonly command: "doctor"; readonly args: DoctorArgs }
+  | FitnessInvocation
   | { readonly command: "help"; readonly args: HelpArgs }
   | { readonly command: "metrics alerts" | "metrics dashboard" | "version" }
   | { readonly command: "usage"; readonly text: string; readonly exitCode: number };
@@ -137,10 +137,12 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
 function invocation(command: CommandName, given: Given): Invocation {
   const text = (name: string) => typeof given[name] === "string" ? given[name] : null;
   const has = (name: string) => name in given;
-  if (isPeopleCommand(command) || isTokenCommand(command)) {
+  if (isPeopleCommand(command) || isTokenCommand(command) || isFitnessCommand(command)) {
     const texts = (name: string) => (given[name] ?? []) as string[];
     const read = isTokenCommand(command)
       ? tokenInvocation(command, { text, texts, has })
+      : isFitnessCommand(command)
+      ? fitnessInvocation(command, text, has)
       : peopleInvocation(command, text, has, Date.now());
     if ("command" in read) return read;
     throw usage(read, command);
@@ -246,8 +248,6 @@ function invocation(command: CommandName, given: Given): Invocation {
       return { command, args: { json: "json" in given, dev: "dev" in given } };
     case "health":
       return { command, args: { url: urlOf(command, text("url")), isReady: "ready" in given } };
-    case "doctor":
-      return { command, args: { json: "json" in given } };
     case "help": {
       const operands = (given[COMMANDS[command].operand] ?? []) as string[];
       const word = text("search");

@@ -270,3 +270,31 @@ Deno.test("parseInvocation() reads token revoke with its one operand", () => {
     true,
   );
 });
+
+Deno.test("parseInvocation() reads the load and the servers of `tune`, and names what is missing or wrong", () => {
+  const load = { users: 3000, replicas: 1, vcpu: null, ramMb: null, latencyMs: 200, thinkMs: 3000 };
+  const plain = {
+    load,
+    surroundings: { database: "sqlite", redis: false },
+    out: null,
+    check: false,
+    json: false,
+  };
+  assertEquals(invocation("tune --users 3000"), { command: "tune", args: plain });
+  assertEquals(invocation("tune --users 9 --replicas 2 --vcpu 0.5 --ram 1.5 --think-ms 0 --redis --out d"), {
+    command: "tune",
+    args: {
+      ...plain,
+      load: { ...load, users: 9, replicas: 2, vcpu: 0.5, ramMb: 1536, thinkMs: 0 },
+      // Replicas share no SQLite file.
+      surroundings: { database: "postgres", redis: true },
+      out: "d",
+    },
+  });
+  assertEquals(mistakes("tune --vcpu 0 --latency-ms 0 --check --out d"), [
+    "--users is missing",
+    '--vcpu must be a number from 0.1 to 256, not "0"',
+    "--latency-ms must be 1 or more",
+    "--check writes nothing: leave --out away",
+  ]);
+});

@@ -126,10 +126,6 @@ export interface HealthArgs {
   readonly isReady: boolean;
 }
 
-export interface DoctorArgs {
-  readonly json: boolean;
-}
-
 export interface ConfigArgs {
   readonly json: boolean;
   readonly dev: boolean;

@@ -4,7 +4,7 @@ import { type Loaded, loadProcessConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { parseDatabaseUrl } from "../../store/database_url.ts";
 import type { PostgresTarget } from "../../store/postgres/postgres_url.ts";
-import type { DoctorArgs } from "../commands/command_arguments.ts";
+import type { DoctorArgs } from "../commands/fitness_commands.ts";
 import { bySeverity, type Examination, exitCodeOf } from "./finding.ts";
 import { checkMachine } from "./machine_checks.ts";
 import { readMachine } from "./machine_facts.ts";

@@ -1,6 +1,6 @@
 // Compares the machine with what the settings need of it.
 import type { Config } from "../../config/schema.ts";
-import { type DescriptorConfig, descriptorsNeeded } from "../../supervisor/kernel/descriptors.ts";
+import { type DescriptorConfig, descriptorsNeeded } from "../../tuning/sums.ts";
 import type { Finding } from "./finding.ts";
 import type { MachineFacts, SysctlName } from "./machine_facts.ts";
 

@@ -17,7 +17,9 @@ export interface MachineFacts {
 
 const SYSCTL_NAMES = [
   "net.core.somaxconn",
+  "net.core.netdev_max_backlog",
   "net.ipv4.ip_local_port_range",
+  "net.ipv4.ip_local_reserved_ports",
   "net.ipv4.tcp_tw_reuse",
   "net.ipv4.tcp_fin_timeout",
   "net.ipv4.tcp_max_syn_backlog",

@@ -1,6 +1,6 @@
 // Compares the limits of the operating system with what the settings can need.
 import type { Config } from "../../config/schema.ts";
-import { MAX_LIMIT as AUTO_BACKPRESSURE } from "../../http/admission_gradient.ts";
+import { type DescriptorConfig, descriptorsNeeded } from "../../tuning/sums.ts";
 import {
   type Libc,
   openFilesLimit,
@@ -9,39 +9,6 @@ import {
   readSystemFile,
   setOpenFilesLimit,
 } from "./libc.ts";
-
-export type DescriptorConfig = Pick<
-  Config,
-  | "workers"
-  | "backpressure"
-  | "maxStreams"
-  | "httpClientMaxConnections"
-  | "databaseUrl"
-  | "dbPoolSize"
-  | "dbMaxOverflow"
-  | "cacheType"
->;
-
-/** Descriptors of a worker besides connections: its listener (two while a certificate is replaced), event loop, timers. */
-const WORKER_OVERHEAD = 16;
-
-/** Descriptors of the process: standard streams, the main thread's event loop, signals, the program's own files. */
-const PROCESS_OVERHEAD = 64;
-
-/** Descriptors of a SQLite connection: the database, its log and its shared index. */
-const SQLITE_DESCRIPTORS = 3;
-
-/** How many descriptors the process can need at once with its settings, one for each connection or file. Idle connections come on top. */
-export function descriptorsNeeded(config: DescriptorConfig): number {
-  const requests = config.backpressure === "auto" ? AUTO_BACKPRESSURE : config.backpressure;
-  const database = config.databaseUrl.startsWith("sqlite")
-    ? SQLITE_DESCRIPTORS
-    : config.dbPoolSize + config.dbMaxOverflow;
-  const redis = config.cacheType === "redis" ? 1 : 0;
-  const perWorker = requests + config.maxStreams + config.httpClientMaxConnections + database + redis +
-    WORKER_OVERHEAD;
-  return config.workers * perWorker + PROCESS_OVERHEAD;
-}
 
 /**
  * How many connections of clients the process can hold and still have descriptors for everything else.

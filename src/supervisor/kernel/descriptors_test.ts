@@ -1,11 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  backlogWarning,
-  type DescriptorConfig,
-  descriptorsNeeded,
-  descriptorWarning,
-  raiseOpenFilesLimit,
-} from "./descriptors.ts";
+import { type DescriptorConfig, descriptorsNeeded } from "../../tuning/sums.ts";
+import { backlogWarning, descriptorWarning, raiseOpenFilesLimit } from "./descriptors.ts";
 import { ownOpenFilesLimit } from "./libc.ts";
 
 const CONFIG: DescriptorConfig = {
@@ -18,25 +13,6 @@ const CONFIG: DescriptorConfig = {
   dbMaxOverflow: 10,
   cacheType: "database",
 };
-
-Deno.test("descriptorsNeeded() adds up what every worker may open, and what the process has", () => {
-  // 500 requests, 800 streams, 100 upstream connections, 3 of SQLite, 16 of its own; 64 of the process.
-  assertEquals(descriptorsNeeded(CONFIG), 2 * (500 + 800 + 100 + 3 + 16) + 64);
-});
-
-Deno.test("descriptorsNeeded() counts PostgreSQL's pool and Redis where they are used", () => {
-  const base = descriptorsNeeded(CONFIG);
-  const postgres = descriptorsNeeded({ ...CONFIG, databaseUrl: "postgresql://u@h/d" });
-  assertEquals(postgres - base, 2 * (5 + 10 - 3));
-  assertEquals(descriptorsNeeded({ ...CONFIG, cacheType: "redis" }) - base, 2);
-});
-
-Deno.test("descriptorsNeeded() gives BACKPRESSURE=auto room", () => {
-  assertEquals(
-    descriptorsNeeded({ ...CONFIG, backpressure: "auto" }) > descriptorsNeeded(CONFIG),
-    true,
-  );
-});
 
 Deno.test("descriptorWarning() names both numbers and the remedy, only where the limit is short", () => {
   const needed = descriptorsNeeded(CONFIG);

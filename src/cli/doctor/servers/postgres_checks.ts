@@ -2,6 +2,7 @@
 import type { Config } from "../../../config/schema.ts";
 import { type DatabaseSettings, poolSettings } from "../../../store/open_database.ts";
 import type { PostgresTarget, TlsMode } from "../../../store/postgres/postgres_url.ts";
+import { databaseConnections } from "../../../tuning/sums.ts";
 import type { Finding } from "../finding.ts";
 import { checkPooler } from "./pooler_checks.ts";
 import type { PostgresAnswer, PostgresFacts } from "./postgres_facts.ts";
@@ -24,7 +25,7 @@ export function checkPostgres(use: PostgresUse, facts: PostgresFacts): Finding[]
   const replicas = Math.max(1, use.replicas ?? 0, answer.replicas ?? 0);
   const pool = poolSettings(use.target, settings);
   const { dbPoolSize, dbMaxOverflow, workers } = settings;
-  const needed = replicas * workers * pool.limit;
+  const needed = databaseConnections(settings, replicas);
   const sum =
     `${replicas} x WORKERS ${workers} x (DB_POOL_SIZE ${dbPoolSize} + DB_MAX_OVERFLOW ${dbMaxOverflow})`;
   return [

@@ -1,11 +1,9 @@
 // Judges Redis: reachable, what it does when its memory is full, connections, TLS, clock.
 import type { Config } from "../../../config/schema.ts";
+import { redisConnections } from "../../../tuning/sums.ts";
 import type { Finding } from "../finding.ts";
 import type { RedisAnswer, RedisFacts } from "./redis_facts.ts";
 import { checkClock, severityOfPlain } from "./shared_checks.ts";
-
-/** A worker has a connection for commands; the process has one more that listens. */
-const LISTENERS = 1;
 
 export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFacts): Finding[] {
   const { answer, location } = facts;
@@ -54,9 +52,9 @@ function checkClients(
 ): Finding[] {
   if (maxClients === null) return [];
   const processes = Math.max(1, replicas ?? 0);
-  const own = processes * (workers + LISTENERS);
+  const own = redisConnections({ workers }, processes);
   // Replicas that run are among the connections already.
-  const others = Math.max(0, (clients ?? 0) - (replicas ?? 0) * (workers + LISTENERS));
+  const others = Math.max(0, (clients ?? 0) - redisConnections({ workers }, replicas ?? 0));
   if (own + others <= maxClients) return [];
   return [{
     id: "redis.maxclients",

@@ -1,0 +1,129 @@
+// The commands `sluice doctor` and `sluice tune`: their flags, the texts of their help, and their arguments.
+import type { Load, Surroundings } from "../../tuning/demand.ts";
+import type { Command } from "./command.ts";
+import { isWholeNumber } from "./flag_values.ts";
+
+export const FITNESS_COMMANDS = {
+  doctor: {
+    summary: "Examine machine, settings, database and Redis; say what to mend.",
+    topic: "doctor",
+    notes: [
+      "Run this command in the gateway's folder, with the gateway's environment and as its user. It changes nothing, and the gateway may " +
+      "run meanwhile. Each finding has its reason, the line that mends it, and a page of the manual.",
+      "The exit code is 0 if all is well (notes do not count), 1 with warnings, and 2 with errors.",
+    ],
+    examples: ["sluice doctor", "sluice doctor --json"],
+    flags: {
+      json: { doc: "print the findings as JSON" },
+    },
+  },
+  tune: {
+    summary: "Compute a configuration for a number of users.",
+    topic: "tune",
+    notes: [
+      "The command prints the files, or writes them into the folder of --out: .env, the lines of PostgreSQL, PgBouncer and Redis, " +
+      "sysctl, a systemd unit, nginx, Compose and Kubernetes. Each number has its formula in a comment.",
+      "With --check the command compares the plan with the settings, the machine and the servers that `serve` would use here. The exit " +
+      "code is 1 if something does not serve the users.",
+    ],
+    examples: [
+      "sluice tune --users 3000 --pgbouncer --redis --out tuned",
+      "sluice tune --users 3000 --check",
+    ],
+    flags: {
+      users: { value: "N", max: 1_000_000, doc: "people or agents that are connected at the same time" },
+      replicas: { value: "R", max: 1_000, doc: "processes that share the users (default: 1)" },
+      vcpu: { value: "C", doc: "processors of each replica, such as 2 or 0.5 (default: this machine's)" },
+      ram: { value: "GB", doc: "memory of each replica, such as 4 or 0.5 (default: this machine's)" },
+      "latency-ms": { value: "L", max: 3_600_000, doc: "time that upstreams take for a call (default: 200)" },
+      "think-ms": {
+        value: "P",
+        max: 86_400_000,
+        doc: "pause of a user between an answer and the next call; 0: none (default: 3000)",
+      },
+      postgres: { doc: "with PostgreSQL (several replicas imply it; default: SQLite)" },
+      pgbouncer: { doc: "with PgBouncer before PostgreSQL" },
+      redis: { doc: "with Redis" },
+      out: { value: "DIR", doc: "write the files into this folder" },
+      check: { doc: "compare the plan with what is here, and write nothing" },
+      json: { doc: "print the plan, or the comparison, as JSON" },
+    },
+  },
+} as const satisfies Readonly<Record<string, Command>>;
+
+export interface DoctorArgs {
+  readonly json: boolean;
+}
+
+export interface TuneArgs {
+  /** null in `vcpu` and `ramMb`: as this machine has. */
+  readonly load: Omit<Load, "vcpu" | "ramMb" | "callMicros"> & {
+    readonly vcpu: number | null;
+    readonly ramMb: number | null;
+  };
+  readonly surroundings: Omit<Surroundings, "fileMax">;
+  /** The folder for the files; null: they are printed. */
+  readonly out: string | null;
+  readonly check: boolean;
+  readonly json: boolean;
+}
+
+export type FitnessInvocation =
+  | { readonly command: "doctor"; readonly args: DoctorArgs }
+  | { readonly command: "tune"; readonly args: TuneArgs };
+
+export function isFitnessCommand(command: string): command is FitnessInvocation["command"] {
+  return Object.hasOwn(FITNESS_COMMANDS, command);
+}
+
+/**
+ * @param text the value of a flag; null: not given
+ * @param has whether a flag without a value is given
+ * @returns the invocation, or the mistakes as sentences
+ */
+export function fitnessInvocation(
+  command: FitnessInvocation["command"],
+  text: (name: string) => string | null,
+  has: (name: string) => boolean,
+): FitnessInvocation | readonly string[] {
+  if (command === "doctor") return { command, args: { json: has("json") } };
+  const mistakes: string[] = [];
+  const whole = (name: string, preset: number | null, min: number): number => {
+    const given = text(name);
+    if (given !== null && isWholeNumber(given, Infinity) && Number(given) >= min) return Number(given);
+    if (given === null && preset !== null) return preset;
+    mistakes.push(given === null ? `--${name} is missing` : `--${name} must be ${min} or more`);
+    return min;
+  };
+  const fraction = (name: string, most: number): number | null => {
+    const given = text(name);
+    if (given === null) return null;
+    const value = /^\d+(\.\d+)?$/.test(given) ? Number(given) : 0;
+    if (value >= 0.1 && value <= most) return value;
+    mistakes.push(`--${name} must be a number from 0.1 to ${most}, not "${given}"`);
+    return null;
+  };
+  const ram = fraction("ram", 4_096);
+  const load = {
+    users: whole("users", null, 1),
+    replicas: whole("replicas", 1, 1),
+    vcpu: fraction("vcpu", 256),
+    ramMb: ram === null ? null : Math.floor(ram * 1024),
+    latencyMs: whole("latency-ms", 200, 1),
+    thinkMs: whole("think-ms", 3_000, 0),
+  };
+  if (has("check") && text("out") !== null) mistakes.push("--check writes nothing: leave --out away");
+  if (mistakes.length > 0) return mistakes;
+  const isPostgres = has("postgres") || load.replicas > 1;
+  const args: TuneArgs = {
+    load,
+    surroundings: {
+      database: has("pgbouncer") ? "pgbouncer" : isPostgres ? "postgres" : "sqlite",
+      redis: has("redis"),
+    },
+    out: text("out"),
+    check: has("check"),
+    json: has("json"),
+  };
+  return { command, args };
+}

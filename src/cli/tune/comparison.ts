@@ -1,0 +1,149 @@
+// `sluice tune --check`: the plan beside what is here: settings, kernel, open files, PostgreSQL, PgBouncer and Redis.
+import type { Loaded } from "../../config/load.ts";
+import { parseDatabaseUrl } from "../../store/database_url.ts";
+import { type Advice, adviseFigures, adviseSettings } from "../../tuning/advice.ts";
+import { atLeast } from "../../tuning/figure.ts";
+import type { Plan } from "../../tuning/tuning_plan.ts";
+import { wrapped } from "../command_line/help_text.ts";
+import type { MachineFacts } from "../doctor/machine_facts.ts";
+
+export interface Comparison {
+  /** What was looked at. */
+  readonly examined: readonly string[];
+  /** What does not serve the plan, each with the place that it belongs to. */
+  readonly advice: readonly (Advice & { readonly place: string })[];
+  /** Servers that do not answer, or do not tell their settings. */
+  readonly unknown: readonly string[];
+}
+
+const COLUMNS = 80;
+
+export async function compare(plan: Plan, { config }: Loaded, machine: MachineFacts): Promise<Comparison> {
+  const location = parseDatabaseUrl(config.databaseUrl);
+  const parts: Part[] = [
+    { place: ".env", advice: adviseSettings(plan.settings, config) },
+    {
+      place: "sysctl",
+      advice: adviseFigures(plan.sysctl, (name) => (machine.sysctl as Record<string, string>)[name] ?? null),
+    },
+    { place: "open files", advice: adviseFigures(filesOf(plan), () => filesHere(machine)) },
+  ];
+  if (plan.surroundings.database !== "sqlite") {
+    parts.push(
+      ...(location.kind === "sqlite"
+        ? [missing("PostgreSQL", "DATABASE_URL", "a SQLite file", "postgresql://")]
+        : await databaseParts(plan, location, config)),
+    );
+  }
+  if (plan.surroundings.redis) {
+    parts.push(
+      ...(config.cacheType !== "redis" ? [] : [await redisPart(plan, config)]),
+    );
+  }
+  return {
+    examined: parts.map(({ place }) => place),
+    advice: parts.flatMap(({ place, advice }) => (advice ?? []).map((row) => ({ ...row, place }))),
+    unknown: parts.flatMap(({ unknown }) => unknown ?? []),
+  };
+}
+
+interface Part {
+  readonly place: string;
+  readonly advice?: readonly Advice[];
+  readonly unknown?: readonly string[];
+}
+
+function missing(place: string, setting: string, now: string, advised: string): Part {
+  return { place, advice: [{ setting, now, advised, why: `The plan has ${place}.` }] };
+}
+
+function filesOf({ files, filesNeeded, demand }: Plan) {
+  return [
+    atLeast(
+      "LimitNOFILE",
+      files.gateway,
+      `max(the guide's 65536, what the settings can need + 2 for each of ${demand.usersPerReplica} users).`,
+      filesNeeded,
+    ),
+  ];
+}
+
+function filesHere({ openFiles }: MachineFacts): string {
+  return String(openFiles ?? Number.MAX_SAFE_INTEGER);
+}
+
+async function databaseParts(
+  plan: Plan,
+  target: Parameters<typeof import("../doctor/servers/postgres_facts.ts").readPostgres>[0],
+  config: Loaded["config"],
+): Promise<Part[]> {
+  const { readPostgres } = await import("../doctor/servers/postgres_facts.ts");
+  const { answer, pooler, location } = await readPostgres(target, config);
+  if ("reason" in answer) {
+    return [{ place: "PostgreSQL", unknown: [`PostgreSQL at ${location}: ${answer.reason}`] }];
+  }
+  const parts: Part[] = [{
+    place: "PostgreSQL",
+    // What the server tells is without the connections of superusers.
+    advice: adviseFigures(
+      plan.postgres.filter(({ name }) => name === "max_connections"),
+      () => String(answer.maxConnections + superusers(plan)),
+    ),
+  }];
+  if (plan.surroundings.database !== "pgbouncer") return parts;
+  if (pooler === null) {
+    return [...parts, missing("PgBouncer", "DATABASE_URL", location, "the port of PgBouncer")];
+  }
+  const { settings } = pooler;
+  parts.push(
+    settings === null
+      ? {
+        place: "PgBouncer",
+        unknown: [`PgBouncer does not tell its settings: stats_users in pgbouncer.ini`],
+      }
+      : {
+        place: "PgBouncer",
+        advice: adviseFigures(plan.pgbouncer, (name) => settings[name] ?? null),
+      },
+  );
+  return parts;
+}
+
+function superusers(plan: Plan): number {
+  return Number(plan.postgres.find(({ name }) => name === "superuser_reserved_connections")?.value ?? 0);
+}
+
+async function redisPart(plan: Plan, config: Loaded["config"]): Promise<Part> {
+  const { readRedis } = await import("../doctor/servers/redis_facts.ts");
+  const { answer, location } = await readRedis(config);
+  if ("reason" in answer) return { place: "Redis", unknown: [`Redis at ${location}: ${answer.reason}`] };
+  const { maxClients, policy } = answer;
+  const told: Record<string, string | null> = {
+    maxclients: maxClients === null ? null : String(maxClients),
+    "maxmemory-policy": policy,
+  };
+  return { place: "Redis", advice: adviseFigures(plan.redis, (name) => told[name] ?? null) };
+}
+
+/** For people: what to change, then what was looked at. */
+export function comparisonText(
+  { load, shortfalls }: Plan,
+  { advice, examined, unknown }: Comparison,
+): string {
+  const rows = advice.map(({ place, setting, now, advised, why }) =>
+    [
+      `${place}: ${setting} is ${now === "" ? "not set" : now}`,
+      `  -> ${setting}${place === ".env" ? "=" : " "}${advised}`,
+      ...wrapped(why, COLUMNS - 5).map((line) => `     ${line}`),
+    ].join("\n")
+  );
+  const verdict = advice.length === 0
+    ? `Everything here serves ${load.users} users.`
+    : `${advice.length} value${advice.length === 1 ? " does" : "s do"} not serve ${load.users} users.`;
+  return [
+    ...rows,
+    ...shortfalls,
+    ...unknown.map((sentence) => `Not compared: ${sentence}.`),
+    `${verdict} Compared: ${examined.join(", ")}.`,
+  ].join("\n\n");
+}

@@ -1,0 +1,89 @@
+// Room `tune`: a configuration for a number of users. This file is `sluice tune`: it prints or writes the plan's files.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { SluiceError } from "../../base/errors.ts";
+import { writeFault } from "../../base/file_error.ts";
+import { loadProcessConfig } from "../../config/load.ts";
+import type { Load } from "../../tuning/demand.ts";
+import type { PlannedSecrets } from "../../tuning/files/env_file.ts";
+import { plannedFiles } from "../../tuning/files/planned_files.ts";
+import type { PlannedFile } from "../../tuning/files/planned_lines.ts";
+import { type Plan, planOf } from "../../tuning/tuning_plan.ts";
+import type { TuneArgs } from "../commands/fitness_commands.ts";
+import { readMachine } from "../doctor/machine_facts.ts";
+import { compare, comparisonText } from "./comparison.ts";
+
+const MIB = 1024 * 1024;
+
+/** Where the machine does not tell its memory. */
+const UNKNOWN_RAM_MB = 4_096;
+
+/** @returns the exit code: 1 if something here does not serve the users. @throws {SluiceError} for a folder that cannot be written */
+export async function tune({ load, surroundings, out, check, json }: TuneArgs): Promise<number> {
+  const machine = readMachine();
+  const bytes = Math.min(machine.memoryLimitBytes ?? Infinity, machine.memoryBytes ?? Infinity);
+  const full: Load = {
+    ...load,
+    vcpu: load.vcpu ?? machine.cores,
+    ramMb: load.ramMb ?? (bytes === Infinity ? UNKNOWN_RAM_MB : Math.floor(bytes / MIB)),
+    callMicros: null,
+  };
+  const fileMax = Number(machine.sysctl["fs.file-max"] ?? NaN);
+  const plan = planOf(full, { ...surroundings, fileMax: Number.isNaN(fileMax) ? null : fileMax });
+  if (check) {
+    const comparison = await compare(plan, loadProcessConfig({ dev: false, overrides: {} }), machine);
+    console.log(json ? JSON.stringify(comparison, null, 2) : comparisonText(plan, comparison));
+    return comparison.advice.length > 0 || plan.shortfalls.length > 0 ? 1 : 0;
+  }
+  if (json && out === null) console.log(JSON.stringify(plan, null, 2));
+  else if (out === null) printFiles(plan);
+  else writeFiles(plan, out, json);
+  return plan.shortfalls.length > 0 ? 1 : 0;
+}
+
+function printFiles(plan: Plan): void {
+  const files = plannedFiles(plan, null);
+  console.log(files.map(({ name, use, text }) => `# ==== ${name}: ${use}\n\n${text}`).join("\n"));
+  for (const shortfall of plan.shortfalls) console.error(`sluice: ${shortfall}`);
+}
+
+function writeFiles(plan: Plan, folder: string, json: boolean): void {
+  const made = plannedFiles(plan, randomSecrets());
+  // The files with secrets stay together: a password that one of them has and another has not opens nothing.
+  const hasSecrets = made.some(({ name, isSecret }) => isSecret && existsSync(join(folder, name)));
+  const files = made.map((file) => ({ ...file, isKept: file.isSecret === true && hasSecrets }));
+  try {
+    Deno.mkdirSync(folder, { recursive: true });
+    for (const file of files) if (!file.isKept) write(folder, file);
+  } catch (error) {
+    throw new SluiceError("CONFIG_FILE_UNUSABLE", { file: folder, reason: writeFault(error) });
+  }
+  if (json) {
+    console.log(
+      JSON.stringify({ folder, files: files.map(({ name, use, isKept }) => ({ name, use, kept: isKept })) }),
+    );
+  } else {
+    const width = Math.max(...files.map(({ name }) => name.length));
+    for (const { name, use, isKept } of files) {
+      console.log(`${name.padEnd(width)}  ${use}${isKept ? " (kept as it was)" : ""}`);
+    }
+  }
+  for (const shortfall of plan.shortfalls) console.error(`sluice: ${shortfall}`);
+}
+
+function write(folder: string, { name, text, isSecret }: PlannedFile): void {
+  const path = join(folder, name);
+  Deno.writeTextFileSync(path, text, {
+    mode: isSecret ? 0o600 : 0o644,
+    ...(isSecret ? { createNew: true } : {}),
+  });
+}
+
+function randomSecrets(): PlannedSecrets {
+  const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
+  return {
+    jwtSecretKey: random(48).toBase64(),
+    authEncryptionSecret: random(48).toBase64(),
+    postgresPassword: random(24).toHex(),
+  };
+}

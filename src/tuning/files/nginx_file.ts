@@ -1,0 +1,73 @@
+// nginx.conf: the proxy in front of the replicas.
+import type { Plan } from "../tuning_plan.ts";
+import { comment, fileOf, type PlannedFile } from "./planned_lines.ts";
+
+export function nginxFile(plan: Plan): PlannedFile {
+  return { name: "nginx.conf", text: nginxText(plan, ["127.0.0.1:4444"]), use: "/etc/nginx/nginx.conf" };
+}
+
+/** @param gateways host and port of each replica */
+export function nginxText(
+  { files, proxyConnections, load, settings }: Plan,
+  gateways: readonly string[],
+): string {
+  // Each worker of nginx may get all connections: it has one to the client and one to the gateway.
+  const toolTimeout = Number(settings.find(({ name }) => name === "TOOL_TIMEOUT")?.value);
+  const connections = Math.max(1_024, 2 * proxyConnections);
+  return fileOf(
+    comment(
+      `nginx in front of ${
+        load.replicas === 1 ? "the gateway" : `${load.replicas} replicas`
+      }. TLS belongs here: listen 443 ssl.`,
+    ),
+    [
+      "worker_processes auto;",
+      ...comment(`max(the guide's 65536, worker_connections + 100).`),
+      `worker_rlimit_nofile ${files.nginx};`,
+      "events {",
+      ...indented(
+        2,
+        comment(
+          `2 x ${proxyConnections}: a connection and an event stream of each user, each with one to a gateway.`,
+        ),
+        [`worker_connections ${connections};`],
+      ),
+      "}",
+      "http {",
+      "  upstream gateways {",
+      ...gateways.map((address) => `    server ${address};`),
+      ...(load.replicas > 1 && gateways.length === 1
+        ? ["    # A line for each replica; any of them serves any session."]
+        : []),
+      "    keepalive 256;",
+      "  }",
+      "  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }",
+      "  server {",
+      "    listen 8080 backlog=4096;",
+      "    location /internal/ { return 404; }",
+      "    location / {",
+      "      proxy_pass http://gateways;",
+      "      proxy_http_version 1.1;",
+      "      proxy_set_header Host $host;",
+      "      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+      "      proxy_set_header X-Forwarded-Proto $scheme;",
+      "      proxy_set_header Upgrade $http_upgrade;",
+      "      proxy_set_header Connection $connection_upgrade;",
+      ...indented(6, comment("Event streams pass at once. The gateway caches reads of the registry itself.")),
+      "      proxy_buffering off;",
+      ...indented(
+        6,
+        comment(`TOOL_TIMEOUT ${toolTimeout} + 30 s. SSE_KEEPALIVE_INTERVAL and REPLICA_TTL are below it.`),
+      ),
+      `      proxy_read_timeout ${toolTimeout + 30}s;`,
+      "      client_max_body_size 4m;",
+      "    }",
+      "  }",
+      "}",
+    ],
+  );
+}
+
+function indented(columns: number, ...parts: readonly (readonly string[])[]): string[] {
+  return parts.flat().map((line) => " ".repeat(columns) + line);
+}
