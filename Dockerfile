@@ -9,7 +9,7 @@ FROM denoland/deno:debian-2.9.6 AS build
 ARG COMMIT=""
 WORKDIR /app
 COPY deno.json deno.lock ./
-COPY scripts/bundle.ts scripts/compile.ts scripts/git_commit.ts scripts/permission_flags.ts scripts/
+COPY scripts/bundle.ts scripts/compile.ts scripts/executable.ts scripts/git_commit.ts scripts/permission_flags.ts scripts/
 COPY src src
 RUN SLUICE_COMMIT="$COMMIT" deno run -A scripts/compile.ts --output /app/sluice --licenses /app/licenses.txt
 

@@ -20,12 +20,21 @@ const THREADS: Readonly<Record<string, string>> = {
 
 export const THREAD_FILES: readonly string[] = Object.keys(THREADS);
 
+/** A package of which the program has modules. */
+export interface Embedded {
+  readonly name: string;
+  readonly version: string;
+  /** SPDX. */
+  readonly license: string;
+  /** The licence as the package has it; empty: it has none. */
+  readonly text: string;
+}
+
 /**
  * Writes the program into `folder`, with a configuration that turns on what it needs of Deno.
- * @returns the licences of the packages that are inside, as one text
  * @throws {Error} if a package cannot be installed or a module cannot be resolved
  */
-export async function bundle(folder: string): Promise<string> {
+export async function bundle(folder: string): Promise<readonly Embedded[]> {
   const tree = await Deno.makeTempDir({ prefix: "sluice_bundle_" });
   try {
     await install(tree);
@@ -57,7 +66,7 @@ export async function bundle(folder: string): Promise<string> {
       logLevel: "warning",
     });
     await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ unstable: config.unstable }));
-    return await licences(tree, Object.keys(metafile.inputs));
+    return await packagesIn(tree, Object.keys(metafile.inputs));
   } finally {
     await esbuild.stop();
     await Deno.remove(tree, { recursive: true });
@@ -124,20 +133,16 @@ const threads: esbuild.Plugin = {
 };
 
 /** @param inputs the modules, relative to `tree` */
-async function licences(tree: string, inputs: readonly string[]): Promise<string> {
+async function packagesIn(tree: string, inputs: readonly string[]): Promise<readonly Embedded[]> {
   const folders = new Set(inputs.flatMap((path) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []));
-  const texts = await Promise.all(
-    [...folders].sort().map(async (folder) => {
-      const { name, version, license } = JSON.parse(
-        await Deno.readTextFile(`${tree}/${folder}/package.json`),
-      );
-      const files = [...Deno.readDirSync(`${tree}/${folder}`)].map(({ name }) => name);
-      const file = files.find((name) => /^(licen[cs]e|copying)/i.test(name));
-      const text = file === undefined ? "" : await Deno.readTextFile(`${tree}/${folder}/${file}`);
-      return `${name} ${version} (${license})\n\n${text.trim()}\n`;
-    }),
-  );
-  return texts.join(`\n${"-".repeat(72)}\n\n`);
+  const packages = [...folders].map(async (folder) => {
+    const { name, version, license } = JSON.parse(await Deno.readTextFile(`${tree}/${folder}/package.json`));
+    const files = [...Deno.readDirSync(`${tree}/${folder}`)].map(({ name }) => name);
+    const file = files.find((name) => /^(licen[cs]e|copying)/i.test(name));
+    const text = file === undefined ? "" : await Deno.readTextFile(`${tree}/${folder}/${file}`);
+    return { name, version, license, text: text.trim() };
+  });
+  return (await Promise.all(packages)).sort((one, other) => one.name < other.name ? -1 : 1);
 }
 
 function withoutEnding(file: string): string {

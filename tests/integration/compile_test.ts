@@ -1,5 +1,5 @@
 // The one executable: built, then the main job on it from an empty folder.
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { follow, Terminal } from "../support/cli.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { connectStdioV1 } from "../support/duplex_clients.ts";
@@ -54,6 +54,48 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
     }
     // The runtime alone has 97 MB; all packages of the lock file would add 66.
     assertEquals((await Deno.stat(program)).size < 115e6, true);
+  });
+
+  await t.step("a release holds it, with sums, a bill of materials and provenance that agree", async () => {
+    const output = `${folder}/release`;
+    const target = Deno.build.target;
+    const args = [
+      "--source",
+      "https://example.com/sluice",
+      "--output",
+      output,
+      "--targets",
+      target,
+      "--allow-dirty",
+    ];
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "scripts/release.ts", ...args],
+      cwd: ROOT,
+    }).output();
+    assertEquals(success, true, new TextDecoder().decode(stderr));
+    const sums = await new Deno.Command("sha256sum", {
+      args: ["--check", "--quiet", "SHA256SUMS"],
+      cwd: output,
+    }).output();
+    assertEquals(sums.code, 0);
+    const files = [...Deno.readDirSync(output)].map(({ name }) => name);
+    const read = async (ending: string) =>
+      JSON.parse(await Deno.readTextFile(`${output}/${files.find((name) => name.endsWith(ending))}`));
+    const { components } = await read(".cdx.json");
+    const hashes = components.filter(({ type }: { type: string }) => type === "library").map((
+      { name, hashes }: { name: string; hashes?: unknown[] },
+    ) => [name, hashes?.length]);
+    assertEquals(hashes.filter(([, count]: [string, number]) => count !== 1), []);
+    const { subject: [archive] } = await read(".provenance.json");
+    const listed = await new Deno.Command("tar", { args: ["--list", "--file", archive.name], cwd: output })
+      .output();
+    assertEquals(new TextDecoder().decode(listed.stdout).trim().split("\n").sort(), [
+      "./",
+      "./LICENSE",
+      "./licenses.txt",
+      "./sluice",
+    ]);
+    assertStringIncludes(await Deno.readTextFile(`${output}/SHA256SUMS`), archive.digest.sha256);
   });
 
   await t.step("help has the manual", async () => {
