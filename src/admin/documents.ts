@@ -1,11 +1,6 @@
 // Answers /openapi.json, /docs and /. Each is made once in a worker; answers differ only in the prefix of addresses.
-import { gzipped, takesGzip, takesHtml } from "../http/representation/accepted.ts";
-import {
-  bytesRepresentation,
-  conditionalResponse,
-  textRepresentation,
-} from "../http/representation/conditional.ts";
-import type { Representation } from "../http/representation/response_cache.ts";
+import { type Coding, codingFor, takesHtml } from "../http/representation/accepted.ts";
+import { conditionalResponse, type Tagged, textRepresentation } from "../http/representation/conditional.ts";
 import { apiDocument } from "./api_document.ts";
 import { withServer } from "./openapi/document.ts";
 import { docsPage } from "./pages/docs_page.ts";
@@ -43,31 +38,19 @@ export function answerDocument(request: Request, path: string, prefix: string): 
   return takesHtml(request.headers) ? answerBrowser(request, prefix) : answerProgram(request, prefix);
 }
 
-interface Kept {
-  readonly prefix: string;
-  readonly plain: Representation;
-  /** A tenth of the size. */
-  readonly gzip: Representation;
-}
-
-/** Makes the document at the first request, and keeps the answer for the prefix of the last request. */
+/** Makes the document at the first request, and keeps its forms for the prefix of the last request. */
 function answering(make: () => Document | Promise<Document>) {
   let made: Promise<Document> | undefined;
-  let kept: Kept | undefined;
+  let kept = { prefix: "", forms: new Map<Coding | null, Promise<Tagged>>() };
   return async (request: Request, prefix: string): Promise<Response> => {
     const { textAt, type, headers } = await (made ??= Promise.resolve(make()));
-    if (kept?.prefix !== prefix) kept = await represented(textAt(prefix), prefix);
-    const encoding = takesGzip(request) ? "gzip" : "plain";
-    return conditionalResponse(request, kept[encoding], { ...HEADERS, ...headers }, {
-      "content-type": type,
-      ...(encoding === "gzip" ? { "content-encoding": encoding } : {}),
-    });
+    if (kept.prefix !== prefix) kept = { prefix, forms: new Map() };
+    const { forms } = kept;
+    const coding = codingFor(request.headers);
+    if (!forms.has(coding)) forms.set(coding, textRepresentation(textAt(prefix), coding, "lasting"));
+    const form = await forms.get(coding)!;
+    return conditionalResponse(request, form, { ...HEADERS, ...headers }, { "content-type": type });
   };
-}
-
-async function represented(text: string, prefix: string): Promise<Kept> {
-  const plain = await textRepresentation(text);
-  return { prefix, plain, gzip: await bytesRepresentation(await gzipped(plain.bytes)) };
 }
 
 function ofJson(textAt: Document["textAt"], headers: Document["headers"] = {}): Document {

@@ -85,8 +85,14 @@ export class AdminEndpoint {
     // Health and readiness, the routes without a permission, are never cached.
     if (admitted.route.method === "GET" && admitted.route.permission !== null) {
       const { answerRead } = await reads();
-      const read = { request, target: path + search, principal, admitted, cache };
-      const response = await turns.run(principal, () => answerRead(read));
+      const response = await answerRead({
+        request,
+        target: path + search,
+        principal,
+        admitted,
+        cache,
+        turns,
+      });
       exchange.isStream = isEventStream(response);
       return response;
     }

@@ -2,11 +2,13 @@
 import type { Principal } from "../auth/principal.ts";
 import { visibilityKey } from "../auth/rbac.ts";
 import { conditionalResponse, jsonRepresentation } from "../http/representation/conditional.ts";
-import type { ResponseCache } from "../http/representation/response_cache.ts";
+import { codingFor } from "../http/representation/accepted.ts";
+import { type ResponseCache, statusHeader } from "../http/representation/response_cache.ts";
+import type { CallerTurns } from "../base/sharing/caller_turns.ts";
 import type { Admitted } from "./router.ts";
 
 /** Clients must revalidate a stored answer, and shared caches must not store it (RFC 9111, section 5.2.2). */
-const HEADERS = { "cache-control": "private, no-cache", "vary": "Authorization" };
+const HEADERS = { "cache-control": "private, no-cache", "vary": "Authorization, Accept-Encoding" };
 
 export interface Read {
   /** A GET or HEAD request. */
@@ -18,20 +20,31 @@ export interface Read {
   readonly admitted: Admitted;
   /** null if answers are not cached. */
   readonly cache: ResponseCache | null;
+  /** Reads of a caller share the database with others. */
+  readonly turns: CallerTurns;
 }
 
 /** @throws {SluiceError} every error of the route's handler */
 export async function answerRead(
-  { request, target, principal, admitted, cache }: Read,
+  { request, target, principal, admitted, cache, turns }: Read,
 ): Promise<Response> {
+  const coding = codingFor(request.headers);
+  const ask = () => turns.run(principal, () => admitted.answer());
   if (cache === null || !admitted.route.isKept) {
-    const { body, headers, status } = await admitted.answer();
+    const { body, headers, status } = await ask();
     if (body instanceof ReadableStream) return new Response(body, { status, headers });
-    return conditionalResponse(request, await jsonRepresentation(body), HEADERS);
+    const representation = await jsonRepresentation(body, coding);
+    return conditionalResponse(request, representation, { ...HEADERS, ...statusHeader("BYPASS") });
   }
-  const make = async () => jsonRepresentation((await admitted.answer()).body);
   // Administrators see more of each entity than others who see the same entities.
   const reader = `${principal.isAdmin ? "admin" : "user"} ${visibilityKey(principal)}`;
-  const { representation, status } = await cache.answer(`${reader} ${target}`, make);
-  return conditionalResponse(request, representation, { ...HEADERS, "x-cache-status": status });
+  const { representation, status } = await cache.answer({
+    key: `read ${coding} ${reader} ${target}`,
+    make: async () => ({
+      representation: await jsonRepresentation((await ask()).body, coding),
+      isKept: true,
+    }),
+    freshMs: Infinity,
+  });
+  return conditionalResponse(request, representation, { ...HEADERS, ...statusHeader(status) });
 }

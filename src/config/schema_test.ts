@@ -61,6 +61,7 @@ Deno.test("SETTINGS take zero only where it means something", () => {
     "WORKER_MAX_HEAP_MB",
     "DB_MAX_OVERFLOW",
     "DB_MAX_RETRIES",
+    "RESPONSE_CACHE_TTL",
     "REDIS_HEALTH_CHECK_INTERVAL",
     "JWKS_GRACE",
     "MAX_FAILED_LOGIN_ATTEMPTS",

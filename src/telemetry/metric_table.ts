@@ -242,11 +242,11 @@ export const METRICS = {
     "Resources and templates hidden by another one with the same URI, at each endpoint",
   ),
   sluice_response_cache_answers_total: counter(
-    "Reads of the registry that may be cached, by status: HIT, MISS",
+    "Pages and reads of the registry that may be cached, by status: HIT, MISS, STALE",
     ["status"],
-    { values: ["HIT", "MISS"] },
+    { values: ["HIT", "MISS", "STALE"] },
   ),
-  sluice_response_cache_entries: gauge("Cached answers to reads of the registry"),
+  sluice_response_cache_entries: gauge("Cached pages and answers to reads of the registry"),
   sluice_response_cache_bytes: gauge("Bytes of these answers"),
 
   sluice_build_info: gauge("1: the version, commit and Deno of this process", ["version", "commit", "deno"]),

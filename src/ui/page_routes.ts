@@ -31,6 +31,11 @@ export interface PageRoute {
   readonly path: string;
   /** For people who have not signed in. */
   readonly isOpen: boolean;
+  /**
+   * `seconds`: the page may be as old as RESPONSE_CACHE_TTL says. A change of the registry, or of who may do what, still shows at once.
+   * `now`: the page is made for every request, because it shows what changes without these, or is a form.
+   */
+  readonly freshness: "now" | "seconds";
   readonly handler: PageHandler;
 }
 
@@ -45,14 +50,14 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   open("POST", "reset-password", on(signIn, "resetPassword")),
   page("POST", "sign-out", on(signIn, "signOut")),
 
-  page("GET", "", on(overview, "overviewPage")),
+  kept("", on(overview, "overviewPage")),
 
-  page("GET", "upstreams", on(upstreamList, "listUpstreams")),
+  kept("upstreams", on(upstreamList, "listUpstreams")),
   page("GET", "upstreams/new", on(upstreamImport, "addPage")),
   page("POST", "upstreams/new", on(upstreamWrites, "addUpstream")),
   page("POST", "upstreams/test", on(upstreamWrites, "testUpstream")),
   page("POST", "upstreams/import", on(upstreamImport, "importUpstreams")),
-  page("GET", "upstreams/{id}", on(upstreams, "upstreamPage")),
+  kept("upstreams/{id}", on(upstreams, "upstreamPage")),
   page("GET", "upstreams/{id}/edit", on(upstreamWrites, "editUpstreamPage")),
   page("POST", "upstreams/{id}/edit", on(upstreamWrites, "changeUpstream")),
   page("POST", "upstreams/{id}/forget", on(upstreams, "forgetEntry")),
@@ -60,28 +65,28 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("POST", "upstreams/{id}/delete", on(upstreams, "deleteUpstream")),
   page("POST", "upstreams/{id}/refresh", on(upstreams, "refreshUpstream")),
 
-  page("GET", "tools", on(entries, "listTools")),
-  page("GET", "tools/{id}", on(tools, "toolPage")),
+  kept("tools", on(entries, "listTools")),
+  kept("tools/{id}", on(tools, "toolPage")),
   page("POST", "tools/{id}", on(tools, "tryTool")),
   page("POST", "tools/{id}/state", on(tools, "switchTool")),
-  page("GET", "resources", on(entries, "listResources")),
-  page("GET", "prompts", on(entries, "listPrompts")),
+  kept("resources", on(entries, "listResources")),
+  kept("prompts", on(entries, "listPrompts")),
 
-  page("GET", "virtual-servers", on(servers, "listServers")),
-  page("GET", "virtual-servers/pick/{kind}", on(picker, "pickMembers")),
+  kept("virtual-servers", on(servers, "listServers")),
+  kept("virtual-servers/pick/{kind}", on(picker, "pickMembers")),
   page("GET", "virtual-servers/new", on(servers, "newServerPage")),
   page("POST", "virtual-servers/new", on(servers, "addServer")),
-  page("GET", "virtual-servers/{id}", on(servers, "serverPage")),
+  kept("virtual-servers/{id}", on(servers, "serverPage")),
   page("GET", "virtual-servers/{id}/edit", on(servers, "editServerPage")),
   page("POST", "virtual-servers/{id}/edit", on(servers, "changeServer")),
   page("POST", "virtual-servers/{id}/state", on(servers, "switchServer")),
   page("POST", "virtual-servers/{id}/delete", on(servers, "deleteServer")),
-  page("GET", "virtual-servers/{id}/connect", on(serverConfig, "connectServerPage")),
+  kept("virtual-servers/{id}/connect", on(serverConfig, "connectServerPage")),
   page("POST", "virtual-servers/{id}/connect", on(serverConfig, "connectServerWithToken")),
-  page("GET", "connect", on(serverConfig, "connectPage")),
+  kept("connect", on(serverConfig, "connectPage")),
   page("POST", "connect", on(serverConfig, "connectWithToken")),
 
-  page("GET", "held", on(held, "heldPage")),
+  kept("held", on(held, "heldPage")),
   page("POST", "held", on(held, "decideHeld")),
 
   page("GET", "tokens", on(tokens, "listTokens")),
@@ -101,37 +106,42 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("GET", "users/{email}/roles", on(users, "userPage")),
   page("POST", "users/{email}/roles", on(users, "giveRole")),
   page("POST", "users/{email}/roles/revoke", on(users, "takeRole")),
-  page("GET", "teams", on(teams, "listTeams")),
+  kept("teams", on(teams, "listTeams")),
   page("GET", "teams/new", on(teams, "newTeamPage")),
   page("POST", "teams/new", on(teams, "addTeam")),
-  page("GET", "teams/{id}", on(teams, "teamPage")),
+  kept("teams/{id}", on(teams, "teamPage")),
   page("POST", "teams/{id}/delete", on(teams, "deleteTeam")),
-  page("GET", "teams/{id}/members", on(teams, "teamPage")),
+  kept("teams/{id}/members", on(teams, "teamPage")),
   page("POST", "teams/{id}/members", on(teams, "addMember")),
   page("POST", "teams/{id}/members/remove", on(teams, "removeMember")),
   page("POST", "teams/{id}/invitations/cancel", on(teams, "cancelInvitation")),
   page("GET", "invitation", on(teams, "invitationPage")),
   page("POST", "invitation", on(teams, "acceptInvitation")),
-  page("GET", "roles", on(roles, "listRoles")),
+  kept("roles", on(roles, "listRoles")),
   page("GET", "roles/new", on(roles, "newRolePage")),
   page("POST", "roles/new", on(roles, "addRole")),
-  page("GET", "roles/{role}", on(roles, "rolePage")),
+  kept("roles/{role}", on(roles, "rolePage")),
   page("POST", "roles/{role}", on(roles, "changeRole")),
   page("POST", "roles/{role}/delete", on(roles, "deleteRole")),
 
   page("GET", "logs", on(log, "logPage")),
   page("GET", LIVE_LOG, on(log, "liveLog")),
   page("GET", "audit", on(audit, "auditPage")),
-  page("GET", "help", on(manual, "manualPage")),
-  page("GET", "help/{topic}", on(manual, "topicPage")),
+  kept("help", on(manual, "manualPage")),
+  kept("help/{topic}", on(manual, "topicPage")),
 ];
 
 function page(method: PageRoute["method"], path: string, handler: PageHandler): PageRoute {
-  return { method, path, isOpen: false, handler };
+  return { method, path, isOpen: false, freshness: "now", handler };
+}
+
+/** The page depends on the catalog, users, teams and roles, and may show what else there is with some delay. */
+function kept(path: string, handler: PageHandler): PageRoute {
+  return { ...page("GET", path, handler), freshness: "seconds" };
 }
 
 function open(method: PageRoute["method"], path: string, handler: PageHandler): PageRoute {
-  return { method, path, isOpen: true, handler };
+  return { method, path, isOpen: true, freshness: "now", handler };
 }
 
 /** A handler in a module that is loaded on its first call. */

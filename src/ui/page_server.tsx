@@ -3,16 +3,24 @@ import type { Principal } from "../auth/principal.ts";
 import { holds } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { operatorText } from "../base/seen_answer.ts";
-import { gzipped, takesGzip } from "../http/representation/accepted.ts";
+import { type Coding, codingFor } from "../http/representation/accepted.ts";
+import { compressed } from "../http/representation/compressed.ts";
+import {
+  type CacheStatus,
+  type Made,
+  type Representation,
+  statusHeader,
+} from "../http/representation/response_cache.ts";
 import type { ReportedError } from "../http/error_response.ts";
 import type { Exchange } from "../http/handler.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
-import { type Assets, loadAssets } from "./call/assets.ts";
+import { type Assets, loadAssets, type Script } from "./call/assets.ts";
 import {
   isEvents,
   isRedirect,
   type Markup,
   type Notice,
+  type PageAnswer,
   type PageCall,
   type Redirect,
   type RpcOutcome,
@@ -30,9 +38,7 @@ import type { Place, UiDeps } from "./call/ui_deps.ts";
 let assets: Promise<Assets> | undefined;
 
 export async function answerAsset(request: Request, name: string): Promise<Response> {
-  const answer = (await (assets ??= loadAssets())).answer(name, request);
-  if (answer === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
-  return answer;
+  return await (await (assets ??= loadAssets())).answer(name, request);
 }
 
 export interface AskedPage {
@@ -47,31 +53,98 @@ export interface AskedPage {
 export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Response> {
   const { exchange, route, path, place } = asked;
   const { request, principal } = exchange;
+  const { cache } = deps;
   const viewer = viewerOf(principal);
-  const call = callOf(deps, asked, viewer);
-  const answer = await deps.turns.run(principal, () => route.handler(call));
-  if (isRedirect(answer)) return redirect(answer, place);
-  if (isEvents(answer)) {
-    exchange.isStream = true;
-    return new Response(answer.events, { headers: STREAM_HEADERS });
+  const notice = noticeIn(request.headers);
+  const isShared = route.freshness === "seconds" && cache !== null && notice === null;
+  const call = callOf(deps, asked, viewer, isShared ? new AbortController().signal : request.signal);
+  const coding = request.method === "POST" ? null : codingFor(request.headers);
+  const ask = () => deps.turns.run(principal, () => route.handler(call));
+  const around = { path, place, viewer: route.isOpen ? null : viewer, notice };
+  if (!isShared) {
+    const answer = await ask();
+    if (!isView(answer)) return withoutPage(answer, exchange, place);
+    const page = await rendered(answer, around, coding);
+    return await pageResponse(page, place, { notice, status: answer.status, cacheStatus: "BYPASS" });
   }
-  return await rendered(request, answer, { path, place, viewer: route.isOpen ? null : viewer });
+  const { search } = new URL(request.url);
+  const { representation, status: cacheStatus } = await cache.pages.answer({
+    // A page depends on who asks for it, on nothing of the request's headers but the place and the coding, and on the data.
+    key: `page ${coding} ${
+      numberOf(principal)
+    } ${place.isSecure} ${place.host}${place.prefix} ${path}${search}`,
+    freshMs: cache.freshMs,
+    make: async () => await madePage(await ask(), around, coding),
+  });
+  const { instead, status } = representation;
+  if (instead !== undefined) return withoutPage(instead, exchange, place);
+  return await pageResponse(representation, place, { notice, status, cacheStatus });
 }
 
-function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Viewer): PageCall {
+type WithoutPage = Exclude<PageAnswer, View>;
+
+function isView(answer: PageAnswer): answer is View {
+  return !isRedirect(answer) && !isEvents(answer);
+}
+
+function withoutPage(answer: WithoutPage, exchange: Exchange, place: Place): Response {
+  if (isRedirect(answer)) return redirect(answer, place);
+  exchange.isStream = true;
+  return new Response(answer.events, { headers: STREAM_HEADERS });
+}
+
+/** A page that may be kept. */
+interface Page extends Representation {
+  readonly status?: number;
+  /** There is no page. */
+  readonly instead?: WithoutPage;
+}
+
+async function madePage(answer: PageAnswer, around: Around, coding: Coding | null): Promise<Made<Page>> {
+  if (!isView(answer)) {
+    return { representation: { bytes: new Uint8Array(), coding: null, instead: answer }, isKept: false };
+  }
+  const page = await rendered(answer, around, coding);
+  const { status, isLive } = answer;
+  return { representation: { ...page, status }, isKept: status === undefined && !isLive };
+}
+
+/**
+ * A number for each principal. The principal of a token is the same object as long as the token and the records of its owner say the
+ * same, and no other token has it.
+ */
+function numberOf(principal: Principal): number {
+  let number = numbers.get(principal);
+  if (number === undefined) numbers.set(principal, number = nextNumber++);
+  return number;
+}
+
+const numbers = new WeakMap<Principal, number>();
+let nextNumber = 0;
+
+/** @param signal ends the work for the page */
+function callOf(
+  deps: UiDeps,
+  { exchange, params, place }: AskedPage,
+  viewer: Viewer,
+  signal: AbortSignal,
+): PageCall {
   const { request, info } = exchange;
   const { prefix, host, isSecure } = place;
+  // Read now: a page that is made for later requests may outlive the request.
+  const correlationId = correlationOf(exchange);
+  const client = deps.clientOf(request.headers, info);
   return {
     params,
     query: new URL(request.url).searchParams,
     lastEventId: request.headers.get("last-event-id"),
     viewer,
     rest: new Rest(
-      (method, path, body) => askRest(deps, exchange, { method, path, body }),
+      (method, path, body) => askRest(deps, exchange, { method, path, body, correlationId, client, signal }),
       (error) =>
         deps.auditFailure?.(
           { request, info, endpoint: "ui", exchange, principal: exchange.principal },
-          { error, correlationId: correlationOf(exchange) },
+          { error, correlationId },
         ),
     ),
     rpc: (method, params) => askRpc(deps, exchange, { jsonrpc: "2.0", id: 1, method, params }),
@@ -101,22 +174,27 @@ function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Vi
 const LONGEST_SESSION_S = 7 * 24 * 3600;
 
 async function askRest(
-  { api, clientOf }: UiDeps,
+  { api }: UiDeps,
   exchange: Exchange,
-  { method, path, body }: { readonly method: Method; readonly path: string; readonly body: unknown },
+  { method, path, body, ...from }: {
+    readonly method: Method;
+    readonly path: string;
+    readonly body: unknown;
+    readonly correlationId: string;
+    readonly client: string;
+    readonly signal: AbortSignal;
+  },
 ): Promise<unknown> {
-  const { request, principal, info } = exchange;
+  const { principal } = exchange;
   const [pathname, search] = path.split("?");
   const action = api.actionOf(method, pathname!);
   // Where the page fails with the write, the record says which one it was.
   if (action?.isWrite) exchange.action = action;
   const { body: answer } = await api.admit({
     ...{ method, principal, action, path: pathname!, query: new URLSearchParams(search) },
-    client: clientOf(request.headers, info),
     body: () => Promise.resolve(body),
     text: () => Promise.resolve(body === undefined ? "" : JSON.stringify(body)),
-    signal: request.signal,
-    correlationId: correlationOf(exchange),
+    ...from,
   }).answer();
   return answer;
 }
@@ -177,7 +255,10 @@ export async function answerFailure(failed: FailedRequest): Promise<Response> {
       />
     ),
   };
-  const response = await rendered(request, view, { path, place, viewer });
+  const notice = noticeIn(request.headers);
+  const page = await rendered(view, { path, place, viewer, notice }, null);
+  const { status } = view;
+  const response = await pageResponse(page, place, { notice, status, cacheStatus: "BYPASS" });
   response.headers.set(CORRELATION_HEADER, correlationId);
   return response;
 }
@@ -230,51 +311,54 @@ interface Around {
   readonly place: Place;
   /** null: the page has no navigation. */
   readonly viewer: Viewer | null;
+  readonly notice: Notice | null;
 }
 
-async function rendered(request: Request, view: View, { path, place, viewer }: Around): Promise<Response> {
-  const scope = pagesScope(place.prefix, place.isSecure);
-  const nonce = crypto.getRandomValues(new Uint8Array(16)).toBase64();
-  const headers = new Headers({
-    ...HEADERS,
-    "content-type": "text/html; charset=utf-8",
-    "content-security-policy": policyWith(nonce),
-  });
-  const notice = view.isPart ? null : noticeIn(request.headers);
-  if (notice !== null) headers.append("set-cookie", noticeCookie(null, scope));
+async function rendered(view: View, around: Around, coding: Coding | null): Promise<Representation> {
   const text = view.isPart
     ? await textOf(view.body)
-    : `<!doctype html>${await framed(view.body, { title: view.title, path, place, viewer, notice, nonce })}`;
-  const bytes = new TextEncoder().encode(text);
-  const isZipped = bytes.length > MIN_ZIPPED_BYTES && takesGzip(request);
-  if (isZipped) headers.set("content-encoding", "gzip");
-  return new Response(isZipped ? await gzipped(bytes) : bytes, { status: view.status ?? 200, headers });
+    : `<!doctype html>${await framed(view.body, { ...around, title: view.title })}`;
+  return await compressed(new TextEncoder().encode(text), coding);
 }
-
-/** Below this a compressed page saves no packet. */
-const MIN_ZIPPED_BYTES = 1_200;
 
 async function framed(
   body: Markup,
-  { title, path, place, viewer, notice, nonce }: Around & {
-    readonly title: string;
-    readonly notice: Notice | null;
-    readonly nonce: string;
-  },
+  { title, path, place, viewer, notice }: Around & { readonly title: string },
 ): Promise<string> {
-  const { stylePath, scriptPaths } = await (assets ??= loadAssets());
+  const { stylePath, scripts } = await (assets ??= loadAssets());
   const base = `${place.prefix}${PAGES_PATH}/`;
-  return await textOf(
-    <Frame {...{ base, title, path, viewer, notice, nonce, stylePath, scriptPaths }}>{body}</Frame>,
-  );
+  return await textOf(<Frame {...{ base, title, path, viewer, notice, stylePath, scripts }}>{body}</Frame>);
 }
 
 async function textOf(element: Markup): Promise<string> {
   return String(await element);
 }
 
+async function pageResponse(
+  { bytes, coding }: Representation,
+  { prefix, isSecure }: Place,
+  { notice, status = 200, cacheStatus }: {
+    /** The notice that the page has shown. */
+    readonly notice: Notice | null;
+    readonly status: number | undefined;
+    readonly cacheStatus: CacheStatus | "BYPASS";
+  },
+): Promise<Response> {
+  const { scripts } = await (assets ??= loadAssets());
+  const headers = new Headers({
+    ...HEADERS,
+    ...statusHeader(cacheStatus),
+    "content-security-policy": policyFor(scripts),
+  });
+  if (coding !== null) headers.set("content-encoding", coding);
+  if (notice !== null) headers.append("set-cookie", noticeCookie(null, pagesScope(prefix, isSecure)));
+  return new Response(bytes, { status, headers });
+}
+
+/** Browsers keep no page: whoever uses one after a sign-out does not find it there. */
 const HEADERS = {
-  "cache-control": "no-store",
+  "content-type": "text/html; charset=utf-8",
+  "cache-control": "private, no-store",
   "referrer-policy": "same-origin",
   "x-content-type-options": "nosniff",
   "cross-origin-opener-policy": "same-origin",
@@ -288,8 +372,12 @@ const STREAM_HEADERS = {
   "x-accel-buffering": "no",
 };
 
-/** Scripts and styles are ours alone; a page loads nothing from elsewhere, and no other page may frame it. */
-function policyWith(nonce: string): string {
-  return `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; img-src data:; media-src data:; ` +
+/**
+ * Scripts are ours alone, known by their hashes (CSP level 3, section 8.4). A nonce would differ in every response, so that no response
+ * could be kept. A page loads nothing from elsewhere, and no other page may frame it.
+ */
+function policyFor(scripts: readonly Script[]): string {
+  const hashes = scripts.map(({ integrity }) => `'${integrity}'`).join(" ");
+  return `default-src 'none'; script-src ${hashes}; style-src 'self'; img-src data:; media-src data:; ` +
     "connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
 }

@@ -35,6 +35,7 @@ import { EventLog } from "../../src/downstream/exchange/event_log.ts";
 import { serverAt } from "../../src/downstream/exchange/visible_scope.ts";
 import { SessionIds } from "../../src/downstream/session/session_id.ts";
 import { readText } from "../../src/http/body.ts";
+import { codingFor } from "../../src/http/representation/accepted.ts";
 import { conditionalResponse } from "../../src/http/representation/conditional.ts";
 import { pathOf } from "../../src/http/handler.ts";
 import { OriginGuard } from "../../src/http/origin_guard.ts";
@@ -267,8 +268,14 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
     (value) =>
       conditionalResponse(new Request("http://a", { headers: headers("if-none-match", value) }), {
         bytes: new Uint8Array(),
+        coding: null,
         etag: '"e"',
       }, {}),
+  ),
+  "codingFor()": text(
+    HEADER,
+    [["gzip", ",", "x"], ["gzip", ";", "q=1"], ["", " ", ";q=1"]],
+    (value) => codingFor(headers("accept-encoding", value)),
   ),
   "Authenticator.authenticate()": text(
     HEADER,

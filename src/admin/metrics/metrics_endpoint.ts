@@ -5,6 +5,7 @@ import { requireRestPermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Entry } from "../../catalog/snapshot/catalog.ts";
 import type { ToolRow } from "../../store/registry/rows.ts";
+import { codingFor } from "../../http/representation/accepted.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
 import { renderMetrics } from "../../telemetry/metrics_text.ts";
@@ -46,22 +47,34 @@ export class MetricsEndpoint implements Endpoint {
     const offered = [...this.#tools === undefined ? [] : [JSON_TYPE], TEXT, OPEN_METRICS];
     const wanted = wantedType(request.headers.get("accept"), offered) ?? offered[0];
     const snapshots = await this.#readAll();
-    if (wanted === JSON_TYPE) return this.#json(snapshots);
+    if (wanted === JSON_TYPE) return await encoded(request, this.#json(snapshots), JSON_TYPE);
     const format = wanted === OPEN_METRICS ? "openmetrics" : "prometheus";
     const { text, type } = await renderMetrics(snapshots, format);
-    return new Response(text, { headers: { "content-type": type, vary: "accept" } });
+    return await encoded(request, text, type);
   }
 
   /** As ContextForge answers. Executions by virtual server are not counted. */
-  #json(snapshots: readonly MetricsSnapshot[]): Response {
+  #json(snapshots: readonly MetricsSnapshot[]): string {
     const executions = new Executions(snapshots);
-    const body = {
+    return JSON.stringify({
       tools: executions.ofAllTools(),
       resources: executions.ofMethod("resources/read"),
       prompts: executions.ofMethod("prompts/get"),
       servers: null,
       topPerformers: { tools: executions.topTools(this.#tools!()) },
-    };
-    return Response.json(body, { headers: { vary: "accept" } });
+    });
   }
+}
+
+/** Compressed, where the client takes it. */
+async function encoded({ headers }: Request, text: string, type: string): Promise<Response> {
+  const { compressed } = await import("../../http/representation/compressed.ts");
+  const { bytes, coding } = await compressed(new TextEncoder().encode(text), codingFor(headers));
+  return new Response(bytes, {
+    headers: {
+      "content-type": type,
+      vary: "Accept, Accept-Encoding",
+      ...(coding === null ? {} : { "content-encoding": coding }),
+    },
+  });
 }

@@ -91,7 +91,7 @@ const OTHERS: readonly ForeignRow[] = [
     "AUTH_CACHE_* REGISTRY_CACHE_* TOOL_LOOKUP_CACHE_* ADMIN_STATS_CACHE_* TEAM_MEMBER_COUNT_CACHE_* METRICS_CACHE_* " +
     "GLOBAL_CONFIG_CACHE_TTL A2A_STATS_CACHE_TTL RESOURCE_CACHE_SIZE RESOURCE_CACHE_TTL PROMPT_CACHE_SIZE",
     "governs how long answers are kept in memory",
-    "an answer is kept until the registry changes, and no other is: REGISTRY_CACHE_ENABLED",
+    "answers are kept until the registry changes (REGISTRY_CACHE_ENABLED), pages for RESPONSE_CACHE_TTL",
   ],
   [
     "VALIDATION_* CONTENT_MAX_* CONTENT_ALLOWED_* CONTENT_STRICT_* CONTENT_VALIDATE_* CONTENT_BLOCKED_* CONTENT_PATTERN_* " +

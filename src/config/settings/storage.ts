@@ -1,6 +1,17 @@
 // Settings of the database, the cache, and Redis.
 
-import { bool, factor, int, kind, milliseconds, oneOf, seconds, setting, text } from "./setting.ts";
+import {
+  bool,
+  factor,
+  int,
+  kind,
+  mebibytes,
+  milliseconds,
+  oneOf,
+  seconds,
+  setting,
+  text,
+} from "./setting.ts";
 
 const SQLITE_URL = /^sqlite(\+\w+)?:\/\/\/\/?(?!:memory:)[^?/]([^?]*[^?/])?(\?.*)?$/i;
 /** Requires user, host and database; store/postgres/postgres_url.ts reads the parts. */
@@ -161,6 +172,28 @@ export const CACHE_SETTINGS = [
     state: "active",
     doc: "Cache registry reads in each worker's memory until the registry changes. CACHE_TYPE=none " +
       "disables the cache.",
+  }),
+  setting({
+    name: "RESPONSE_CACHE_TTL",
+    kind: seconds({ min: 0, max: 3600 }),
+    default: "5.0",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Time for which a page under /admin is served from memory, to the user it was made for. It is served " +
+      "as long again while a new one is made. A change of the registry shows at once. 0 keeps no page, nor " +
+      "does CACHE_TYPE=none.",
+  }),
+  setting({
+    name: "RESPONSE_CACHE_MAX_MB",
+    kind: mebibytes({ min: 1, max: 65536 }),
+    default: "32",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Memory of a worker for cached pages and registry reads, in MiB. The least recently used are dropped.",
   }),
   setting({
     name: "POLL_INTERVAL",

@@ -1,21 +1,27 @@
 // Content negotiation and conditional requests: what a client takes, the entity tag of a response, and 304 for a client that has the
 // response already.
 import { eTag, ifNoneMatch } from "@std/http/etag";
+import type { Coding } from "./accepted.ts";
+import { compressed } from "./compressed.ts";
 import type { Representation } from "./response_cache.ts";
 
 const ENCODER = new TextEncoder();
 
-export function jsonRepresentation(body: unknown): Promise<Representation> {
-  return textRepresentation(JSON.stringify(body));
+/** A representation with an entity tag, for clients that keep it. */
+export type Tagged = Representation & { readonly etag: string };
+
+export function jsonRepresentation(body: unknown, coding: Coding | null = null): Promise<Tagged> {
+  return textRepresentation(JSON.stringify(body), coding);
 }
 
-export function textRepresentation(text: string): Promise<Representation> {
-  return bytesRepresentation(ENCODER.encode(text));
-}
-
-/** `bytes` with their entity tag. The tag is a hash of the bytes, and so the same on every worker and replica. */
-export async function bytesRepresentation(bytes: Uint8Array<ArrayBuffer>): Promise<Representation> {
-  return { bytes, etag: (await eTag(bytes))! };
+/** The tag is a hash of the compressed bytes, and so the same on every worker and replica. */
+export async function textRepresentation(
+  text: string,
+  coding: Coding | null = null,
+  lifetime: "lasting" | "passing" = "passing",
+): Promise<Tagged> {
+  const { bytes, coding: used } = await compressed(ENCODER.encode(text), coding, lifetime);
+  return { bytes, coding: used, etag: (await eTag(bytes))! };
 }
 
 /**
@@ -27,7 +33,7 @@ export async function bytesRepresentation(bytes: Uint8Array<ArrayBuffer>): Promi
  */
 export function conditionalResponse(
   request: Request,
-  { bytes, etag }: Representation,
+  { bytes, coding, etag }: Tagged,
   headers: Readonly<Record<string, string>>,
   about: Readonly<Record<string, string>> = { "content-type": "application/json" },
 ): Response {
@@ -36,5 +42,6 @@ export function conditionalResponse(
   if (!ifNoneMatch(known, etag)) {
     return new Response(null, { status: 304, headers: { ...headers, etag } });
   }
-  return new Response(bytes, { headers: { ...headers, etag, ...about } });
+  const encoding: Record<string, string> = coding === null ? {} : { "content-encoding": coding };
+  return new Response(bytes, { headers: { ...headers, etag, ...about, ...encoding } });
 }

@@ -57,6 +57,8 @@ export interface View {
   /** Default: 200. */
   readonly status?: number;
   readonly isPart?: boolean;
+  /** It shows what happens now, and is never kept. */
+  readonly isLive?: boolean;
 }
 
 /** What the next page says first: that something was done. */

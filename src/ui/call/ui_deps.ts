@@ -6,6 +6,7 @@ import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import type { ReadBody } from "../../http/body.ts";
 import type { ReportedError } from "../../http/error_response.ts";
 import type { Endpoint, FailedRequest, ServedInfo } from "../../http/handler.ts";
+import type { ResponseCache } from "../../http/representation/response_cache.ts";
 import type { LiveFigures } from "./live_figures.ts";
 
 export interface UiDeps {
@@ -19,6 +20,8 @@ export interface UiDeps {
   /** Notes the failure of a write; null: nothing is recorded. */
   readonly auditFailure: ((failed: FailedRequest, reported: ReportedError) => void) | null;
   readonly turns: CallerTurns;
+  /** Where pages are kept, and for how long; null: nowhere. */
+  readonly cache: { readonly pages: ResponseCache; readonly freshMs: number } | null;
   /** @throws {SluiceError} UNAUTHENTICATED */
   readonly authenticate: (authorization: string | null) => Principal | Promise<Principal>;
   /** Identity providers where people sign in. */

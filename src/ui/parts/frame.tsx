@@ -2,6 +2,7 @@
 import type { Child } from "hono/jsx";
 import type { Permission } from "../../auth/permission_table.ts";
 import { VERSION } from "../../version.ts";
+import type { Script } from "../call/assets.ts";
 import type { Notice, Viewer } from "../call/page_call.ts";
 import { PostButton } from "./form.tsx";
 
@@ -55,14 +56,13 @@ export interface FrameProps {
   /** null: the page is shown to somebody who has not signed in. */
   readonly viewer: Viewer | null;
   readonly notice: Notice | null;
-  readonly nonce: string;
   readonly stylePath: string;
-  readonly scriptPaths: readonly string[];
+  readonly scripts: readonly Script[];
   readonly children: Child;
 }
 
 export function Frame(props: FrameProps) {
-  const { base, title, path, viewer, notice, nonce, stylePath, scriptPaths, children } = props;
+  const { base, title, path, viewer, notice, stylePath, scripts, children } = props;
   return (
     <html lang="en">
       <head>
@@ -73,8 +73,8 @@ export function Frame(props: FrameProps) {
         <title>{`${title} · Sluice`}</title>
         <base href={base} />
         <link rel="icon" href="data:," />
-        <link rel="stylesheet" href={stylePath} nonce={nonce} />
-        {scriptPaths.map((script) => <script src={script} nonce={nonce} defer />)}
+        <link rel="stylesheet" href={stylePath} />
+        {scripts.map(({ path, integrity }) => <script src={path} integrity={integrity} defer />)}
       </head>
       <body>
         <a class="skip" href={`${path}#main`}>Skip to the page</a>

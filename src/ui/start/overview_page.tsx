@@ -13,7 +13,7 @@ const BEYOND_THE_LAST = 1_000_000_000;
 export const overviewPage: PageHandler = async ({ rest, viewer, query, figures }) => {
   const live = await figures();
   if (live !== null && query.has("live")) {
-    return { title: "Overview", body: <LivePart figures={live} />, isPart: true };
+    return { title: "Overview", body: <LivePart figures={live} />, isPart: true, isLive: true };
   }
   const upstreams = await rest.find<Upstream[]>("/gateways?limit=0&include_inactive=true") ?? [];
   const servers = await rest.find<ListPage<unknown>>(`/admin/servers?page=${BEYOND_THE_LAST}`);

@@ -56,7 +56,7 @@ import { PublicBase } from "../../ui/sso/public_base.ts";
 import { ssoParts } from "./sign_in/sso_parts.ts";
 import { checkReadiness } from "../../admin/readiness.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
-import { createResponseCache } from "./registry_reads.ts";
+import { createResponseCaches } from "./registry_reads.ts";
 import type { Succession } from "../handover/succession.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { foreignIssuers, verifierOf } from "./token_verifier.ts";
@@ -185,11 +185,11 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     audit,
     startedAt: new Date(),
   });
-  const cache = createResponseCache(config, registry, metrics);
+  const caches = createResponseCaches(config, { registry, catalog, clock, metrics });
   const adminApi = createAdminApi(restDeps);
   const admin = new AdminEndpoint(adminApi, {
-    ...{ readBody, maxJsonDepth, turns, cache },
-    clientOf,
+    ...{ readBody, maxJsonDepth, turns, clientOf },
+    cache: caches.reads,
   });
   const readForm = bodyReader(
     { maxBytes, timeoutMs, mediaType: "application/x-www-form-urlencoded" },
@@ -235,6 +235,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const ui = new UiEndpoint({
     api: adminApi,
     ...{ rpc, turns, trustedProxies, clientOf, auditFailure },
+    cache: caches.pages,
     rest: (path) => admin.route(path),
     live: new LiveFigures(() => link.askAll({ type: "metrics" })),
     readForm,

@@ -1,28 +1,47 @@
-// Cache of registry reads; an entry is valid for one version of the registry.
+// Cache of registry reads and pages; an entry is valid for one version of the registry.
+import type { Clock } from "../../base/clock.ts";
+import type { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Config } from "../../config/schema.ts";
 import { ResponseCache } from "../../http/representation/response_cache.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 
-/** Per worker. The list of 10,000 tools takes about 8 MiB. */
-const MAX_ENTRIES = 1_000;
-const MAX_BYTES = 32 * 1024 * 1024;
+const MIB = 1024 * 1024;
 
-/** @returns null if the settings switch the cache off */
-export function createResponseCache(
+export interface ResponseCaches {
+  /** null: reads of the registry are not kept. */
+  readonly reads: ResponseCache | null;
+  /** null: pages are not kept. */
+  readonly pages: { readonly pages: ResponseCache; readonly freshMs: number } | null;
+}
+
+/** Both in one cache, so that they share the memory. */
+export function createResponseCaches(
   config: Config,
-  registry: Pick<Registry, "readCatalogVersion">,
-  metrics: Metrics,
-): ResponseCache | null {
-  if (!config.registryCacheEnabled || config.cacheType === "none") return null;
+  { registry, catalog, clock, metrics }: {
+    readonly registry: Pick<Registry, "readCatalogVersion">;
+    readonly catalog: Pick<LiveCatalog, "refresh">;
+    readonly clock: Clock;
+    readonly metrics: Metrics;
+  },
+): ResponseCaches {
+  const { registryCacheEnabled, responseCacheTtlMs: freshMs } = config;
+  if (config.cacheType === "none") return { reads: null, pages: null };
   const count = metrics.counter("sluice_response_cache_answers_total");
   const cache = new ResponseCache({
-    version: () => registry.readCatalogVersion(),
-    maxEntries: MAX_ENTRIES,
-    maxBytes: MAX_BYTES,
+    // Answers are also made from this worker's catalog. With an older one than the database has, nothing may be kept.
+    version: async () => {
+      const version = await registry.readCatalogVersion();
+      return await catalog.refresh(version) < version ? NaN : version;
+    },
+    clock,
+    maxBytes: config.responseCacheMaxMb * MIB,
     count,
   });
   metrics.gauge("sluice_response_cache_entries", () => cache.size);
   metrics.gauge("sluice_response_cache_bytes", () => cache.bytes);
-  return cache;
+  return {
+    reads: registryCacheEnabled ? cache : null,
+    pages: freshMs > 0 ? { pages: cache, freshMs } : null,
+  };
 }
