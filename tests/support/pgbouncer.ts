@@ -10,6 +10,8 @@ export interface PgBouncerOptions {
   readonly poolMode?: "transaction" | "session" | "statement";
   /** Further settings of pgbouncer.ini. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The whole pgbouncer.ini and its users, in place of the above. PORT and USERS in it are replaced. */
+  readonly files?: { readonly ini: string; readonly users: string };
 }
 
 /** `await using pgbouncer = await PgBouncer.start(server.port)` ends it at the end of the block. */
@@ -26,7 +28,7 @@ export class PgBouncer implements AsyncDisposable {
 
   static async start(
     postgresPort: number,
-    { poolMode = "transaction", settings = {} }: PgBouncerOptions = {},
+    { poolMode = "transaction", settings = {}, files }: PgBouncerOptions = {},
   ): Promise<PgBouncer> {
     const folder = await serverFolder("sluice_pgbouncer_");
     const port = freePort();
@@ -42,17 +44,16 @@ export class PgBouncer implements AsyncDisposable {
       server_tls_sslmode: "disable",
       ...settings,
     };
-    await Deno.writeTextFile(`${folder}/users`, `"${POSTGRES_USER}" "${POSTGRES_PASSWORD}"\n`);
-    await Deno.writeTextFile(
-      `${folder}/pgbouncer.ini`,
-      [
-        "[databases]",
-        `* = host=127.0.0.1 port=${postgresPort}`,
-        "[pgbouncer]",
-        ...Object.entries(all).map(([name, value]) => `${name} = ${value}`),
-        "",
-      ].join("\n"),
-    );
+    const users = files?.users ?? `"${POSTGRES_USER}" "${POSTGRES_PASSWORD}"\n`;
+    await Deno.writeTextFile(`${folder}/users`, users);
+    const ini = files?.ini.replace("PORT", String(port)).replace("USERS", `${folder}/users`) ?? [
+      "[databases]",
+      `* = host=127.0.0.1 port=${postgresPort}`,
+      "[pgbouncer]",
+      ...Object.entries(all).map(([name, value]) => `${name} = ${value}`),
+      "",
+    ].join("\n");
+    await Deno.writeTextFile(`${folder}/pgbouncer.ini`, ini);
     const pgbouncer = new PgBouncer(port, folder);
     try {
       await pgbouncer.#untilListening();

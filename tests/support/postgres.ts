@@ -10,6 +10,8 @@ export interface PostgresServerOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Further settings of postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Text that is added to postgresql.conf, in place of the small limits that tests otherwise have. */
+  readonly conf?: string;
 }
 
 export const POSTGRES_USER = "sluice";
@@ -95,7 +97,7 @@ export class PostgresServer extends Postgres implements AsyncDisposable {
     this.#process = this.#spawn();
   }
 
-  static async start({ tls, settings = {} }: PostgresServerOptions = {}): Promise<PostgresServer> {
+  static async start({ tls, settings = {}, conf }: PostgresServerOptions = {}): Promise<PostgresServer> {
     const folder = await serverFolder("sluice_postgres_");
     const data = `${folder}/data`;
     await Deno.writeTextFile(`${folder}/password`, POSTGRES_PASSWORD, { mode: 0o644 });
@@ -110,14 +112,14 @@ export class PostgresServer extends Postgres implements AsyncDisposable {
         await Deno.chown(`${data}/${name}`, uid, gid);
       }
     }
+    if (conf !== undefined) await Deno.writeTextFile(`${data}/postgresql.conf`, conf, { append: true });
     const port = freePort();
     const all = {
       port: String(port),
       listen_addresses: "127.0.0.1",
       unix_socket_directories: "",
       fsync: "off",
-      max_connections: "60",
-      shared_buffers: "16MB",
+      ...(conf === undefined ? { max_connections: "60", shared_buffers: "16MB" } : {}),
       ssl: tls === undefined ? "off" : "on",
       ...settings,
     };

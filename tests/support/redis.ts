@@ -10,6 +10,8 @@ export interface RedisServerOptions {
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
   /** Its default user's; none unless it is given. */
   readonly password?: string;
+  /** The text of its redis.conf, in place of a server that keeps nothing. */
+  readonly conf?: string;
 }
 
 /** `await using server = await RedisServer.start()` ends it and removes its data at the end of the block. */
@@ -31,6 +33,7 @@ export class RedisServer implements AsyncDisposable {
     for (const [name, text] of Object.entries(options.tls ?? {})) {
       await Deno.writeTextFile(`${folder}/${name}.pem`, text, { mode: 0o644 });
     }
+    if (options.conf !== undefined) await Deno.writeTextFile(`${folder}/redis.conf`, options.conf);
     const server = new RedisServer(freePort(), folder, options);
     try {
       await server.#untilReady();
@@ -102,10 +105,12 @@ export class RedisServer implements AsyncDisposable {
   }
 
   #spawn(): ServerProcess {
-    const { tls, password } = this.#options;
+    const { tls, password, conf } = this.#options;
     const file = (name: string) => `${this.#folder}/${name}.pem`;
     const args = [
-      ...["--bind", "127.0.0.1", "--dir", this.#folder, "--save", "", "--appendonly", "no"],
+      ...(conf === undefined ? [] : [`${this.#folder}/redis.conf`]),
+      ...["--bind", "127.0.0.1", "--dir", this.#folder],
+      ...(conf === undefined ? ["--save", "", "--appendonly", "no"] : []),
       ...(tls === undefined ? ["--port", String(this.port)] : [
         ...["--port", "0", "--tls-port", String(this.port), "--tls-auth-clients", "no"],
         ...["--tls-ca-cert-file", file("ca"), "--tls-cert-file", file("cert"), "--tls-key-file", file("key")],

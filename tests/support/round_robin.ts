@@ -15,15 +15,10 @@ export async function startRoundRobin(
   ports: readonly number[],
   { readTimeoutS = 3600 }: { readonly readTimeoutS?: number } = {},
 ): Promise<RoundRobin> {
-  const folder = await serverFolder("sluice_nginx_");
-  const port = freePort();
-  await Deno.writeTextFile(
-    `${folder}/nginx.conf`,
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
+  return await startNginx((port) =>
+    `worker_processes 1;
      events { worker_connections 2048; }
      http {
-       access_log off; client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
-       fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
        keepalive_timeout 0; client_max_body_size 16m;
        map $http_upgrade $connection_header { default upgrade; '' close; }
        upstream replicas { ${
@@ -38,9 +33,19 @@ export async function startRoundRobin(
            proxy_connect_timeout 1s; proxy_read_timeout ${readTimeoutS}s;
          }
        }
-     }`,
-    { mode: 0o644 },
+     }`
   );
+}
+
+/** @param conf nginx.conf for a port; it stays in the foreground, and keeps its files in a folder of its own */
+export async function startNginx(conf: (port: number) => string): Promise<RoundRobin> {
+  const folder = await serverFolder("sluice_nginx_");
+  const port = freePort();
+  const own = `access_log off; client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
+    fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;`;
+  const text = `daemon off; pid ${folder}/pid; error_log ${folder}/error.log;
+${conf(port).replace(/^ *http \{/m, `http { ${own}`)}`;
+  await Deno.writeTextFile(`${folder}/nginx.conf`, text, { mode: 0o644 });
   const server = new ServerProcess("nginx", ["-p", folder, "-c", `${folder}/nginx.conf`], folder);
   const stop = async () => {
     await server.end("SIGTERM");

@@ -1,0 +1,161 @@
+// What `sluice tune` writes, as it is: taken by PostgreSQL, PgBouncer, Redis, nginx, systemd and the gateway, and found well by `sluice
+// doctor`.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { parse as parseEnv } from "@std/dotenv";
+import { parse as parseYaml, parseAll } from "@std/yaml";
+import { runCli } from "../support/cli.ts";
+import { SERVERS_MISSING } from "../support/cluster_servers.ts";
+import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { PgBouncer } from "../support/pgbouncer.ts";
+import { PostgresServer } from "../support/postgres.ts";
+import { canLeaveOut, findProgram } from "../support/programs.ts";
+import { RedisServer } from "../support/redis.ts";
+import { startNginx } from "../support/round_robin.ts";
+import { startSlowProcess } from "../support/slow_upstream.ts";
+import { Sluice } from "../support/sluice.ts";
+
+/** Two processors and the memory of a small machine, wherever the test runs. */
+const MACHINE = ["--vcpu", "2", "--ram", "4"];
+
+async function tuned(...flags: string[]): Promise<{ folder: string; text: (name: string) => string }> {
+  const folder = await Deno.makeTempDir({ prefix: "sluice_tune_" });
+  const { code, err } = await runCli(["tune", ...MACHINE, ...flags, "--out", folder], { cwd: folder });
+  assertEquals([code, err], [0, ""]);
+  return { folder, text: (name) => Deno.readTextFileSync(`${folder}/${name}`) };
+}
+
+Deno.test({
+  name:
+    "PostgreSQL, PgBouncer, Redis, nginx and the gateway run with what `sluice tune` writes, and `sluice doctor` finds nothing",
+  ignore: SERVERS_MISSING || canLeaveOut("nginx"),
+  fn: async () => {
+    const flags = ["--users", "1000", "--pgbouncer", "--redis"];
+    const { folder, text } = await tuned(...flags);
+    const secrets = parseEnv(text("secrets.env"));
+    await using postgres = await PostgresServer.start({ conf: text("postgresql-sluice.conf") });
+    await postgres.query("CREATE DATABASE sluice TEMPLATE template0 ENCODING 'UTF8'");
+    await postgres.query(`ALTER ROLE sluice PASSWORD '${secrets.POSTGRES_PASSWORD}'`);
+    const ini = text("pgbouncer.ini").replace("port=5432", `port=${postgres.port}`)
+      .replace("listen_port = 6432", "listen_port = PORT").replace("/etc/pgbouncer/userlist.txt", "USERS");
+    await using pgbouncer = await PgBouncer.start(postgres.port, {
+      // The socket of Debian's package needs its folder.
+      files: { ini: `${ini}\nunix_socket_dir =\n`, users: text("userlist.txt") },
+    });
+    await using redis = await RedisServer.start({ conf: text("redis-sluice.conf") });
+    const env = {
+      JWT_SECRET_KEY: secrets.JWT_SECRET_KEY!,
+      AUTH_ENCRYPTION_SECRET: secrets.AUTH_ENCRYPTION_SECRET!,
+      DATABASE_URL: secrets.DATABASE_URL!.replace(":6432/", `:${pgbouncer.port}/`),
+      REDIS_URL: redis.url(),
+    };
+    await using upstream = await startSlowProcess({ delayMs: 1 });
+    await using sluice = await Sluice.start({ cwd: folder, env });
+    await using proxy = await startNginx((port) =>
+      text("nginx.conf").replace("listen 8080", `listen 127.0.0.1:${port}`).replace(
+        "127.0.0.1:4444",
+        `127.0.0.1:${sluice.port}`,
+      )
+    );
+    await sluice.registerUpstream("up", upstream.url);
+    const through = { url: proxy.url, token: () => sluice.token() };
+    const headers = inSession(await openSession(through));
+    const called = await post(through, toolCall("up-slow"), { headers });
+    assertStringIncludes(JSON.stringify(called.body), "done");
+    assertEquals((await fetch(`${proxy.url}/internal/forward`, { method: "POST" })).status, 404);
+
+    const cli = { cwd: folder, env };
+    const doctor = JSON.parse((await runCli(["doctor", "--json"], cli)).out);
+    const found = doctor.findings.map(({ id }: { id: string }) => id);
+    assertEquals(found.filter((id: string) => !/^(machine\.|settings\.no_tls)/.test(id)), []);
+    const check = async (users: string) => {
+      const args = ["tune", ...MACHINE, ...flags, "--users", users, "--check", "--json"];
+      return JSON.parse((await runCli(args.toSpliced(args.indexOf("1000") - 1, 2), cli)).out);
+    };
+    const { advice, examined, unknown } = await check("1000");
+    const ofServers = ({ place }: { place: string }) => place !== "sysctl" && place !== "open files";
+    assertEquals([advice.filter(ofServers), unknown], [[], []]);
+    assertEquals(examined, [".env", "sysctl", "open files", "PostgreSQL", "PgBouncer", "Redis"]);
+    // Ten times the users need more of everything, but not of the servers' connections.
+    const more = (await check("10000")).advice.filter(ofServers);
+    assert(more.some(({ setting }: { setting: string }) => setting === "MAX_STREAMS"));
+    assertEquals(more.filter(({ place }: { place: string }) => place !== ".env"), []);
+  },
+});
+
+Deno.test("`sluice tune` writes YAML and a unit that their programs take, and keeps its secrets on a second run", async () => {
+  const { folder, text } = await tuned("--users", "500", "--replicas", "3", "--pgbouncer", "--redis");
+  // deno-lint-ignore no-explicit-any -- what is read is asserted
+  const { services, configs, volumes } = parseYaml(text("compose.yaml")) as any;
+  assertEquals(Object.keys(services), ["gateway", "nginx", "postgres", "pgbouncer", "redis"]);
+  assertEquals(services.gateway.deploy, {
+    replicas: 3,
+    resources: { limits: { cpus: "2", memory: "4096M" } },
+  });
+  assertEquals(services.gateway.ulimits.nofile, { soft: 65536, hard: 65536 });
+  assertEquals(services.pgbouncer.environment.POOL_MODE, "transaction");
+  assertEquals(services.redis.command.slice(0, 3), ["redis-server", "--maxclients", "10000"]);
+  assertStringIncludes(configs.nginx.content, "server gateway:4444;");
+  assertStringIncludes(configs.nginx.content, "proxy_set_header Host $$host;");
+  assertEquals(volumes, { postgres: {} });
+  // deno-lint-ignore no-explicit-any -- what is read is asserted
+  const manifests = parseAll(text("kubernetes.yaml")) as any[];
+  assertEquals(manifests.map(({ kind }) => kind), [
+    "ConfigMap",
+    "Deployment",
+    "Service",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+  ]);
+  const [{ data }, { spec }] = manifests;
+  const lines = parseEnv(text(".env"));
+  assertEquals(data, { ...lines, REDIS_URL: "redis://redis:6379/0" });
+  assertEquals([spec.replicas, spec.template.spec.terminationGracePeriodSeconds], [3, 40]);
+
+  const secrets = text("secrets.env");
+  assertEquals(Deno.statSync(`${folder}/secrets.env`).mode! & 0o777, 0o600);
+  const again = await runCli([
+    "tune",
+    ...MACHINE,
+    "--users",
+    "900",
+    "--replicas",
+    "3",
+    "--pgbouncer",
+    "--out",
+    folder,
+  ], {
+    cwd: folder,
+  });
+  assertEquals(again.code, 0);
+  assertStringIncludes(again.out, "the environment of every replica (kept as it was)");
+  assertEquals(text("secrets.env"), secrets);
+  assertStringIncludes(text(".env"), "Settings of Sluice for 900 users");
+
+  const small = await runCli(["tune", "--users", "5000", "--vcpu", "0.5", "--ram", "1"], { cwd: folder });
+  assertEquals(small.code, 1);
+  assertStringIncludes(small.err, "sluice: The processors do not suffice");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test({
+  name: "systemd takes the unit that `sluice tune` writes",
+  ignore: findProgram("systemd-analyze") === null,
+  fn: async () => {
+    const { folder, text } = await tuned("--users", "500", "--postgres");
+    // The program and its user are where the gateway is installed.
+    const unit = text("sluice.service").replace("/usr/local/bin/sluice", "/bin/true").replace(
+      "User=sluice",
+      "User=root",
+    );
+    await Deno.writeTextFile(`${folder}/sluice.service`, unit);
+    const { code, stderr } = await new Deno.Command(findProgram("systemd-analyze")!, {
+      args: ["verify", `${folder}/sluice.service`],
+    }).output();
+    // Units of this machine that are not installed here are warned of, on their own lines.
+    const about = new TextDecoder().decode(stderr).split("\n").filter((line) =>
+      line.includes("sluice.service")
+    );
+    assertEquals([code, about.filter((line) => !line.includes("not-found"))], [0, []]);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
