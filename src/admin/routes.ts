@@ -20,6 +20,7 @@ const tags = () => import("./entities/tag_routes.ts");
 const tokenReads = () => import("./tokens/token_reads.ts");
 const tokenWrites = () => import("./tokens/token_writes.ts");
 const audit = () => import("./entities/audit_routes.ts");
+const settings = () => import("./operation/setting_routes.ts");
 const logs = () => import("./operation/log_routes.ts");
 const logins = () => import("./people/login_routes.ts");
 const users = () => import("./people/user_routes.ts");
@@ -219,6 +220,7 @@ export const ROUTES: readonly Route[] = [
     "admin.system_config",
     on(logs, "streamLogLines", "streamLogLinesAsAdmin"),
   ),
+  route("GET", "/settings", "admin.system_config", on(settings, "listSettings")),
   route("GET", "/audit", "admin.security_audit", on(audit, "listAuditRecords")),
 ];
 

@@ -5,6 +5,7 @@ import { repeat, systemClock } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
 import { type Loaded, type LoadInput, loadProcessConfig } from "../config/load.ts";
 import { type Config, configKey, SETTINGS } from "../config/schema.ts";
+import { type RunningSettings, settingsReport } from "../config/settings_report.ts";
 import { reloadCertificate } from "../supervisor/certificate_reload.ts";
 import { secretsFile } from "../store/secrets.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
@@ -19,7 +20,7 @@ export interface ReloadDeps {
 }
 
 /** What the program has at its start. */
-export interface Started extends Pick<Loaded, "config" | "sources" | "databaseDotEnv"> {
+export interface Started extends Loaded {
   readonly tokenKeys: OwnKeys;
 }
 
@@ -29,17 +30,24 @@ const LOOK_EVERY_MS = 1_000;
 /** The settings and keys of the running program, and their replacement. */
 export class Reload {
   #config: Config;
-  #sources: Pick<Loaded, "sources" | "databaseDotEnv">;
+  #loaded: Loaded;
+  /** Settings whose loaded value waits for a restart. */
+  #waiting: readonly string[] = [];
   #tokenKeys: OwnKeys;
   readonly #deps: ReloadDeps;
   /** The reload that is under way. A further one waits for its end. */
   #running: Promise<void> = Promise.resolve();
 
-  constructor({ config, sources, databaseDotEnv, tokenKeys }: Started, deps: ReloadDeps) {
-    this.#config = config;
-    this.#sources = { sources, databaseDotEnv };
+  constructor({ tokenKeys, ...loaded }: Started, deps: ReloadDeps) {
+    this.#config = loaded.config;
+    this.#loaded = loaded;
     this.#tokenKeys = tokenKeys;
     this.#deps = deps;
+  }
+
+  /** The settings that are in effect. */
+  report(): RunningSettings {
+    return { ...settingsReport({ ...this.#loaded, config: this.#config }), needs_restart: this.#waiting };
   }
 
   /** Never throws. A mistake is logged, and the gateway keeps its settings and keys. */
@@ -72,7 +80,8 @@ export class Reload {
     }
     const { next, changed, fixed } = mergeReloadable(this.#config, loaded.config);
     if (fixed.length > 0) log.warning("settings need a restart", { settings: fixed });
-    this.#sources = loaded;
+    this.#loaded = loaded;
+    this.#waiting = fixed;
     if (changed.length > 0) {
       this.#config = next;
       log.info("settings reloaded", { settings: changed });
@@ -91,7 +100,7 @@ export class Reload {
     const { log } = this.#deps;
     try {
       const { keys } = await signingKey(
-        { config: this.#config, ...this.#sources },
+        { ...this.#loaded, config: this.#config },
         (warning) => log.warning("token keys", { warning }),
       );
       if (JSON.stringify(keys) === JSON.stringify(this.#tokenKeys)) return false;

@@ -71,7 +71,12 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   await isolateStdio(loaded, sink);
 
   const stopping = stopSignal();
-  const supervisor = new Supervisor({ config, secrets, log, sink, recentLog, workerEntry });
+  const supervisor: Supervisor = new Supervisor({
+    ...{ config, secrets, log, sink, recentLog, workerEntry },
+    settings: () => reload.report(),
+  });
+  const started = { ...loaded, config, tokenKeys: secrets.tokenKeys };
+  const reload = new Reload(started, { supervisor, log, load: { dev, overrides: args.overrides } });
   const program = Deno.stderr.isTerminal() ? programName() : null;
   giveUpPermissions(needs, log);
   await supervisor.start();
@@ -88,8 +93,6 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const limits = keepConnectionLimits(config, supervisor, log);
   const departed = noticeDepartedClients(port, supervisor);
   supervisor.onStandstill(() => limits?.cutUnclaimed());
-  const started = { ...loaded, config, tokenKeys: secrets.tokenKeys };
-  const reload = new Reload(started, { supervisor, log, load: { dev, overrides: args.overrides } });
   const ignoreReloads = onReloadSignal(() => reload.run());
   const ignoreSecrets = reload.followSecrets();
   const ignoreSources = config.devMode ? freshWorkersOnChange(supervisor, log) : null;

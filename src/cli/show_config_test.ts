@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { loadConfig, type LoadInput } from "../config/load.ts";
 import { SETTINGS } from "../config/schema.ts";
-import { configJson, configText } from "./show_config.ts";
+import { settingsReport } from "../config/settings_report.ts";
+import { configText } from "./show_config.ts";
 
 const SECRET = "hush-hush-hush-hush-hush-hush-hush";
 
@@ -44,12 +45,12 @@ Deno.test("configText() shows secrets that are made as random, and a password th
   assertEquals(line({}, "KEY_FILE_PASSWORD"), "KEY_FILE_PASSWORD - default");
 });
 
-Deno.test("configText() and configJson() show no secret", () => {
+Deno.test("configText() and settingsReport() show no secret", () => {
   const loaded = load({
     environment: { JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: SECRET, REDIS_URL: "redis://:hush@h/0" },
   });
   assertEquals(configText(loaded).includes("hush"), false);
-  assertEquals(JSON.stringify(configJson(loaded)).includes("hush"), false);
+  assertEquals(JSON.stringify(settingsReport(loaded)).includes("hush"), false);
 });
 
 Deno.test("configText() multiplies the limits of workers, and names what is ignored", () => {
@@ -73,10 +74,8 @@ Deno.test("configText() tells how many calls may wait for an outbound connection
   assertEquals(text.split("\n").includes(line), true);
 });
 
-Deno.test("configJson() gives values as Config has them", () => {
-  const json = configJson(load({ environment: { TOOL_TIMEOUT: "5" } })) as {
-    settings: Array<Record<string, unknown>>;
-  };
+Deno.test("settingsReport() gives values as Config has them", () => {
+  const json = settingsReport(load({ environment: { TOOL_TIMEOUT: "5" } }));
   assertEquals(json.settings.length, SETTINGS.length);
   const row = json.settings.find(({ name }) => name === "TOOL_TIMEOUT")!;
   assertEquals([row.key, row.value, row.source, row.state], ["toolTimeoutMs", 5000, "environment", "active"]);

@@ -51,6 +51,6 @@ export function plainText(tokens: readonly Token[] = []): string {
   }).join("").replaceAll(/\s+/g, " ");
 }
 
-function slugOf(text: string): string {
+export function slugOf(text: string): string {
   return text.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(/\s/g, "-");
 }

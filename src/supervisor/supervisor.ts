@@ -3,6 +3,7 @@ import { quotaMemory } from "../auth/quotas/quota_counters.ts";
 import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
+import type { RunningSettings } from "../config/settings_report.ts";
 import type { GatewaySecrets } from "../auth/keys/gateway_secrets.ts";
 import type { OwnKeys } from "../auth/keys/own_keys.ts";
 import { parseDatabaseUrl } from "../store/database_url.ts";
@@ -29,6 +30,7 @@ export interface SupervisorOptions {
   readonly sink: LineSink;
   /** Has them as well. */
   readonly recentLog: RecentLog;
+  readonly settings: () => RunningSettings;
   /** Another entry module for the workers; tests inject faults with it. */
   readonly workerEntry?: URL;
 }
@@ -365,6 +367,8 @@ export class Supervisor {
         return await this.#readMetrics();
       case "find_lines":
         return [this.#options.recentLog.find(command.query)];
+      case "settings":
+        return [this.#options.settings()];
       default:
         return await this.askAll(command);
     }

@@ -73,7 +73,7 @@ Deno.test("The log is filtered, followed, and shown only to whoever may read it"
     "a caller without the permission reads nothing, and nobody reads the token of the first start",
     async () => {
       const narrow = await sluice.token({ claims: { scopes: { permissions: ["tools.read"] } } });
-      for (const path of ["/logs", "/logs/stream", "/admin/logs", "/admin/logs/stream"]) {
+      for (const path of ["/logs", "/logs/stream", "/admin/logs", "/admin/logs/stream", "/settings"]) {
         for (const token of [user, narrow]) {
           assertEquals([path, (await sluice.api("GET", path, undefined, token)).status], [path, 403]);
         }

@@ -243,6 +243,23 @@ Deno.test({
       await page.getByText("No line fits.").waitFor();
     });
 
+    await t.step("settings show their source, and no secret", async () => {
+      await browser.open("settings");
+      await page.getByText(/^2\d\d of \d+ settings$/).waitFor();
+      assert(!(await page.content()).includes(sluice.secret));
+      await page.getByLabel("Changed only").check();
+      await page.getByText(/^\d of \d+ settings$/).waitFor();
+      const row = page.getByRole("row", { name: /^STDIO_ENABLED / });
+      assertStringIncludes(await row.textContent() ?? "", "trueenvironmentdefault: falsea restart");
+      assertStringIncludes(
+        await page.getByRole("row", { name: /^JWT_SECRET_KEY / }).textContent() ?? "",
+        "****",
+      );
+      await browser.look();
+      await page.getByLabel("Search").fill("administrators processes");
+      await page.getByText(/^1 of /).waitFor();
+    });
+
     await t.step("a virtual server is composed by search, and a client is told how to connect", async () => {
       await browser.open("virtual-servers");
       await link("New virtual server").click();

@@ -16,6 +16,8 @@ import { AuditRecords } from "../../src/store/audit/audit_records.ts";
 import { AuditTrail } from "../../src/store/audit/audit_trail.ts";
 import { CatalogSync } from "../../src/catalog/catalog_sync.ts";
 import { createNaming } from "../../src/catalog/snapshot/tool_name.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { settingsReport } from "../../src/config/settings_report.ts";
 import { migrate } from "../../src/store/sql/migrate.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import { createSecretBox } from "../../src/store/secret_box.ts";
@@ -98,6 +100,8 @@ export async function withAdminApi(run: (harness: AdminHarness) => Promise<void>
   }
 }
 
+const DEFAULT_SETTINGS = loadConfig({ environment: {}, dotEnv: null, dev: false, overrides: {}, cores: 2 });
+
 const VERSION = {
   app: { name: "sluice", version: "0.1.0", commit: "dev" },
   platform: { deno: "2.9.6", os: "linux", arch: "x86_64" },
@@ -164,6 +168,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     onHeld: () => {},
     countDecision: () => {},
     metrics: () => Promise.resolve([]),
+    settings: () => Promise.resolve({ ...settingsReport(DEFAULT_SETTINGS), needs_restart: [] }),
     logLines: { find: (query) => Promise.resolve(recentLog.find(query)), streams: new Set() },
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
     processes: () => Promise.resolve(new Map()),

@@ -5,6 +5,7 @@ import { entryOperations } from "./entry_operations.ts";
 import { gatewayOperations } from "./gateway_operations.ts";
 import { gatewayStateOperations } from "./gateway_state_operations.ts";
 import { logOperations } from "./system/log_operations.ts";
+import { settingOperations } from "./system/setting_operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server_operations.ts";
 import { roleOperations } from "./people/role_operations.ts";
@@ -16,6 +17,7 @@ import { userOperations } from "./people/user_operations.ts";
 export const OPERATIONS = {
   ...auditOperations,
   ...logOperations,
+  ...settingOperations,
   ...gatewayOperations,
   ...approvalOperations,
   ...entryOperations,

@@ -7,6 +7,7 @@ import type { Logins } from "../../auth/logins/logins.ts";
 import type { SingleSignOn } from "../../auth/sso/single_sign_on.ts";
 import type { People } from "../../auth/people.ts";
 import type { PasswordHashes } from "../../auth/logins/password_hash.ts";
+import type { RunningSettings } from "../../config/settings_report.ts";
 import type { ExtraField } from "./fields.ts";
 import type { ToolNameRules } from "../../catalog/snapshot/tool_name.ts";
 import type { DiscoveryKinds, DiscoverySaved } from "../../store/registry/save_discovery.ts";
@@ -103,6 +104,8 @@ export interface AdminDeps {
   ): Promise<unknown>;
   /** The processes of stdio upstreams in all workers of this replica, by the upstream's name. */
   processes(): Promise<ReadonlyMap<string, number>>;
+  /** The settings of this replica, without secrets. */
+  settings(): Promise<RunningSettings>;
   /** The latest lines of the log of this replica. */
   readonly logLines: LogLines;
   readonly logins: Logins;

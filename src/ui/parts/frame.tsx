@@ -41,6 +41,7 @@ const NAVIGATION: readonly { readonly group: string | null; readonly items: read
     group: "Gateway",
     items: [
       { path: "logs", label: "Logs", permission: "admin.system_config" },
+      { path: "settings", label: "Settings", permission: "admin.system_config" },
       { path: "audit", label: "Audit trail", permission: "admin.security_audit" },
       { path: "help", label: "Manual", permission: null },
     ],

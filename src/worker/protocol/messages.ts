@@ -2,6 +2,7 @@
 // every part of a worker may import this room; it holds types only.
 import type { ConfigFileChanges, ConfigFileContent } from "../../admin/imports/config_file_sync.ts";
 import type { Config } from "../../config/schema.ts";
+import type { RunningSettings } from "../../config/settings_report.ts";
 import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
 import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
@@ -28,7 +29,9 @@ export type SupervisorCommand =
   /** The metrics of all workers, ended ones included, and its own. */
   | { readonly type: "metrics" }
   /** The kept lines of the log that fit. */
-  | { readonly type: "find_lines"; readonly query: LogQuery };
+  | { readonly type: "find_lines"; readonly query: LogQuery }
+  /** The settings in effect, without secrets. */
+  | { readonly type: "settings" };
 
 /** Commands that the application of a worker runs. */
 export type AppCommand =
@@ -91,6 +94,7 @@ export interface SessionHandover {
 export interface CommandResults {
   readonly metrics: MetricsSnapshot;
   readonly find_lines: FoundLines;
+  readonly settings: RunningSettings;
   readonly hand_over: Handover;
   readonly take_over: null;
   readonly retire: null;

@@ -38,6 +38,7 @@ export interface AdminParts {
   readonly catalogChanged: () => Promise<void>;
   readonly metrics: AdminDeps["metrics"];
   readonly logLines: AdminDeps["logLines"];
+  readonly settings: AdminDeps["settings"];
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
   readonly ready: () => Promise<Readiness>;
   readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts" | "apiTokens" | "people" | "sso">;
@@ -91,6 +92,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       ),
     metrics: parts.metrics,
     logLines: parts.logLines,
+    settings: parts.settings,
     processes: async () => {
       const sum = new Map<string, number>();
       for (const counts of await parts.processes()) {

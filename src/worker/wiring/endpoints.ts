@@ -176,6 +176,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         ...(redis === null ? {} : { redis: () => redis.ping() }),
       }),
     metrics: readAllMetrics,
+    settings: async () => (await link.askAll({ type: "settings" }))[0]!,
     logLines: {
       find: async (query) => (await link.askAll({ type: "find_lines", query }))[0]!,
       streams: new Set(),
