@@ -197,6 +197,8 @@ Deno.test("every route of an entity × caller × entity × token is answered, fo
     assert(cells > 4_000, String(cells));
   }));
 
+const NEEDS_NO_BODY: ReadonlySet<string> = new Set(["/import/cleanup"]);
+
 Deno.test("every other route needs its permission, whatever the caller", () =>
   withAdminApi(async ({ call }) => {
     for (const route of ROUTES) {
@@ -213,8 +215,9 @@ Deno.test("every other route needs its permission, whatever the caller", () =>
             (/^\/tokens\/.*\{/.test(route.path) && route.method !== "POST" &&
               !(route.method === "DELETE" && isRevocation));
           if (isAllowed && isUnknown) assertEquals([label, answer.status], [label, 404]);
-          else if (isAllowed && route.method === "POST") assertEquals([label, answer.status], [label, 422]);
-          else if (isAllowed) assert(answer.status < 300, `${label}: ${answer.status}`);
+          else if (isAllowed && route.method === "POST" && !NEEDS_NO_BODY.has(route.path)) {
+            assertEquals([label, answer.status], [label, 422]);
+          } else if (isAllowed) assert(answer.status < 300, `${label}: ${answer.status}`);
           else assertEquals([label, answer.status], [label, 403]);
         }
       }

@@ -16,6 +16,7 @@ const prompts = () => import("./entities/prompt_routes.ts");
 const servers = () => import("./servers/server_routes.ts");
 const imports = () => import("./imports/import_routes.ts");
 const transfer = () => import("./transfer/transfer_routes.ts");
+const importStatuses = () => import("./configurations/import_statuses.ts");
 const tags = () => import("./entities/tag_routes.ts");
 const tokenReads = () => import("./tokens/token_reads.ts");
 const tokenWrites = () => import("./tokens/token_writes.ts");
@@ -80,7 +81,9 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/export", "admin.export", on(transfer, "exportConfiguration")),
   route("POST", "/export/selective", "admin.export", on(transfer, "exportSelection")),
   route("POST", "/import", "admin.import", on(transfer, "importConfiguration")),
-  route("GET", "/import/status/{id}", "admin.import", on(transfer, "getImportStatus")),
+  route("GET", "/import/status", "admin.import", on(importStatuses, "listImportStatuses")),
+  route("GET", "/import/status/{id}", "admin.import", on(importStatuses, "getImportStatus")),
+  route("POST", "/import/cleanup", "admin.import", on(importStatuses, "cleanUpImports")),
   route("POST", "/import/mcp-servers", "gateways.create", on(imports, "importMcpServers")),
 
   kept("/tools", "tools.read", on(tools, "listTools")),

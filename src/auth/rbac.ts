@@ -154,6 +154,11 @@ export function isMember({ grants }: Principal, teamId: string): boolean {
   return grants?.inTeams.some(({ ids }) => ids.includes(teamId)) === true;
 }
 
+/** The teams of which the principal is a member, as far as its token goes. */
+export function teamsOf({ grants }: Principal): readonly string[] {
+  return grants?.inTeams.flatMap(({ ids }) => ids) ?? [];
+}
+
 /** Would the principal pass the check of `permission`? @param teamId only in this team; undefined: anywhere */
 export function holds(principal: Principal, permission: Permission, teamId?: string): boolean {
   if (!includesPermission(principal, permission)) return false;

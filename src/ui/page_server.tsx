@@ -64,8 +64,13 @@ export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Respon
   if (!isShared) {
     const answer = await ask();
     if (!isView(answer)) return withoutPage(answer, exchange, place);
-    const page = await rendered(answer, around, coding);
-    return await pageResponse(page, place, { notice, status: answer.status, cacheStatus: "BYPASS" });
+    const page = await rendered(answer, answer.endsSession ? { ...around, viewer: null } : around, coding);
+    const shown = { notice, status: answer.status, cacheStatus: "BYPASS" } as const;
+    const response = await pageResponse(page, place, shown);
+    if (answer.endsSession) {
+      response.headers.append("set-cookie", sessionCookie(null, pagesScope(place.prefix, place.isSecure)));
+    }
+    return response;
   }
   const { search } = new URL(request.url);
   const { representation, status: cacheStatus } = await cache.pages.answer({
@@ -315,19 +320,19 @@ interface Around {
 }
 
 async function rendered(view: View, around: Around, coding: Coding | null): Promise<Representation> {
-  const text = view.isPart
-    ? await textOf(view.body)
-    : `<!doctype html>${await framed(view.body, { ...around, title: view.title })}`;
+  const text = view.isPart ? await textOf(view.body) : `<!doctype html>${await framed(view, around)}`;
   return await compressed(new TextEncoder().encode(text), coding);
 }
 
 async function framed(
-  body: Markup,
-  { title, path, place, viewer, notice }: Around & { readonly title: string },
+  { body, title, goesTo }: View,
+  { path, place, viewer, notice }: Around,
 ): Promise<string> {
   const { stylePath, scripts } = await (assets ??= loadAssets());
   const base = `${place.prefix}${PAGES_PATH}/`;
-  return await textOf(<Frame {...{ base, title, path, viewer, notice, stylePath, scripts }}>{body}</Frame>);
+  return await textOf(
+    <Frame {...{ base, title, path, viewer, notice, stylePath, scripts, goesTo }}>{body}</Frame>,
+  );
 }
 
 async function textOf(element: Markup): Promise<string> {

@@ -193,6 +193,24 @@ Deno.test("People sign in at an identity provider, whose groups give teams and r
     (await gateway.api("POST", "/auth/logout", undefined, await gateway.token({}))).body.logout_url,
     null,
   );
+  // So does the button of the pages, which leads there.
+  const signedOut = await browser.open(`${gateway.url}/admin/sign-out`, { form: {} });
+  const goesTo = /<meta http-equiv="refresh" content="0;url=([^"]+)"/.exec(signedOut.text)![1]
+    .replaceAll("&amp;", "&");
+  assert(
+    new URL(goesTo).searchParams.has("id_token_hint") && goesTo.startsWith(`${provider.issuer}/`),
+    goesTo,
+  );
+  assertEquals(browser.cookiesFor(`${gateway.url}/admin`), "");
+  assertStringIncludes((await browser.open(goesTo)).text, "session/end");
+
+  // Who has no password here signs in there.
+  const { body: users } = await gateway.api("GET", "/auth/email/admin/users");
+  const shownOf = (email: string) =>
+    users.find((each: Record<string, string>) => each.email === email).auth_provider;
+  assertEquals([shownOf("ann@x.org"), shownOf("local@x.org")], ["main", "local"]);
+  const { body: own } = await gateway.api("GET", "/auth/email/me", undefined, root);
+  assertEquals(own.auth_provider, "main");
 
   // The provider's logout ends every token of the session, in every worker; not those of another session.
   const [here, there] = [new Browser(), new Browser()];

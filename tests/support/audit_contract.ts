@@ -68,6 +68,7 @@ export function auditContract(
     assertEquals([JSON.parse(found.text).entity.id, others.length], ["e7", 0]);
     assertEquals((await writers[0].list({ limit: 2, before: 50 })).map(({ sequence }) => sequence), [49, 48]);
     assertEquals((await writers[0].list({ limit: 2, email: "eve@x" })).length, 0);
+    assertEquals((await writers[0].list({ limit: 2, email: "Ann@X" })).length, 2);
     const exported = await Array.fromAsync(writers[0].after(100));
     assertEquals(exported.map(({ sequence }) => sequence).at(0), 101);
     assertEquals(exported.at(-1)!.hash, head.hash);

@@ -118,13 +118,35 @@ export function peopleContract(registryTest: RegistryTest): void {
     async (registry) => {
       const { sso, users } = registry.people;
       const [ann, bob] = [await users.insert(newUser("ann@x")), await users.insert(newUser("bob@x"))];
-      assertEquals(await sso.userOf("main", "17"), null);
-      await sso.identify("main", "17", ann.id);
-      await sso.identify("main", "17", bob.id);
-      assertEquals([(await sso.userOf("main", "17"))?.email, await sso.userOf("other", "17")], [
+      const at = (issuer: string) => ({ issuer, subject: "17", provider: "main" });
+      assertEquals(await sso.userOf(at("https://a")), null);
+      await sso.identify(at("https://a"), ann.id);
+      await sso.identify(at("https://a"), bob.id);
+      // The provider's id names another issuer now.
+      assertEquals([(await sso.userOf(at("https://a")))?.email, await sso.userOf(at("https://b"))], [
         "ann@x",
         null,
       ]);
+      await sso.identify(at("https://b"), bob.id);
+      assertEquals((await sso.userOf(at("https://b")))?.email, "bob@x");
+      assertEquals(
+        [...await sso.providersOf([ann.id, bob.id, "nobody"])].toSorted(),
+        [
+          [ann.id, "main"],
+          [bob.id, "main"],
+        ].toSorted(),
+      );
+      // An identity from before issuers were kept, and one whose subject is known by its issuer already.
+      await sso.identify({ ...at("provider:main"), subject: "18" }, bob.id);
+      await sso.identify(at("provider:main"), bob.id);
+      await sso.adopt("main", "https://a");
+      assertEquals(
+        [
+          (await sso.userOf({ ...at("https://a"), subject: "18" }))?.email,
+          (await sso.userOf(at("https://a")))?.email,
+        ],
+        ["bob@x", "ann@x"],
+      );
       const session = (jti: string, sid: string | null, given = {}) => ({
         ...{ jti, provider: "main", subject: "17", sid, userId: ann.id, idToken: null },
         expiresAt: Date.now() + 60_000,
@@ -153,7 +175,7 @@ export function peopleContract(registryTest: RegistryTest): void {
       await sso.sweep();
       assertEquals([await sso.use("short", 1), await sso.use("state", 1)], [true, false]);
       await users.delete("ann@x");
-      assertEquals([await sso.userOf("main", "17"), await sso.take("last")], [null, null]);
+      assertEquals([await sso.userOf(at("https://a")), await sso.take("last")], [null, null]);
     },
   );
 
@@ -310,7 +332,20 @@ export function peopleContract(registryTest: RegistryTest): void {
         other.people.teams.removeMember(ours.id, second),
       ]);
       assertEquals(left.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
-      assertEquals((await teams.countMembers()).get(ours.id), 1);
+      const page = async (only: readonly string[] | null, given = {}) => {
+        const found = await teams.page({ only, skip: 0, limit: 10, ...given });
+        return [found.teams.map(({ name, memberCount }) => `${name} ${memberCount}`), found.total] as const;
+      };
+      await teams.insert({ ...team("Zoo"), visibility: "public" }, null);
+      await teams.insert({ ...team("apes"), visibility: "public" }, null);
+      const ourNames = `${ours.name} 1`;
+      assertEquals(await page([ours.id]), [[ourNames], 1]);
+      assertEquals([await page([]), await page(["none"])], [[[], 0], [[], 0]]);
+      const [all, total] = await page(null);
+      assertEquals([await page(null, { skip: 1, limit: 1 })], [[all.slice(1, 2), total]]);
+      assertEquals(all, all.toSorted());
+      assertEquals(await page(null, { isPublic: true }), [["Zoo 0", "apes 0"], 2]);
+      assertEquals((await page(null, { without: [ours.id] }))[1], Number(total) - 1);
       assert(await teams.delete(ours.id));
       assertEquals(await teams.get(ours.id), null);
     },

@@ -73,6 +73,19 @@ export const importRequest = z.object({
   selected_entities: field(z.object(selections).nullable().optional(), "Only these entities of the file."),
 });
 
+export const cleanupQuery = z.object({
+  max_age_hours: field(
+    z.coerce.number().min(0).max(24 * 365).default(24),
+    "Statuses of imports that ended longer ago are forgotten.",
+  ),
+});
+
+export const cleanupAnswer = z.strictObject({
+  status: field(z.string(), "`success`."),
+  message: field(z.string(), "How many were forgotten, as a sentence."),
+  removed_count: field(z.int(), "How many were forgotten."),
+});
+
 export const exportAnswer = z.looseObject({
   version: field(z.string(), "The revision of MCP."),
   exported_at: field(z.string(), "When the file was made."),

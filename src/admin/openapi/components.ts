@@ -1,4 +1,5 @@
 // The schemas of the document, as JSON Schema (draft 2020-12, which OpenAPI 3.1 uses).
+import { importAnswer } from "../configurations/transfer_schemas.ts";
 import { z } from "zod";
 import {
   gatewayCreateBody,
@@ -64,6 +65,7 @@ const NAMED_ANSWERS: Readonly<Record<string, z.ZodType>> = {
   Gateway: gateway,
   Refreshed: refreshed,
   ImportReport: importReport,
+  ImportStatus: importAnswer,
   Tool: tool,
   Resource: resource,
   Prompt: prompt,

@@ -1,5 +1,7 @@
 // The operations of /gateways, /export and /import.
 import {
+  cleanupAnswer,
+  cleanupQuery,
   exportAnswer,
   exportQuery,
   importAnswer,
@@ -200,6 +202,16 @@ export const gatewayOperations = {
       },
       answers: { 200: importAnswer },
       errors: ["CONFLICT"],
+    },
+    listImportStatuses: {
+      summary: "List the statuses of imports",
+      description: "Of the last day, at most 50. The newest comes first.",
+      answers: { 200: importAnswer.array() },
+    },
+    cleanUpImports: {
+      summary: "Forget the statuses of old imports",
+      query: cleanupQuery,
+      answers: { 200: cleanupAnswer },
     },
     getImportStatus: {
       summary: "Get the status of an import",

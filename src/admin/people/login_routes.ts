@@ -20,7 +20,7 @@ import {
   passwordResetByPath,
   setup,
 } from "../rest/people_schemas.ts";
-import { userRead } from "./user_shapes.ts";
+import { shownUser, userRead } from "./user_shapes.ts";
 
 const LOGIN: KnownFields = { schema: loginBody };
 const PASSWORD_CHANGE: KnownFields = { schema: passwordChange };
@@ -59,7 +59,7 @@ export async function logout({ deps, principal }: Call): Promise<AdminResponse> 
 export async function getMe({ deps, principal }: Call): Promise<AdminResponse> {
   const row = await deps.store.people.users.get(principal.email);
   if (row === null) throw new SluiceError("NOT_FOUND", { what: `A user record of ${principal.email}` });
-  return ok(userRead(row, deps.now()));
+  return ok(await shownUser(deps, row));
 }
 
 /** For a caller who has logged in. */

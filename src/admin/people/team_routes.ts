@@ -1,5 +1,5 @@
 // /teams: teams, as their members and administrators see them.
-import { isMember } from "../../auth/rbac.ts";
+import { teamsOf } from "../../auth/rbac.ts";
 import type { TeamRow } from "../../store/people/person_rows.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { validated } from "../rest/faults.ts";
@@ -14,13 +14,9 @@ const UPDATE: KnownFields = { schema: teamUpdate, withoutEffect: WITHOUT_EFFECT 
 /** The caller's teams; for an administrator all shared teams. */
 export async function listTeams({ deps, principal, query }: Call): Promise<AdminResponse> {
   const { limit, skip } = validated(teamsQuery, Object.fromEntries(query), ["query"]);
-  const { teams, users } = deps.store.people;
-  const own = await users.get(principal.email);
-  const rows = principal.isAdmin ? await teams.list() : own === null ? [] : await teams.list(own.id);
-  const seen = rows.filter(({ id }) => principal.isAdmin || isMember(principal, id));
-  const counts = await teams.countMembers();
-  const page = seen.slice(skip, skip + limit).map((row) => teamRead(row, counts.get(row.id)));
-  return ok({ teams: page, total: seen.length });
+  const only = principal.isAdmin ? null : teamsOf(principal);
+  const { teams, total } = await deps.store.people.teams.page({ only, skip, limit });
+  return ok({ teams: teams.map((team) => teamRead(team, team.memberCount)), total });
 }
 
 /** The caller becomes the owner, if it has a user record. */
@@ -41,17 +37,16 @@ export async function createTeam(call: Call): Promise<AdminResponse> {
 }
 
 /** The public teams that the caller is not in. */
-export async function discoverTeams({ deps, principal }: Call): Promise<AdminResponse> {
-  const { teams } = deps.store.people;
-  const counts = await teams.countMembers();
-  const rows = (await teams.list()).filter(({ id, visibility }) =>
-    visibility === "public" && !isMember(principal, id)
-  );
-  return ok(rows.map(({ id, name, description, createdAt }) => ({
+export async function discoverTeams({ deps, principal, query }: Call): Promise<AdminResponse> {
+  const { limit, skip } = validated(teamsQuery, Object.fromEntries(query), ["query"]);
+  const { teams } = await deps.store.people.teams.page({
+    ...{ only: null, isPublic: true, without: teamsOf(principal), skip, limit },
+  });
+  return ok(teams.map(({ id, name, description, createdAt, memberCount }) => ({
     id,
     name,
     description,
-    member_count: counts.get(id) ?? 0,
+    member_count: memberCount,
     created_at: createdAt,
     is_joinable: true,
   })));

@@ -9,7 +9,7 @@ import { type KnownFields, readFields } from "../rest/fields.ts";
 import { newPasswordHash, thisSecond } from "./new_password.ts";
 import { userCreate, usersQuery, userUpdate } from "../rest/people_schemas.ts";
 import { namedUser } from "./people_lookup.ts";
-import { userRead } from "./user_shapes.ts";
+import { shownUser, userRead } from "./user_shapes.ts";
 
 const CREATE: KnownFields = { schema: userCreate };
 const UPDATE: KnownFields = { schema: userUpdate, withoutEffect: ["email_verified"] };
@@ -19,7 +19,8 @@ export async function listUsers({ deps, query }: Call): Promise<AdminResponse> {
   const { limit, cursor, include_pagination } = validated(usersQuery, Object.fromEntries(query), ["query"]);
   const rows = await deps.store.people.users.list({ limit: limit + 1, after: cursor });
   const page = rows.slice(0, limit);
-  const users = page.map((row) => userRead(row, deps.now()));
+  const providers = await deps.store.people.sso.providersOf(page.map(({ id }) => id));
+  const users = page.map((row) => userRead(row, deps.now(), providers));
   const nextCursor = rows.length > limit ? page.at(-1)!.email : null;
   return ok(include_pagination === "true" ? { users, nextCursor } : users);
 }
@@ -44,7 +45,7 @@ export async function createUser(call: Call): Promise<AdminResponse> {
 }
 
 export async function getUser(call: Call): Promise<AdminResponse> {
-  return ok(userRead(await namedUser(call, call.params.email), call.deps.now()));
+  return ok(await shownUser(call.deps, await namedUser(call, call.params.email)));
 }
 
 /** Only the fields of the body change. A new password, and deactivation, end the tokens of earlier logins. */
@@ -70,7 +71,7 @@ export async function updateUser(call: Call): Promise<AdminResponse> {
     return updated;
   });
   await deps.catalogChanged();
-  return ok(userRead(row, deps.now()));
+  return ok(await shownUser(deps, row));
 }
 
 export async function deleteUser(call: Call): Promise<AdminResponse> {

@@ -121,6 +121,8 @@ export interface AdminDeps {
   readonly importReports: {
     get(key: string): Promise<string | null>;
     put(key: string, value: string, ttlMs: number): Promise<void>;
+    list(prefix: string): Promise<readonly { readonly key: string; readonly value: string }[]>;
+    delete(key: string): Promise<boolean>;
     sweep(): Promise<number>;
   };
   /** null: AUDIT_TRAIL_ENABLED=false. */

@@ -284,7 +284,7 @@ Deno.test("an API token is never made to open more than its owner, or the token 
       as: await narrow({ isLogin: false, teams: [] }),
       body: { name: "of no team" },
     });
-    assertEquals([ofNoTeam.status, ofNoTeam.body.token.team_id], [201, ""]);
+    assertEquals([ofNoTeam.status, ofNoTeam.body.token.team_id], [201, null]);
     const nobodys = await bearerOf(ofNoTeam.body.access_token);
     assertEquals([nobodys.teams, nobodys.isLogin, nobodys.grants?.inTeams], [[], false, []]);
     assertEquals(

@@ -1,5 +1,5 @@
 // The format of API tokens in answers, as in ContextForge.
-import type { ShownToken, TokenDay } from "../../store/tokens/token_rows.ts";
+import { NO_TEAM, type ShownToken, type TokenDay } from "../../store/tokens/token_rows.ts";
 
 export function tokenRead(row: ShownToken) {
   const revocation = revocationOf(row);
@@ -8,7 +8,7 @@ export function tokenRead(row: ShownToken) {
     name: row.name,
     description: row.description,
     user_email: row.email,
-    team_id: row.teamId,
+    team_id: row.teamId === NO_TEAM ? null : row.teamId,
     server_id: row.serverId,
     resource_scopes: row.permissions,
     ip_restrictions: row.ipRestrictions,

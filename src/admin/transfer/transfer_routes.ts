@@ -1,4 +1,4 @@
-// GET /export, POST /export/selective, POST /import and GET /import/status/{id}.
+// GET /export, POST /export/selective and POST /import.
 import type { Permission } from "../../auth/permission_table.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { canSee, requireOperator, requirePermission, requirePlace } from "../../auth/rbac.ts";
@@ -12,6 +12,7 @@ import { EXPORTED_KINDS, type ExportedKind, exportFile, SOURCE } from "./export_
 import { bundleOfFile, type FileOptions } from "./import_file.ts";
 import { sealWith } from "./passphrase.ts";
 import { auditedImport, type PlanLine } from "./planning.ts";
+import { keepStatus } from "../configurations/import_statuses.ts";
 import { runImport } from "./run_import.ts";
 import {
   exportQuery,
@@ -20,8 +21,6 @@ import {
   selectiveQuery,
 } from "../configurations/transfer_schemas.ts";
 
-/** How long the status of an import can be read. */
-const STATUS_TTL_MS = 24 * 60 * 60 * 1000;
 /** Errors, and warnings, of one status. */
 const MAX_TEXTS = 500;
 
@@ -101,15 +100,8 @@ export async function importConfiguration(call: Call): Promise<AdminResponse> {
     );
   }
   const status = statusOf(lines, warnings, startedAt, deps.now().toISOString());
-  await deps.importReports.sweep();
-  await deps.importReports.put(keyOf(status.import_id), JSON.stringify(status), STATUS_TTL_MS);
+  await keepStatus(deps, status);
   return { ...ok(status), audited: request.dry_run ? {} : auditedImport(lines) };
-}
-
-export async function getImportStatus({ deps, params: { id } }: Call): Promise<AdminResponse> {
-  const record = /^[0-9a-f]{32}$/.test(id!) ? await deps.importReports.get(keyOf(id!)) : null;
-  if (record === null) throw new SluiceError("NOT_FOUND", { what: `Import ${id}` });
-  return ok(JSON.parse(record));
 }
 
 const ENTRIES = ["gateways", "tools", "resources", "prompts"] as const satisfies readonly ExportedKind[];
@@ -142,10 +134,6 @@ function requireWrites(
     requirePermission(principal, permission);
     requirePlace(principal, permission, null);
   }
-}
-
-function keyOf(id: string): string {
-  return `import:${id}`;
 }
 
 function isContextForges(servers: readonly Readonly<Record<string, unknown>>[] | undefined): boolean {

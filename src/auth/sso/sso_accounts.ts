@@ -2,6 +2,7 @@
 import type { GivenRights, GivenRole } from "../../store/people/given_rights.ts";
 import type { MemberLimits } from "../../store/people/teams.ts";
 import type { UserRow } from "../../store/people/person_rows.ts";
+import type { Identity } from "../../store/people/sso_sessions.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { SsoProvider } from "../../config/sso_providers.ts";
 import type { Registry } from "../../store/registry/registry.ts";
@@ -58,7 +59,8 @@ export class SsoAccounts {
           "assigned to this application, or app roles (the claim `roles`)",
       );
     }
-    const known = await people.sso.userOf(provider.id, subject);
+    await people.sso.adopt(provider.id, provider.issuer);
+    const known = await people.sso.userOf(identityOf(provider, subject));
     const user = known ?? await this.#firstSignIn(provider, person, email);
     if (!user.isActive) {
       throw refuse(
@@ -97,7 +99,7 @@ export class SsoAccounts {
     }
     try {
       const made = await store.transaction(async ({ people }) => {
-        if (existing !== null && await people.sso.isTaken(provider.id, subject, existing.id)) {
+        if (existing !== null && await people.sso.isTaken(identityOf(provider, subject), existing.id)) {
           throw refuse(
             `another person there signs in to the account with the address ${email} already. If the address is yours now, ask an ` +
               "administrator of this gateway to delete that account",
@@ -107,7 +109,7 @@ export class SsoAccounts {
           ...{ email, fullName: nameOf(claims), passwordHash: null, isAdmin: false },
           ...{ isActive: !requireApproval, passwordChangeRequired: false },
         });
-        await people.sso.identify(provider.id, subject, user.id);
+        await people.sso.identify(identityOf(provider, subject), user.id);
         return user;
       });
       log.info("first sign-in", { provider: provider.id, email, accountExisted: existing !== null });
@@ -115,7 +117,7 @@ export class SsoAccounts {
     } catch (error) {
       // The same person has signed in twice at the same time.
       const meanwhile = isError(error, "CONFLICT")
-        ? await store.people.sso.userOf(provider.id, subject)
+        ? await store.people.sso.userOf(identityOf(provider, subject))
         : null;
       if (meanwhile === null) throw error;
       return meanwhile;
@@ -182,6 +184,11 @@ export class SsoAccounts {
       ...[...builtInRoles].map((name): [string, string] => [name, name]),
     ]);
   }
+}
+
+/** The issuer and the subject are who somebody is: the id of a provider can come to name another one. */
+function identityOf({ id, issuer }: SsoProvider, subject: string): Identity {
+  return { issuer, subject, provider: id };
 }
 
 function refusalOf({ display_name }: SsoProvider): (reason: string) => SluiceError {

@@ -15,7 +15,7 @@ const MINUTE_MS = 60_000;
 
 /** @returns the exit code. @throws {SluiceError} SETTINGS_INVALID, STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
 export async function userList({ json }: UserListArgs): Promise<number> {
-  return await readPeople(async ({ registry: { people: { users } } }) => {
+  return await readPeople(async ({ registry: { people: { users, sso } } }) => {
     const now = new Date();
     const found: UserRow[] = [];
     for (let after = "";;) {
@@ -25,7 +25,8 @@ export async function userList({ json }: UserListArgs): Promise<number> {
       after = page.at(-1)!.email;
     }
     if (json) {
-      console.log(JSON.stringify(found.map((row) => userRead(row, now)), null, 2));
+      const providers = await sso.providersOf(found.map(({ id }) => id));
+      console.log(JSON.stringify(found.map((row) => userRead(row, now, providers)), null, 2));
       return 0;
     }
     if (found.length === 0) {

@@ -27,7 +27,7 @@ export interface AuditQuery {
   readonly limit: number;
   /** Only records with smaller numbers. */
   readonly before?: number;
-  /** The email address of the actor. */
+  /** The email address of the actor, in any case. */
   readonly email?: string;
   readonly entityId?: string;
 }
@@ -102,7 +102,7 @@ export class AuditRecords {
     const conditions = [
       sql`1 = 1`,
       ...(before === undefined ? [] : [sql`sequence < ${before}`]),
-      ...(email === undefined ? [] : [sql`email = ${email}`]),
+      ...(email === undefined ? [] : [sql`email = ${email.toLowerCase()}`]),
       ...(entityId === undefined ? [] : [sql`entity_id = ${entityId}`]),
     ];
     const rows = await this.#database.query<Record<string, unknown>>(
@@ -171,7 +171,7 @@ export class AuditRecords {
 }
 
 function lookUpColumns({ at, actor, entity }: AuditRecord): Pick<AuditRow, "at" | "email" | "entityId"> {
-  return { at: Date.parse(at), email: actor?.email ?? null, entityId: entity?.id ?? null };
+  return { at: Date.parse(at), email: actor?.email.toLowerCase() ?? null, entityId: entity?.id ?? null };
 }
 
 function chained({ sequence, hash, record }: AuditRow): ChainedRecord {
@@ -222,7 +222,9 @@ async function verifyChain(tx: Database, noted: ChainPoint | null): Promise<Veri
       return found(`record ${row.sequence} does not match its hash: it or its predecessor was changed`);
     }
     const columns = lookUpColumns(JSON.parse(row.record));
-    if (columns.at !== row.at || columns.email !== row.email || columns.entityId !== row.entityId) {
+    // The database lowers the letters of ASCII alone in records from before the column was in lower case.
+    const email = row.email?.toLowerCase() ?? null;
+    if (columns.at !== row.at || columns.email !== email || columns.entityId !== row.entityId) {
       return found(`the columns of record ${row.sequence} do not match its text`);
     }
     ({ sequence, hash } = row);

@@ -14,33 +14,59 @@ export interface SessionsOf {
   readonly sid: string | null;
 }
 
+/** Somebody at an identity provider: the subject of an issuer's tokens, and the id of the provider that the settings give. */
+export interface Identity {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly provider: string;
+}
+
 export class SsoSessions {
   constructor(private readonly database: Database, private readonly now: () => Date) {}
 
   /** The user that signs in as this subject; null: nobody yet. */
-  async userOf(provider: string, subject: string): Promise<UserRow | null> {
+  async userOf({ issuer, subject }: Identity): Promise<UserRow | null> {
     const records = await this.database.query<Record<string, unknown>>(
       sql`SELECT users.* FROM users JOIN sso_identities ON sso_identities.user_id = users.id
-          WHERE sso_identities.provider = ${provider} AND sso_identities.subject = ${subject}`,
+          WHERE sso_identities.issuer = ${issuer} AND sso_identities.subject = ${subject}`,
     );
     return records.length === 0 ? null : USERS.decode(records[0]);
   }
 
-  /** Does another subject of the provider sign in as this user? */
-  async isTaken(provider: string, subject: string, userId: string): Promise<boolean> {
+  /** Identities that were stored by a provider's id alone become those of its issuer. */
+  async adopt(provider: string, issuer: string): Promise<void> {
+    await this.database.run(
+      sql`UPDATE sso_identities SET issuer = ${issuer} WHERE issuer = ${`provider:${provider}`}
+          AND NOT EXISTS (SELECT 1 FROM sso_identities AS known
+            WHERE known.issuer = ${issuer} AND known.subject = sso_identities.subject)`,
+    );
+  }
+
+  /** The provider where each of these users signs in, by the user's id; the one that came first, if there are several. */
+  async providersOf(userIds: readonly string[]): Promise<Map<string, string>> {
+    if (userIds.length === 0) return new Map();
+    const rows = await this.database.query<{ user_id: string; provider: string }>(
+      sql`SELECT user_id, provider FROM sso_identities WHERE user_id IN ${sql.list(userIds)}
+          ORDER BY created_at DESC, provider`,
+    );
+    return new Map(rows.map(({ user_id, provider }) => [user_id, provider]));
+  }
+
+  /** Does another subject of the issuer sign in as this user? */
+  async isTaken({ issuer, subject }: Identity, userId: string): Promise<boolean> {
     const rows = await this.database.query(
       sql`SELECT subject FROM sso_identities
-          WHERE provider = ${provider} AND user_id = ${userId} AND subject <> ${subject} LIMIT 1`,
+          WHERE issuer = ${issuer} AND user_id = ${userId} AND subject <> ${subject} LIMIT 1`,
     );
     return rows.length > 0;
   }
 
   /** From now on the subject signs in as this user. A subject that does already stays with its user. */
-  async identify(provider: string, subject: string, userId: string): Promise<void> {
+  async identify({ issuer, subject, provider }: Identity, userId: string): Promise<void> {
     await this.database.run(
-      sql`INSERT INTO sso_identities (provider, subject, user_id, created_at)
-          VALUES (${provider}, ${subject}, ${userId}, ${this.now().toISOString()})
-          ON CONFLICT (provider, subject) DO NOTHING`,
+      sql`INSERT INTO sso_identities (issuer, subject, provider, user_id, created_at)
+          VALUES (${issuer}, ${subject}, ${provider}, ${userId}, ${this.now().toISOString()})
+          ON CONFLICT (issuer, subject) DO NOTHING`,
     );
   }
 

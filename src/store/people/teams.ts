@@ -27,6 +27,19 @@ export interface ShownMember extends MemberRow {
   readonly fullName: string | null;
 }
 
+/** Which teams, and which part of them. */
+export interface TeamPage {
+  /** Ids; null: all shared teams. */
+  readonly only: readonly string[] | null;
+  /** Ids of teams that are left out. */
+  readonly without?: readonly string[];
+  readonly isPublic?: boolean;
+  readonly skip: number;
+  readonly limit: number;
+}
+
+export type CountedTeam = TeamRow & { readonly memberCount: number };
+
 export class Teams {
   constructor(private readonly database: Database, private readonly now: () => Date) {}
 
@@ -92,6 +105,35 @@ export class Teams {
     );
   }
 
+  /** A part of the teams, in the order of `list()`, each with the number of its members; `total` counts all that fit. */
+  async page(
+    { only, without = [], isPublic = false, skip, limit }: TeamPage,
+  ): Promise<{ readonly teams: readonly CountedTeam[]; readonly total: number }> {
+    if (only?.length === 0) return { teams: [], total: 0 };
+    const conditions = [
+      only === null ? sql`is_personal = 0` : sql`id IN ${sql.list(only)}`,
+      ...(without.length === 0 ? [] : [sql`id NOT IN ${sql.list(without)}`]),
+      ...(isPublic ? [sql`visibility = 'public'`] : []),
+    ];
+    const where = sql.join(conditions, " AND ");
+    // Not by the collation of the database.
+    const name = this.database.dialect === "postgres" ? sql`name COLLATE "C"` : sql`name`;
+    const [{ amount }] = await this.database.query<{ amount: number }>(
+      sql`SELECT COUNT(*) AS amount FROM teams WHERE ${where}`,
+    );
+    const records = await this.database.query<Record<string, unknown> & { member_count: number }>(
+      sql`SELECT teams.*, (SELECT COUNT(*) FROM team_members WHERE team_id = teams.id) AS member_count
+          FROM teams WHERE ${where} ORDER BY ${name}, id LIMIT ${limit} OFFSET ${skip}`,
+    );
+    return {
+      teams: records.map(({ member_count, ...record }) => ({
+        ...TEAMS.decode(record),
+        memberCount: Number(member_count),
+      })),
+      total: Number(amount),
+    };
+  }
+
   /** @throws {SluiceError} NOT_FOUND, CONFLICT */
   async update(id: string, changes: TeamChanges): Promise<TeamRow> {
     const slug = changes.name === undefined ? undefined : slugOf(changes.name);
@@ -142,14 +184,6 @@ export class Teams {
       sql`SELECT user_id FROM team_members WHERE team_id = ${teamId} AND user_id = ${userId}`,
     );
     return rows.length > 0;
-  }
-
-  /** The number of members by team. */
-  async countMembers(): Promise<Map<string, number>> {
-    const rows = await this.database.query<{ team_id: string; amount: number }>(
-      sql`SELECT team_id, COUNT(*) AS amount FROM team_members GROUP BY team_id`,
-    );
-    return new Map(rows.map(({ team_id, amount }) => [team_id, Number(amount)]));
   }
 
   /** @throws {SluiceError} CONFLICT if the user is a member already, or a limit is reached */

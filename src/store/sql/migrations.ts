@@ -2,6 +2,7 @@
 import { repairStoredEntries } from "./repair_entries.ts";
 import { rewriteServerIds } from "./server_ids.ts";
 import { API_TOKEN_TABLES } from "./token_tables.ts";
+import { IDENTITIES_BY_ISSUER, PEOPLE_CHANGES } from "./people_tables.ts";
 import { SSO_TABLES } from "./sso_tables.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
@@ -371,17 +372,8 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "imported API tokens",
     statements: [sql`ALTER TABLE api_tokens ADD COLUMN is_imported INTEGER NOT NULL DEFAULT 0`],
   },
-  {
-    name: "changes of users, teams and roles",
-    // The ids that each version of `people_version` has changed.
-    statements: [
-      sql`CREATE TABLE people_changes (
-        version BIGINT NOT NULL,
-        kind TEXT NOT NULL,
-        id TEXT NOT NULL,
-        PRIMARY KEY (version, kind, id))`,
-    ],
-  },
+  { name: "changes of users, teams and roles", statements: PEOPLE_CHANGES },
+  { name: "identities by issuer", statements: IDENTITIES_BY_ISSUER },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

@@ -59,6 +59,10 @@ export interface View {
   readonly isPart?: boolean;
   /** It shows what happens now, and is never kept. */
   readonly isLive?: boolean;
+  /** The session ends with this page. */
+  readonly endsSession?: true;
+  /** Where the browser goes on to, at once; another site's address is one that the gateway itself has made. */
+  readonly goesTo?: string;
 }
 
 /** What the next page says first: that something was done. */

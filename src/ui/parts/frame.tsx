@@ -59,11 +59,13 @@ export interface FrameProps {
   readonly notice: Notice | null;
   readonly stylePath: string;
   readonly scripts: readonly Script[];
+  /** Where the browser goes on to, at once. */
+  readonly goesTo?: string;
   readonly children: Child;
 }
 
 export function Frame(props: FrameProps) {
-  const { base, title, path, viewer, notice, stylePath, scripts, children } = props;
+  const { base, title, path, viewer, notice, stylePath, scripts, goesTo, children } = props;
   return (
     <html lang="en">
       <head>
@@ -71,6 +73,7 @@ export function Frame(props: FrameProps) {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <meta name="htmx-config" content='{"includeIndicatorCSS":false,"history":true,"defaultTimeout":0}' />
+        {goesTo !== undefined && <meta http-equiv="refresh" content={`0;url=${goesTo}`} />}
         <title>{`${title} · Sluice`}</title>
         <base href={base} />
         <link rel="icon" href="data:," />

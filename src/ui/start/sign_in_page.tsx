@@ -56,9 +56,35 @@ async function signInByToken(
 
 export const signOut: PageHandler = async ({ rest }) => {
   // A token without an id cannot be revoked; its cookie goes all the same.
-  await rest.attempt("POST", "/auth/logout");
-  return { to: "sign-in", session: null, notice: { text: "You are signed out." } };
+  const answer = await rest.attempt<{ readonly logout_url: string | null }>("POST", "/auth/logout");
+  const elsewhere = "done" in answer ? answer.done.logout_url : null;
+  if (elsewhere === null) return { to: "sign-in", session: null, notice: { text: "You are signed out." } };
+  return signedOutView(elsewhere);
 };
+
+/**
+ * The person goes on to end the session at the identity provider (OpenID Connect RP-Initiated Logout 1.0, section 2). A redirect would not
+ * lead there: browsers apply the policy for forms (`form-action`) to what follows a form.
+ */
+function signedOutView(at: string): View {
+  return {
+    title: "Signed out",
+    endsSession: true,
+    goesTo: at,
+    body: (
+      <>
+        <h1>You are signed out here</h1>
+        <p>
+          <a href={at}>Sign out at {new URL(at).host} too</a>. Otherwise the next sign-in asks for no
+          password.
+        </p>
+        <p class="soft small">
+          <a href="sign-in">Sign in again</a>
+        </p>
+      </>
+    ),
+  };
+}
 
 function signInView(
   { providers, origin }: Pick<PageCall, "providers" | "origin">,

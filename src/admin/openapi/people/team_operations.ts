@@ -21,7 +21,12 @@ export const teamOperations = operations("Teams", {
     answers: { 201: team },
     errors: ["CONFLICT"],
   },
-  discoverTeams: { summary: "Find public teams", answers: { 200: foundTeam.array() } },
+  discoverTeams: {
+    summary: "Find public teams",
+    description: "Without those that the caller is in.",
+    query: teamsQuery,
+    answers: { 200: foundTeam.array() },
+  },
   getTeam: { summary: "Read a team", path: ID, answers: { 200: team } },
   updateTeam: {
     summary: "Change a team",
