@@ -6,7 +6,7 @@ import {
   McpServer,
   originValidationResponse,
 } from "@modelcontextprotocol/server";
-import { z } from "zod";
+import * as z from "zod";
 import { sleep, systemClock } from "../base/clock.ts";
 import { convertTime, timeIn } from "./time_zones.ts";
 

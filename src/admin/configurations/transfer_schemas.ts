@@ -1,5 +1,5 @@
 // Room `configurations`: what exports and imports of a configuration take and answer. The names are ContextForge's.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../rest/described.ts";
 import { flag } from "../rest/queries.ts";
 import { commaSeparated } from "../rest/values.ts";

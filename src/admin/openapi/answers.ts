@@ -1,5 +1,5 @@
 // Schemas of answers that several operations have in common. The names of fields are ContextForge's.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../rest/described.ts";
 
 export const text = (description: string, example?: string) => field(z.string(), description, example);

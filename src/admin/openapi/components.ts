@@ -1,6 +1,6 @@
 // The schemas of the document, as JSON Schema (draft 2020-12, which OpenAPI 3.1 uses).
 import { importAnswer } from "../configurations/transfer_schemas.ts";
-import { z } from "zod";
+import * as z from "zod";
 import {
   gatewayCreateBody,
   gatewayUpdateBody,

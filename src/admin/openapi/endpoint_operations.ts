@@ -1,5 +1,5 @@
 // The endpoints outside of the route table: those of MCP clients, metrics, and the documents themselves.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../rest/described.ts";
 import { json } from "./answers.ts";
 import type { EndpointOperation, Operation } from "./operation.ts";

@@ -1,5 +1,5 @@
 // Schemas of answers about upstreams.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../rest/described.ts";
 import { MASK } from "../rest/schemas.ts";
 import {

@@ -1,5 +1,5 @@
 // Schemas of answers about virtual servers and the gateway itself.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../rest/described.ts";
 import {
   absent,

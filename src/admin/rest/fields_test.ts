@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { z } from "zod";
+import * as z from "zod";
 import { SluiceError } from "../../base/errors.ts";
 import { type ExtraField, readFields, withWarnings } from "./fields.ts";
 import { gatewayCreate, promptUpdate, resourceUpdate, serverCreate, toolUpdate } from "./schemas.ts";

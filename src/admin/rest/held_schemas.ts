@@ -1,5 +1,5 @@
 // Schemas of decisions about held changes.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "./described.ts";
 
 const HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";

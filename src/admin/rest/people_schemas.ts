@@ -1,5 +1,5 @@
 // Schemas of requests about users, teams, roles and quotas. The names of fields are ContextForge's.
-import { z } from "zod";
+import * as z from "zod";
 import { isEmailAddress, MAX_EMAIL_CHARS } from "../../auth/logins/email_address.ts";
 import { MAX_PASSWORD_CHARS } from "../../auth/logins/password_rules.ts";
 import { MAX_QUOTA, MAX_QUOTA_WINDOW_S } from "../../config/settings/governance/quota_settings.ts";

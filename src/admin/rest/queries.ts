@@ -1,5 +1,5 @@
 // Schemas of query parameters. The names are ContextForge's.
-import { z } from "zod";
+import * as z from "zod";
 import { LOG_LEVELS } from "../../telemetry/log.ts";
 import { field, writtenAs } from "./described.ts";
 import { commaSeparated } from "./values.ts";

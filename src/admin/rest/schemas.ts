@@ -1,5 +1,5 @@
 // Schemas of requests. The names of fields are ContextForge's.
-import { z } from "zod";
+import * as z from "zod";
 import { SESSION_REVISIONS, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { TOOL_APPROVALS } from "../../store/approvals/approval_record.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";

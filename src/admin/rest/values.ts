@@ -1,5 +1,5 @@
 // The values that fields of several requests have: names, texts, secrets, tags, addresses.
-import { z } from "zod";
+import * as z from "zod";
 import { transportOf } from "../../client_config/server_entries.ts";
 import { tagId } from "../../store/registry/tag_id.ts";
 import { field, writtenAs } from "./described.ts";

@@ -1,7 +1,7 @@
 // Judges the secrets that an operator sets. Whoever knows or guesses a secret signs tokens of administrators, or decrypts stored
 // credentials.
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import type { Kind } from "./setting.ts";
 
 export const MAKE_SECRET = "make one by: openssl rand -base64 48";

@@ -1,7 +1,7 @@
 // Room `settings`: the tables of all settings. This file has the type of a row and the kinds of values. `schema.ts` joins the
 // tables.
 
-import { z } from "zod";
+import * as z from "zod";
 import { parseNetwork } from "../../base/egress/egress_guard_address.ts";
 
 /** The unit of the text. In Config, `s` and `ms` are milliseconds; `MiB` and `bytes` stay as written. */

@@ -1,5 +1,5 @@
 // Settings of the keys that tokens are signed with: the gateway's own, and those of other issuers.
-import { z } from "zod";
+import * as z from "zod";
 import { SECRET } from "./secret_quality.ts";
 import { GROUP_MAPPING } from "./sso/group_mapping.ts";
 import { jsonOf } from "./sso/json_text.ts";

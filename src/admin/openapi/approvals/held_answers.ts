@@ -1,5 +1,5 @@
 // Schemas of answers about held changes.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../../rest/described.ts";
 import { count, EXAMPLE_ID, flag, text, textOrNull, time } from "../answers.ts";
 

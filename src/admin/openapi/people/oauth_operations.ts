@@ -1,5 +1,5 @@
 // The operations of OAuth clients, which are outside of the route table.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../../rest/described.ts";
 import type { EndpointOperation } from "../operation.ts";
 

@@ -1,5 +1,5 @@
 // The operations of quotas.
-import { z } from "zod";
+import * as z from "zod";
 import { QUOTA_KINDS } from "../../../store/quotas/quota_rows.ts";
 import { field } from "../../rest/described.ts";
 import { quotaCreate, quotaUpdate } from "../../rest/people_schemas.ts";

@@ -1,5 +1,5 @@
 // The operations of roles.
-import { z } from "zod";
+import * as z from "zod";
 import {
   permissionCheck,
   revokeQuery,

@@ -1,5 +1,5 @@
 // The operations of sign-in at identity providers, which are outside of the route table.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../../rest/described.ts";
 import type { EndpointOperation } from "../operation.ts";
 import { loggedIn } from "./user_answers.ts";

@@ -1,5 +1,5 @@
 // Schemas of answers about teams and roles.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../../rest/described.ts";
 import { absent, count, EXAMPLE_ID, flag, text, textOrNull, time, timeOrNull, WARNINGS } from "../answers.ts";
 

@@ -1,5 +1,5 @@
 // Schemas of answers about logins and users.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../../rest/described.ts";
 import { count, flag, text, textOrNull, time, timeOrNull, WARNINGS } from "../answers.ts";
 

@@ -1,5 +1,5 @@
 // The operations of logins and users.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../../rest/described.ts";
 import {
   loginBody,

@@ -1,5 +1,5 @@
 // The operation of the audit trail.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../../rest/described.ts";
 import { auditQuery } from "../../rest/queries.ts";
 import { count, EXAMPLE_ID, text, textOrNull, time } from "../answers.ts";

@@ -1,5 +1,5 @@
 // The operations of the log.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../../rest/described.ts";
 import { logQuery } from "../../rest/queries.ts";
 import { flag, json, text, textOrNull, timeOrNull } from "../answers.ts";

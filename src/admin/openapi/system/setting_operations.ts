@@ -1,5 +1,5 @@
 // The operation of the settings.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../../rest/described.ts";
 import { flag, text, textOrNull } from "../answers.ts";
 import { operations } from "../operation.ts";

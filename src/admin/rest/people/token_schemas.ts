@@ -1,5 +1,5 @@
 // Schemas of requests about API tokens. The names of fields are ContextForge's.
-import { z } from "zod";
+import * as z from "zod";
 import { isTokenId, TOKEN_ID_RULE } from "../../../auth/token_id.ts";
 import { field } from "../described.ts";
 import { email } from "../people_schemas.ts";

@@ -1,5 +1,5 @@
 // What the groups of an identity provider mean here: the same fields for sign-ins (SSO_PROVIDERS) and for tokens (JWT_ISSUERS).
-import { z } from "zod";
+import * as z from "zod";
 
 export const name = z.string().trim().min(1).max(255);
 

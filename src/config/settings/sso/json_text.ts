@@ -1,5 +1,5 @@
 // Settings whose text is JSON.
-import { z } from "zod";
+import * as z from "zod";
 import type { Kind } from "../setting.ts";
 
 /**

@@ -1,6 +1,6 @@
 // Settings of single sign-on: the providers, and ContextForge's names for one provider of each kind. `config/sso_providers.ts` makes
 // one list of both.
-import { z } from "zod";
+import * as z from "zod";
 import { GROUP_MAPPING, name, TEAM_TARGET } from "./group_mapping.ts";
 import { jsonOf } from "./json_text.ts";
 import { bool, type Kind, kind, list, seconds, setting, text, type Unit } from "../setting.ts";
