@@ -83,6 +83,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       "help",
       "people",
       "doctor",
+      "bench",
       "monitoring",
     ],
     ["tune"],

@@ -81,6 +81,10 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/doctor/doctor.ts")).doctor(invocation.args);
     case "tune":
       return await (await import("./cli/tune/tune.ts")).tune(invocation.args);
+    case "bench":
+      return await (await import("./cli/bench/bench.ts")).bench(invocation.args);
+    case "bench compare":
+      return await (await import("./cli/bench/bench.ts")).benchCompare(invocation.args);
     case "help":
       return await (await import("./cli/help/help.ts")).help(invocation.args);
     case "version":

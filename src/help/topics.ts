@@ -75,6 +75,10 @@ const PAGES = {
     "a configuration for a number of users, with every formula",
     () => import("./tune.md", { with: { type: "text" } }),
   ],
+  bench: [
+    "put load on a server, measure it, compare, assert",
+    () => import("./bench.md", { with: { type: "text" } }),
+  ],
   doctor: [
     "is this machine fit, and are the settings safe?",
     () => import("./doctor.md", { with: { type: "text" } }),

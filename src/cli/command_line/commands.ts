@@ -1,4 +1,5 @@
 // The table of commands: their flags, and the texts of their help.
+import { BENCH_COMMANDS } from "../commands/bench_commands.ts";
 import { type Command, type Flag, WHERE } from "../commands/command.ts";
 import { FITNESS_COMMANDS } from "../commands/fitness_commands.ts";
 import { LOG_COMMANDS } from "../commands/log_command.ts";
@@ -314,6 +315,7 @@ export const COMMANDS = {
     },
   },
   ...FITNESS_COMMANDS,
+  ...BENCH_COMMANDS,
   demo: {
     summary: "Run the demo upstream alone: an MCP server that tells the time.",
     flags: {

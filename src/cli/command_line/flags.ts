@@ -19,6 +19,7 @@ import type {
   TokenRevokeArgs,
   ToolsArgs,
 } from "../commands/command_arguments.ts";
+import { type BenchInvocation, benchInvocation, isBenchCommand } from "../commands/bench_commands.ts";
 import { type FitnessInvocation, fitnessInvocation, isFitnessCommand } from "../commands/fitness_commands.ts";
 import { type LogInvocation, logInvocation } from "../commands/log_command.ts";
 import { type MovingInvocation, movingInvocation } from "../commands/moving_commands.ts";
@@ -49,6 +50,7 @@ export type Invocation =
   | { readonly command: "config"; readonly args: ConfigArgs }
   | { readonly command: "health"; readonly args: HealthArgs }
   | FitnessInvocation
+  | BenchInvocation
   | { readonly command: "help"; readonly args: HelpArgs }
   | { readonly command: "metrics alerts" | "metrics dashboard" | "version" }
   | { readonly command: "usage"; readonly text: string; readonly exitCode: number };
@@ -136,9 +138,10 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
 
 function invocation(command: CommandName, given: Given): Invocation {
   const text = (name: string) => typeof given[name] === "string" ? given[name] : null;
+  const texts = (name: string) => (given[name] ?? []) as string[];
   const has = (name: string) => name in given;
+  if (isBenchCommand(command)) return benchInvocation(command, text, texts);
   if (isPeopleCommand(command) || isTokenCommand(command) || isFitnessCommand(command)) {
-    const texts = (name: string) => (given[name] ?? []) as string[];
     const read = isTokenCommand(command)
       ? tokenInvocation(command, { text, texts, has })
       : isFitnessCommand(command)
