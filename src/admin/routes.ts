@@ -27,6 +27,7 @@ const logins = () => import("./people/login_routes.ts");
 const users = () => import("./people/user_routes.ts");
 const teams = () => import("./people/team_routes.ts");
 const members = () => import("./people/member_routes.ts");
+const joins = () => import("./people/join_routes.ts");
 const quotas = () => import("./people/quota_routes.ts");
 const roles = () => import("./people/role_routes.ts");
 
@@ -165,7 +166,20 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/teams/{id}", "teams.read", on(teams, "getTeam")),
   route("PUT", "/teams/{id}", "teams.update", on(teams, "updateTeam")),
   route("DELETE", "/teams/{id}", "teams.delete", on(teams, "deleteTeam")),
-  route("POST", "/teams/{id}/join", "teams.join", on(members, "joinTeam")),
+  route("POST", "/teams/{id}/join", "teams.join", on(joins, "joinTeam")),
+  route("GET", "/teams/{id}/join-requests", "teams.manage_members", on(joins, "listJoinRequests")),
+  route(
+    "POST",
+    "/teams/{id}/join-requests/{request}/approve",
+    "teams.manage_members",
+    on(joins, "approveJoinRequest"),
+  ),
+  route(
+    "DELETE",
+    "/teams/{id}/join-requests/{request}",
+    "teams.manage_members",
+    on(joins, "rejectJoinRequest"),
+  ),
   route("DELETE", "/teams/{id}/leave", "token", on(members, "leaveTeam")),
   route("GET", "/teams/{id}/members", "teams.read", on(members, "listMembers")),
   route("POST", "/teams/{id}/members", "teams.manage_members", on(members, "addMember")),

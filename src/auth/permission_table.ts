@@ -38,7 +38,7 @@ const TABLE = {
   "teams.read": { allows: "read teams and their members" },
   "teams.update": { allows: "change teams" },
   "teams.delete": { allows: "delete teams" },
-  "teams.join": { allows: "find public teams, and join them" },
+  "teams.join": { allows: "find public teams, and ask to join them" },
   "teams.manage_members": { allows: "invite, add and remove members of teams" },
   "tokens.create": { allows: "make API tokens of one's own" },
   "tokens.read": { allows: "list API tokens of one's own and of one's teams" },

@@ -1,4 +1,5 @@
 // The schemas of the document, as JSON Schema (draft 2020-12, which OpenAPI 3.1 uses).
+import { joinAsk } from "../rest/people/session_schemas.ts";
 import { importAnswer } from "../configurations/transfer_schemas.ts";
 import * as z from "zod";
 import {
@@ -40,6 +41,7 @@ import {
   finished,
   foundTeam,
   invitation,
+  joinRequest,
   member,
   permissionAnswer,
   permissionTable,
@@ -89,6 +91,7 @@ const NAMED_ANSWERS: Readonly<Record<string, z.ZodType>> = {
   FoundTeam: foundTeam,
   Member: member,
   Invitation: invitation,
+  JoinRequest: joinRequest,
   Role: role,
   RoleAssignment: assignment,
   Quota: quota,
@@ -117,6 +120,7 @@ const NAMED_REQUESTS: Readonly<Record<string, z.ZodType>> = {
   TeamUpdate: teamUpdate,
   MemberAdd: memberAdd,
   MemberUpdate: memberUpdate,
+  JoinAsk: joinAsk,
   RoleCreate: roleCreate,
   RoleUpdate: roleUpdate,
   RoleAssign: roleAssign,

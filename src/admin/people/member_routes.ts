@@ -44,18 +44,6 @@ export async function removeMember(call: Call): Promise<AdminResponse> {
   return await remove(call, id, await namedUser(call, call.params.email));
 }
 
-/** Adds the caller to a public team. */
-export async function joinTeam(call: Call): Promise<AdminResponse> {
-  const { deps, params: { id } } = call;
-  const { teams } = deps.store.people;
-  const team = await teams.get(id);
-  if (team?.visibility !== "public") throw new SluiceError("NOT_FOUND", { what: `Team ${id}` });
-  const user = await callersRecord(call);
-  const row = await teams.addMember(id, user.id, "member", limitsOf(call)(team));
-  await deps.catalogChanged();
-  return ok(memberRead(row, user.email), 201);
-}
-
 export async function leaveTeam(call: Call): Promise<AdminResponse> {
   const { id, isPersonal } = await visibleTeam(call);
   if (isPersonal) throw new SluiceError("CONFLICT", { reason: "Nobody can leave a personal team" });
@@ -115,11 +103,14 @@ async function remove(
   return ok({ success: true, message: `${email} is no member of the team any more` });
 }
 
-function limitsOf({ deps: { accounts: { maxMembers, maxTeams } } }: Call): (team: TeamRow) => MemberLimits {
+/** The limits of members of a team. */
+export function limitsOf(
+  { deps: { accounts: { maxMembers, maxTeams } } }: Call,
+): (team: TeamRow) => MemberLimits {
   return (team) => ({ members: team.maxMembers ?? maxMembers, teams: maxTeams });
 }
 
-function memberRead({ teamId, userId, role, joinedAt, source }: MemberRow, email: string) {
+export function memberRead({ teamId, userId, role, joinedAt, source }: MemberRow, email: string) {
   return {
     id: `${teamId}-${userId}`,
     team_id: teamId,

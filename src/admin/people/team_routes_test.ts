@@ -101,8 +101,8 @@ Deno.test("an invitation makes its addressee a member, and nobody else", () =>
     assertEquals(full.status, 409);
   }));
 
-Deno.test("a public team is found and joined, up to the limit of teams", () =>
-  withUsers(["ann"], async (harness) => {
+Deno.test("a public team is found, and joined when an owner approves, up to the limit of teams", () =>
+  withUsers(["ann", "bob"], async (harness) => {
     const { call } = harness;
     const create = async (name: string, visibility: string) =>
       (await call("POST", "/teams", { body: { name, visibility } })).body.id;
@@ -114,16 +114,46 @@ Deno.test("a public team is found and joined, up to the limit of teams", () =>
       await create("d", "public"),
     ];
     const ann = () => callerOf(harness, "ann");
-    const join = async (id: string) => (await call("POST", `/teams/${id}/join`, { as: await ann() })).status;
-    assertEquals([await join(hidden), await join("nothing"), await join(open[0]), await join(open[0])], [
-      404,
-      404,
-      201,
-      409,
+    await call("POST", `/teams/${open[0]}/members`, { body: { email: "bob@x", role: "owner" } });
+    const ask = async (id: string, body?: unknown) =>
+      await call("POST", `/teams/${id}/join`, { as: await ann(), body });
+    assertEquals([(await ask(hidden)).status, (await ask("nothing")).status], [404, 404]);
+    const { status, body: asked } = await ask(open[0], { message: " let me in " });
+    assertEquals([status, asked.status, asked.message, asked.user_email], [
+      200,
+      "pending",
+      "let me in",
+      "ann@x",
     ]);
+    assertEquals((await ask(open[0], { message: "x".repeat(501) })).status, 422);
+    const { body: again } = await ask(open[0]);
+    const path = `/teams/${open[0]}/join-requests`;
+    const bob = await callerOf(harness, "bob");
+    const listed = (await call("GET", path, { as: bob })).body;
+    assertEquals(listed, [again]);
+    // Nobody but the team's owners decides, and a request belongs to its team.
+    const decide = async (as: Principal, id: string, team = open[0]) =>
+      (await call("POST", `/teams/${team}/join-requests/${id}/approve`, { as })).status;
+    assertEquals((await call("GET", path, { as: await ann() })).status, 404);
+    assertEquals([await decide(await ann(), again.id), await decide(ADMIN, again.id, open[1])], [404, 404]);
+    assertEquals([await decide(bob, asked.id), await decide(bob, again.id), await decide(bob, again.id)], [
+      ...[404, 200, 404],
+    ]);
+    assertEquals((await ask(open[0])).status, 409);
     const found = (await call("GET", "/teams/discover", { as: await ann() })).body;
     assertEquals(found.map(({ name }: { name: string }) => name), ["b", "c", "d"]);
-    assertEquals([await join(open[1]), await join(open[2]), await join(open[3])], [201, 201, 409]);
+    assertEquals(
+      (await call("GET", "/teams/discover?skip=1&limit=1", { as: await ann() })).body[0].name,
+      "c",
+    );
+    const { body: second } = await ask(open[1]);
+    assertEquals((await call("DELETE", `/teams/${open[1]}/join-requests/${second.id}`)).status, 200);
+    assertEquals((await call("GET", `/teams/${open[1]}/join-requests`)).body, []);
+    for (const id of [open[1], open[2]]) {
+      assertEquals(await decide(ADMIN, (await ask(id)).body.id, id), 200);
+    }
+    // Requests and teams have one limit.
+    assertEquals(await decide(ADMIN, (await ask(open[3])).body.id, open[3]), 409);
     assertEquals((await call("POST", `/teams/${open[3]}/join`, { as: ADMIN })).status, 403);
   }));
 

@@ -167,7 +167,7 @@ const OTHERS: readonly ForeignRow[] = [
     "REQUIRE_EMAIL_VERIFICATION_FOR_INVITES ALLOW_TEAM_CREATION ALLOW_TEAM_JOIN_REQUESTS " +
     "ALLOW_TEAM_INVITATIONS",
     "governs teams",
-    "every user has a personal team; a public team is joined at once, and invitations are sent by whoever makes them",
+    "every user has a personal team; an owner of a public team decides who joins, and invitations are sent by whoever makes them",
   ],
   [
     "EXPERIMENTAL_RUST_MCP_* MCP_RUST_* RUST_MCP_* AA_RUST_* ENABLE_RUST_MCP_RMCP_BUILD",

@@ -9,12 +9,14 @@ import { OneTimeTokens } from "./one_time_tokens.ts";
 import { type RightsSet, setGivenRights } from "./given_rights.ts";
 import { Roles } from "./roles.ts";
 import { SsoSessions } from "./sso_sessions.ts";
+import { JoinRequests } from "./join_requests.ts";
 import { Teams } from "./teams.ts";
 import { Users } from "./users.ts";
 
 export interface PeopleStore {
   readonly users: Users;
   readonly teams: Teams;
+  readonly joinRequests: JoinRequests;
   readonly roles: Roles;
   readonly oneTimeTokens: OneTimeTokens;
   readonly sso: SsoSessions;
@@ -54,6 +56,7 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
   return {
     users: new Users(database, now),
     teams: new Teams(database, now),
+    joinRequests: new JoinRequests(database, now),
     roles: new Roles(database, now),
     oneTimeTokens: new OneTimeTokens(database),
     sso: new SsoSessions(database, now),

@@ -67,6 +67,16 @@ export interface InvitationRow {
   readonly tokenHash: string;
 }
 
+export interface JoinRequestRow {
+  readonly id: string;
+  readonly teamId: string;
+  readonly userId: string;
+  /** For the owners of the team. */
+  readonly message: string | null;
+  readonly requestedAt: string;
+  readonly expiresAt: number;
+}
+
 export interface RoleRow {
   readonly id: string;
   /** Unique, also among the built-in roles. */

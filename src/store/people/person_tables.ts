@@ -3,6 +3,7 @@ import { Table } from "../sql/table.ts";
 import type {
   AssignmentRow,
   InvitationRow,
+  JoinRequestRow,
   MemberRow,
   RoleRow,
   SsoSessionRow,
@@ -56,6 +57,15 @@ export const INVITATIONS = new Table<InvitationRow>("team_invitations", {
   invitedAt: "text",
   expiresAt: "integer",
   tokenHash: "text",
+});
+
+export const JOIN_REQUESTS = new Table<JoinRequestRow>("team_join_requests", {
+  id: "text",
+  teamId: "text",
+  userId: "text",
+  message: "text",
+  requestedAt: "text",
+  expiresAt: "integer",
 });
 
 export const ROLES = new Table<RoleRow>("roles", {

@@ -300,24 +300,29 @@ export class Teams {
     });
   }
 
-  async #add(
+  #add(
     tx: Database,
     teamId: string,
     userId: string,
     role: TeamRole,
     limits: MemberLimits,
   ): Promise<MemberRow> {
-    const [{ amount }] = await tx.query<{ amount: number }>(
-      sql`SELECT COUNT(*) AS amount FROM team_members WHERE team_id = ${teamId}`,
-    );
-    if (Number(amount) >= limits.members) {
-      throw new SluiceError("CONFLICT", { reason: `The team has ${limits.members} members, its limit` });
-    }
-    await requireFewerTeams(tx, userId, limits.teams);
-    const row: MemberRow = { teamId, userId, role, joinedAt: this.now().toISOString(), source: null };
-    for (const statement of MEMBERS.inserts([row])) await tx.run(statement);
-    return row;
+    const joinedAt = this.now().toISOString();
+    return insertMember(tx, { teamId, userId, role, joinedAt, source: null }, limits);
   }
+}
+
+/** @throws {SluiceError} CONFLICT if a limit is reached; ConstraintError if the user is a member already */
+export async function insertMember(tx: Database, row: MemberRow, limits: MemberLimits): Promise<MemberRow> {
+  const [{ amount }] = await tx.query<{ amount: number }>(
+    sql`SELECT COUNT(*) AS amount FROM team_members WHERE team_id = ${row.teamId}`,
+  );
+  if (Number(amount) >= limits.members) {
+    throw new SluiceError("CONFLICT", { reason: `The team has ${limits.members} members, its limit` });
+  }
+  await requireFewerTeams(tx, row.userId, limits.teams);
+  for (const statement of MEMBERS.inserts([row])) await tx.run(statement);
+  return row;
 }
 
 async function requireFewerTeams(tx: Database, userId: string, limit: number): Promise<void> {

@@ -41,6 +41,7 @@ export const OUR_TABLES: readonly string[] = [
   "sso_sessions",
   "sso_used",
   "team_invitations",
+  "team_join_requests",
   "team_members",
   "teams",
   "tools",

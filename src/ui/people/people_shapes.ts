@@ -48,6 +48,20 @@ export interface Member {
   readonly joined_at: string;
 }
 
+export interface JoinRequest {
+  readonly id: string;
+  readonly user_email: string;
+  readonly message: string | null;
+  readonly requested_at: string;
+}
+
+export interface FoundTeam {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly member_count: number;
+}
+
 export interface Invitation {
   readonly id: string;
   readonly email: string;

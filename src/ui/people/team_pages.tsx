@@ -3,12 +3,13 @@ import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { PAGES_PATH } from "../call/session_cookie.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 import { ActionsHead, Ago, Badge, CopyText, Empty, PageHead } from "../parts/page_parts.tsx";
-import type { Invitation, Member, Team } from "./people_shapes.ts";
+import type { FoundTeam, Invitation, JoinRequest, Member, Team } from "./people_shapes.ts";
 
 const CRUMBS = [{ path: "teams", label: "Teams" }];
 
 export const listTeams: PageHandler = async ({ rest, viewer }) => {
   const { teams } = await rest.get<{ teams: Team[] }>("/teams?limit=10000");
+  const others = viewer.can("teams.join") ? await rest.get<FoundTeam[]>("/teams/discover?limit=200") : [];
   const add = viewer.can("teams.create") && <a class="button main" href="teams/new">Found a team</a>;
   return {
     title: "Teams",
@@ -48,9 +49,35 @@ export const listTeams: PageHandler = async ({ rest, viewer }) => {
               </tbody>
             </table>
           )}
+        {others.length > 0 && (
+          <>
+            <h2>Teams that you can ask to join</h2>
+            <ul>
+              {others.map(({ id, name, description, member_count }) => (
+                <li>
+                  <strong>{name}</strong>, {member_count} members{description !== null && `: ${description}`}
+                  {" "}
+                  <PostButton path={`teams/${id}/join`} label="Ask to join" class="compact" />
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
       </>
     ),
   };
+};
+
+/** An owner of the team decides. */
+export const askToJoin: PageHandler = async ({ params, rest }) => {
+  const answer = await rest.attempt<{ team_name: string }>(
+    "POST",
+    `/teams/${encodeURIComponent(params.id!)}/join`,
+  );
+  const notice = "refused" in answer
+    ? { text: answer.refused.text, isFailure: true }
+    : { text: `You have asked to join ${answer.done.team_name}. An owner of the team decides.` };
+  return { to: "teams", notice };
 };
 
 export const newTeamPage: PageHandler = () => Promise.resolve(newTeamView(NEW_FORM));
@@ -65,7 +92,7 @@ export const addTeam: PageHandler = async ({ form, rest }) => {
 
 const VISIBILITIES = [
   { value: "private", label: "Its members alone; others are invited" },
-  { value: "public", label: "Every user, who may join" },
+  { value: "public", label: "Every user, who may ask to join" },
 ];
 
 function newTeamView(form: FormState, status?: number): View {
@@ -105,6 +132,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
     ? null
     : await rest.find<Invitation[]>(`/teams/${team.id}/invitations`);
   const mayManage = invitations !== null;
+  const requests = mayManage ? await rest.get<JoinRequest[]>(`/teams/${team.id}/join-requests`) : [];
   const path = `teams/${team.id}`;
   const now = Date.now();
   return {
@@ -124,6 +152,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
           )}
         </PageHead>
         {team.description !== null && <p>{team.description}</p>}
+        {requests.length > 0 && <JoinRequests {...{ path, requests, now }} />}
         <h2>Members</h2>
         <table class="cards-on-phone">
           <thead>
@@ -202,6 +231,54 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
     ),
   };
 }
+
+function JoinRequests({ path, requests, now }: {
+  readonly path: string;
+  readonly requests: readonly JoinRequest[];
+  readonly now: number;
+}) {
+  return (
+    <>
+      <h2>Requests to join</h2>
+      <ul>
+        {requests.map(({ id, user_email, message, requested_at }) => (
+          <li>
+            {user_email}, <Ago at={requested_at} now={now} />
+            {message !== null && <span class="about">{message}</span>}{" "}
+            <PostButton
+              path={`${path}/join-requests/approve`}
+              label="Make a member"
+              class="compact"
+              fields={{ request: id }}
+            />{" "}
+            <PostButton
+              path={`${path}/join-requests/reject`}
+              label="Decline"
+              class="quiet compact"
+              fields={{ request: id }}
+            />
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+export const approveJoinRequest: PageHandler = async ({ params, form, rest }) => {
+  const id = encodeURIComponent((await form()).get("request") ?? "");
+  const path = `/teams/${encodeURIComponent(params.id!)}/join-requests/${id}/approve`;
+  const answer = await rest.attempt<Member>("POST", path);
+  const notice = "refused" in answer
+    ? { text: answer.refused.text, isFailure: true }
+    : { text: `${answer.done.user_email} is a member now.` };
+  return { to: `teams/${params.id}`, notice };
+};
+
+export const rejectJoinRequest: PageHandler = async ({ params, form, rest }) => {
+  const id = encodeURIComponent((await form()).get("request") ?? "");
+  await rest.send("DELETE", `/teams/${encodeURIComponent(params.id!)}/join-requests/${id}`);
+  return { to: `teams/${params.id}`, notice: { text: "The request is declined." } };
+};
 
 export const addMember: PageHandler = async (call) => {
   const { params, rest } = call;

@@ -93,6 +93,18 @@ export const role = z.strictObject({
   ...WARNINGS,
 }).describe("A role.");
 
+export const joinRequest = z.strictObject({
+  id: text("The id of the request.", EXAMPLE_ID),
+  team_id: text("The id of the team.", EXAMPLE_ID),
+  team_name: text("The name of the team.", "Travel"),
+  user_email: text("The email address of the user who asks.", "ann@example.com"),
+  message: textOrNull("What the user wrote to the owners.", "I book the trains."),
+  status: text("Always `pending`: requests that are decided are gone.", "pending"),
+  requested_at: time("When the user asked."),
+  expires_at: time("When the request expires."),
+  ...WARNINGS,
+}).describe("A request to join a team.");
+
 export const assignment = z.strictObject({
   id: text("The id of the assignment.", EXAMPLE_ID),
   user_email: text("The email address of the user.", "ann@example.com"),

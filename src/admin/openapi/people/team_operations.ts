@@ -1,10 +1,12 @@
 // The operations of teams.
 import { memberAdd, memberUpdate, teamCreate, teamsQuery, teamUpdate } from "../../rest/people_schemas.ts";
 import { operations } from "../operation.ts";
-import { foundTeam, invitation, member, team, teamList } from "./team_answers.ts";
+import { joinAsk } from "../../rest/people/session_schemas.ts";
+import { foundTeam, invitation, joinRequest, member, team, teamList } from "./team_answers.ts";
 import { done } from "./user_answers.ts";
 
 const ID = { id: "The id of the team." };
+const REQUEST = { ...ID, request: "The id of the join request." };
 const MEMBER = { ...ID, email: "The email address of the member." };
 
 export const teamOperations = operations("Teams", {
@@ -44,9 +46,32 @@ export const teamOperations = operations("Teams", {
     errors: ["CONFLICT"],
   },
   joinTeam: {
-    summary: "Join a public team",
+    summary: "Ask to join a public team",
+    description:
+      "The caller is a member when an owner of the team has approved the request. A former request of the caller ends.",
     path: ID,
-    answers: { 201: member },
+    body: { schema: joinAsk, example: { message: "I book the trains." } },
+    answers: { 200: joinRequest },
+    errors: ["CONFLICT", "FORBIDDEN"],
+  },
+  listJoinRequests: {
+    summary: "List the requests to join a team",
+    description: "Those that wait, the oldest first.",
+    path: ID,
+    answers: { 200: joinRequest.array() },
+    errors: ["CONFLICT"],
+  },
+  approveJoinRequest: {
+    summary: "Make the user of a join request a member",
+    path: REQUEST,
+    answers: { 200: member },
+    errors: ["CONFLICT"],
+  },
+  rejectJoinRequest: {
+    summary: "Reject a join request",
+    description: "The user can ask again.",
+    path: REQUEST,
+    answers: { 200: done },
     errors: ["CONFLICT"],
   },
   leaveTeam: {

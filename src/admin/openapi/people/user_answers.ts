@@ -8,7 +8,10 @@ export const user = z.strictObject({
   full_name: textOrNull("The name of the user.", "Ann"),
   is_admin: flag("Whether the user is an administrator.", false),
   is_active: flag("Whether the user's logins and tokens are accepted."),
-  auth_provider: text("Where the user logs in; always `local`.", "local"),
+  auth_provider: text(
+    "Where the user signs in: `local` with a password, or the id of an identity provider.",
+    "local",
+  ),
   created_at: time("When the user was created."),
   last_login: timeOrNull("The last login; null: never."),
   email_verified: flag("Always false: the gateway sends no mail.", false),
