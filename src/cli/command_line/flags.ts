@@ -145,7 +145,7 @@ function invocation(command: CommandName, given: Given): Invocation {
     const read = isTokenCommand(command)
       ? tokenInvocation(command, { text, texts, has })
       : isFitnessCommand(command)
-      ? fitnessInvocation(command, text, has)
+      ? fitnessInvocation(command, { text, texts, has })
       : peopleInvocation(command, text, has, Date.now());
     if ("command" in read) return read;
     throw usage(read, command);

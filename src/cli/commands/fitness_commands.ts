@@ -1,7 +1,7 @@
 // The commands `sluice doctor` and `sluice tune`: their flags, the texts of their help, and their arguments.
 import type { Load, Surroundings } from "../../tuning/demand.ts";
 import type { Command } from "./command.ts";
-import { isWholeNumber } from "./flag_values.ts";
+import { isHttpUrl, isWholeNumber } from "./flag_values.ts";
 
 export const FITNESS_COMMANDS = {
   doctor: {
@@ -12,8 +12,18 @@ export const FITNESS_COMMANDS = {
       "run meanwhile. Each finding has its reason, the line that mends it, and a page of the manual.",
       "The exit code is 0 if all is well (notes do not count), 1 with warnings, and 2 with errors.",
     ],
-    examples: ["sluice doctor", "sluice doctor --json"],
+    examples: [
+      "sluice doctor",
+      "sluice doctor --json",
+      'sluice doctor --upstream https://mcp.example.com/mcp --header "Authorization: Bearer $TOKEN"',
+    ],
     flags: {
+      upstream: {
+        value: "URL",
+        doc: "examine one MCP server instead, step by step, and say how to register it",
+      },
+      header: { value: "LINE", isRepeated: true, doc: 'header of every request to it: "Name: value"' },
+      ca: { value: "FILE", doc: "PEM file of the authority of its certificate" },
       json: { doc: "print the findings as JSON" },
     },
   },
@@ -52,6 +62,14 @@ export const FITNESS_COMMANDS = {
 } as const satisfies Readonly<Record<string, Command>>;
 
 export interface DoctorArgs {
+  /** One MCP server to examine; null: everything that `serve` would use. */
+  readonly upstream: {
+    readonly url: string;
+    /** As given: `Name: value`. */
+    readonly headers: readonly string[];
+    /** A PEM file of an authority; null: the system's. */
+    readonly ca: string | null;
+  } | null;
   readonly json: boolean;
 }
 
@@ -76,17 +94,45 @@ export function isFitnessCommand(command: string): command is FitnessInvocation[
   return Object.hasOwn(FITNESS_COMMANDS, command);
 }
 
-/**
- * @param text the value of a flag; null: not given
- * @param has whether a flag without a value is given
- * @returns the invocation, or the mistakes as sentences
- */
+interface GivenFlags {
+  /** The value of a flag; null: not given. */
+  readonly text: (name: string) => string | null;
+  /** The values of a flag that may be repeated. */
+  readonly texts: (name: string) => readonly string[];
+  /** Whether a flag without a value is given. */
+  readonly has: (name: string) => boolean;
+}
+
+/** @returns the invocation, or the mistakes as sentences */
 export function fitnessInvocation(
   command: FitnessInvocation["command"],
-  text: (name: string) => string | null,
-  has: (name: string) => boolean,
+  given: GivenFlags,
 ): FitnessInvocation | readonly string[] {
-  if (command === "doctor") return { command, args: { json: has("json") } };
+  return command === "doctor" ? doctorInvocation(given) : tuneInvocation(given);
+}
+
+function doctorInvocation({ text, texts, has }: GivenFlags): FitnessInvocation | readonly string[] {
+  const [url, ca, headers] = [text("upstream"), text("ca"), texts("header")];
+  const mistakes = [
+    ...(url === null || isHttpUrl(url)
+      ? []
+      : [`--upstream must be an http:// or https:// address, not "${url}"`]),
+    ...(url === null && headers.length > 0 ? ["--header needs --upstream"] : []),
+    ...(url === null && ca !== null ? ["--ca needs --upstream"] : []),
+    // The value may be a secret.
+    ...headers.flatMap((line, index) =>
+      /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*[\t\x20-\x7e]+$/.test(line)
+        ? []
+        : [`--header ${index + 1} must be "Name: value"`]
+    ),
+  ];
+  if (mistakes.length > 0) return mistakes;
+  const upstream = url === null ? null : { url, headers, ca };
+  return { command: "doctor", args: { upstream, json: has("json") } };
+}
+
+function tuneInvocation({ text, has }: GivenFlags): FitnessInvocation | readonly string[] {
+  const command = "tune";
   const mistakes: string[] = [];
   const whole = (name: string, preset: number | null, min: number): number => {
     const given = text(name);

@@ -15,7 +15,10 @@ import { checkSqlite } from "./sqlite_checks.ts";
 import { readSqlite } from "./sqlite_facts.ts";
 
 /** Prints the findings. @returns the exit code: 0 well, 1 warnings, 2 errors */
-export async function doctor({ json }: DoctorArgs): Promise<number> {
+export async function doctor({ upstream, json }: DoctorArgs): Promise<number> {
+  if (upstream !== null) {
+    return await (await import("./upstream/doctor_upstream.ts")).doctorUpstream({ ...upstream, json });
+  }
   const examination = await examine();
   console.log(
     json ? JSON.stringify(reportJson(examination), null, 2) : reportText(examination),

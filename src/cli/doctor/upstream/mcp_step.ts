@@ -1,0 +1,95 @@
+// The MCP step: what a registration would find: revisions, sessions, lists, and what is wrong with them. The code of the gateway asks.
+import type { Config } from "../../../config/schema.ts";
+import { LATEST_SESSION_REVISION, STATELESS_REVISION } from "../../../mcp/revisions.ts";
+import { createSecretBox } from "../../../store/secret_box.ts";
+import type { Discovery } from "../../../store/registry/rows.ts";
+import { createLog } from "../../../telemetry/log.ts";
+import { Metrics } from "../../../telemetry/metrics.ts";
+import { NOTHING_FOUND } from "../../../upstream/discover.ts";
+import { createDiscover } from "../../../worker/wiring/discovery.ts";
+import { createOutbound } from "../../../worker/wiring/outbound.ts";
+import type { Registration, StepResult, UpstreamTarget } from "./step.ts";
+
+/** How many faults of lists are shown. */
+const MAX_FAULTS = 10;
+
+/** Above this time for a connection with all lists, calls may be slow too. */
+const SLOW_MS = 2_000;
+
+/** @throws {SluiceError} as a registration would */
+export async function readMcp(
+  { url, headers, caCertificate }: UpstreamTarget,
+  config: Config,
+): Promise<{ result: StepResult; registration: Registration }> {
+  const metrics = new Metrics(1);
+  const log = createLog({ level: "ERROR", format: "text", sink: { write: () => {} } });
+  // Nothing is sealed: the credentials are those of the command line.
+  const secretBox = await createSecretBox(crypto.randomUUID());
+  const outbound = createOutbound(config, { secretBox, log, metrics });
+  const began = performance.now();
+  try {
+    const discovery = await createDiscover(config, metrics, outbound)(
+      {
+        transport: "STREAMABLEHTTP",
+        upstream: url.host,
+        url,
+        headers,
+        ...(caCertificate === null ? {} : { caCertificate }),
+      },
+      { protocol: "auto", ...NOTHING_FOUND },
+      { isTransportOpen: true },
+    );
+    const transport = discovery.transport === "SSE" ? "SSE" : "STREAMABLEHTTP";
+    return {
+      result: judge(discovery, performance.now() - began),
+      registration: { transport, stateful: discovery.stateful },
+    };
+  } finally {
+    await outbound.close();
+  }
+}
+
+function judge(discovery: Discovery, ms: number): StepResult {
+  const { skipped, warnings } = discovery;
+  const faults = [
+    ...skipped.map(({ kind, name, reason }) => `${kind} ${name} is left out: ${reason}.`),
+    ...warnings.map(({ list, name, reason }) => `${list}${name ? ` (${name})` : ""}: ${reason}.`),
+  ];
+  const isSlow = ms > SLOW_MS;
+  return {
+    outcome: faults.length > 0 || isSlow ? "attention" : "works",
+    found: [
+      ...describe(discovery),
+      ...(isSlow ? [`The session and the lists took ${(ms / 1000).toFixed(1)} s.`] : []),
+      ...faults.slice(0, MAX_FAULTS),
+      ...(faults.length > MAX_FAULTS ? [`${faults.length - MAX_FAULTS} more entries have faults.`] : []),
+    ],
+    ...(faults.length > 0
+      ? { remedy: "Correct these entries in the server. The gateway works without them." }
+      : {}),
+  };
+}
+
+function describe(discovery: Discovery): string[] {
+  const { serverInfo, protocols, stateful, transport, tools, resources, resourceTemplates, prompts } =
+    discovery;
+  const program = [serverInfo?.name, serverInfo?.version].filter((each) => typeof each === "string").join(
+    " ",
+  );
+  const count = (list: readonly unknown[] | null, noun: string) =>
+    list === null ? `no answer to its list of ${noun}` : `${list.length} ${noun}`;
+  return [
+    `${program === "" ? "The server" : program} speaks MCP ${protocols.join(" and ")}${
+      transport === "SSE" ? " over the older SSE transport" : ""
+    }.`,
+    ...(protocols.includes(STATELESS_REVISION) || protocols.includes(LATEST_SESSION_REVISION)
+      ? []
+      : [`Its revision is older than ${LATEST_SESSION_REVISION}: newer features do not reach it.`]),
+    stateful
+      ? "It keeps sessions: by default each client session gets a session of its own there."
+      : "It keeps no session: all callers share its connections.",
+    `It has ${count(tools, "tools")}, ${count(resources, "resources")}, ${
+      count(resourceTemplates, "resource templates")
+    }, ${count(prompts, "prompts")}.`,
+  ];
+}

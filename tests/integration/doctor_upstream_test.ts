@@ -1,0 +1,192 @@
+// `sluice doctor --upstream` with real MCP servers, and with servers that are sick in one way each.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { examineUpstream } from "../../src/cli/doctor/upstream/upstream_steps.ts";
+import { exitCodeOfSteps, upstreamText } from "../../src/cli/doctor/upstream/upstream_report.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { follow, runCli } from "../support/cli.ts";
+import { freePort } from "../support/free_port.ts";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { ListingUpstream } from "../support/listing_upstream.ts";
+import { serveOnLoopback } from "../support/loopback_server.ts";
+import { openssl } from "../support/self_signed.ts";
+import { type Fault, startSick } from "../support/sick_upstream.ts";
+import { Sluice } from "../support/sluice.ts";
+import { startEverything } from "../support/upstream_everything.ts";
+
+interface Given {
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly ca?: string;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+async function examined(url: string, { headers = [], ca, settings = {} }: Given = {}) {
+  const { config } = loadConfig({
+    environment: { SSRF_ALLOW_LOCALHOST: "true", ...settings },
+    dotEnv: null,
+    dev: false,
+    overrides: {},
+    cores: 1,
+  });
+  const target = { url: new URL(url), headers, caCertificate: ca ?? null };
+  const report = await examineUpstream(target, config);
+  return {
+    ...report,
+    text: upstreamText(report, target, "up"),
+    words: upstreamText(report, target, "up").replace(/\s+/g, " "),
+    outcomes: report.steps.map(({ name, outcome }) => `${name} ${outcome}`),
+    code: exitCodeOfSteps(report.steps),
+  };
+}
+
+const REACHED = ["DNS works", "settings works", "TCP works"];
+
+Deno.test("`sluice doctor --upstream` describes servers of both kinds of revisions, and what they keep", async () => {
+  await using everything = await startEverything();
+  const both = await examined(everything.url);
+  assertEquals([both.outcomes, both.code], [[...REACHED, "HTTP works", "MCP works"], 0], both.text);
+  assertEquals(both.registration, { transport: "STREAMABLEHTTP", stateful: true });
+  assertStringIncludes(both.text, "It opens a session (Mcp-Session-Id).");
+  assertStringIncludes(both.text, "mcp-servers/everything");
+  assertStringIncludes(both.text, '"transport":"STREAMABLEHTTP"');
+
+  await using sse = await startEverything({ transport: "sse" });
+  const older = await examined(sse.url);
+  assertEquals([older.outcomes, older.code], [[...REACHED, "HTTP attention", "MCP works"], 1], older.text);
+  assertEquals(older.registration, { transport: "SSE", stateful: true });
+  assertStringIncludes(older.words, "over the older SSE transport");
+  assertStringIncludes(older.text, '"type": "sse"');
+
+  await using counter = CounterUpstream.start();
+  assertEquals((await examined(counter.url)).registration?.stateful, true);
+  // The examination leaves no session behind.
+  assertEquals(counter.liveSessions, 0);
+
+  for (const revision of ["2025-11-25", "2026-07-28"] as const) {
+    await using listing = new ListingUpstream({ revision });
+    listing.tools = ["good", { name: "bad", inputSchema: "none" }];
+    const odd = await examined(listing.url);
+    assertStringIncludes(odd.words, `speaks MCP ${revision}.`);
+    assertStringIncludes(odd.words, "It keeps no session");
+    assertStringIncludes(odd.words, "tool bad is left out");
+    assertEquals([odd.outcomes.at(-1), odd.code], ["MCP attention", 1], odd.text);
+  }
+});
+
+/** The fault, the steps after TCP, and words of the report. */
+const FAULTS: readonly [Fault, steps: string[], words: string][] = [
+  ["login page", ["HTTP fails"], "The answer is a web page."],
+  ["wants credentials", ["HTTP fails"], 'Try again with --header "Authorization: Bearer TOKEN".'],
+  ["error page", ["HTTP fails"], "Look at the log of the server, or of the proxy in front of it."],
+  ["redirect loop", ["HTTP fails"], "There are too many redirects."],
+  ["no such path", ["HTTP attention", "MCP fails"], "The path is often /mcp or /sse."],
+  ["other answer", ["HTTP works", "MCP fails"], "UPSTREAM_PROTOCOL_ERROR"],
+  ["broken JSON", ["HTTP works", "MCP fails"], "UPSTREAM_PROTOCOL_ERROR"],
+  ["silence", ["HTTP fails"], "no answer within 0.3 s (MCP_SESSION_POOL_TRANSPORT_TIMEOUT)"],
+];
+
+Deno.test("`sluice doctor --upstream` names the step that fails, and what to do", async () => {
+  for (const [fault, steps, words] of FAULTS) {
+    await using sick = startSick(fault);
+    const { outcomes, code, text, words: report, registration } = await examined(sick.url, {
+      settings: { MCP_SESSION_POOL_TRANSPORT_TIMEOUT: "0.3" },
+    });
+    assertEquals([fault, outcomes, code, registration], [fault, [...REACHED, ...steps], 2, null], text);
+    assertStringIncludes(report, words);
+  }
+  const gone = await examined(`http://127.0.0.1:${freePort()}/mcp`);
+  assertEquals(gone.outcomes, ["DNS works", "settings works", "TCP fails"]);
+  assertStringIncludes(gone.words, "nothing listens there (connection refused)");
+  const unknown = await examined("http://nowhere.invalid/mcp");
+  assertEquals(unknown.outcomes, ["DNS fails"]);
+  const denied = await examined(`http://127.0.0.1:1/mcp`, { settings: { SSRF_ALLOW_LOCALHOST: "false" } });
+  assertEquals(denied.outcomes, ["DNS works", "settings fails"]);
+  assertStringIncludes(denied.words, "SSRF_ALLOW_LOCALHOST=true would allow it");
+});
+
+Deno.test("`sluice doctor --upstream` follows redirects without giving credentials to another server, and shows no secret", async () => {
+  const seen: (string | null)[] = [];
+  const other = serveOnLoopback(async (request) => {
+    await request.body?.cancel();
+    seen.push(request.headers.get("authorization"));
+    return new Response(null, { status: 401 });
+  });
+  await using sick = startSick("redirect", `http://127.0.0.1:${other.addr.port}/mcp`);
+  const { text } = await examined(sick.url, { headers: [["authorization", "Bearer hush-hush"]] });
+  assertStringIncludes(text, `It redirects to http://127.0.0.1:${other.addr.port}/mcp.`);
+  assertEquals(seen, [null]);
+  await other.shutdown();
+
+  await using refused = startSick("wants other credentials");
+  const again = await examined(refused.url, { headers: [["authorization", "Bearer hush-hush"]] });
+  assertStringIncludes(again.words, "The given headers do not open it.");
+  await using listing = new ListingUpstream();
+  const well = await examined(`${listing.url}?key=hush-hush`, { headers: [["x-api-key", "hush-hush"]] });
+  assertStringIncludes(well.text, '"auth_headers":[{"key":"x-api-key","value":"X_API_KEY"}]');
+  assertStringIncludes(well.text, '"x-api-key": "${X_API_KEY}"');
+  assert(![text, again.text, well.text].join().includes("hush"));
+});
+
+Deno.test("`sluice doctor --upstream` shows the chain of certificates, and why the gateway refuses it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "sluice_tls_" });
+  const [certFile, keyFile] = [`${folder}/cert.pem`, `${folder}/key.pem`];
+  await openssl(
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "5"],
+    ...[
+      "-keyout",
+      keyFile,
+      "-out",
+      certFile,
+      "-subj",
+      "/CN=mcp.internal",
+      "-addext",
+      "subjectAltName=DNS:localhost",
+    ],
+    ...["-addext", "basicConstraints=critical,CA:FALSE"],
+  );
+  const [cert, key] = await Promise.all([certFile, keyFile].map((file) => Deno.readTextFile(file)));
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} },
+    async (request) => {
+      await request.body?.cancel();
+      return new Response(null, { status: 401 });
+    },
+  );
+  try {
+    const url = `https://localhost:${server.addr.port}/mcp`;
+    const refused = await examined(url);
+    assertEquals(refused.outcomes, [...REACHED, "TLS fails"], refused.text);
+    const [, line] = /^ +(mcp\.internal.*)$/m.exec(refused.text) ?? [];
+    assert(line?.startsWith("mcp.internal, for localhost, by mcp.internal, until"), refused.text);
+    assertStringIncludes(refused.words, "--ca FILE");
+    const trusted = await examined(url, { ca: cert! });
+    assertEquals(trusted.outcomes, [...REACHED, "TLS attention", "HTTP fails"], trusted.text);
+    assertStringIncludes(trusted.words, "Renew the certificate that ends within 14 days.");
+    const wrongName = await examined(`https://127.0.0.1:${server.addr.port}/mcp`, { ca: cert! });
+    assertStringIncludes(wrongName.words, 'its certificate is not valid for "127.0.0.1"');
+  } finally {
+    await server.shutdown();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("what `sluice doctor --upstream` says registers the server", async () => {
+  await using listing = new ListingUpstream();
+  listing.tools = ["one"];
+  await using sluice = await Sluice.start({ env: { WORKERS: "1" } });
+  const cli = { cwd: sluice.cwd, env: { SSRF_ALLOW_LOCALHOST: "true" } };
+  const { code, out, err } = await runCli(["doctor", "--upstream", listing.url], cli);
+  assertEquals([code, err], [0, ""]);
+  assertStringIncludes(out, `${listing.url} works.`);
+  const [, curl] = /^(curl [^]*?)\n\n/m.exec(out)!;
+  const here = curl!.replace("127.0.0.1:4444", `127.0.0.1:${sluice.port}`).replaceAll("\n", " ").replaceAll(
+    "\\ ",
+    " ",
+  );
+  const registered = await follow(`  ${here}`, {
+    cwd: sluice.cwd,
+    env: { TOKEN: await sluice.token(), PATH: Deno.env.get("PATH")! },
+  });
+  assertEquals([registered.name, registered.toolCount ?? registered.tool_count], ["127", 1]);
+  const json = JSON.parse((await runCli(["doctor", "--json", "--upstream", listing.url], cli)).out);
+  assertEquals([json.status, json.register.gateway.url], ["works", listing.url]);
+});
