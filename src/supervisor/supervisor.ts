@@ -1,4 +1,6 @@
 // Keeps one worker alive in each slot and connects the workers. A worker is replaced when it dies, blocks, or is due for recycling.
+import { countersMemory } from "../telemetry/metrics.ts";
+import { SharedNumbers } from "../telemetry/shared_numbers.ts";
 import { quotaMemory } from "../auth/quotas/quota_counters.ts";
 import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
@@ -212,6 +214,7 @@ export class Supervisor {
 
   #make(index: number, { isSuccessor }: { isSuccessor: boolean }): WorkerHandle {
     const { config, secrets, sink, workerEntry } = this.#options;
+    const counters = countersMemory(config.metricsMaxNames);
     const handle = new WorkerHandle({
       start: {
         type: "start",
@@ -220,6 +223,7 @@ export class Supervisor {
         workerCount: config.workers,
         replicaSeed: this.#replicaSeed,
         quotaMemory: this.#quotaMemory,
+        counters,
         config,
         secrets,
       },
@@ -228,7 +232,6 @@ export class Supervisor {
       events: {
         onState: (worker, state) => this.#onState(worker, state),
         onRequest: (worker, request) => void this.#serve(worker, request),
-        onCounters: (worker, counters) => this.#noteCounters(worker, counters),
         onCannotAccept: () => this.#makeRoom(),
         onListeningAgain: (worker) => this.#findListeners(worker),
         onLog: (lines, kind) => sink.write(lines, kind),
@@ -238,6 +241,7 @@ export class Supervisor {
       },
     });
     this.#alive.add(handle);
+    this.#workerMetrics.begin(handle, new SharedNumbers(counters));
     return handle;
   }
 
@@ -374,16 +378,10 @@ export class Supervisor {
     }
   }
 
-  /** A terminated worker may still send a message, but its counters are among the ended ones already. */
-  #noteCounters(worker: WorkerHandle, counters: MetricsSnapshot): void {
-    if (this.#alive.has(worker)) this.#workerMetrics.update(worker, counters);
-  }
-
   /** A consistent reading: a worker that ends while others are asked is counted once. */
   async #readMetrics(): Promise<MetricsSnapshot[]> {
     const asked = [...this.#alive].map(async (worker) => {
       const { metrics } = await within(ANSWER_WITHIN_MS, worker.ask({ type: "report" }));
-      this.#noteCounters(worker, metrics);
       return { worker, metrics };
     });
     const answers = (await Promise.allSettled(asked)).flatMap((answer) =>

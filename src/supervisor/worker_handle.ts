@@ -2,7 +2,6 @@
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
 import type { LineKind } from "../telemetry/log.ts";
-import type { MetricsSnapshot } from "../telemetry/metric_values.ts";
 import type { CommandResults, FromWorker, ToWorker, WorkerCommand } from "../worker/protocol/messages.ts";
 import type { ListeningSocket } from "./kernel/listening_sockets.ts";
 
@@ -26,8 +25,6 @@ export interface WorkerEvents {
   onWantsRecycling(handle: WorkerHandle, reason: string): void;
   /** A command failed in the worker. The asking side is told as well. */
   onFault(handle: WorkerHandle, command: string, reason: string): void;
-  /** The worker has told its counters. */
-  onCounters(handle: WorkerHandle, counters: MetricsSnapshot): void;
   /** The worker could not accept a connection. */
   onCannotAccept(handle: WorkerHandle): void;
   /** The worker listens by another socket than before. */
@@ -138,11 +135,10 @@ export class WorkerHandle {
       case "ready":
         return this.#enter(message.type);
       case "pong":
-        return this.#events.onCounters(this, message.counters);
+        return;
       case "failed":
         return this.#fail(new SluiceError(message.code, message.params, { cause: message.cause }));
       case "drained":
-        this.#events.onCounters(this, message.counters);
         return this.terminate();
       case "done":
         this.#asked.get(message.request)?.resolve(message.value);

@@ -1,20 +1,16 @@
-// The metrics of this process. A counter never falls while the process lives: what a worker has counted is kept when it ends.
-import {
-  type FamilySnapshot,
-  type MetricsSnapshot,
-  MetricSums,
-  NameLimit,
-} from "../telemetry/metric_values.ts";
+// The metrics of this process. A counter never falls while the process lives, and no count is lost: workers count in memory that the
+// supervisor reads, also after their death.
+import { type MetricsSnapshot, MetricSums, NameLimit } from "../telemetry/metric_values.ts";
+import { countersIn } from "../telemetry/metrics.ts";
+import type { SharedNumbers } from "../telemetry/shared_numbers.ts";
 
-/**
- * The last known counters of each living worker, and the sum of the counters of all workers that have ended. A worker tells its
- * counters with each answer to `report`, with each heartbeat, and when it is drained. A worker that dies loses the counts since then:
- * those of one heartbeat interval at most.
- */
+/** The counters of the living workers, and the sum of those of all workers that have ended. */
 export class WorkerMetrics<Worker> {
   /** Workers may have given series to different names: the limit holds for all together. */
   readonly #limit: NameLimit;
-  readonly #latest = new Map<Worker, MetricsSnapshot>();
+  /** The living workers, and the one that has ended last: its thread may be finishing a count. */
+  readonly #counting = new Map<Worker, SharedNumbers>();
+  #lastEnded: Worker | null = null;
   readonly #ended: MetricSums;
 
   /** @param maxNames see METRICS_MAX_NAMES */
@@ -23,30 +19,31 @@ export class WorkerMetrics<Worker> {
     this.#ended = new MetricSums(this.#limit);
   }
 
-  /** Takes the counters of a living worker. They must come in the order in which the worker told them. */
-  update(worker: Worker, snapshot: MetricsSnapshot): void {
-    this.#latest.set(worker, snapshot.filter(isCounted));
+  /** @param counters where the worker counts */
+  begin(worker: Worker, counters: SharedNumbers): void {
+    this.#counting.set(worker, counters);
   }
 
   /** The worker has ended: its counters stay, its gauges do not. */
   end(worker: Worker): void {
-    for (const family of this.#latest.get(worker) ?? []) this.#ended.add(family);
-    this.#latest.delete(worker);
+    const last = this.#lastEnded;
+    if (last === worker) return;
+    this.#lastEnded = worker;
+    if (last === null) return;
+    for (const family of countersIn(this.#counting.get(last)!)) this.#ended.add(family);
+    this.#counting.delete(last);
   }
 
   /**
-   * The snapshots to add up: the counters of all workers, including silent and ended ones, and the gauges of those that answered.
-   * @param answered the snapshots of the living workers that answered; `update()` has been given them
+   * The snapshots to add up: the counters of all workers, including silent and ended ones, and the gauges.
+   * @param gauges of the living workers that answered
    */
-  snapshots(answered: readonly MetricsSnapshot[]): MetricsSnapshot[] {
+  snapshots(gauges: readonly MetricsSnapshot[]): MetricsSnapshot[] {
     const counted = new MetricSums(this.#limit);
-    for (const family of [...this.#latest.values()].flat()) counted.add(family);
+    for (const counters of this.#counting.values()) {
+      for (const family of countersIn(counters)) counted.add(family);
+    }
     for (const family of this.#ended.families()) counted.add(family);
-    const gauges = answered.map((snapshot) => snapshot.filter((family) => !isCounted(family)));
     return [...gauges, counted.families()];
   }
-}
-
-function isCounted({ kind }: FamilySnapshot): boolean {
-  return kind !== "gauge";
 }

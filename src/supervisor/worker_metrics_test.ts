@@ -2,69 +2,76 @@ import { assertEquals } from "@std/assert";
 import type { MetricsSnapshot } from "../telemetry/metric_values.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { renderMetrics } from "../telemetry/metrics_text.ts";
+import { SharedNumbers } from "../telemetry/shared_numbers.ts";
 import { WorkerMetrics } from "./worker_metrics.ts";
 
-function worker() {
-  const metrics = new Metrics();
+function worker(maxNames = Infinity) {
+  const memory = SharedNumbers.memory(64 * 1024);
+  return { metrics: new Metrics(maxNames, new SharedNumbers(memory)), counters: new SharedNumbers(memory) };
+}
+
+function reader() {
+  const { metrics, counters } = worker();
   const count = metrics.counter("sluice_session_list_reads_total");
   metrics.gauge("sluice_pending_calls", () => 1);
-  return { count, tell: () => structuredClone(metrics.snapshot()) };
+  return { count, counters, gauges: () => structuredClone(metrics.gauges()) };
 }
 
 async function shown(
   all: WorkerMetrics<unknown>,
-  answered: readonly MetricsSnapshot[] = [],
+  gauges: readonly MetricsSnapshot[] = [],
 ): Promise<string[]> {
-  const { text } = await renderMetrics(all.snapshots(answered));
+  const { text } = await renderMetrics(all.snapshots(gauges));
   return text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-Deno.test("WorkerMetrics keeps what workers have counted that ended, and not their gauges", async () => {
+Deno.test("WorkerMetrics keeps what workers have counted that ended, to the last count, and not their gauges", async () => {
   const all = new WorkerMetrics<string>();
-  const [first, second, third] = [worker(), worker(), worker()];
+  const [first, second, third] = [reader(), reader(), reader()];
+  all.begin("first", first.counters);
+  all.begin("second", second.counters);
   first.count("200");
   first.count("404");
-  all.update("first", first.tell());
   second.count("200");
-  all.update("second", second.tell());
-  const both = [first.tell(), second.tell()];
-  assertEquals(await shown(all, both), [
+  assertEquals(await shown(all, [first.gauges(), second.gauges()]), [
     "sluice_pending_calls 2",
     'sluice_session_list_reads_total{result="200"} 2',
     'sluice_session_list_reads_total{result="404"} 1',
   ]);
   all.end("first");
+  // Its thread finishes the call that it was at.
+  first.count("404");
   all.end("second");
+  all.begin("third", third.counters);
   third.count("200");
-  all.update("third", third.tell());
-  const alone = [third.tell()];
-  assertEquals(await shown(all, alone), [
+  assertEquals(await shown(all, [third.gauges()]), [
     "sluice_pending_calls 1",
     'sluice_session_list_reads_total{result="200"} 3',
-    'sluice_session_list_reads_total{result="404"} 1',
+    'sluice_session_list_reads_total{result="404"} 2',
   ]);
 });
 
-Deno.test("WorkerMetrics counts a worker once, however often it tells its counters, and while it does not answer", async () => {
+Deno.test("WorkerMetrics counts a worker once, however often it ends, and while it does not answer", async () => {
   const all = new WorkerMetrics<string>();
-  const one = worker();
-  for (let i = 0; i < 3; i++) {
-    one.count("200");
-    all.update("one", one.tell());
+  const [one, two] = [reader(), reader()];
+  all.begin("one", one.counters);
+  all.begin("two", two.counters);
+  for (let i = 0; i < 3; i++) one.count("200");
+  const sum = ['sluice_session_list_reads_total{result="200"} 3'];
+  assertEquals(await shown(all), sum);
+  for (const ended of ["one", "one", "two"]) {
+    all.end(ended);
+    assertEquals(await shown(all), sum);
   }
-  assertEquals(await shown(all), ['sluice_session_list_reads_total{result="200"} 3']);
-  all.end("one");
-  all.end("one");
-  assertEquals(await shown(all), ['sluice_session_list_reads_total{result="200"} 3']);
 });
 
 Deno.test("WorkerMetrics keeps histograms of ended workers, and bounds the names of all workers together", () => {
   const all = new WorkerMetrics<number>(2);
-  const told = (...tools: string[]) => {
-    const metrics = new Metrics(2);
+  const counters = (...tools: string[]) => {
+    const { metrics, counters } = worker(2);
     for (const tool of tools) metrics.counter("sluice_tool_calls_total")("time", tool, "success");
     metrics.histogram("mcp_server_operation_duration_seconds")("ping", "").observe(1);
-    return metrics.counters();
+    return counters;
   };
   const sums = () => {
     const families = all.snapshots([]).flat();
@@ -77,12 +84,12 @@ Deno.test("WorkerMetrics keeps histograms of ended workers, and bounds the names
     };
   };
   for (let worker = 0; worker < 4; worker++) {
-    all.update(worker, told(`tool-${worker}`));
+    all.begin(worker, counters(`tool-${worker}`));
     // The sum of the durations is one second for each ping.
     assertEquals(sums().pings, 2 * (worker + 1));
-    if (worker < 3) all.end(worker);
+    all.end(worker);
   }
-  assertEquals(sums().tools, { "tool-0": 1, "tool-1": 1, other: 2 });
-  all.end(3);
-  assertEquals(sums().tools, { "tool-0": 1, "tool-1": 1, other: 2 });
+  assertEquals(Object.values(sums().tools).reduce((sum, count) => sum! + count!), 4);
+  assertEquals(Object.keys(sums().tools).length, 3);
+  assertEquals(sums().tools.other, 2);
 });

@@ -3,7 +3,9 @@ import { BUCKETS, type MetricRow } from "./metric_table.ts";
 
 /** Of a histogram: how many observations fell into each bucket, how many lie above, and the sum of all. Seconds. */
 export class HistogramChild {
-  readonly values = new Float64Array(BUCKETS.length + 2);
+  static readonly INITIAL: readonly number[] = new Array<number>(BUCKETS.length + 2).fill(0);
+
+  constructor(readonly values: Float64Array) {}
 
   observe(seconds: number): void {
     let bucket = 0;
@@ -15,7 +17,9 @@ export class HistogramChild {
 
 /** Of a summary: the number of observations, their sum, the least and the greatest in seconds, and when the last one was (ms). */
 export class SummaryChild {
-  readonly values = new Float64Array([0, 0, Infinity, 0, 0]);
+  static readonly INITIAL: readonly number[] = [0, 0, Infinity, 0, 0];
+
+  constructor(readonly values: Float64Array) {}
 
   /** @param at by performance.now() */
   observe(seconds: number, at: number): void {

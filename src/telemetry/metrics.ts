@@ -16,6 +16,7 @@ import {
   SEPARATOR,
   SummaryChild,
 } from "./metric_values.ts";
+import { SharedNumbers } from "./shared_numbers.ts";
 
 interface Family {
   readonly name: MetricName;
@@ -34,10 +35,15 @@ export class Metrics {
   /** What is read when it is asked for. */
   readonly #read: { readonly family: Family; readonly read: () => ReadonlyMap<string, number> }[] = [];
   readonly #limit: NameLimit;
+  readonly #shared: SharedNumbers | null;
 
-  /** @param maxNames names from the registry that have series of their own, in each metric */
-  constructor(maxNames = Infinity) {
+  /**
+   * @param maxNames names from the registry that have series of their own, in each metric
+   * @param shared where all but gauges is counted, so that it outlives this thread; null: in the thread's own memory
+   */
+  constructor(maxNames = Infinity, shared: SharedNumbers | null = null) {
     this.#limit = new NameLimit(maxNames);
+    this.#shared = shared;
   }
 
   /** Begins a counter. @returns counts one for the label values that it is called with */
@@ -52,22 +58,22 @@ export class Metrics {
     return (...labelValues) => {
       const key = this.#keyOf(family, labelValues);
       let value = family.values.get(key);
-      if (value === undefined) family.values.set(key, value = new Float64Array(1));
+      if (value === undefined) family.values.set(key, value = this.#numbers(name, key, ZERO));
       return value;
     };
   }
 
   /** Begins a histogram. */
   histogram(name: HistogramName): ChildOf<HistogramChild> {
-    return this.#children(name, () => new HistogramChild());
+    return this.#children(name, HistogramChild);
   }
 
   /** Begins a summary. */
   summary(name: SummaryName): ChildOf<SummaryChild> {
-    return this.#children(name, () => new SummaryChild());
+    return this.#children(name, SummaryChild);
   }
 
-  /** Begins a counter that somebody else counts. It is in no `counters()`: it ends with what it reads. */
+  /** Begins a counter that somebody else counts. It ends with what it reads. */
   readCounter(name: CounterName, read: () => number): void {
     this.#read.push({ family: this.#begin(name), read: () => new Map([["", read()]]) });
   }
@@ -82,23 +88,24 @@ export class Metrics {
     this.#read.push({ family: this.#begin(name), read });
   }
 
+  /** All families. */
   snapshot(): MetricsSnapshot {
+    this.gauges();
+    return [...this.#families.values()].map(snapshotOf);
+  }
+
+  /** What is read on demand, which ends with its worker. */
+  gauges(): MetricsSnapshot {
     for (const { family: { values }, read } of this.#read) {
       values.clear();
       for (const [labelValues, value] of read()) values.set(labelValues, Float64Array.of(value));
     }
-    return [...this.#families.values()].map(snapshotOf);
-  }
-
-  /** The same without gauges. */
-  counters(): MetricsSnapshot {
-    const read = new Set(this.#read.map(({ family }) => family));
-    return [...this.#families.values()].filter((family) => !read.has(family)).map(snapshotOf);
+    return this.#read.map(({ family }) => snapshotOf(family));
   }
 
   #children<Child extends { readonly values: Float64Array }>(
     name: MetricName,
-    make: () => Child,
+    Kind: { readonly INITIAL: readonly number[]; new (values: Float64Array): Child },
   ): ChildOf<Child> {
     const family = this.#begin(name);
     const children = new Map<string, Child>();
@@ -106,11 +113,16 @@ export class Metrics {
       const key = this.#keyOf(family, labelValues);
       let child = children.get(key);
       if (child === undefined) {
-        children.set(key, child = make());
+        children.set(key, child = new Kind(this.#numbers(name, key, Kind.INITIAL)));
         family.values.set(key, child.values);
       }
       return child;
     };
+  }
+
+  /** Where the shared memory is full, this thread alone has the numbers. */
+  #numbers(name: MetricName, key: string, initial: readonly number[]): Float64Array {
+    return this.#shared?.add(`${name}${SEPARATOR}${key}`, initial) ?? Float64Array.from(initial);
   }
 
   #keyOf({ name, row }: Family, labelValues: readonly string[]): string {
@@ -124,17 +136,43 @@ export class Metrics {
     const family: Family = { name, row, values: new Map() };
     // A rate needs the zero before the first event.
     const declared = row.kind !== "counter" ? [] : row.labels.length === 0 ? [""] : row.values;
-    for (const labelValue of declared) family.values.set(labelValue, new Float64Array(1));
+    for (const key of declared) family.values.set(key, this.#numbers(name, key, ZERO));
     this.#families.set(name, family);
     return family;
   }
 }
+
+const ZERO: readonly number[] = [0];
 
 const MAX_NAME_CHARS = 256;
 
 /** Upstreams choose the names of tools. */
 function bounded(name: string): string {
   return name.slice(0, MAX_NAME_CHARS).replaceAll(SEPARATOR, "\ufffd");
+}
+
+/**
+ * Room for what a worker counts: five series of each of so many tools, a histogram for each error of each upstream, and 30,000 tools,
+ * resources, prompts and virtual servers with executions of their own. What is not written takes no memory.
+ */
+export function countersMemory(maxNames: number): SharedArrayBuffer {
+  return SharedNumbers.memory(8 * 1024 * 1024 + maxNames * 8 * 1024);
+}
+
+/** What has been counted in the memory of a `Metrics`, as it would say itself. */
+export function countersIn(shared: SharedNumbers): MetricsSnapshot {
+  const families = new Map<string, { readonly row: MetricRow; readonly values: [string, number[]][] }>();
+  for (const [name, numbers] of shared.read()) {
+    const at = name.indexOf(SEPARATOR);
+    const metric = name.slice(0, at);
+    if (!(metric in METRICS)) continue;
+    let family = families.get(metric);
+    if (family === undefined) {
+      families.set(metric, family = { row: METRICS[metric as MetricName], values: [] });
+    }
+    family.values.push([name.slice(at + 1), [...numbers]]);
+  }
+  return [...families].map(([name, { row, values }]) => ({ name, ...row, values }));
 }
 
 function snapshotOf({ name, row, values }: Family): FamilySnapshot {

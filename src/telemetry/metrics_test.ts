@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { BUCKETS, METRICS } from "./metric_table.ts";
-import { HistogramChild, MetricSums } from "./metric_values.ts";
-import { Metrics } from "./metrics.ts";
+import { BUCKETS } from "./metric_table.ts";
+import { HistogramChild, type MetricsSnapshot, MetricSums } from "./metric_values.ts";
+import { countersIn, countersMemory, Metrics } from "./metrics.ts";
 import { renderMetrics } from "./metrics_text.ts";
+import { SharedNumbers } from "./shared_numbers.ts";
 
 Deno.test("renderMetrics() adds up the workers' counters label by label, and their gauges", async () => {
   const workers = [1, 2].map((sessions) => {
@@ -41,15 +42,26 @@ Deno.test("Metrics.snapshot() reads a gauge when it is asked, and again when it 
   assertEquals(metrics.snapshot()[0]!.values, [["", [5]]]);
 });
 
-Deno.test("Metrics.counters() leaves gauges out, and unread", () => {
-  const metrics = new Metrics();
+Deno.test("countersIn() reads what another thread counts, without gauges, as that thread would say it", () => {
+  const memory = countersMemory(1);
+  const metrics = new Metrics(Infinity, new SharedNumbers(memory));
+  const reader = new SharedNumbers(memory);
+  metrics.counter("sluice_rate_limited_total")("low");
+  metrics.histogram("mcp_client_operation_duration_seconds")("time", "").observe(0.3);
+  metrics.summary("sluice_tool_call_duration_seconds")("time", "now").observe(2, 1);
   metrics.counter("sluice_callers_shed_total")();
-  metrics.gauge("sluice_leader", () => {
-    throw new Error("it is closed");
-  });
-  const name = "sluice_callers_shed_total";
-  const counters = [{ name, ...METRICS[name], values: [["", [1]]] }];
-  assertEquals<unknown>(metrics.counters(), counters);
+  metrics.gauge("sluice_leader", () => 1);
+  const sorted = (all: MetricsSnapshot) => all.toSorted((a, b) => a.name < b.name ? -1 : 1);
+  const counted = metrics.snapshot().filter(({ kind }) => kind !== "gauge");
+  assertEquals(sorted(countersIn(reader)), sorted(counted));
+  metrics.gauges();
+  assertEquals(sorted(countersIn(reader)), sorted(counted));
+});
+
+Deno.test("Metrics counts on where the shared memory is full", () => {
+  const metrics = new Metrics(Infinity, new SharedNumbers(SharedNumbers.memory(16)));
+  metrics.counter("sluice_callers_shed_total")();
+  assertEquals(metrics.snapshot()[0]!.values, [["", [1]]]);
 });
 
 Deno.test("Metrics refuses one name twice", () => {
@@ -83,7 +95,7 @@ Deno.test("renderMetrics() adds up histograms bucket by bucket, cumulative, and 
 });
 
 Deno.test("HistogramChild counts a value at a bound in the bucket of that bound", () => {
-  const child = new HistogramChild();
+  const child = new HistogramChild(Float64Array.from(HistogramChild.INITIAL));
   for (const bound of BUCKETS) child.observe(bound);
   assertEquals([...child.values.slice(0, -1)], [...BUCKETS.map(() => 1), 0]);
 });
@@ -137,7 +149,7 @@ Deno.test("Metrics begins counters at zero where their labels are known", () => 
   metrics.counter("sluice_http_answers_total");
   assertEquals(metrics.snapshot().map(({ values }) => values), [
     [["", [0]]],
-    [["HIT", [0]], ["MISS", [0]]],
+    [["HIT", [0]], ["MISS", [0]], ["STALE", [0]]],
     [],
   ]);
 });

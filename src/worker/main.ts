@@ -91,7 +91,7 @@ async function drain(): Promise<void> {
   await listening?.shutdown();
   await app.whenIdle();
   await app.close();
-  send({ type: "drained", counters: app.counters() });
+  send({ type: "drained" });
 }
 
 async function run(command: WorkerCommand): Promise<CommandResults[WorkerCommand["type"]]> {
@@ -135,7 +135,7 @@ async function handle(message: ToWorker): Promise<void> {
     case "listen":
       return await startListening();
     case "ping":
-      return send({ type: "pong", counters: app.counters() });
+      return send({ type: "pong" });
     case "peer":
       return peers()?.connect(message.worker, message.port);
     case "peer_gone":

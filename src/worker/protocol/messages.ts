@@ -131,6 +131,8 @@ export type ToWorker =
     readonly replicaSeed: string;
     /** The counters of quotas, which all workers of the process share. */
     readonly quotaMemory: SharedArrayBuffer;
+    /** Where the worker counts, for `SharedNumbers`. The supervisor reads it. */
+    readonly counters: SharedArrayBuffer;
     readonly config: Config;
     readonly secrets: GatewaySecrets;
   }
@@ -152,7 +154,7 @@ export type ToWorker =
 export type FromWorker =
   /** The worker is made, and waits for `listen`. */
   | { readonly type: "prepared" }
-  | { readonly type: "pong"; readonly counters: MetricsSnapshot }
+  | { readonly type: "pong" }
   /** Lines for standard output. Only the supervisor writes there, because lines of several writers would mix. */
   | { readonly type: "log"; readonly lines: string; readonly kind?: LineKind }
   /** The worker should be replaced: it has served enough requests, or uses too much memory. */
@@ -184,4 +186,4 @@ export type FromWorker =
     readonly command: WorkerCommand | SupervisorCommand;
   }
   /** The worker has ended, and counts nothing any more. */
-  | { readonly type: "drained"; readonly counters: MetricsSnapshot };
+  | { readonly type: "drained" };

@@ -28,7 +28,7 @@ import { CacheRecords } from "../../store/cache_records.ts";
 import { createLeases } from "../../store/leases.ts";
 import { createLog, type LogSink } from "../../telemetry/log.ts";
 import { measureLoopDelay } from "../../telemetry/loop_delay.ts";
-import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
+import { SharedNumbers } from "../../telemetry/shared_numbers.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { LocalServer } from "../handover/local_server.ts";
 import { Retirement } from "../handover/retirement.ts";
@@ -59,8 +59,6 @@ export interface App {
   /** The client of a request under way has left. */
   clientGone(request: Request): void;
   run(command: AppCommand): Promise<CommandResults[AppCommand["type"]]>;
-  /** What this worker has counted so far. */
-  counters(): MetricsSnapshot;
   /** Leaves the leader's jobs to another worker. */
   resign(): Promise<void>;
   /** The remote ports of connections that have become WebSockets. */
@@ -92,9 +90,10 @@ export async function createApp(
   const clock = systemClock;
 
   // Logs and metrics.
+  const counters = new SharedNumbers(start.counters);
   const sink: LogSink = { write: (lines, kind) => link.writeLog(lines, kind) };
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink }).with({ worker });
-  const metrics = new Metrics(config.metricsMaxNames);
+  const metrics = new Metrics(config.metricsMaxNames, counters);
   const recordsCalls = config.auditTrailEnabled;
   const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
   const accessLog = config.disableAccessLog && !recordsCalls ? null : new AccessLog({
@@ -314,7 +313,6 @@ export async function createApp(
     },
     ports,
     clientGone: (request) => clients.gone(request),
-    counters: () => metrics.counters(),
     run: (command) =>
       runCommand(command, {
         ...{ worker, gateway, metrics, sessions, cluster, succession, leaderJobs, rateLimits },

@@ -40,7 +40,7 @@ export async function runCommand(
     case "replica_record":
       return cluster?.recordOf(command.replica) ?? null;
     case "report":
-      return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
+      return { worker, metrics: metrics.gauges(), pool: pool.snapshot() };
     case "processes":
       return gateway.outbound.processes();
     case "rate_counts":
