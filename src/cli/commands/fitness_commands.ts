@@ -15,7 +15,7 @@ export const FITNESS_COMMANDS = {
     examples: [
       "sluice doctor",
       "sluice doctor --json",
-      'sluice doctor --upstream https://mcp.example.com/mcp --header "Authorization: Bearer $TOKEN"',
+      "sluice doctor --upstream https://mcp.example.com/mcp",
     ],
     flags: {
       upstream: {
