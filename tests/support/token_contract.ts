@@ -93,6 +93,14 @@ export function tokenContract(registryTest: RegistryTest): void {
       assertEquals(await list({ includeInactive: false }), ["ac", 2]);
       assertEquals(await list({ userId: ann.id, teamIds: ["t", "u"], includeInactive: true }), ["abc", 3]);
       assertEquals(await list({ userId: bob.id, teamIds: [], includeInactive: true }), ["cd", 2]);
+      const cat = await users.insert(newUser("cat@x"));
+      await apiTokens.insert(newToken("f", cat.id, { expiresAt: 4e12 }), 9);
+      await apiTokens.insert(newToken("g", cat.id, { expiresAt: 1, isActive: false }), 9);
+      await apiTokens.insert(newToken("h", cat.id, { expiresAt: 1 }), 9);
+      await apiTokens.insert(newToken("i", cat.id), 9);
+      for (const id of ["g", "h", "i"]) await apiTokens.revoke({ id, revokedBy: null, reason: null });
+      assertEquals(await list({ includeInactive: false }), ["acf", 3]);
+      await users.delete("cat@x");
       for (let i = 0; i < 4; i++) {
         await apiTokens.insert(newToken(`old${i}`, ann.id, { expiresAt: 1 }), 2);
       }

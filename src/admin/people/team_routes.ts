@@ -65,6 +65,7 @@ export async function updateTeam(call: Call): Promise<AdminResponse> {
     visibility: given.visibility,
     maxMembers: given.max_members,
   });
+  await call.deps.catalogChanged();
   return ok(await read(call, row));
 }
 

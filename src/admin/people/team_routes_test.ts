@@ -53,6 +53,10 @@ Deno.test("a team is seen by its members and administrators, and managed by its 
       200,
       403,
     ]);
+    // The workers know a team by the name in the tokens of other issuers, too.
+    const changes = harness.changes();
+    assertEquals(await statusOf(ann, "PUT", `/teams/${team.id}`, { name: "Travel" }), 200);
+    assertEquals(harness.changes(), changes + 1);
     // A token without the team sees nothing of it.
     assertEquals(
       await statusOf(await callerOf(harness, "ann", { teams: [] }), "GET", `/teams/${team.id}`),

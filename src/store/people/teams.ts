@@ -2,7 +2,7 @@
 import { SluiceError } from "../../base/errors.ts";
 import { NOW_MS } from "../sql/database_clock.ts";
 import { newId } from "../sql/new_id.ts";
-import { type Database, sql } from "../sql/sql.ts";
+import { BYTE_ORDER, type Database, sql } from "../sql/sql.ts";
 import { revokeTokensOfTeam } from "../tokens/api_tokens.ts";
 import { tellPeopleChanged } from "./people_changes.ts";
 import type { InvitationRow, MemberRow, TeamRole, TeamRow } from "./person_rows.ts";
@@ -116,8 +116,7 @@ export class Teams {
       ...(isPublic ? [sql`visibility = 'public'`] : []),
     ];
     const where = sql.join(conditions, " AND ");
-    // Not by the collation of the database.
-    const name = this.database.dialect === "postgres" ? sql`name COLLATE "C"` : sql`name`;
+    const name = sql`name ${BYTE_ORDER[this.database.dialect]}`;
     const [{ amount }] = await this.database.query<{ amount: number }>(
       sql`SELECT COUNT(*) AS amount FROM teams WHERE ${where}`,
     );

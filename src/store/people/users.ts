@@ -1,7 +1,7 @@
 // Users: who they are, and how they log in. A user gets a personal team, which ends with the user.
 import { SluiceError } from "../../base/errors.ts";
 import { newId } from "../sql/new_id.ts";
-import { type Database, sql } from "../sql/sql.ts";
+import { BYTE_ORDER, type Database, sql } from "../sql/sql.ts";
 import { tellPeopleChanged } from "./people_changes.ts";
 import type { UserRow } from "./person_rows.ts";
 import { MEMBERS, TEAMS, USERS } from "./person_tables.ts";
@@ -91,8 +91,7 @@ export class Users {
 
   /** In the order of their email addresses, by code units. */
   async list({ limit, after = "" }: UserPage): Promise<UserRow[]> {
-    // The order of the database would depend on its collation: the keys are compared as bytes.
-    const key = this.database.dialect === "postgres" ? sql`email COLLATE "C"` : sql`email`;
+    const key = sql`email ${BYTE_ORDER[this.database.dialect]}`;
     const records = await this.database.query<Record<string, unknown>>(
       sql`SELECT * FROM users WHERE ${key} > ${after} ORDER BY ${key} LIMIT ${limit}`,
     );

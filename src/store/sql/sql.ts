@@ -34,6 +34,12 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Behind a column of text: it is compared by its bytes, as JavaScript compares all but rare characters. */
+export const BYTE_ORDER: Readonly<Record<Database["dialect"], SqlQuery>> = {
+  sqlite: { parts: ["COLLATE BINARY"], values: [] },
+  postgres: { parts: ['COLLATE "C"'], values: [] },
+};
+
 /** A constraint of the table refused a row. Both drivers report the same `kind`. */
 export class ConstraintError extends Error {
   readonly kind: "unique" | "foreign_key" | "other";
