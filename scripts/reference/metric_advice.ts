@@ -25,6 +25,8 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "A caller sends more than its tier allows. Raise the tier's `RATE_LIMIT_…` settings, or talk to the caller.",
   sluice_logins_total:
     "Many `failure` or `limited`: somebody guesses passwords. `locked` counts logins of accounts that are locked.",
+  sluice_password_mails_total:
+    "`failed` grows: the mail server refuses or does not answer; the log has its words. Many `no_user` or `dropped`: somebody tries addresses.",
   sluice_sso_sign_ins_total:
     "`provider_failed` grows: a provider is down, or its client secret has changed; the log has the cause. Many `start_again`: " +
     "people come back to another address than they started at (`GATEWAY_PUBLIC_URL`), or take too long.",

@@ -28,6 +28,7 @@ const users = () => import("./people/user_routes.ts");
 const teams = () => import("./people/team_routes.ts");
 const members = () => import("./people/member_routes.ts");
 const joins = () => import("./people/join_routes.ts");
+const passwordMails = () => import("./people/password_mail_routes.ts");
 const quotas = () => import("./people/quota_routes.ts");
 const roles = () => import("./people/role_routes.ts");
 
@@ -135,6 +136,8 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/auth/email/login", null, on(logins, "login", "loginByEmail")),
   route("POST", "/auth/setup", null, on(logins, "setUp")),
   route("POST", "/auth/reset-password", null, on(logins, "resetPassword")),
+  route("POST", "/auth/email/forgot-password", null, on(passwordMails, "forgotPassword")),
+  route("GET", "/auth/email/reset-password/{token}", null, on(passwordMails, "checkPasswordToken")),
   route("POST", "/auth/email/reset-password/{token}", null, on(logins, "resetPasswordByPath")),
   route("POST", "/auth/change-password", null, on(logins, "changeOldPassword")),
   route("POST", "/auth/email/change-password", "token", on(logins, "changePassword")),

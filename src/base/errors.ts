@@ -112,7 +112,7 @@ export const ERRORS = {
     429,
     -31430,
     "later",
-    "More than {limit} requests in a minute ({settings}); retry in {waitS} s",
+    "More than {limit} requests in {window} ({settings}); retry in {waitS} s",
   ),
   QUOTA_EXCEEDED: row(
     "downstream",

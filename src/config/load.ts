@@ -12,6 +12,7 @@ import { isGuessable, MAKE_SECRET, SECRET } from "./settings/secret_quality.ts";
 import type { Setting } from "./settings/setting.ts";
 import { KEY_PAIR_ALGORITHMS } from "./settings/token_keys.ts";
 import { sqliteFile } from "./sqlite_file.ts";
+import { mailRulesOf } from "./mail.ts";
 import { ssoProvidersOf } from "./sso_providers.ts";
 import {
   byImportance,
@@ -122,6 +123,8 @@ export function loadConfig(input: LoadInput): Loaded {
   // The list is made of settings that are valid each for itself.
   const signOn = mistakes.length > 0 ? null : ssoProvidersOf(config as unknown as Config);
   mistakes.push(...signOn?.mistakes ?? []);
+  const mail = mistakes.length > 0 ? null : mailRulesOf(config as unknown as Config);
+  mistakes.push(...mail?.mistakes ?? []);
   if (mistakes.length > 0) {
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistakes.join("\n") }, { data: mistakes });
   }
@@ -136,6 +139,7 @@ export function loadConfig(input: LoadInput): Loaded {
       ...withheldHeaders(config as unknown as Config),
       ...unusedKeyFiles(config as unknown as Config),
       ...signOn!.warnings,
+      ...mail!.warnings,
       ...warningsOf(sources, byImportance(ignored)),
     ],
   };

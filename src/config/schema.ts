@@ -11,6 +11,7 @@ import { STDIO_SETTINGS } from "./settings/stdio_upstreams.ts";
 import { AUDIT_SETTINGS } from "./settings/governance/audit_settings.ts";
 import { METRICS_SETTINGS } from "./settings/governance/metrics_settings.ts";
 import { QUOTA_SETTINGS } from "./settings/governance/quota_settings.ts";
+import { MAIL_SETTINGS } from "./settings/mail/mail_settings.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
 import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings/upstream_access.ts";
 import { SSO_SETTINGS } from "./settings/sso/provider_settings.ts";
@@ -25,6 +26,7 @@ const GROUPS = {
   "Authentication": AUTH_SETTINGS,
   "Users and teams": ACCOUNT_SETTINGS,
   "Single sign-on": SSO_SETTINGS,
+  "Mail": MAIL_SETTINGS,
   "Audit trail": AUDIT_SETTINGS,
   "Outbound addresses": EGRESS_SETTINGS,
   "Limits": LIMIT_SETTINGS,

@@ -111,6 +111,7 @@ export class RateLimiter {
     countLimited(tier);
     throw new SluiceError("RATE_LIMITED", {
       limit,
+      window: "a minute",
       settings: `RATE_LIMIT_${tier.toUpperCase()}_RPM and _BURST`,
       waitS: Math.max(1, Math.ceil(waitMs(window, now, limit - count) / 1000)),
     });

@@ -87,6 +87,12 @@ export const METRICS = {
     ["outcome"],
     { values: ["success", "failure", "limited", "locked"] },
   ),
+  sluice_password_mails_total: counter(
+    "Requests for a link to a new password, by outcome: sent, failed, no_user (no active user with a password), " +
+      "dropped (too many wait)",
+    ["outcome"],
+    { values: ["sent", "failed", "no_user", "dropped"] },
+  ),
   sluice_sso_sign_ins_total: counter(
     "Sign-ins at identity providers, by provider and outcome: success, refused, start_again, provider_failed, failed",
     ["provider", "outcome"],

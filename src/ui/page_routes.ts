@@ -17,6 +17,7 @@ const roles = () => import("./people/role_pages.tsx");
 const audit = () => import("./system/audit_page.tsx");
 const log = () => import("./system/log_page.tsx");
 const settings = () => import("./system/settings_page.tsx");
+const forgotPassword = () => import("./start/forgot_password_page.tsx");
 const manual = () => import("./system/manual_page.tsx");
 const upstreams = () => import("./upstreams/upstream_pages.tsx");
 const upstreamList = () => import("./upstreams/upstream_list.tsx");
@@ -47,6 +48,8 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   open("POST", "setup", on(signIn, "setUp")),
   open("GET", "change-password", on(signIn, "changePasswordPage")),
   open("POST", "change-password", on(signIn, "changePassword")),
+  open("GET", "forgot-password", on(forgotPassword, "forgotPasswordPage")),
+  open("POST", "forgot-password", on(forgotPassword, "forgotPassword")),
   open("GET", "reset-password", on(signIn, "resetPasswordPage")),
   open("POST", "reset-password", on(signIn, "resetPassword")),
   page("POST", "sign-out", on(signIn, "signOut")),

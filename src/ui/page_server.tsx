@@ -171,6 +171,7 @@ function callOf(
       name: display_name,
       path: `${prefix}${SSO_PATH}login/${id}`,
     })),
+    sendsPasswordMail: deps.sendsPasswordMail,
     origin: `${isSecure ? "https" : "http"}://${host}${prefix}`,
   };
 }

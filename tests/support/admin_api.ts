@@ -176,6 +176,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
       Promise.resolve({ originalName, args, messages: [] }),
     ...accountParts(store),
     sso: null,
+    passwordMails: null,
     auditTrail,
     auditRecords,
     importReports: new MemoryCache(systemClock),

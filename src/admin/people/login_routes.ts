@@ -125,11 +125,11 @@ async function reset(
 ): Promise<AdminResponse> {
   const { people } = deps.store;
   const refusal = new SluiceError("UNAUTHENTICATED", {
-    reason: "the one-time token is wrong, used or expired; ask an administrator for another link",
+    reason: "the one-time token is wrong, used or expired; ask for another link",
   });
   // Before the password is hashed: strangers cause no work.
-  const id = await userOfPasswordToken(people, token);
-  const user = id === null ? null : await people.users.getById(id);
+  const found = await userOfPasswordToken(people, token);
+  const user = found === null ? null : await people.users.getById(found.userId);
   if (user === null) throw refusal;
   refuse(again === password ? [] : [fault(["body", "confirm_password"], "differs from new_password")]);
   const { email } = user;

@@ -6,6 +6,7 @@ import type { Principal } from "../../auth/principal.ts";
 import type { Logins } from "../../auth/logins/logins.ts";
 import type { SingleSignOn } from "../../auth/sso/single_sign_on.ts";
 import type { People } from "../../auth/people.ts";
+import type { PasswordMails } from "../../auth/logins/password_mails.ts";
 import type { PasswordHashes } from "../../auth/logins/password_hash.ts";
 import type { RunningSettings } from "../../config/settings_report.ts";
 import type { ExtraField } from "./fields.ts";
@@ -112,6 +113,8 @@ export interface AdminDeps {
   /** null: SSO_ENABLED=false. */
   readonly sso: Pick<SingleSignOn, "logout"> | null;
   readonly passwords: PasswordHashes;
+  /** null: SMTP_ENABLED=false. */
+  readonly passwordMails: Pick<PasswordMails, "request"> | null;
   readonly accounts: AccountRules;
   readonly apiTokens: ApiTokenRules;
   /** Users, teams and roles as this worker knows them. */

@@ -31,10 +31,14 @@ export async function passwordToken(people: PeopleStore, userId: string, ttlMs: 
   return token;
 }
 
-/** The id of the user whose password the token sets; null: the token is wrong, used or expired. */
-export async function userOfPasswordToken(people: PeopleStore, token: string): Promise<string | null> {
-  const purpose = await people.oneTimeTokens.purposeOf(digest(token));
-  return purpose?.startsWith(PASSWORD) === true ? purpose.slice(PASSWORD.length) : null;
+/** The user whose password the token sets, and until when (ms since the epoch); null: the token is wrong, used or expired. */
+export async function userOfPasswordToken(
+  people: PeopleStore,
+  token: string,
+): Promise<{ readonly userId: string; readonly expiresAt: number } | null> {
+  const found = await people.oneTimeTokens.find(digest(token));
+  if (found?.purpose.startsWith(PASSWORD) !== true) return null;
+  return { userId: found.purpose.slice(PASSWORD.length), expiresAt: found.expiresAt };
 }
 
 /** Uses the token up. @returns false if it is wrong, used or expired */

@@ -2,7 +2,7 @@
 import { isEmailAddress } from "../../auth/logins/email_address.ts";
 import { type Command, WHERE } from "./command.ts";
 
-const LINK = "The gateway sends no mail: give the link to the user. It works once.";
+const LINK = "Give the link to the user. It works once.";
 
 const SCOPE_FLAGS = {
   user: { value: "EMAIL", doc: "the user" },

@@ -191,7 +191,6 @@ const COMMON: readonly ForeignRow[] = [
     "the gateway does not ask for it",
   ],
   ["LOG_FILE LOG_FOLDER", "names the log file", "the log goes to standard output"],
-  ["SMTP_*", "governs mail", "the gateway sends no mail"],
   ["OTEL_* LANGFUSE_*", "governs traces", "the gateway records no traces"],
   ["ELASTICSEARCH_*", "sends the log elsewhere", "the log goes to standard output"],
   [

@@ -138,7 +138,12 @@ Deno.test("McpEndpoint.serve() lets initialize open a session, whatever session 
 
 Deno.test("McpEndpoint.serve() answers a session's calls above a limit as JSON-RPC errors, and takes what is none", async () => {
   const { send, seal, here } = setUp();
-  const overLimit = new SluiceError("RATE_LIMITED", { limit: 5, settings: "X", waitS: 7 });
+  const overLimit = new SluiceError("RATE_LIMITED", {
+    limit: 5,
+    window: "a minute",
+    settings: "X",
+    waitS: 7,
+  });
   const inSession = { "mcp-session-id": seal(0) };
   const limited = (message: unknown, headers: Record<string, string> = inSession) =>
     send("POST", headers, "/mcp", { overLimit, body: JSON.stringify(message) });

@@ -37,13 +37,13 @@ export class OneTimeTokens {
     });
   }
 
-  /** What the token is for; null: there is no such token, or it has expired. */
-  async purposeOf(tokenHash: string): Promise<string | null> {
-    const rows = await this.#database.query<{ purpose: string }>(
-      sql`SELECT purpose FROM one_time_tokens WHERE token_hash = ${tokenHash}
+  /** What the token is for, and when it expires (ms since the epoch); null: there is no such token, or it has expired. */
+  async find(tokenHash: string): Promise<{ readonly purpose: string; readonly expiresAt: number } | null> {
+    const [row] = await this.#database.query<{ purpose: string; expires_at: number | string }>(
+      sql`SELECT purpose, expires_at FROM one_time_tokens WHERE token_hash = ${tokenHash}
           AND expires_at > ${NOW_MS[this.#database.dialect]}`,
     );
-    return rows[0]?.purpose ?? null;
+    return row === undefined ? null : { purpose: row.purpose, expiresAt: Number(row.expires_at) };
   }
 
   async isOpen(purpose: string, tokenHash: string): Promise<boolean> {

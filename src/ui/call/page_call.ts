@@ -46,6 +46,8 @@ export interface PageCall {
   ) => Promise<{ readonly maxAgeSeconds: number } | { readonly reason: string }>;
   /** Identity providers where people sign in, each with the path where that starts. */
   readonly providers: readonly { readonly name: string; readonly path: string }[];
+  /** Do users get a link by mail when they have forgotten their password? */
+  readonly sendsPasswordMail: boolean;
   /** What clients of this gateway put before its paths: `https://gateway.example/prefix`. */
   readonly origin: string;
 }

@@ -26,6 +26,8 @@ export interface UiDeps {
   readonly authenticate: (authorization: string | null) => Principal | Promise<Principal>;
   /** Identity providers where people sign in. */
   readonly providers: readonly { readonly id: string; readonly display_name: string }[];
+  /** Do users get a link by mail when they have forgotten their password? */
+  readonly sendsPasswordMail: boolean;
   /** The address of the client, also behind trusted proxies. */
   readonly clientOf: (headers: Headers, info: ServedInfo) => string;
   readonly trustedProxies: TrustedProxies;

@@ -87,7 +87,7 @@ function signedOutView(at: string): View {
 }
 
 function signInView(
-  { providers, origin }: Pick<PageCall, "providers" | "origin">,
+  { providers, origin, sendsPasswordMail }: Pick<PageCall, "providers" | "origin" | "sendsPasswordMail">,
   form: FormState,
   next: string | null,
   way: "password" | "token",
@@ -135,6 +135,11 @@ function signInView(
               </li>
             ))}
           </ul>
+        )}
+        {sendsPasswordMail && way === "password" && (
+          <p class="small">
+            <a href="forgot-password">Forgot the password?</a>
+          </p>
         )}
         <p class="soft small">
           {way === "password"
@@ -235,7 +240,7 @@ function resetPasswordView(form: FormState, status?: number): View {
     body: (
       <>
         <h1>Set your password</h1>
-        <p class="soft">An administrator has given you a link that works once.</p>
+        <p class="soft">The link that led here works once.</p>
         <RefusalBox refused={form.refused} shown={["token", "new_password"]} />
         <form method="post" action="reset-password">
           <OneTimeTokenField form={form} />
@@ -247,7 +252,7 @@ function resetPasswordView(form: FormState, status?: number): View {
   };
 }
 
-function EmailField(
+export function EmailField(
   { form, label = "Email address" }: { readonly form: FormState; readonly label?: string },
 ) {
   return <TextField {...{ name: "email", label, form }} type="email" required autocomplete="username" />;

@@ -5,12 +5,16 @@ import { LoginAttempts } from "../../auth/logins/login_attempts.ts";
 import { LoginTokens } from "../../auth/logins/login_tokens.ts";
 import { Logins } from "../../auth/logins/logins.ts";
 import { PasswordHashes } from "../../auth/logins/password_hash.ts";
+import { PasswordMails } from "../../auth/logins/password_mails.ts";
+import { smtpSender } from "../../auth/logins/smtp.ts";
 import type { People } from "../../auth/people.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Cache } from "../../cache/cache.ts";
+import { mailRulesOf } from "../../config/mail.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
+import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 
 export interface AccountDeps {
@@ -19,6 +23,7 @@ export interface AccountDeps {
   /** Shared by the workers, if the settings share records at all. */
   readonly records: Cache;
   readonly clock: Clock;
+  readonly log: Log;
   readonly metrics: Metrics;
   readonly people: () => People;
 }
@@ -37,8 +42,8 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 
 export function accountParts(
   config: Config,
-  { secrets, registry, records, clock, metrics, people }: AccountDeps,
-): Pick<AdminDeps, "logins" | "passwords" | "accounts" | "apiTokens"> & AccountParts {
+  { secrets, registry, records, clock, log, metrics, people }: AccountDeps,
+): Pick<AdminDeps, "logins" | "passwords" | "passwordMails" | "accounts" | "apiTokens"> & AccountParts {
   const passwords = new PasswordHashes({ ...HASHES, verifyArgon2 });
   const count = metrics.counter("sluice_logins_total");
   const signer = {
@@ -67,9 +72,22 @@ export function accountParts(
     },
     count: (outcome) => count(outcome),
   });
+  const { rules } = mailRulesOf(config);
+  const linkMs = config.passwordResetTokenExpiryMinutes * MINUTE_MS;
+  const passwordMails = rules === null ? null : new PasswordMails({
+    ...{ people: registry.people, attempts, linkMs, log, publicUrl: rules.publicUrl },
+    send: smtpSender(rules),
+    limit: {
+      limit: config.passwordResetRateLimit,
+      windowMs: config.passwordResetRateWindowMinutes * MINUTE_MS,
+      settings: "PASSWORD_RESET_RATE_LIMIT",
+    },
+    count: metrics.counter("sluice_password_mails_total"),
+  });
   return {
     logins,
     passwords,
+    passwordMails,
     tokens,
     attempts,
     apiTokens: {
@@ -81,7 +99,7 @@ export function accountParts(
       minPasswordChars: config.passwordMinLengthUser,
       maxTeams: config.maxTeamsPerUser,
       maxMembers: config.maxMembersPerTeam,
-      passwordLinkMs: config.passwordResetTokenExpiryMinutes * MINUTE_MS,
+      passwordLinkMs: linkMs,
       invitationMs: config.invitationExpiryDays * DAY_MS,
     },
   };

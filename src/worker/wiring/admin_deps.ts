@@ -41,7 +41,10 @@ export interface AdminParts {
   readonly settings: AdminDeps["settings"];
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
   readonly ready: () => Promise<Readiness>;
-  readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts" | "apiTokens" | "people" | "sso">;
+  readonly accounts: Pick<
+    AdminDeps,
+    "logins" | "passwords" | "passwordMails" | "accounts" | "apiTokens" | "people" | "sso"
+  >;
   readonly audit: Pick<AdminDeps, "auditTrail" | "auditRecords" | "importReports">;
   readonly startedAt: Date;
 }

@@ -146,7 +146,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const { auditTrail } = audit;
   const { tokens, attempts, ...logins } = accountParts(config, {
-    ...{ secrets, registry, records: deps.records, clock, metrics },
+    ...{ secrets, registry, records: deps.records, clock, log, metrics },
     people: () => catalog.now.people,
   });
   const countKeysRead = metrics.counter("sluice_token_keys_reads_total");
@@ -241,6 +241,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     live: new LiveFigures(() => link.askAll({ type: "metrics" })),
     readForm,
     providers: sso?.providers ?? [],
+    sendsPasswordMail: logins.passwordMails !== null,
     authenticate: (authorization) => authenticator.authenticate(authorization),
     prefixOf: (headers, from) => publicPrefix.of(headers, from),
   });

@@ -111,7 +111,7 @@ export const teamOperations = operations("Teams", {
   inviteMember: {
     summary: "Invite somebody to a team",
     description:
-      "The gateway sends no mail: give the token to the invited person. It works for the invited email address only, " +
+      "The gateway mails no invitations: give the token to the invited person. It works for the invited email address only, " +
       "and once.",
     path: ID,
     body: { schema: memberAdd, example: { email: "bob@example.com" } },

@@ -14,7 +14,7 @@ export const user = z.strictObject({
   ),
   created_at: time("When the user was created."),
   last_login: timeOrNull("The last login; null: never."),
-  email_verified: flag("Always false: the gateway sends no mail.", false),
+  email_verified: flag("Always false: the gateway verifies no addresses.", false),
   password_change_required: flag("Whether the password must be changed before the next login.", false),
   failed_login_attempts: count("Wrong passwords since the last login.", 0),
   locked_until: timeOrNull("No password is accepted before this time; null: the account is not locked."),
@@ -42,6 +42,12 @@ export const passwordWasSet = z.strictObject({
   email: text("The email address of the user.", "ann@example.com"),
   ...WARNINGS,
 }).describe("The user whose password was set.");
+
+export const validLink = z.strictObject({
+  valid: field(z.literal(true), "Always true: other links are refused.", true),
+  message: text("The same, as a sentence.", "Reset token is valid"),
+  expires_at: time("When the link expires."),
+}).describe("A one-time link that works.");
 
 export const passwordLink = z.strictObject({
   email: text("The email address of the user.", "ann@example.com"),

@@ -14,7 +14,8 @@ import {
 } from "../../rest/people_schemas.ts";
 import { textOrNull } from "../answers.ts";
 import { operations } from "../operation.ts";
-import { done, loggedIn, loggedOut, passwordLink, passwordWasSet, user } from "./user_answers.ts";
+import { forgotten } from "../../rest/people/session_schemas.ts";
+import { done, loggedIn, loggedOut, passwordLink, passwordWasSet, user, validLink } from "./user_answers.ts";
 
 const EMAIL = { email: "The email address of the user." };
 const CREDENTIALS = { email: "ann@example.com", password: "correct horse battery" };
@@ -67,6 +68,19 @@ export const userOperations = {
       body: { schema: setup, example: { token: "TOKEN", ...CREDENTIALS } },
       answers: { 201: loggedIn },
       errors: ["UNAUTHENTICATED", "CONFLICT", "OVERLOADED", "STORE_UNAVAILABLE"],
+    },
+    forgotPassword: {
+      summary: "Ask for a link to a new password, by mail",
+      description: "Every address is answered alike. A mail goes to active users who have a password.",
+      body: { schema: forgotten, example: { email: "ann@example.com" } },
+      answers: { 200: done },
+      errors: ["FORBIDDEN", "RATE_LIMITED"],
+    },
+    checkPasswordToken: {
+      summary: "Look whether a one-time link still works",
+      path: { token: "The one-time token of the link." },
+      answers: { 200: validLink },
+      errors: ["UNAUTHENTICATED", "STORE_UNAVAILABLE"],
     },
     resetPassword: { summary: "Set a password, with the token of a one-time link", ...resetOperation },
     resetPasswordByPath: {
@@ -139,7 +153,7 @@ export const userOperations = {
     makePasswordLink: {
       summary: "Make a one-time link, with which a user sets a new password",
       description:
-        "The gateway sends no mail: put its address before `link`, and give both to the user. A former link of the user " +
+        "Put the gateway's address before `link`, and give both to the user. A former link of the user " +
         "ends. The present password works until the link is used.",
       path: EMAIL,
       answers: { 201: passwordLink },

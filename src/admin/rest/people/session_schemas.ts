@@ -1,6 +1,12 @@
 // Schemas of requests about one's own session, and about one's way into a team.
-import { z } from "zod";
+import * as z from "zod";
 import { field } from "../described.ts";
+import { email } from "../people_schemas.ts";
+
+export const forgotten = z.object({
+  email: field(email, "The email address of the user.", "ann@example.com"),
+})
+  .describe("A request for a link to a new password.");
 
 export const joinAsk = z.object({
   message: field(
