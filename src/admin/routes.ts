@@ -8,6 +8,7 @@ import { health, ready, version } from "./health_routes.ts";
 // Handlers are loaded on first use, with zod: a worker without admin requests saves the memory. `deno compile` embeds modules
 // with literal names only.
 const gateways = () => import("./gateways/gateway_routes.ts");
+const history = () => import("./gateways/history_routes.ts");
 const removed = () => import("./gateways/removed_routes.ts");
 const approvals = () => import("./approvals/held_routes.ts");
 const tools = () => import("./entities/tool_routes.ts");
@@ -62,6 +63,8 @@ export const ROUTES: readonly Route[] = [
   route("DELETE", "/gateways/{id}", "gateways.delete", on(gateways, "deleteGateway")),
   route("POST", "/gateways/{id}/state", "gateways.update", on(gateways, "switchGateway")),
   route("POST", "/gateways/{id}/toggle", "gateways.update", on(gateways, "switchGateway", "toggleGateway")),
+  route("POST", "/gateways/{id}/drain", "gateways.update", on(gateways, "drainGateway")),
+  route("GET", "/gateways/{id}/history", "gateways.update", on(history, "listGatewayHistory")),
   route("POST", "/gateways/{id}/tools/refresh", "gateways.update", on(gateways, "refreshGateway")),
   route("GET", "/gateways/{id}/removed", "gateways.update", on(removed, "listRemoved")),
   route("DELETE", "/gateways/{id}/removed/{entry}", "gateways.update", on(removed, "forgetRemoved")),

@@ -66,6 +66,7 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("POST", "upstreams/{id}/edit", on(upstreamWrites, "changeUpstream")),
   page("POST", "upstreams/{id}/forget", on(upstreams, "forgetEntry")),
   page("POST", "upstreams/{id}/state", on(upstreams, "switchUpstream")),
+  page("POST", "upstreams/{id}/drain", on(upstreams, "drainUpstream")),
   page("POST", "upstreams/{id}/delete", on(upstreams, "deleteUpstream")),
   page("POST", "upstreams/{id}/refresh", on(upstreams, "refreshUpstream")),
 

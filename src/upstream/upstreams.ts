@@ -33,11 +33,14 @@ interface Entry {
   /** Who may see the upstream. */
   readonly sharing: string;
   readonly upstream: Upstream | SluiceError;
+  readonly isDraining: boolean;
 }
 
 export class Upstreams {
   readonly #deps: UpstreamsDeps;
   #entries = new Map<string, Entry>();
+  /** Upstreams that take no new call, and whose calls under way may end. */
+  readonly #draining = new Map<string, Upstream>();
 
   constructor(deps: UpstreamsDeps) {
     this.#deps = deps;
@@ -58,6 +61,7 @@ export class Upstreams {
     for (const row of rows) {
       const fingerprint = JSON.stringify([
         row.enabled,
+        row.drainingSince !== null,
         row.name,
         row.url,
         row.transport,
@@ -74,7 +78,8 @@ export class Upstreams {
       const known = this.#entries.get(row.id);
       if (known?.upstream instanceof Upstream) known.upstream.capabilities = row.capabilities;
       const upstream = known?.fingerprint === fingerprint ? known.upstream : await this.#make(row, found);
-      entries.set(row.id, { fingerprint, found, sharing, upstream });
+      const isDraining = !row.enabled && row.drainingSince !== null;
+      entries.set(row.id, { fingerprint, found, sharing, upstream, isDraining });
     }
     return () => this.#apply(entries);
   }
@@ -82,17 +87,32 @@ export class Upstreams {
   #apply(entries: Map<string, Entry>): void {
     const before = this.#entries;
     this.#entries = entries;
+    this.#endDraining();
     for (const [id, { upstream, sharing, found }] of before) {
       if (!(upstream instanceof Upstream)) continue;
       const after = entries.get(id);
       if (after === undefined) upstream.close(disabled(upstream.name, "it was deleted"));
-      else if (isError(after.upstream, "UPSTREAM_DISABLED")) upstream.close(after.upstream);
+      else if (after.isDraining) {
+        upstream.retire();
+        this.#draining.set(id, upstream);
+      } else if (isError(after.upstream, "UPSTREAM_DISABLED")) upstream.close(after.upstream);
       else if (after.upstream !== upstream) upstream.retire();
       else {
         if (JSON.stringify(after.found) !== JSON.stringify(found)) upstream.learn(after.found);
         // The pool does not know which callers may still use the upstream.
         if (after.sharing !== sharing) upstream.drainPool();
       }
+    }
+  }
+
+  /** What was drained is cut off where the upstream is switched off or deleted. If it is switched on again, its calls go on. */
+  #endDraining(): void {
+    for (const [id, upstream] of [...this.#draining]) {
+      const entry = this.#entries.get(id);
+      if (entry?.isDraining) continue;
+      this.#draining.delete(id);
+      if (entry === undefined) upstream.close(disabled(upstream.name, "it was deleted"));
+      else if (isError(entry.upstream, "UPSTREAM_DISABLED")) upstream.close(entry.upstream);
     }
   }
 
@@ -124,7 +144,8 @@ export class Upstreams {
 
   /** Applies a new catalog to a client's sessions. `isBarred` says which upstreams the client may not use. */
   review(bound: BoundSessions, isBarred: (upstreamId: string) => boolean): void {
-    for (const upstreamId of bound.review(isBarred)) {
+    const isDraining = (upstreamId: string) => this.#entries.get(upstreamId)?.isDraining === true;
+    for (const upstreamId of bound.review(isBarred, isDraining)) {
       const upstream = this.#entries.get(upstreamId)?.upstream;
       // An upstream that cannot be reached now is reached by the next call.
       if (upstream instanceof Upstream) upstream.reopen(bound).catch(() => {});
@@ -176,7 +197,9 @@ export class Upstreams {
 
   async #make(row: GatewayRow, found: FoundWays): Promise<Upstream | SluiceError> {
     const { transports, shared, passthrough, targetOf, onUnusable, onShared } = this.#deps;
-    if (!row.enabled) return disabled(row.name, "it is switched off");
+    if (!row.enabled) {
+      return disabled(row.name, row.drainingSince === null ? "it is switched off" : "it is being drained");
+    }
     try {
       const target = await targetOf(row);
       const standing = target.headers.map(([name]) => name);

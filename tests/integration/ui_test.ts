@@ -184,6 +184,28 @@ Deno.test({
       await sluice.api("DELETE", `/gateways/${id}`);
     });
 
+    await t.step(
+      "an upstream is drained: the page follows the last call, and its history tells",
+      async () => {
+        const before = counter.seen.calls;
+        const held = sluice.rpc("tools/call", { name: "counter-hold", arguments: { ms: 60_000 } });
+        await browser.open("upstreams");
+        await link("counter").click();
+        await waitFor(() => counter.seen.calls > before, { what: "the call" });
+        await button("Drain").click();
+        await page.getByText("1 call under way in this replica may end.").waitFor();
+        await browser.look();
+        counter.release();
+        await page.getByText("It was drained: no call is under way in this replica").waitFor();
+        assertEquals(await page.textContent("#state"), "off");
+        assertEquals((await held).body.result.content, [{ type: "text", text: "0" }]);
+        await button("Switch on").click();
+        await page.getByRole("row", { name: /^drained by ada@example.com/ }).waitFor();
+        await page.getByRole("link", { name: "its lines in the log" }).click();
+        assertEquals(browser.path, "/logs?upstream=counter");
+      },
+    );
+
     await t.step("the list is searched while one types, and the way back works", async () => {
       await browser.open("upstreams");
       await browser.look();

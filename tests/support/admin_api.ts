@@ -171,7 +171,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     settings: () => Promise.resolve({ ...settingsReport(DEFAULT_SETTINGS), needs_restart: [] }),
     logLines: { find: (query) => Promise.resolve(recentLog.find(query)), streams: new Set() },
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
-    processes: () => Promise.resolve(new Map()),
+    upstreamLoad: () => Promise.resolve({ processes: new Map(), calls: new Map() }),
     renderPrompt: (_principal, { originalName }, args) =>
       Promise.resolve({ originalName, args, messages: [] }),
     ...accountParts(store),

@@ -39,6 +39,7 @@ export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" |
   registration: null,
   source: null,
   toolApproval: null,
+  drainingSince: null,
 };
 
 /** A virtual server without members. */

@@ -41,6 +41,7 @@ export class CounterUpstream implements AsyncDisposable {
   readonly #options: CounterOptions;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   #bearer: string | null = null;
+  #release = Promise.withResolvers<void>();
 
   private constructor(options: CounterOptions) {
     this.#options = options;
@@ -53,6 +54,12 @@ export class CounterUpstream implements AsyncDisposable {
 
   static start(options: CounterOptions = {}): CounterUpstream {
     return new CounterUpstream(options);
+  }
+
+  /** Ends what `hold` keeps busy now. */
+  release(): void {
+    this.#release.resolve();
+    this.#release = Promise.withResolvers();
   }
 
   /** How many sessions are open. */
@@ -117,7 +124,8 @@ export class CounterUpstream implements AsyncDisposable {
       region: headers.get("x-region"),
       running: 0,
     };
-    addTools(session, (running) => {
+    const hold = (ms: number) => Promise.race([delay(ms), this.#release.promise]);
+    addTools(session, hold, (running) => {
       this.maxRunningInOneSession = Math.max(this.maxRunningInOneSession, running);
     });
     if (this.#options.asks) addAskingTools(session.server);
@@ -128,11 +136,15 @@ export class CounterUpstream implements AsyncDisposable {
   }
 }
 
-function addTools(session: Session, onRunning: (running: number) => void): void {
+function addTools(
+  session: Session,
+  hold: (ms: number) => Promise<void>,
+  onRunning: (running: number) => void,
+): void {
   let count = 0;
   const busy = async (holdMs: number) => {
     onRunning(++session.running);
-    if (holdMs > 0) await delay(holdMs);
+    if (holdMs > 0) await hold(holdMs);
     session.running--;
     return { content: [{ type: "text" as const, text: String(count) }] };
   };

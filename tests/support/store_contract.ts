@@ -858,6 +858,48 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals(await registry.readCatalogVersion(), version);
   });
 
+  registryTest("a gateway's history has what changed, each once, and the newest only", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one", reachable: true }));
+    const save = (tools: string[]) => registry.saveDiscovery(id, discovery({ tools }), naming);
+    await save(["a", "b"]);
+    await save(["a", "b"]);
+    await save(["b", "c"]);
+    for (const reachable of [false, false, true]) {
+      const row = (await registry.gateways.get(id))!;
+      await registry.saveHealth(row, { reachable, lastError: reachable ? null : "e".repeat(600) });
+    }
+    const drainingSince = "2026-01-01T00:00:00.000Z";
+    await registry.gateways.update(id, { enabled: false, drainingSince, modifiedBy: "ann" });
+    await registry.gateways.update(id, { description: "x" });
+    assertEquals((await registry.gateways.get(id))!.drainingSince, drainingSince);
+    const on = await registry.gateways.update(id, { enabled: true });
+    assertEquals(on.drainingSince, null);
+    const events = await registry.gatewayEvents(id);
+    assertEquals(events.map(({ kind }) => kind), [
+      ...["on", "draining", "reachable", "unreachable", "changed", "listed"] as const,
+    ]);
+    const [, draining, , unreachable] = events;
+    const changed = events[4]!;
+    assertEquals(draining, { at: draining!.at, kind: "draining", by: "ann" });
+    assertEquals("reason" in unreachable! && unreachable.reason?.length, 500);
+    if (changed.kind !== "changed") throw new Error(changed.kind);
+    const { added, removed, updated } = changed.changes.tools;
+    assertEquals([added.keys, removed.keys, updated.count], [["one-c"], ["one-a"], 0]);
+    for (let i = 0; i < 60; i++) await registry.gateways.update(id, { enabled: i % 2 === 0 });
+    assertEquals((await registry.gatewayEvents(id)).length, 50);
+    const failing = await registry.gateways.insert(newGateway({ name: "two", reachable: false }));
+    const registration = { tries: 1, nextTryAt: null, isTransportOpen: false };
+    for (const lastError of ["refused", "refused", "no route"]) {
+      await registry.saveHealth(failing, { registration, lastError });
+    }
+    const reasons = (await registry.gatewayEvents(failing.id)).map((event) =>
+      "reason" in event && event.reason
+    );
+    assertEquals(reasons, ["no route", "refused"]);
+    await registry.gateways.delete(id);
+    assertEquals(await registry.gatewayEvents(id), []);
+  });
+
   registryTest("Registry.transaction() does all or nothing", async (registry) => {
     const version = await registry.readCatalogVersion();
     await assertRejects(() =>

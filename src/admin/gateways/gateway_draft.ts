@@ -50,6 +50,7 @@ export const NEVER_LISTED = {
   failedChecks: 0,
   lastError: null,
   lastRefreshAt: null,
+  drainingSince: null,
 } satisfies Partial<GatewayRow>;
 
 /** A gateway that a request describes. */

@@ -38,7 +38,7 @@ import {
 import { listed, paged, type Select, selected } from "../rest/paging.ts";
 import { gatewayStateQuery, refreshQuery, waitQuery } from "../rest/queries.ts";
 import { type GatewayInput, gatewayUpdate } from "../rest/schemas.ts";
-import { gatewayRead, listWarningsRead, shownAddress, stateOf } from "../rest/shapes.ts";
+import { type GatewayExtras, gatewayRead, listWarningsRead, shownAddress, stateOf } from "../rest/shapes.ts";
 
 const GATEWAY: Noun<GatewayRow> = {
   word: "Gateway",
@@ -60,6 +60,18 @@ export async function switchGateway(call: Call): Promise<AdminResponse> {
   return await switching(GATEWAY)(call);
 }
 
+/** Switches a gateway off for new calls, and lets those under way end. One that is off stays as it is. */
+export async function drainGateway(call: Call): Promise<AdminResponse> {
+  const { deps, principal } = call;
+  const row = await changeableGateway(call);
+  if (!row.enabled) return ok(await read(call, row));
+  const drainingSince = deps.now().toISOString();
+  const changes = { enabled: false, drainingSince, modifiedBy: principal.email };
+  const drained = await deps.store.gateways.update(row.id, changes);
+  await deps.catalogChanged();
+  return ok(await read(call, drained));
+}
+
 /** A search looks at the address as the caller sees it, without the values of its query. */
 const select: Select<GatewayRow> = async ({ deps, principal, query: parameters }, query) => ({
   rows: selected(
@@ -69,12 +81,12 @@ const select: Select<GatewayRow> = async ({ deps, principal, query: parameters }
   ).filter(isInState(parameters)),
   async show(page) {
     const counts = await deps.store.countDiscovered();
-    const processCount = await processCounts(deps, page);
+    const loadOf = await loads(deps, page);
     const pending = await deps.store.countPending();
     return await Promise.all(page.map(async (row) => {
       const credentials = await shownCredentials(deps, row);
       const extras = {
-        ...{ counts: counts.get(row.id), credentials, processCount: processCount(row) },
+        ...{ counts: counts.get(row.id), credentials, ...loadOf(row) },
         pending: deps.store.approvalOf(row) === "off" ? 0 : pending.get(row.id) ?? 0,
       };
       return gatewayRead(row, extras, principal);
@@ -271,18 +283,22 @@ async function answer(call: Call, id: string, warnings: readonly Fault[]): Promi
 async function read({ deps, principal }: Pick<Call, "deps" | "principal">, row: GatewayRow) {
   const counts = (await deps.store.countDiscovered()).get(row.id);
   const credentials = await shownCredentials(deps, row);
-  const processCount = (await processCounts(deps, [row]))(row);
+  const load = (await loads(deps, [row]))(row);
   const isGuarded = deps.store.approvalOf(row) !== "off";
   const pending = isGuarded ? (await deps.store.countPending()).get(row.id) ?? 0 : 0;
-  return gatewayRead(row, { counts, credentials, processCount, pending }, principal);
+  return gatewayRead(row, { counts, credentials, ...load, pending }, principal);
 }
 
-/** The running processes of each of these gateways in this replica; null: its upstream is no process. */
-async function processCounts(
-  { processes }: Pick<AdminDeps, "processes">,
+/** What each of these gateways is occupied with in this replica. Only asked where a process or a draining is among them. */
+async function loads(
+  { upstreamLoad }: Pick<AdminDeps, "upstreamLoad">,
   rows: readonly GatewayRow[],
-): Promise<(row: GatewayRow) => number | null> {
+): Promise<(row: GatewayRow) => Pick<GatewayExtras, "processCount" | "callsUnderWay">> {
   const isProcess = ({ transport }: GatewayRow) => transport === "STDIO";
-  const counts = rows.some(isProcess) ? await processes() : null;
-  return (row) => isProcess(row) ? counts?.get(row.name) ?? 0 : null;
+  const isDraining = ({ drainingSince }: GatewayRow) => drainingSince !== null;
+  const load = rows.some((row) => isProcess(row) || isDraining(row)) ? await upstreamLoad() : null;
+  return (row) => ({
+    processCount: isProcess(row) ? load?.processes.get(row.name) ?? 0 : null,
+    callsUnderWay: isDraining(row) ? load?.calls.get(row.id) ?? 0 : null,
+  });
 }

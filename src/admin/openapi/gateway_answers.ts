@@ -138,6 +138,14 @@ export const gateway = z.strictObject({
   ),
   lastRefreshAt: timeOrNull("When the upstream was last listed."),
   gatewayMode: field(z.literal("cache"), "Always `cache`: a field of ContextForge.", "cache"),
+  drainingSince: timeOrNull(
+    "Since when the gateway is disabled and lets calls under way end; null if it is not drained.",
+  ),
+  callsUnderWay: field(
+    z.int().min(0).nullable(),
+    "Calls under way in this replica, while the gateway is drained; null if it is not.",
+    null,
+  ),
   processCount: field(
     z.int().nullable(),
     "How many processes of the upstream run in this replica; null if its transport is not `STDIO`.",
@@ -209,3 +217,40 @@ export const importReport = z.strictObject({
   dryRun: flag("Whether nothing was registered, because the request asked for a dry run.", false),
   servers: field(z.array(imported), "What became of each entry, in the order of the file."),
 }).describe("The report of an import.");
+
+const changedKeys = z.strictObject({
+  keys: field(z.array(z.string()), "The first of the names, or URIs of resources.", ["time-now"]),
+  count: count("How many there were.", 1),
+});
+const kindChanges = z.strictObject({
+  added: field(changedKeys, "Entries that are new."),
+  updated: field(changedKeys, "Entries that are different."),
+  removed: field(changedKeys, "Entries that are gone."),
+});
+
+export const gatewayEvent = z.strictObject({
+  at: time("When it happened."),
+  kind: field(
+    z.enum(["unreachable", "reachable", "failed", "listed", "changed", "on", "off", "draining"]),
+    "`failed`: it could not be listed for the first time. `changed`: its lists were different.",
+    "unreachable",
+  ),
+  reason: field(
+    z.string().nullable().optional(),
+    "Why, with `unreachable` and `failed`.",
+    "connection refused",
+  ),
+  by: field(
+    z.string().nullable().optional(),
+    "Who switched it, with `on`, `off` and `draining`.",
+    "ann@example.com",
+  ),
+  changes: field(
+    z.strictObject({
+      tools: field(kindChanges, "Of its tools."),
+      resources: field(kindChanges, "Of its resources and resource templates."),
+      prompts: field(kindChanges, "Of its prompts."),
+    }).optional(),
+    "What was different, with `changed`.",
+  ),
+}).describe("Something that happened to a gateway.");

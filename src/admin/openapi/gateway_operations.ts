@@ -23,6 +23,7 @@ import { gatewayCreateBody, gatewayUpdateBody, importBody } from "../rest/schema
 import { listOf, pageOf, success } from "./answers.ts";
 import {
   gateway,
+  gatewayEvent,
   importReport,
   refreshed,
   removedEntry,
@@ -135,6 +136,23 @@ export const gatewayOperations = {
       path: ID,
       query: stateQuery,
       answers: { 200: switchedGateway },
+      errors: ["CONFLICT"],
+    },
+    drainGateway: {
+      summary: "Drain a gateway",
+      description:
+        "New calls and sessions are refused, and its entries leave the lists at once. Calls under way may end. " +
+        "`callsUnderWay` says how many there still are in this replica. Disabling the gateway cuts them off; enabling it " +
+        "ends the draining. A gateway that is disabled stays as it is.",
+      path: ID,
+      answers: { 200: gateway },
+      errors: ["CONFLICT"],
+    },
+    listGatewayHistory: {
+      summary: "Read what has happened to a gateway",
+      description: "The newest 50 events, the newest first. Repetitions of an event are left out.",
+      path: ID,
+      answers: { 200: gatewayEvent.array() },
       errors: ["CONFLICT"],
     },
     refreshGateway: {

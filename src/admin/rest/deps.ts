@@ -61,6 +61,14 @@ export interface ApiTokenRules {
   readonly requireExpiration: boolean;
 }
 
+/** What upstreams are occupied with. */
+export interface UpstreamLoad {
+  /** The processes of stdio upstreams, by the upstream's name. */
+  readonly processes: ReadonlyMap<string, number>;
+  /** The calls under way, by the upstream's id. */
+  readonly calls: ReadonlyMap<string, number>;
+}
+
 /** The kept lines of the log. */
 export interface LogLines {
   find(query: LogQuery): Promise<FoundLines>;
@@ -103,8 +111,8 @@ export interface AdminDeps {
     args: Record<string, string>,
     signal: AbortSignal,
   ): Promise<unknown>;
-  /** The processes of stdio upstreams in all workers of this replica, by the upstream's name. */
-  processes(): Promise<ReadonlyMap<string, number>>;
+  /** In all workers of this replica. */
+  upstreamLoad(): Promise<UpstreamLoad>;
   /** The settings of this replica, without secrets. */
   settings(): Promise<RunningSettings>;
   /** The latest lines of the log of this replica. */

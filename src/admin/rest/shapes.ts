@@ -35,6 +35,8 @@ export interface GatewayExtras {
   readonly credentials: ShownCredentials;
   /** Null: the upstream has no processes. */
   readonly processCount: number | null;
+  /** Null: the gateway is not being drained. */
+  readonly callsUnderWay: number | null;
   /** The changes that wait for a decision. */
   readonly pending: number;
 }
@@ -42,7 +44,7 @@ export interface GatewayExtras {
 /** @param principal callers who may not change the gateway see its origin only; a program is for administrators alone */
 export function gatewayRead(
   row: GatewayRow,
-  { counts, credentials, processCount, pending }: GatewayExtras,
+  { counts, credentials, processCount, callsUnderWay, pending }: GatewayExtras,
   principal: Principal,
 ): Json {
   const reader = readerOf(row, principal);
@@ -77,6 +79,8 @@ export function gatewayRead(
     lastRefreshAt: row.lastRefreshAt,
     gatewayMode: "cache",
     processCount,
+    drainingSince: row.drainingSince,
+    callsUnderWay,
     toolCount: counts?.tools ?? 0,
     resourceCount: counts?.resources ?? 0,
     promptCount: counts?.prompts ?? 0,

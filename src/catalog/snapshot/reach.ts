@@ -20,7 +20,12 @@ export function reachedScope(catalog: Catalog, { principal, serverId }: Reacher)
 }
 
 /** Why a caller may not use an upstream. `no endpoint`: see `reachedScope`. */
-export type Barrier = "no endpoint" | "it was deleted" | "it is switched off" | "the caller may not use it";
+export type Barrier =
+  | "no endpoint"
+  | "it was deleted"
+  | "it is switched off"
+  | "it is being drained"
+  | "the caller may not use it";
 
 /**
  * Returns null if the caller may use the upstream. An upstream is as visible as its entries at the endpoint. One that lists nothing
@@ -31,7 +36,7 @@ export function barrierTo(catalog: Catalog, reacher: Reacher, gatewayId: string)
   if (scope === null) return "no endpoint";
   const gateway = catalog.gateway(gatewayId);
   if (gateway === undefined) return "it was deleted";
-  if (!gateway.enabled) return "it is switched off";
+  if (!gateway.enabled) return gateway.drainingSince === null ? "it is switched off" : "it is being drained";
   const { principal } = reacher;
   if (principal === null) return null;
   const sees = scope.entriesOf(gatewayId).some(({ row, isOn }) => isOn && canSee(principal, row)) ||

@@ -39,6 +39,13 @@ export class CallsUnderWay {
     return this.#calls.length;
   }
 
+  /** The number of calls by the id of the upstream. */
+  byUpstream(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { gateway: { id } } of this.#calls) counts.set(id, (counts.get(id) ?? 0) + 1);
+    return counts;
+  }
+
   /**
    * @param tool the upstream's name of the tool, for the metrics; null: no tool is called
    * @throws {SluiceError} UPSTREAM_DISABLED or NOT_FOUND if the catalog changed during the call; what `work` throws
@@ -73,7 +80,7 @@ export class CallsUnderWay {
   review(catalog: Catalog): void {
     for (const call of this.#calls) {
       const barrier = barrierTo(catalog, call, call.gateway.id);
-      if (barrier === null) continue;
+      if (barrier === null || barrier === "it is being drained") continue;
       call.cancel(
         barrier === "no endpoint"
           ? new SluiceError("NOT_FOUND", { what: "Server" })

@@ -115,6 +115,11 @@ export class UpstreamCaller {
     );
   }
 
+  /** The number of calls under way by the id of the upstream. */
+  callsByUpstream(): ReadonlyMap<string, number> {
+    return this.#underWay.byUpstream();
+  }
+
   /** Ends the calls under way that a new catalog does not allow. */
   review(catalog: Catalog): void {
     this.#underWay.review(catalog);

@@ -1,4 +1,5 @@
 // Gateways: registered upstreams. Their tools, resources and prompts have the gateway's visibility unless an operator changed it.
+import { addGatewayEvent, type GatewayEvent } from "./history/gateway_history.ts";
 import { type RowChanges, TableEntities } from "./entities.ts";
 import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { type Database, sql } from "../sql/sql.ts";
@@ -17,8 +18,15 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
   override update(id: string, changes: RowChanges<GatewayRow>): Promise<GatewayRow> {
     return this.database.transaction(async (tx) => {
       const before = await new TableEntities(tx, GATEWAYS, this.now).get(id);
-      const after = await new TableEntities(tx, GATEWAYS, this.now).update(id, changes);
+      // Whoever switches a gateway ends its draining.
+      const { enabled } = changes;
+      const whole = enabled === undefined ? changes : { drainingSince: null, ...changes };
+      const after = await new TableEntities(tx, GATEWAYS, this.now).update(id, whole);
       if (before === null) return after;
+      if (switchOf(before) !== switchOf(after)) {
+        const event = { kind: switchOf(after), by: after.modifiedBy } as const;
+        await addGatewayEvent(tx, id, event, this.now().toISOString());
+      }
       const followers = [TOOLS.table.id, RESOURCES.table.id, PROMPTS.table.id, sql.id("removed_entries")];
       if (before.teamId !== after.teamId || before.ownerEmail !== after.ownerEmail) {
         for (const table of followers) {
@@ -40,6 +48,10 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
   }
 }
 
+function switchOf({ enabled, drainingSince }: GatewayRow): "on" | "off" | "draining" {
+  return enabled ? "on" : drainingSince === null ? "off" : "draining";
+}
+
 /** The result of a health check, a refresh or a try to register. Absent fields stay unchanged. */
 export type GatewayHealth = Partial<
   Pick<
@@ -57,14 +69,30 @@ export async function saveHealth(
   database: Database,
   { id, version, ...before }: Pick<GatewayRow, "id" | "version" | "reachable">,
   { reachable, ...health }: GatewayHealth,
+  now: () => Date,
 ): Promise<boolean> {
   const isReachableChanged = reachable !== undefined && reachable !== before.reachable;
   const assignments = GATEWAYS.table.assignments(isReachableChanged ? { ...health, reachable } : health);
+  const event = eventOf(before, { reachable, ...health });
   const update = sql`UPDATE gateways SET ${assignments} WHERE id = ${id} AND version = ${version}`;
-  if (!isReachableChanged) return (await database.run(update)).changes > 0;
+  if (event === null) return (await database.run(update)).changes > 0;
   return await database.transaction(async (tx) => {
     const { changes } = await tx.run(update);
-    if (changes > 0) await raiseCatalogVersion(tx);
-    return changes > 0;
+    if (changes === 0) return false;
+    if (isReachableChanged) await raiseCatalogVersion(tx);
+    await addGatewayEvent(tx, id, event, now().toISOString());
+    return true;
   });
+}
+
+/** What a result means for the gateway's history; null: nothing new. */
+function eventOf(
+  before: Pick<GatewayRow, "reachable">,
+  { reachable, registration, lastError = null }: GatewayHealth,
+): GatewayEvent | null {
+  if (reachable !== undefined && reachable !== before.reachable) {
+    return reachable ? { kind: "reachable" } : { kind: "unreachable", reason: lastError };
+  }
+  const hasFailed = registration !== undefined && registration !== null && lastError !== null;
+  return hasFailed ? { kind: "failed", reason: lastError } : null;
 }

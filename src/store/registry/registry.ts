@@ -20,6 +20,7 @@ import type { Entities } from "./entities.ts";
 import type { Holding } from "../approvals/approvals.ts";
 import type { ToolApproval } from "../approvals/approval_record.ts";
 import { type ImportedRows, insertImported } from "./import_rows.ts";
+import { type GatewayEventRow, gatewayEvents } from "./history/gateway_history.ts";
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.ts";
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
@@ -83,6 +84,9 @@ export interface Registry {
     row: Pick<GatewayRow, "id" | "version" | "reachable">,
     health: GatewayHealth,
   ): Promise<boolean>;
+
+  /** What has happened to a gateway, the newest first. */
+  gatewayEvents(gatewayId: string): Promise<GatewayEventRow[]>;
 
   /**
    * Renames the gateway's tools and prompts after its slug or a custom name has changed.
@@ -155,7 +159,8 @@ export function createRegistry(
       database.transaction((tx) => decide(tx, gatewayId, verdict, decisions, { naming, rules, now: now() })),
     countPending: () => countPending(database),
     approvalOf: (gateway) => approvalOf(gateway, rules),
-    saveHealth: (row, health) => saveHealth(database, row, health),
+    saveHealth: (row, health) => saveHealth(database, row, health, now),
+    gatewayEvents: (gatewayId) => gatewayEvents(database, gatewayId),
     renameDiscovered: (gatewayId, naming) =>
       database.transaction((tx) => renameDiscovered(tx, gatewayId, naming, now())),
     insertImported: (rows, onRows) => database.transaction((tx) => insertImported(tx, rows, onRows)),

@@ -95,6 +95,11 @@ export interface GatewayRow extends EntityRow {
   readonly source: string | null;
   /** The operator's decision: which changes wait for an approval; null: as TOOL_APPROVAL says. */
   readonly toolApproval: ToolApproval | null;
+  /**
+   * ISO 8601, UTC: it is switched off since then, and the calls that were under way may end. null: it is on, or calls were cut off when
+   * it was switched off.
+   */
+  readonly drainingSince: string | null;
 }
 
 export type EntryKind = ListKind;

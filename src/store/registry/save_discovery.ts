@@ -14,6 +14,7 @@ import {
 import type { Holding } from "../approvals/approvals.ts";
 import { ApprovalGate, type ApprovalRules } from "./approval_gate.ts";
 import { TableEntities } from "./entities.ts";
+import { addGatewayEvent, type GatewayEvent, listChangesOf } from "./history/gateway_history.ts";
 import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { type Database, sql, storable } from "../sql/sql.ts";
 import type { DiscoveredEntry, Discovery, EntryKind, GatewayRow, ListWarning, SkippedEntry } from "./rows.ts";
@@ -104,7 +105,21 @@ export async function saveDiscovery(
   if (hasChanges) await gateways.update(gatewayId, { ...about, ...seen });
   // The data plane does not read these fields, so the catalog version stays.
   else await tx.run(sql`UPDATE gateways SET ${GATEWAYS.table.assignments(seen)} WHERE id = ${gatewayId}`);
+  for (const event of eventsOf(gateway, saved)) await addGatewayEvent(tx, gatewayId, event, time);
   return { ...saved, hasChanges };
+}
+
+/** What a discovery means for the gateway's history. Everything is new in the first lists, so that they are no change. */
+function eventsOf(
+  { registration, reachable, lastRefreshAt }: GatewayRow,
+  saved: Pick<DiscoverySaved, "tools" | "resources" | "prompts">,
+): GatewayEvent[] {
+  if (registration !== null || lastRefreshAt === null) return [{ kind: "listed" }];
+  const changes = listChangesOf(saved);
+  return [
+    ...(reachable ? [] : [{ kind: "reachable" } as const]),
+    ...(changes === null ? [] : [{ kind: "changed", changes } as const]),
+  ];
 }
 
 /** Holds entries that only a client's session lists, and that nobody has approved. Runs in `tx`. */

@@ -79,6 +79,7 @@ export const GATEWAYS: EntityTable<GatewayRow> = {
     registration: "json",
     source: "text",
     toolApproval: "text",
+    drainingSince: "text",
   }),
   noun: "Gateway",
   sortKey: "name",

@@ -20,6 +20,7 @@ export const OUR_TABLES: readonly string[] = [
   "audit_records",
   "cache_records",
   "catalog_version",
+  "gateway_events",
   "gateways",
   "leases",
   "one_time_tokens",

@@ -2,17 +2,21 @@
 import type { Child } from "hono/jsx";
 import type { PageHandler, Viewer } from "../call/page_call.ts";
 import { PostButton } from "../parts/form.tsx";
-import { Ago, Badge, Facts, PageHead } from "../parts/page_parts.tsx";
+import type { GatewayEventRow } from "../../store/registry/history/gateway_history.ts";
+import { Ago, Badge, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
 import { adviceFor } from "./upstream_advice.ts";
 import {
   countOf,
   introductionOf,
+  isDraining,
   stateOf,
   transportName,
   type Upstream,
+  type UpstreamState,
   whatIsWrong,
 } from "./upstream_shapes.ts";
 import { CRUMBS, upstreamOf } from "./upstream_writes.tsx";
+import { UpstreamHistory } from "./upstream_history.tsx";
 import { WarningList } from "./warning_list.tsx";
 
 interface RemovedEntry {
@@ -27,22 +31,34 @@ export const upstreamPage: PageHandler = async (call) => {
   const { rest, viewer } = call;
   const upstream = await upstreamOf(call);
   const { id, name, instructions, warnings = [], skippedTools } = upstream;
-  const removed = viewer.can("gateways.update")
-    ? await rest.find<RemovedEntry[]>(`/gateways/${id}/removed`) ?? []
-    : [];
-  const { mood, label } = stateOf(upstream);
+  if (call.query.has("part")) {
+    const body = (
+      <>
+        <Draining upstream={upstream} />
+        <State {...stateOf(upstream)} isRenewed />
+      </>
+    );
+    return { title: name, body, isPart: true };
+  }
+  const mayChange = viewer.can("gateways.update");
+  const removed = mayChange ? await rest.find<RemovedEntry[]>(`/gateways/${id}/removed`) ?? [] : [];
+  const events = mayChange ? await rest.find<GatewayEventRow[]>(`/gateways/${id}/history`) ?? [] : [];
   const now = Date.now();
+  const log = viewer.can("admin.system_config")
+    ? <a href={logPath({ upstream: name })}>its lines in the log</a>
+    : null;
   return {
     title: name,
     body: (
       <>
         <PageHead title={name} crumbs={CRUMBS}>
-          <Badge mood={mood} label={label} />
+          <State {...stateOf(upstream)} />
           <Actions {...{ upstream, viewer }} />
         </PageHead>
         {upstream.description !== null && <p>{upstream.description}</p>}
         <Trouble {...{ upstream, now }} />
-        <Facts facts={factsOf(upstream, now)} />
+        <Draining upstream={upstream} />
+        <Facts facts={[...factsOf(upstream, now), ["Log", log]]} />
         {instructions !== null && instructions !== "" && (
           <>
             <h2>Instructions for models</h2>
@@ -50,11 +66,52 @@ export const upstreamPage: PageHandler = async (call) => {
           </>
         )}
         <WarningList skipped={skippedTools} warnings={warnings} />
+        <UpstreamHistory {...{ events, now }} />
         <RemovedEntries {...{ id, removed, now }} />
       </>
     ),
   };
 };
+
+/** @param isRenewed it takes the place of the one in the page's head */
+function State({ mood, label, isRenewed = false }: UpstreamState & { readonly isRenewed?: boolean }) {
+  return (
+    <span id="state" hx-swap-oob={isRenewed ? "true" : undefined}>
+      <Badge mood={mood} label={label} />
+    </span>
+  );
+}
+
+/** Renewed until the last call has ended. */
+function Draining({ upstream }: { readonly upstream: Upstream }) {
+  const { id, drainingSince, callsUnderWay } = upstream;
+  if (drainingSince === null) return null;
+  return isDraining(upstream)
+    ? (
+      <div
+        class="notice warn"
+        role="status"
+        hx-get={`upstreams/${id}?part`}
+        hx-trigger="every 1s"
+        hx-swap="outerHTML"
+      >
+        <p>
+          {`It takes no new calls. ${countOf(callsUnderWay!, "call")} under way in this replica may end.`}
+        </p>
+        <PostButton
+          path={`upstreams/${id}/state`}
+          label="Cut them off"
+          class="compact"
+          fields={{ activate: "false" }}
+        />
+      </div>
+    )
+    : (
+      <div class="notice good" role="status">
+        <p>It was drained: no call is under way in this replica, and it is off.</p>
+      </div>
+    );
+}
 
 function Actions({ upstream: { id, name, enabled }, viewer }: {
   readonly upstream: Upstream;
@@ -66,6 +123,7 @@ function Actions({ upstream: { id, name, enabled }, viewer }: {
         <>
           <PostButton path={`upstreams/${id}/refresh`} label="Refresh" />
           <a class="button" href={`upstreams/${id}/edit`}>Edit</a>
+          {enabled && <PostButton path={`upstreams/${id}/drain`} label="Drain" />}
           <PostButton
             path={`upstreams/${id}/state`}
             label={enabled ? "Switch off" : "Switch on"}
@@ -264,6 +322,18 @@ export const switchUpstream: PageHandler = async (call) => {
     notice: {
       text: `${name} is ${activate ? "on" : "off"}.`,
       undo: { path: `upstreams/${id}/state`, fields: { activate: String(!activate) } },
+    },
+  };
+};
+
+export const drainUpstream: PageHandler = async (call) => {
+  await call.rest.send("POST", `/gateways/${encodeURIComponent(call.params.id!)}/drain`);
+  const { id, name } = await upstreamOf(call);
+  return {
+    to: `upstreams/${id}`,
+    notice: {
+      text: `${name} takes no new calls.`,
+      undo: { path: `upstreams/${id}/state`, fields: { activate: "true" } },
     },
   };
 };

@@ -20,6 +20,8 @@ export interface Upstream {
   readonly instructions: string | null;
   readonly isolation: string;
   readonly processCount: number | null;
+  readonly drainingSince: string | null;
+  readonly callsUnderWay: number | null;
   readonly toolApproval: string | null;
   /** Absent for viewers who may not approve. */
   readonly heldCount?: number;
@@ -90,10 +92,22 @@ export const STATES = {
   disabled: { mood: "plain", label: "off" },
 } as const satisfies Readonly<Record<string, { readonly mood: Mood; readonly label: string }>>;
 
-export function stateOf({ enabled, status, reachable }: Upstream): typeof STATES[keyof typeof STATES] {
+export interface UpstreamState {
+  readonly mood: Mood;
+  readonly label: string;
+}
+
+export function stateOf(upstream: Upstream): UpstreamState {
+  const { enabled, status, reachable, callsUnderWay } = upstream;
+  if (isDraining(upstream)) return { mood: "warn", label: `draining: ${countOf(callsUnderWay!, "call")}` };
   if (!enabled) return STATES.disabled;
   if (status !== "ready") return STATES[status];
   return reachable ? STATES.reachable : STATES.unreachable;
+}
+
+/** It is off for new calls, and some are under way. */
+export function isDraining({ enabled, callsUnderWay }: Upstream): boolean {
+  return !enabled && callsUnderWay !== null && callsUnderWay > 0;
 }
 
 export function whatIsWrong({ lastError }: Pick<Upstream, "lastError">): string {

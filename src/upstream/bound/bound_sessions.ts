@@ -121,10 +121,13 @@ export class BoundSessions {
 
   /**
    * Closes what leads to upstreams that the client may not use any more. Sessions to a changed upstream close after their running
-   * calls. Called after each change of the catalog.
+   * calls, and those to one that is being drained too. Called after each change of the catalog.
    * @returns the upstreams that a listening client has to hear again: changed ones, and those that it may use again
    */
-  review(isBarred: (upstreamId: string) => boolean): string[] {
+  review(
+    isBarred: (upstreamId: string) => boolean,
+    isDraining: (upstreamId: string) => boolean = () => false,
+  ): string[] {
     this.#isBarred = isBarred;
     for (const [key, session] of [...this.#sessions]) {
       const { upstream: { upstreamId, isRetired }, opening, opened } = session;
@@ -132,7 +135,8 @@ export class BoundSessions {
       if (!isOut && !isRetired()) continue;
       this.#closed.add(upstreamId);
       this.#forget(key, session);
-      const end = (channel: UpstreamChannel) => isOut ? void channel.close() : channel.retire?.();
+      const isCut = isOut && !isDraining(upstreamId);
+      const end = (channel: UpstreamChannel) => isCut ? void channel.close() : channel.retire?.();
       if (opened !== undefined) end(opened);
       else opening.then(end, () => {});
     }
@@ -142,7 +146,7 @@ export class BoundSessions {
       this.closeStream(upstreamId);
     }
     for (const [upstreamId, release] of [...this.#releases]) {
-      if (!isBarred(upstreamId)) continue;
+      if (!isBarred(upstreamId) || isDraining(upstreamId)) continue;
       this.#releases.delete(upstreamId);
       release();
     }

@@ -1,5 +1,6 @@
 // Room `protocol`: the messages between the supervisor and its workers, over node:worker_threads. They are plain data. Both sides and
 // every part of a worker may import this room; it holds types only.
+import type { UpstreamLoad } from "../../admin/rest/deps.ts";
 import type { ConfigFileChanges, ConfigFileContent } from "../../admin/imports/config_file_sync.ts";
 import type { Config } from "../../config/schema.ts";
 import type { RunningSettings } from "../../config/settings_report.ts";
@@ -44,8 +45,8 @@ export type AppCommand =
   /** Take a client's message that concerns something under way in the worker that had its session before. */
   | { readonly type: "client_said"; readonly session: string; readonly text: string }
   | { readonly type: "report" }
-  /** Count the processes of stdio upstreams. */
-  | { readonly type: "processes" }
+  /** Count the processes of stdio upstreams, and the calls under way. */
+  | { readonly type: "upstream_load" }
   /** Count the requests that the worker has admitted for these callers. */
   | { readonly type: "rate_counts"; readonly names: readonly CountName[] }
   /** Give the sessions away, and forward requests for them: a successor is ready. */
@@ -105,8 +106,7 @@ export interface CommandResults {
   readonly replica_record: string | null;
   readonly client_said: null;
   readonly report: WorkerReport;
-  /** By the upstream's name. */
-  readonly processes: ReadonlyMap<string, number>;
+  readonly upstream_load: UpstreamLoad;
   /** null: the worker limits no rates. */
   readonly rate_counts: OwnCounts | null;
   readonly apply_config_file: ConfigFileChanges;

@@ -1,5 +1,5 @@
 // Makes the dependencies of the admin API from the worker's parts.
-import type { AdminDeps } from "../../admin/rest/deps.ts";
+import type { AdminDeps, UpstreamLoad } from "../../admin/rest/deps.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Quotas } from "../../auth/quotas/quotas.ts";
 import { tokenOf } from "../../auth/token_reach.ts";
@@ -39,7 +39,8 @@ export interface AdminParts {
   readonly metrics: AdminDeps["metrics"];
   readonly logLines: AdminDeps["logLines"];
   readonly settings: AdminDeps["settings"];
-  readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
+  /** Of each worker. */
+  readonly upstreamLoads: () => Promise<readonly UpstreamLoad[]>;
   readonly ready: () => Promise<Readiness>;
   readonly accounts: Pick<
     AdminDeps,
@@ -96,12 +97,12 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     metrics: parts.metrics,
     logLines: parts.logLines,
     settings: parts.settings,
-    processes: async () => {
-      const sum = new Map<string, number>();
-      for (const counts of await parts.processes()) {
-        for (const [name, count] of counts) sum.set(name, (sum.get(name) ?? 0) + count);
-      }
-      return sum;
+    upstreamLoad: async () => {
+      const loads = await parts.upstreamLoads();
+      return {
+        processes: sumOf(loads.map(({ processes }) => processes)),
+        calls: sumOf(loads.map(({ calls }) => calls)),
+      };
     },
     toolNames: {
       separator: config.gatewayToolNameSeparator,
@@ -119,6 +120,14 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     }),
     now: () => new Date(),
   };
+}
+
+function sumOf(all: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const sum = new Map<string, number>();
+  for (const counts of all) {
+    for (const [key, count] of counts) sum.set(key, (sum.get(key) ?? 0) + count);
+  }
+  return sum;
 }
 
 /** A look-up by REST passes no headers of the operator on. */

@@ -181,7 +181,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       find: async (query) => (await link.askAll({ type: "find_lines", query }))[0]!,
       streams: new Set(),
     },
-    processes: () => link.askAll({ type: "processes" }),
+    upstreamLoads: () => link.askAll({ type: "upstream_load" }),
     accounts: { ...logins, sso, people: () => catalog.now.people },
     audit,
     startedAt: new Date(),

@@ -104,6 +104,8 @@ export interface Gateway {
   /** For sessions over streamable HTTP. */
   readonly ownLists: OwnListsDeps;
   readonly dispatcher: Dispatcher;
+  /** The number of calls under way by the id of the upstream. */
+  callsByUpstream(): ReadonlyMap<string, number>;
   readonly taskIds: TaskIds;
   readonly admission: Admission;
   readonly callers: Callers;
@@ -348,6 +350,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     listAnnouncer,
     ownLists,
     dispatcher,
+    callsByUpstream: () => caller.callsByUpstream(),
     taskIds,
     admission,
     callers,

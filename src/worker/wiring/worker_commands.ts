@@ -41,8 +41,8 @@ export async function runCommand(
       return cluster?.recordOf(command.replica) ?? null;
     case "report":
       return { worker, metrics: metrics.gauges(), pool: pool.snapshot() };
-    case "processes":
-      return gateway.outbound.processes();
+    case "upstream_load":
+      return { processes: gateway.outbound.processes(), calls: gateway.callsByUpstream() };
     case "rate_counts":
       return rateLimits?.ownOf(command.names) ?? null;
     case "hand_over":
