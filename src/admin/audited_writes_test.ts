@@ -90,7 +90,7 @@ Deno.test("the trail never has a token of a path, nor anybody without a token as
   assertEquals(actionOf(route, { token: "hunter2" }).entity, null);
   assertEquals(actorOf({ ...ALICE, kind: "anonymous" }), null);
   const secret = ROUTES.filter(({ path }) => /\{\w*(token|secret|key|password)\w*\}/.test(path));
-  assertEquals(secret.map(({ path }) => path), [
+  assertEquals([...new Set(secret.map(({ path }) => path))], [
     "/auth/email/reset-password/{token}",
     "/teams/invitations/{token}/accept",
   ]);

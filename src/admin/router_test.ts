@@ -50,7 +50,7 @@ Deno.test("AdminApi.admit() asks for the permission of every route that has one,
     const nobody = { ...ADMIN, permissions: [] };
     const open = ["/health", "/ready", "/register"];
     const logins = ["/auth/login", "/auth/email/login", "/auth/setup", "/auth/change-password"];
-    logins.push("/auth/reset-password", "/auth/email/reset-password/{token}");
+    logins.push("/auth/reset-password", "/auth/email/reset-password/{token}", "/auth/email/forgot-password");
     for (const { method, path, permission } of ROUTES) {
       const { status } = await call(method, path.replace("{id}", "x"), { as: nobody, body: {} });
       const isForAll = permission === null || permission === "token";
