@@ -35,12 +35,13 @@ Deno.test("`sluice doctor` finds nothing beside a new gateway, names what is sic
   await using sluice = await Sluice.start({ env: { WORKERS: "2" } });
   const { cwd } = sluice;
   const before = [...Deno.readDirSync(cwd)].map(({ name }) => name).sort();
-  assertEquals((await examine(cwd, {})).ids, []);
+  const own = { JWT_SECRET_KEY: sluice.secret };
+  assertEquals((await examine(cwd, own)).ids, []);
   assertEquals([...Deno.readDirSync(cwd)].map(({ name }) => name).sort(), before);
 
   await Deno.writeTextFile(`${cwd}/.env`, `KEY_FILE_PASSWORD=${crypto.randomUUID()}\n`, { mode: 0o644 });
   await Deno.chmod(`${cwd}/mcp.db.secrets`, 0o640);
-  assertEquals((await examine(cwd, { DEV_MODE: "true" })).ids, [
+  assertEquals((await examine(cwd, { ...own, DEV_MODE: "true" })).ids, [
     "settings.file_mode",
     "settings.dev_mode",
     "sqlite.mode",
@@ -111,6 +112,8 @@ Deno.test({
           "this machine",
           `PostgreSQL at 127.0.0.1:${pgbouncer.port}/${name} through PgBouncer`,
           `Redis at 127.0.0.1:${redis.port}`,
+          "0 upstreams",
+          "1 replica",
         ]);
       }
 

@@ -6,6 +6,7 @@ import { parseDatabaseUrl } from "../../store/database_url.ts";
 import type { PostgresTarget } from "../../store/postgres/postgres_url.ts";
 import type { DoctorArgs } from "../commands/fitness_commands.ts";
 import { bySeverity, type Examination, exitCodeOf } from "./finding.ts";
+import type { StoredRecord } from "./gateway/registry_facts.ts";
 import { checkMachine } from "./machine_checks.ts";
 import { readMachine } from "./machine_facts.ts";
 import { reportJson, reportText } from "./report.ts";
@@ -50,6 +51,7 @@ export async function examineLoaded(loaded: Loaded): Promise<Examination> {
     parts.push({ examined: [`SQLite at ${location.path}`], findings: checkSqlite(facts) });
   } else parts.push(await examinePostgres(config, location, redis?.replicas ?? null));
   if (redis !== null) parts.push(redis);
+  parts.push(...await examineGateway(loaded, redis?.records ?? null));
   return {
     examined: parts.flatMap(({ examined }) => examined),
     findings: parts.flatMap(({ findings }) => findings),
@@ -75,7 +77,42 @@ async function examinePostgres(
   };
 }
 
-async function examineRedis(config: Config): Promise<Examination & { readonly replicas: number | null }> {
+/** What is registered, the replicas, and the gateway of this folder if it runs. */
+async function examineGateway(
+  loaded: Loaded,
+  records: readonly StoredRecord[] | null,
+): Promise<Examination[]> {
+  const { config } = loaded;
+  const [{ readRegistry }, { checkRegistry }, { readRunning }, { checkRunning }] = await Promise.all([
+    import("./gateway/registry_facts.ts"),
+    import("./gateway/registry_checks.ts"),
+    import("./gateway/running_facts.ts"),
+    import("./gateway/running_checks.ts"),
+  ]);
+  const parts: Examination[] = [];
+  const registry = await readRegistry(loaded, records);
+  if (registry !== null) {
+    const { upstreams, replicas } = registry;
+    parts.push({
+      examined: [
+        counted(upstreams.length, "upstream"),
+        ...(replicas.length > 0 ? [counted(replicas.length, "replica")] : []),
+      ],
+      findings: checkRegistry(config, registry, Date.now()),
+    });
+  }
+  const samples = registry === null ? null : await readRunning(loaded);
+  if (samples !== null) {
+    parts.push({ examined: ["the running gateway"], findings: checkRunning(config, samples) });
+  }
+  return parts;
+}
+
+async function examineRedis(
+  config: Config,
+): Promise<
+  Examination & { readonly replicas: number | null; readonly records: readonly StoredRecord[] | null }
+> {
   const [{ readRedis }, { checkRedis }] = await Promise.all([
     import("./servers/redis_facts.ts"),
     import("./servers/redis_checks.ts"),
@@ -85,5 +122,10 @@ async function examineRedis(config: Config): Promise<Examination & { readonly re
     examined: [`Redis at ${facts.location}`],
     findings: checkRedis(config, facts),
     replicas: "reason" in facts.answer ? null : facts.answer.replicas,
+    records: "reason" in facts.answer ? null : facts.answer.records,
   };
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -20,6 +20,7 @@ export function checkSettings(
     ...checkExposure(config, facts),
     ...checkCertificate(facts),
     ...checkProtections(config, facts),
+    ...checkPooling(config),
     ...checkContradictions(config),
     ...warnings.map((warning) => warning.includes(GUESSABLE) ? weakSecret(warning) : ineffective(warning)),
   ];
@@ -63,7 +64,10 @@ export function checkMistakes(mistakes: readonly string[]): Finding[] {
   }));
 }
 
-function checkSecrets(config: Config, { keyFaults, openFiles }: SettingsFacts): Finding[] {
+function checkSecrets(
+  config: Config,
+  { keyFaults, openFiles, committedFiles, imageFiles }: SettingsFacts,
+): Finding[] {
   const { databaseUrl, jwtSecretKey, authEncryptionSecret } = config;
   const isFile = sqliteFile(databaseUrl, "/") !== null;
   const missing = [
@@ -99,6 +103,38 @@ function checkSecrets(config: Config, { keyFaults, openFiles }: SettingsFacts): 
       fix: `chmod 600 ${path}`,
       page: "security#before-others-use-it",
     })),
+    ...committedFiles.map((path): Finding => ({
+      id: "settings.committed",
+      severity: "error",
+      found: `${path} has a secret, and a repository of git has this file.`,
+      why: "Everybody who has a copy of the repository has the secret, also after the file was removed.",
+      fix: `git rm --cached ${path} && echo ${path} >> .gitignore`,
+      remark: "and new secrets: the former ones are known. .env.example is for a repository",
+      page: "security#before-others-use-it",
+    })),
+    ...imageFiles.map((path): Finding => ({
+      id: "settings.image_secret",
+      severity: "warning",
+      found: `${path} has a secret, and is a part of the container's own files.`,
+      why: "Everybody who can pull the image reads the secret.",
+      fix: "docker run --env-file secrets.env",
+      remark: "or a mounted file, or a Secret of Kubernetes",
+      page: "security#before-others-use-it",
+    })),
+    ...(jwtSecretKey !== null && jwtSecretKey === authEncryptionSecret
+      ? [
+        {
+          id: "settings.secret_shared",
+          severity: "warning",
+          found: "JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET are the same.",
+          why:
+            "Whoever learns the one that signs tokens also opens the stored credentials. Neither can be replaced alone.",
+          fix: `echo "JWT_SECRET_KEY=${MAKE_SECRET}" >> .env`,
+          remark: "in place of the line that is there; users get new tokens",
+          page: "tokens#the-key",
+        } satisfies Finding,
+      ]
+      : []),
   ];
 }
 
@@ -184,6 +220,50 @@ function checkProtections(config: Config, { isRoot }: SettingsFacts): Finding[] 
       fix: "STDIO_USER=nobody",
       remark: "or a user of its own",
       page: "security#programs-of-upstreams-stdio",
+    });
+  }
+  return findings;
+}
+
+/** Headers whose value differs with every request. */
+const TRACING_HEADERS: ReadonlySet<string> = new Set([
+  "traceparent",
+  "tracestate",
+  "x-request-id",
+  "x-correlation-id",
+  "b3",
+  "x-b3-traceid",
+]);
+
+/** Pooled upstream sessions serve one identity each. */
+function checkPooling(config: Config): Finding[] {
+  const { mcpSessionPoolEnabled, authRequired, enableHeaderPassthrough, defaultPassthroughHeaders } = config;
+  if (!mcpSessionPoolEnabled) return [];
+  const findings: Finding[] = [];
+  if (!authRequired) {
+    findings.push({
+      id: "settings.anonymous_pool",
+      severity: "warning",
+      found: "MCP_SESSION_POOL_ENABLED is true, and AUTH_REQUIRED is false.",
+      why:
+        "Calls without a token and identity headers are one caller: they share upstream sessions and their state.",
+      fix: "AUTH_REQUIRED=true",
+      remark: "or upstreams that keep no state",
+      page: "upstreams#whose-calls-share-state",
+    });
+  }
+  const tracing = defaultPassthroughHeaders.filter((name) => TRACING_HEADERS.has(name.toLowerCase()));
+  if (enableHeaderPassthrough && tracing.length > 0) {
+    findings.push({
+      id: "settings.tracing_pool",
+      severity: "warning",
+      found: `DEFAULT_PASSTHROUGH_HEADERS has ${tracing.join(", ")}, and MCP_SESSION_POOL_ENABLED is true.`,
+      why:
+        "A pooled session serves calls with the same passed headers alone: with these, each call opens a session.",
+      fix: `DEFAULT_PASSTHROUGH_HEADERS=${
+        JSON.stringify(defaultPassthroughHeaders.filter((name) => !tracing.includes(name)))
+      }`,
+      page: "upstreams#whose-calls-share-state",
     });
   }
   return findings;

@@ -8,10 +8,13 @@ const WELL: SettingsFacts = {
   reach: "machine",
   isRoot: true,
   openFiles: [],
+  committedFiles: [],
+  imageFiles: [],
   keyFaults: [],
   certificate: { fault: null, expiry: null },
 };
 const SECRET = "pX2mV7qLr9TzKd4WnYb8HsGc3FjE6aUh";
+const OTHER_SECRET = "Rk8wQz3NvT6yBm1XcJ5pLh9SdG2fUe7A";
 const POSTGRES = { DATABASE_URL: "postgresql://a:b@db/mcp" };
 
 /** Severity, id and remedy of each finding. */
@@ -24,7 +27,7 @@ function found(environment: Record<string, string>, facts: Partial<SettingsFacts
 
 Deno.test("checkSettings() finds nothing in the defaults, nor in PostgreSQL with its secrets", () => {
   assertEquals(found({}), []);
-  assertEquals(found({ ...POSTGRES, JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: SECRET }), []);
+  assertEquals(found({ ...POSTGRES, JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: OTHER_SECRET }), []);
 });
 
 Deno.test("checkSettings() finds what each setting or file does wrong", () => {
@@ -36,6 +39,26 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
       'warning settings.secret_weak echo "JWT_SECRET_KEY=$(openssl rand -base64 48)" >> .env',
     ]],
     [{}, { openFiles: [{ path: ".env", mode: 0o644 }] }, ["warning settings.file_mode chmod 600 .env"]],
+    [{}, { committedFiles: [".env"] }, [
+      "error settings.committed git rm --cached .env && echo .env >> .gitignore",
+    ]],
+    [{}, { imageFiles: [".env"] }, ["warning settings.image_secret docker run --env-file secrets.env"]],
+    [{ JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: SECRET }, {}, [
+      'warning settings.secret_shared echo "JWT_SECRET_KEY=$(openssl rand -base64 48)" >> .env',
+    ]],
+    [{ MCP_SESSION_POOL_ENABLED: "true", AUTH_REQUIRED: "false" }, {}, [
+      "warning settings.anonymous_pool AUTH_REQUIRED=true",
+    ]],
+    [
+      {
+        MCP_SESSION_POOL_ENABLED: "true",
+        ENABLE_HEADER_PASSTHROUGH: "true",
+        DEFAULT_PASSTHROUGH_HEADERS: "X-Tenant-Id,traceparent",
+      },
+      {},
+      ['warning settings.tracing_pool DEFAULT_PASSTHROUGH_HEADERS=["X-Tenant-Id"]'],
+    ],
+    [{ MCP_SESSION_POOL_ENABLED: "true" }, {}, []],
     [{}, { keyFaults: ["the key is for others"] }, ["error settings.key_pair chmod 600 PRIVATE.pem"]],
     [{ AUTH_REQUIRED: "false", SSL: "true" }, { reach: "network" }, [
       "error settings.anonymous AUTH_REQUIRED=true",
@@ -63,9 +86,13 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
     [{ BACKPRESSURE: "100" }, {}, ["warning settings.contradiction MAX_CALLS_PER_CALLER=50"]],
     [{ BACKPRESSURE: "auto" }, {}, []],
     [{ POLL_INTERVAL: "9" }, {}, ["warning settings.contradiction MAX_INTERVAL=9"]],
-    [{ ...POSTGRES, JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: SECRET, CACHE_TYPE: "memory" }, {}, [
-      "warning settings.contradiction CACHE_TYPE=database",
-    ]],
+    [
+      { ...POSTGRES, JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: OTHER_SECRET, CACHE_TYPE: "memory" },
+      {},
+      [
+        "warning settings.contradiction CACHE_TYPE=database",
+      ],
+    ],
     [{ CACHE_TYPE: "memory" }, {}, []],
     [{ GUNICORN_THREADS: "4" }, {}, ["warning settings.ineffective sluice config"]],
   ];

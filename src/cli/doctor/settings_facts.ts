@@ -1,10 +1,13 @@
 // Reads what the settings name on this machine: listening addresses, key files, certificates.
+import { existsSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
 import { readOwnKeys, usesKeyPair } from "../../auth/keys/own_keys.ts";
 import { reasonOf } from "../../base/errors.ts";
 import { resolveHost } from "../../base/egress/egress_guard.ts";
 import type { Loaded } from "../../config/load.ts";
 import { type SettingName, SETTINGS } from "../../config/schema.ts";
 import type { Setting } from "../../config/settings/setting.ts";
+import { fileSystemOf } from "../../supervisor/kernel/libc.ts";
 import { expiryWarning, readKeyPair } from "../../worker/listen/certificate.ts";
 import { listenAddresses, type Reach, reachOf } from "./address_reach.ts";
 
@@ -15,6 +18,10 @@ export interface SettingsFacts {
   readonly isRoot: boolean;
   /** Files of settings that hold a secret and that other users can read: name and mode. */
   readonly openFiles: readonly { readonly path: string; readonly mode: number }[];
+  /** Files of settings that hold a secret and that a repository of git has. */
+  readonly committedFiles: readonly string[];
+  /** Files of settings that hold a secret and are a part of the image that this container was made of. */
+  readonly imageFiles: readonly string[];
   /** Why the key pair of tokens cannot be used, or what is wrong with its files. */
   readonly keyFaults: readonly string[];
   readonly certificate: { readonly fault: string | null; readonly expiry: string | null };
@@ -26,22 +33,48 @@ export async function readSettingsFacts(loaded: Loaded): Promise<SettingsFacts> 
   return {
     reach: reachOf(await listenAddresses(config.host, own, resolveHost)),
     isRoot: Deno.uid() === 0,
-    openFiles: openFilesOf(loaded),
+    openFiles: secretFilesOf(loaded).flatMap((path) => {
+      const { mode } = Deno.statSync(path);
+      return mode === null || (mode & 0o077) === 0 ? [] : [{ path, mode: mode & 0o777 }];
+    }),
+    committedFiles: secretFilesOf(loaded).filter(isCommitted),
+    imageFiles: isContainer()
+      ? secretFilesOf(loaded).filter((path) => fileSystemOf(path)?.type === OVERLAY)
+      : [],
     keyFaults: await keyFaults(loaded),
     certificate: await certificateOf(loaded),
   };
 }
 
-function openFilesOf({ sources, databaseDotEnv }: Loaded): SettingsFacts["openFiles"] {
+/** The magic number of statfs(2) of a container's own layers. A file that was mounted into it has another one. */
+const OVERLAY = 0x794c7630;
+
+/** Docker and Podman mark a container by one of these files. */
+function isContainer(): boolean {
+  return existsSync("/.dockerenv") || existsSync("/run/.containerenv");
+}
+
+/** The files of settings that hold a secret. */
+function secretFilesOf({ sources, databaseDotEnv }: Loaded): string[] {
   const secret = SETTINGS.filter((row: Setting) => row.secret === "value" || hasPassword(row, sources));
   const paths = new Set(secret.flatMap(({ name }) => {
     const { from } = sources[name as SettingName];
     return from === ".env" ? [from] : from === ".env beside the database" ? [databaseDotEnv!] : [];
   }));
-  return [...paths].flatMap((path) => {
-    const { mode } = Deno.statSync(path);
-    return mode === null || (mode & 0o077) === 0 ? [] : [{ path, mode: mode & 0o777 }];
-  });
+  return [...paths];
+}
+
+/** Does a repository around the file have it? The index of git holds the paths of all its files as text. */
+function isCommitted(path: string): boolean {
+  const file = resolve(path);
+  for (let folder = dirname(file);; folder = dirname(folder)) {
+    const index = `${folder}/.git/index`;
+    if (existsSync(index)) {
+      const text = new TextDecoder("latin1").decode(Deno.readFileSync(index));
+      return text.includes(`${relative(folder, file)}\0`);
+    }
+    if (folder === dirname(folder)) return false;
+  }
 }
 
 /** Is it a URL with a password? */

@@ -27,6 +27,8 @@ export interface RedisAnswer {
   readonly clockAheadMs: number | null;
   /** Replicas that are registered; null: not counted. */
   readonly replicas: number | null;
+  /** Their records by number; null: not read. */
+  readonly records: readonly { readonly number: number; readonly text: string }[] | null;
 }
 
 /** Keys of other programs make a scan long: it ends after as many steps of as many keys. */
@@ -52,10 +54,11 @@ export async function readRedis(settings: CacheSettings): Promise<RedisFacts> {
     if (!connection.isUp) return { ...facts, answer: { reason, remedy: remedyFor(reason) } };
     const state = await connection.run(ask);
     // A large Redis may need longer for it than a command may take.
-    const replicas = await connection.run((client) => countReplicas(client, settings.cachePrefix)).catch(() =>
+    const records = await connection.run((client) => readRecords(client, settings.cachePrefix)).catch(() =>
       null
     );
-    return { ...facts, answer: { ...state, replicas } };
+    const replicas = records?.filter(({ text }) => !text.includes('"gone":true')).length ?? null;
+    return { ...facts, answer: { ...state, replicas, records } };
   } catch (error) {
     return { ...facts, answer: { reason: reasonOf((error as Error).cause ?? error), remedy: undefined } };
   } finally {
@@ -64,7 +67,7 @@ export async function readRedis(settings: CacheSettings): Promise<RedisFacts> {
 }
 
 /** A user may lack the right for TIME, INFO and CONFIG. */
-async function ask(redis: Redis): Promise<Omit<RedisAnswer, "replicas">> {
+async function ask(redis: Redis): Promise<Omit<RedisAnswer, "replicas" | "records">> {
   const askedAt = Date.now();
   const time = await redis.time().catch(() => null);
   const halfway = (askedAt + Date.now()) / 2;
@@ -82,7 +85,7 @@ async function ask(redis: Redis): Promise<Omit<RedisAnswer, "replicas">> {
   };
 }
 
-async function countReplicas(redis: Redis, prefix: string): Promise<number | null> {
+async function readRecords(redis: Redis, prefix: string): Promise<RedisAnswer["records"]> {
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}replica:*`;
   const keys = new Set<string>();
   let cursor = "0";
@@ -93,7 +96,12 @@ async function countReplicas(redis: Redis, prefix: string): Promise<number | nul
     if (cursor === "0") break;
   }
   if (cursor !== "0") return null;
-  if (keys.size === 0) return 0;
-  const records = await redis.mget([...keys]);
-  return records.filter((record) => record !== null && !record.includes('"gone":true')).length;
+  if (keys.size === 0) return [];
+  const texts = await redis.mget([...keys]);
+  return [...keys].flatMap((key, index) => {
+    const text = texts[index];
+    return text === null || text === undefined
+      ? []
+      : [{ number: Number(key.slice(key.lastIndexOf(":") + 1)), text }];
+  });
 }

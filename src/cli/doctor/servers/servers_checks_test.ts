@@ -43,6 +43,7 @@ const REDIS_ANSWER: RedisAnswer = {
   clients: 5,
   clockAheadMs: -20,
   replicas: 0,
+  records: [],
 };
 const REDIS: RedisFacts = { location: "cache:6379", reach: "machine", tls: false, answer: REDIS_ANSWER };
 

@@ -1,0 +1,196 @@
+// Judges what a running gateway has met since its start, from its metrics: the symptoms of the tuning guide with their causes.
+import type { Config } from "../../../config/schema.ts";
+import type { Finding } from "../finding.ts";
+
+export type RunningSettings = Pick<
+  Config,
+  | "workers"
+  | "backpressure"
+  | "toolTimeoutMs"
+  | "httpClientMaxConnections"
+  | "mcpSessionPoolMaxPerKey"
+  | "dbPoolSize"
+>;
+
+/** The values of a metric with their labels. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export type Samples = ReadonlyMap<string, readonly Sample[]>;
+
+/** Fewer failures among the calls are the ordinary state of a network. */
+const RARE = 0.001;
+
+/** From here on callers for whom much is kept lose their sessions. */
+const FULL_HEAP = 0.65;
+
+/** Reads Prometheus' text format. */
+export function readSamples(text: string): Samples {
+  const samples = new Map<string, Sample[]>();
+  for (const line of text.split("\n")) {
+    const [, name, labels = "", value] = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line) ?? [];
+    if (name === undefined) continue;
+    const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, label, text]) => [label, text]);
+    samples.set(name, [...samples.get(name) ?? [], {
+      labels: Object.fromEntries(pairs),
+      value: Number(value),
+    }]);
+  }
+  return samples;
+}
+
+export function checkRunning(settings: RunningSettings, samples: Samples): Finding[] {
+  const sum = (name: string, labels: Readonly<Record<string, string>> = {}) =>
+    (samples.get(name) ?? []).filter((sample) =>
+      Object.entries(labels).every(([label, value]) => sample.labels[label] === value)
+    ).reduce((total, { value }) => total + value, 0);
+  const failed = (code: string) => sum("sluice_errors_total", { code });
+  const answers = sum("sluice_http_answers_total");
+  const calls = sum("sluice_tool_calls_total");
+  const findings: Finding[] = [];
+  const add = (finding: Omit<Finding, "severity"> & { readonly severity?: Finding["severity"] }) =>
+    findings.push({ severity: "warning", ...finding });
+
+  const refused = sum("sluice_requests_refused_total");
+  if (refused > RARE * (answers + refused)) {
+    add({
+      id: "running.refused",
+      found:
+        `The running gateway has refused ${refused} requests because all places were taken, beside ${answers} answers.`,
+      why: "Clients get 503. The load is above BACKPRESSURE, or upstreams are slower than planned.",
+      fix: settings.backpressure === "auto"
+        ? "sluice tune --users N --check"
+        : `BACKPRESSURE=${2 * settings.backpressure}`,
+      remark: "sluice tune --users N --check says whether processors and memory suffice",
+      page: "sizing#settings-that-follow",
+    });
+  }
+  const timeouts = failed("UPSTREAM_TIMEOUT");
+  if (timeouts > RARE * calls) {
+    add({
+      id: "running.timeouts",
+      found: `${timeouts} of ${calls} calls of the running gateway have ended at their time limit.`,
+      why: "The tools take longer than TOOL_TIMEOUT or their own timeout_ms.",
+      fix: `TOOL_TIMEOUT=${2 * settings.toolTimeoutMs / 1000}`,
+      remark: "or timeout_ms of the slow tools; look at sluice_tool_call_duration_seconds by tool",
+      page: "upstreams#how-long-a-tool-may-run",
+    });
+  }
+  for (
+    const [code, id, what, fix] of [
+      [
+        "HTTP_POOL_TIMEOUT",
+        "running.outbound_pool",
+        "no free outbound connection",
+        `HTTP_CLIENT_MAX_CONNECTIONS=${2 * settings.httpClientMaxConnections}`,
+      ],
+      [
+        "SESSION_POOL_TIMEOUT",
+        "running.session_pool",
+        "no free session of the pool",
+        `MCP_SESSION_POOL_MAX_PER_KEY=${2 * settings.mcpSessionPoolMaxPerKey}`,
+      ],
+      [
+        "STORE_POOL_TIMEOUT",
+        "running.database_pool",
+        "no free connection to the database",
+        `DB_POOL_SIZE=${4 * settings.dbPoolSize}`,
+      ],
+    ] as const
+  ) {
+    const count = failed(code);
+    if (count === 0) continue;
+    add({
+      id,
+      found: `${count} requests of the running gateway found ${what} in time (${code}).`,
+      why: "The pool is too small for the load, or what it leads to is slow.",
+      fix,
+      page: "sizing#settings-that-follow",
+    });
+  }
+  const unauthorized = failed("UPSTREAM_AUTH_FAILED");
+  if (unauthorized > RARE * calls) {
+    add({
+      id: "running.upstream_auth",
+      found: `Upstreams have refused the credentials of ${unauthorized} calls or checks.`,
+      why: "A stored credential has expired or was replaced.",
+      fix: "PUT /gateways/{id}",
+      remark: "with new credentials; GET /gateways shows lastError of each upstream",
+      page: "upstreams#credentials",
+    });
+  }
+  if (sum("sluice_accept_failures_total") > 0) {
+    add({
+      id: "running.accept",
+      severity: "error",
+      found: `The running gateway could not take ${
+        sum("sluice_accept_failures_total")
+      } connections: no file descriptor was free.`,
+      why: "Clients wait, and health checks fail.",
+      fix: "LimitNOFILE=65536",
+      remark: "in the unit of systemd; nofile in ulimits of Docker Compose",
+      page: "deploy#systemd",
+    });
+  }
+  const ended = ["died", "stood_still"].map((reason) => sum("sluice_workers_ended_total", { reason }))
+    .reduce((total, count) => total + count, 0);
+  const fullest = Math.max(
+    0,
+    ...(samples.get("sluice_worker_heap_bytes") ?? []).map(({ labels: { worker }, value }) =>
+      value / (sum("sluice_worker_heap_limit_bytes", { worker: worker! }) || Infinity)
+    ),
+  );
+  if (ended > 0 || fullest > FULL_HEAP) {
+    add({
+      id: "running.memory",
+      found: ended > 0
+        ? `${ended} workers of the running gateway have died or stood still.`
+        : `A worker of the running gateway has filled ${Math.round(fullest * 100)} % of its heap.`,
+      why: "A worker out of memory ends with its calls; one that nears its limit ends sessions first.",
+      fix: "sluice tune --users N --check",
+      remark: "says whether the memory suffices; the log has the reason of each end",
+      page: "sizing#settings-that-follow",
+    });
+  }
+  for (const { labels: { upstream }, value } of samples.get("sluice_upstream_breaker_open") ?? []) {
+    if (value === 0) continue;
+    add({
+      id: "running.breaker",
+      found: `The circuit breaker of upstream ${upstream} is open in ${value} workers.`,
+      why: "Its sessions could not be opened several times in a row: calls fail at once.",
+      fix: "sluice doctor --upstream URL",
+      page: "upstreams#circuit-breaker",
+    });
+  }
+  const timed = samples.get("mcp_client_operation_duration_seconds_count") ?? [];
+  for (const upstream of new Set(timed.map(({ labels }) => labels.upstream!))) {
+    const mean = sum("mcp_client_operation_duration_seconds_sum", { upstream }) /
+      sum("mcp_client_operation_duration_seconds_count", { upstream });
+    if (!(mean > settings.toolTimeoutMs / 2000)) continue;
+    add({
+      id: "running.latency",
+      found: `Requests to upstream ${upstream} take ${mean.toFixed(1)} s in the mean, and TOOL_TIMEOUT is ${
+        settings.toolTimeoutMs / 1000
+      } s.`,
+      why: "Half of the time limit in the mean: many calls will end at it.",
+      fix: `TOOL_TIMEOUT=${Math.ceil(10 * mean)}`,
+      page: "upstreams#how-long-a-tool-may-run",
+    });
+  }
+  const limit = sum("sluice_requests_limit");
+  if (settings.backpressure !== "auto" && limit > 0 && limit !== settings.workers * settings.backpressure) {
+    add({
+      id: "running.settings",
+      severity: "note",
+      found:
+        `The running gateway takes ${limit} requests at once, and the settings here say WORKERS ${settings.workers} x BACKPRESSURE ${settings.backpressure}.`,
+      why: "It was started with other settings, or has not read the present ones.",
+      fix: "kill -HUP PID",
+      remark: "reads the settings again; the log names those that need a restart",
+      page: "deploy#stop-reload-replace",
+    });
+  }
+  return findings;
+}
