@@ -11,6 +11,7 @@ import type { ListName } from "../upstream/session/list_filter.ts";
 import { asUpstreamError } from "./call/upstream_error.ts";
 import type { CallMeter } from "./call/call_meter.ts";
 import type { CallAudit } from "./call/call_audit.ts";
+import { TOOL_ERROR } from "./call/outcome.ts";
 import type { CallContext, MethodHandler } from "./call/call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
 import { listHandlers, type ListPaging } from "./methods/lists.ts";
@@ -94,7 +95,7 @@ export class Dispatcher {
   async respond(call: CallContext, message: RequestMessage): Promise<string> {
     const startedAt = performance.now();
     const served = await this.#serve(call, message);
-    this.#measure(call, message, startedAt, served);
+    this.#ended(call, message, startedAt, served);
     const answer = call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
     const id = idText(message);
     return answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
@@ -106,7 +107,7 @@ export class Dispatcher {
   async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     const startedAt = performance.now();
     const served = await this.#serve(call, message);
-    this.#measure(call, message, startedAt, served);
+    this.#ended(call, message, startedAt, served);
     return call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
   }
 
@@ -122,44 +123,23 @@ export class Dispatcher {
   #serve(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     const handler = this.#methods(call.revision).get(message.method) ??
       (call.toolsAsMethods ? this.#toolAsMethod : unknownMethod);
-    return this.#audit === null
-      ? this.#run(handler, call, message)
-      : this.#audited(this.#audit, handler, call, message);
+    return this.#run(handler, call, message);
   }
 
-  #measure(
-    { revision, toolsAsMethods }: CallContext,
-    { method }: RequestMessage,
-    startedAt: number,
-    answer: RpcAnswer,
-  ) {
-    const known = this.#methods(revision).has(method)
-      ? method
-      : toolsAsMethods && !answer.failed
-      ? "tools/call"
-      : null;
-    this.#meter.served(known, startedAt, answer);
-  }
-
-  async #audited(
-    audit: CallAudit,
-    handler: MethodHandler,
-    call: CallContext,
-    message: RequestMessage,
-  ): Promise<RpcAnswer> {
-    const isToolCall = handler === this.#toolAsMethod || message.method === "tools/call";
-    try {
-      audit.admit(isToolCall);
-    } catch (error) {
-      return this.failure(error, call);
-    }
-    const answer = await this.#run(handler, call, message);
-    audit.ended(call, message, isToolCall, answer);
-    return answer;
+  /** Measures a request that is answered, and records it. */
+  #ended(call: CallContext, message: RequestMessage, startedAt: number, answer: RpcAnswer): void {
+    const isKnown = this.#methods(call.revision).has(message.method);
+    const isToolAsMethod = !isKnown && call.toolsAsMethods === true;
+    const method = isKnown ? message.method : isToolAsMethod && !answer.failed ? "tools/call" : null;
+    const type = this.#meter.served(method, startedAt, answer);
+    if (this.#audit === null) return;
+    const isToolCall = isToolAsMethod || message.method === "tools/call";
+    this.#audit.ended(call, message, { isToolCall, answer, toolFailed: type === TOOL_ERROR });
   }
 
   async #run(handler: MethodHandler, call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     try {
+      this.#audit?.admit(handler === this.#toolAsMethod || message.method === "tools/call");
       const answer = await handler(call, message);
       if (!answer.failed) {
         const method = handler === this.#toolAsMethod ? "tools/call" : message.method;

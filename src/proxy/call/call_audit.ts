@@ -10,7 +10,7 @@ import {
   boundedText,
 } from "../../store/audit/audit_record.ts";
 import type { AuditTrail } from "../../store/audit/audit_trail.ts";
-import { errorCodeOf, saysError } from "./outcome.ts";
+import { errorCodeOf } from "./outcome.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
 
@@ -19,6 +19,14 @@ export type AuditedCalls = "off" | "failures" | "all";
 
 /** The code of a call whose tool has answered that it failed. */
 const TOOL_FAILED = "isError";
+
+export interface EndedCall {
+  /** Also of a tool that is called as a method. */
+  readonly isToolCall: boolean;
+  readonly answer: RpcAnswer;
+  /** The result of the tool says isError. */
+  readonly toolFailed: boolean;
+}
 
 export class CallAudit {
   readonly #trail: Pick<AuditTrail, "add" | "note" | "refuses">;
@@ -36,9 +44,16 @@ export class CallAudit {
     }
   }
 
-  /** Records a call that has ended, if it is one to be recorded. @param isToolCall also of a tool that is called as a method */
-  ended(call: CallContext, message: RequestMessage, isToolCall: boolean, answer: RpcAnswer): void {
-    const code = failureOf(answer, isToolCall);
+  /** Records a call that has ended, if it is one to be recorded. */
+  ended(call: CallContext, message: RequestMessage, { isToolCall, answer, toolFailed }: EndedCall): void {
+    // The error code of the gateway, or the number that an upstream gave its error.
+    const code = toolFailed
+      ? TOOL_FAILED
+      : answer.failed
+      ? boundedText(String(errorCodeOf(answer.text)))
+      : null;
+    // The trail that has not admitted the call has no room for its record.
+    if (code === "AUDIT_UNAVAILABLE") return;
     const outcome: AuditOutcome = code === null ? "done" : code === "FORBIDDEN" ? "refused" : "failed";
     const isWanted = isToolCall && (this.#calls === "all" || this.#calls === "failures" && code !== null);
     if (!isWanted && outcome !== "refused") return;
@@ -72,12 +87,6 @@ export class CallAudit {
 
 function argumentsOf({ method, params }: RequestMessage): unknown {
   return method === "tools/call" && isObject(params) ? params.arguments : params;
-}
-
-/** The error code of the gateway, or the number that an upstream gave its error; null: no failure. */
-function failureOf({ failed, text }: RpcAnswer, isToolCall: boolean): string | null {
-  if (!failed) return isToolCall && saysError(text) ? TOOL_FAILED : null;
-  return boundedText(String(errorCodeOf(text)));
 }
 
 /** A tool that the caller does not see is known by the name alone. */

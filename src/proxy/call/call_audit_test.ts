@@ -7,6 +7,7 @@ import type { RequestMessage } from "../../mcp/json_rpc.ts";
 import type { AuditRecord } from "../../store/audit/audit_record.ts";
 import { type AuditedCalls, CallAudit } from "./call_audit.ts";
 import type { CallContext } from "./call_context.ts";
+import { saysError } from "./outcome.ts";
 
 const CALL = { principal: principal({ jti: "j1" }), scope: new Catalog(catalogRows({})).all } as CallContext;
 const MESSAGE = {
@@ -23,7 +24,11 @@ function setUp(calls: AuditedCalls, refuses = false) {
     note: (record) => noted.push(record),
   }, calls);
   const ended = (text: string, failed = true, isToolCall = true) =>
-    audit.ended(CALL, MESSAGE, isToolCall, { text, failed });
+    audit.ended(CALL, MESSAGE, {
+      isToolCall,
+      answer: { text, failed },
+      toolFailed: !failed && isToolCall && saysError(text),
+    });
   const admitted = (isToolCall: boolean) => {
     try {
       audit.admit(isToolCall);
@@ -66,7 +71,10 @@ Deno.test("CallAudit records what AUDIT_TOOL_CALLS wants, and refusals for lack 
   assertEquals(JSON.stringify(added).includes("hunter2"), false);
 });
 
-Deno.test("CallAudit refuses calls of tools that it would have to record while the trail is full", () => {
+Deno.test("CallAudit refuses calls of tools that it would have to record while the trail is full, and records none of these", () => {
+  const { added, noted, ended } = setUp("all", true);
+  ended(own("AUDIT_UNAVAILABLE"));
+  assertEquals([added, noted], [[], []]);
   assertEquals(setUp("all", true).admitted(true), "AUDIT_UNAVAILABLE");
   assertEquals(setUp("failures", true).admitted(true), "AUDIT_UNAVAILABLE");
   assertEquals([

@@ -34,6 +34,9 @@ export class CallMeter {
   readonly #methods = new Map<string, HistogramChild>();
   readonly #upstreams = new Map<string, UpstreamChildren>();
   #tools = 0;
+  /** The latest result of a tool, and its error type: most go to the client as they are, and are not searched again. */
+  #searched: RpcAnswer | null = null;
+  #typeOfSearched = NO_ERROR;
 
   /** @param maxNames bounds what is kept at hand for upstreams, and for tools */
   constructor(metrics: Metrics, maxNames: number) {
@@ -48,15 +51,20 @@ export class CallMeter {
    * A client's request is answered.
    * @param method null: the gateway does not know it
    * @param startedAt by performance.now()
+   * @returns the error type of the answer; empty: it is a success
    */
-  served(method: string | null, startedAt: number, answer: RpcAnswer): void {
+  served(method: string | null, startedAt: number, answer: RpcAnswer): string {
     const seconds = (performance.now() - startedAt) / 1_000;
     const name = method ?? OTHER_METHOD;
-    const type = errorTypeOf(answer, name === "tools/call");
-    if (type !== NO_ERROR) return this.#serverOf(name, type).observe(seconds);
-    let child = this.#methods.get(name);
+    const isToolCall = name === "tools/call";
+    const type = isToolCall && answer === this.#searched
+      ? this.#typeOfSearched
+      : errorTypeOf(answer, isToolCall);
+    this.#searched = null;
+    let child = type === NO_ERROR ? this.#methods.get(name) : this.#serverOf(name, type);
     if (child === undefined) this.#methods.set(name, child = this.#serverOf(name, NO_ERROR));
     child.observe(seconds);
+    return type;
   }
 
   /**
@@ -65,7 +73,12 @@ export class CallMeter {
    * @param startedAt by performance.now()
    */
   answered({ name }: Upstream, tool: string | null, startedAt: number, answer: RpcAnswer): void {
-    this.#ended(name, tool, startedAt, errorTypeOf(answer, tool !== null));
+    const type = errorTypeOf(answer, tool !== null);
+    if (tool !== null) {
+      this.#searched = answer;
+      this.#typeOfSearched = type;
+    }
+    this.#ended(name, tool, startedAt, type);
   }
 
   /** A request to an upstream has failed. @param isAborted its client has given it up */

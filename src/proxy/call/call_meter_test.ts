@@ -45,6 +45,32 @@ Deno.test("CallMeter counts a tool's calls by how they ended, from zero, and its
   });
 });
 
+Deno.test("CallMeter searches a result that goes to the client as it came once, and any other again", () => {
+  const { meter, counted } = setUp();
+  const now = performance.now();
+  let searched = 0;
+  const result = (text: string) => ({
+    failed: false,
+    get text() {
+      searched++;
+      return text;
+    },
+  });
+  const failed = result('{"isError":true}');
+  meter.answered({ name: "time" }, "now", now, failed);
+  assertEquals([meter.served("tools/call", now, failed), searched], ["tool_error", 1]);
+  meter.answered({ name: "time" }, "now", now, failed);
+  assertEquals([meter.served("tools/call", now, result("{}")), searched], ["", 3]);
+  // What is no call of a tool may say anything.
+  meter.answered({ name: "time" }, null, now, failed);
+  assertEquals(meter.served("prompts/get", now, failed), "");
+  assertEquals(counted("mcp_server_operation_duration_seconds"), {
+    "tools/call tool_error": 1,
+    "tools/call ": 1,
+    "prompts/get ": 1,
+  });
+});
+
 Deno.test("CallMeter counts unknown methods under one name, however many clients invent", () => {
   const { meter, counted } = setUp();
   const now = performance.now();

@@ -1,5 +1,5 @@
 // Room `audit`: the audit trail, a chain of records in the database. This file has the shape of a record and its hash.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { redact } from "../../telemetry/log.ts";
 
 /** `done`: the request was carried out. `refused`: the caller may not do it. `failed`: anything else went wrong. */
@@ -119,7 +119,7 @@ export const FIRST_HASH = "0".repeat(64);
 
 /** SHA-256, in hex, of the number, the hash of the record before, and the record's text, each in a line of its own. */
 export function chainHash(sequence: number, previous: string, text: string): string {
-  return createHash("sha256").update(`${sequence}\n${previous}\n${text}`).digest("hex");
+  return hash("sha256", `${sequence}\n${previous}\n${text}`, "hex");
 }
 
 const MAX_TEXT_CHARS = 256;

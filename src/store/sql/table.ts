@@ -1,5 +1,5 @@
 // Describes a table, and converts rows to and from SQL. Only this file maps booleans and JSON.
-import { sql, type SqlQuery, type SqlValue } from "./sql.ts";
+import { sql, type SqlQuery, type SqlValue, storable } from "./sql.ts";
 
 /** A boolean is stored as 0 or 1, JSON as text. Integers, such as ms since the epoch, are read as numbers. */
 export type ColumnKind = "text" | "integer" | "boolean" | "json";
@@ -19,6 +19,8 @@ export class Table<Row extends object> {
   readonly name: string;
   readonly id: SqlQuery;
   readonly #columns: readonly Column[];
+  /** By the number of rows. */
+  readonly #inserts = new Map<number, readonly string[]>();
 
   constructor(name: string, kinds: { readonly [Key in keyof Required<Row>]: ColumnKind }) {
     this.name = name;
@@ -37,16 +39,30 @@ export class Table<Row extends object> {
   /** INSERT statements for the rows. Each inserts several rows. */
   inserts(rows: readonly Row[]): SqlQuery[] {
     const statements: SqlQuery[] = [];
-    const columns = sql.join(this.#columns.map(({ id }) => id));
     for (let start = 0; start < rows.length; start += ROWS_PER_INSERT) {
-      const tuples = rows.slice(start, start + ROWS_PER_INSERT).map((row) =>
-        sql`(${
-          sql.join(this.#columns.map((column) => sql`${encode(column, row[column.key as keyof Row])}`))
-        })`
-      );
-      statements.push(sql`INSERT INTO ${this.id} (${columns}) VALUES ${sql.join(tuples)}`);
+      const some = rows.slice(start, start + ROWS_PER_INSERT);
+      const values: SqlValue[] = [];
+      for (const row of some) {
+        for (const column of this.#columns) {
+          const value = encode(column, row[column.key as keyof Row]);
+          values.push(typeof value === "string" ? storable(value) : value);
+        }
+      }
+      statements.push({ parts: this.#insertOf(some.length), values });
     }
     return statements;
+  }
+
+  /** The parts of an INSERT of so many rows, as the `sql` template would make them again for each statement. */
+  #insertOf(rows: number): readonly string[] {
+    const known = this.#inserts.get(rows);
+    if (known !== undefined) return known;
+    const columns = sql.join(this.#columns.map(({ id }) => id));
+    const tuple = sql`(${sql.join(this.#columns.map(() => sql`${null}`))})`;
+    const tuples = sql.join(Array.from({ length: rows }, () => tuple));
+    const { parts } = sql`INSERT INTO ${this.id} (${columns}) VALUES ${tuples}`;
+    this.#inserts.set(rows, parts);
+    return parts;
   }
 
   /** `a = 1, b = 2` for the fields that `changes` has. */
