@@ -24,8 +24,9 @@ export interface Assertion {
 export interface Verdict {
   readonly text: string;
   readonly holds: boolean;
-  /** As the assertion measures it; null: there is no such value. */
+  /** What was measured; null: there is no such value. */
   readonly value: number | null;
+  readonly unit: "ms" | "%" | "";
 }
 
 const RULE =
@@ -39,16 +40,15 @@ export function parseAssertion(text: string): Assertion | string {
   const [, method = null, metric, sign, number, unit] = RULE.exec(text.trim()) ?? [];
   const examples = "write for example p99<50ms, errors=0, errors<0.1%, rate>900 or tools/list:p99<10ms";
   if (metric === undefined) return `--assert "${text}" is no rule: ${examples}`;
-  const isTime = TIMES.includes(metric) || /^p\d/.test(metric);
-  if (!isTime && !COUNTS.includes(metric)) {
+  if (!isTime(metric) && !COUNTS.includes(metric)) {
     return `--assert "${text}" has no known measure "${metric}": p50 to p99.99, ${
       [...TIMES, ...COUNTS].join(", ")
     }`;
   }
   const isShare = unit === "%";
-  if (unit !== undefined && !isShare && !isTime) return `--assert "${text}": ${metric} is no time`;
-  if (unit === undefined && isTime) return `--assert "${text}" needs a unit: us, ms or s`;
-  const bound = Number(number) * (isShare ? 0.01 : isTime ? MS[unit!]! : 1);
+  if (unit !== undefined && !isShare && !isTime(metric)) return `--assert "${text}": ${metric} is no time`;
+  if (unit === undefined && isTime(metric)) return `--assert "${text}" needs a unit: us, ms or s`;
+  const bound = Number(number) * (isShare ? 0.01 : isTime(metric) ? MS[unit!]! : 1);
   const operator = (sign === "==" ? "=" : sign) as Operator;
   return { text: text.trim(), method, metric, operator, bound, isShare };
 }
@@ -73,8 +73,14 @@ function ratio(before: number | null, after: number | null): number | null {
   return before === after ? 1 : after / before;
 }
 
-function verdict({ text, operator, bound }: Assertion, value: number | null): Verdict {
-  return { text, value, holds: value !== null && compare(value, operator, bound) };
+function verdict({ text, metric, operator, bound, isShare }: Assertion, value: number | null): Verdict {
+  const holds = value !== null && compare(value, operator, bound);
+  const shown = value !== null && isShare ? value * 100 : value;
+  return { text, holds, value: shown, unit: isShare ? "%" : isTime(metric) ? "ms" : "" };
+}
+
+function isTime(metric: string): boolean {
+  return TIMES.includes(metric) || /^p\d/.test(metric);
 }
 
 function compare(value: number, operator: Operator, bound: number): boolean {

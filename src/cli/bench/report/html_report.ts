@@ -2,7 +2,7 @@
 import { type BenchReport, latenciesOf } from "./bench_report.ts";
 import { type Change, changesOf, changeText, differencesOf, value } from "./report_changes.ts";
 import type { LatencySummary } from "../latencies.ts";
-import { count, notesOf } from "./report_text.ts";
+import { count, measuredText, notesOf } from "./report_text.ts";
 import type { Verdict } from "./assertions.ts";
 import { type Chart, chartHtml, escaped, type Series } from "./svg_chart.ts";
 
@@ -19,7 +19,7 @@ h1 { font-size: 22px; margin: 0 0 4px; overflow-wrap: anywhere; } h2 { font-size
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 12px; margin: 20px 0 0; padding: 0; }
 .tiles div { background: var(--card); border-radius: 8px; padding: 10px 14px; }
 .tiles dt { color: var(--muted); font-size: 13px; } .tiles dd { margin: 0; font-size: 20px; font-variant-numeric: tabular-nums; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 16px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); gap: 16px; }
 figure { margin: 0; background: var(--card); border-radius: 8px; padding: 14px; min-width: 0; }
 figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 4px 16px; margin-bottom: 6px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; color: var(--muted); }
@@ -35,7 +35,8 @@ svg .x { text-anchor: middle; } svg .y { text-anchor: end; } svg .unit { text-an
 th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { color: var(--muted); font-weight: 600; font-size: 13px; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; } .words td { white-space: normal; text-align: left; overflow-wrap: anywhere; }
-.words td:first-child { white-space: nowrap; color: var(--muted); width: 1%; } .bad { color: var(--bad); } .good { color: var(--good); }
+.words td:first-child { white-space: nowrap; color: var(--muted); width: 1%; } .bad, .words td.bad { color: var(--bad); } .words td.good { color: var(--good); }
+@media (max-width: 600px) { svg text { font-size: 16px; } }
 .note { border-left: 3px solid var(--c1); padding: 2px 0 2px 12px; margin: 16px 0 0; max-width: 80ch; }
 .empty { color: var(--muted); }
 `;
@@ -125,12 +126,12 @@ export function comparisonHtml(
     ),
     ...differencesOf(base, report).map(note),
     verdicts(assertions),
-    tableHtml(table),
+    `<h2>Figures</h2>${tableHtml(table)}`,
     `<h2>Course</h2><div class="charts">${charts.join("")}</div>`,
   ]);
 }
 
-function rateChart({ points, load }: BenchReport): Chart {
+function rateChart({ points }: BenchReport): Chart {
   const hasPlan = points.some(({ due }) => due !== null);
   return {
     title: "Requests a second",
@@ -140,7 +141,7 @@ function rateChart({ points, load }: BenchReport): Chart {
       { name: "answered", points: points.map(({ at, rate }) => [at, rate]) },
       ...(hasPlan
         ? [{
-          name: `due (${load.pace})`,
+          name: "due",
           isDashed: true,
           points: points.map(({ at, due }) => [at, due] as const),
         }]
@@ -232,10 +233,10 @@ function note(text: string): string {
 
 function verdicts(assertions: readonly Verdict[]): string {
   if (assertions.length === 0) return "";
-  const rows = assertions.map(({ text, holds, value: measured }) =>
-    `<tr><td class="${holds ? "good" : "bad"}">${holds ? "holds" : "failed"}</td><td>${escaped(text)} (${
-      measured === null ? "no value" : count(measured, 3)
-    })</td></tr>`
+  const rows = assertions.map((verdict) =>
+    `<tr><td class="${verdict.holds ? "good" : "bad"}">${verdict.holds ? "holds" : "failed"}</td><td>${
+      escaped(`${verdict.text} (${measuredText(verdict)})`)
+    }</td></tr>`
   );
   return `<h2>Assertions</h2><div class="table"><table class="words"><tbody>${
     rows.join("")

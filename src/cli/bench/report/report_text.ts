@@ -82,8 +82,12 @@ export function notesOf({ isInterrupted, unsent, generator, seconds, load }: Ben
   ];
 }
 
-export function verdictLine({ text, holds, value }: Verdict): string {
-  return `${holds ? "holds " : "FAILED"}  ${text}  (${value === null ? "no value" : count(value, 3)})`;
+export function verdictLine(verdict: Verdict): string {
+  return `${verdict.holds ? "holds " : "FAILED"}  ${verdict.text}  (${measuredText(verdict)})`;
+}
+
+export function measuredText({ value, unit }: Verdict): string {
+  return value === null ? "no value" : `${count(value, 3)}${unit === "" ? "" : ` ${unit}`}`;
 }
 
 /** 12,345.6 */

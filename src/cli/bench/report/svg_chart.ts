@@ -12,7 +12,7 @@ export interface Chart {
   readonly title: string;
   /** Of the y axis. */
   readonly unit: string;
-  /** Of the x axis. */
+  /** Of the x axis, which begins at 0. */
   readonly xTitle: string;
   readonly series: readonly Series[];
   /** Values from microseconds to minutes in one chart. */
@@ -21,8 +21,8 @@ export interface Chart {
   readonly xTicks?: readonly (readonly [x: number, label: string])[];
 }
 
-const WIDTH = 560;
-const HEIGHT = 300;
+const WIDTH = 440;
+const HEIGHT = 270;
 const LEFT = 58;
 const RIGHT = 16;
 const TOP = 14;
@@ -53,7 +53,7 @@ function svg({ title, unit, xTitle, series, isLogarithmic = false, xTicks }: Cha
   const points = series.flatMap((each) => each.points).filter(([, y]) => y !== null) as [number, number][];
   if (points.length === 0) return '<p class="empty">Nothing was measured.</p>';
   const xs = points.map(([x]) => x).concat(xTicks?.map(([x]) => x) ?? []);
-  const [xMin, xMax] = [xs.reduce((a, b) => Math.min(a, b)), xs.reduce((a, b) => Math.max(a, b))];
+  const [xMin, xMax] = [0, xs.reduce((a, b) => Math.max(a, b))];
   const ys = points.map(([, y]) => y);
   const yTicks = isLogarithmic ? logarithmicTicks(ys) : ticks(0, ys.reduce((a, b) => Math.max(a, b)), 5);
   const [yMin, yMax] = [yTicks[0]!, yTicks.at(-1)!];
