@@ -217,6 +217,33 @@ Deno.test("faults of a server are failures by kind: refusals, other ids, closed 
   await waitFor(() => ended === sessions, { what: "the end of every session" });
 });
 
+Deno.test("users that share a session send no id twice", async () => {
+  const ids: number[] = [];
+  const sessions = new Set<string | null>();
+  await using server = serve(({ id, method }, request) => {
+    const answer = usual({ id, method });
+    if (method === "initialize") answer.headers.set("mcp-session-id", "shared");
+    if (method === "tools/call") {
+      ids.push(id!);
+      sessions.add(request.headers.get("mcp-session-id"));
+    }
+    return answer;
+  });
+  const { report } = await bench(
+    server.url,
+    "--sessions",
+    "one",
+    "--users",
+    "5",
+    "--rate",
+    "100",
+    "--duration",
+    "500ms",
+  );
+  assertEquals([report.errors, [...sessions]], [0, ["shared"]]);
+  assertEquals([ids.length, new Set(ids).size], [50, 50]);
+});
+
 Deno.test("more arrivals than a server takes: what is not sent counts too", async () => {
   await using server = SlowUpstream.start({ delayMs: 100 });
   const flags = ["--users", "2", "--rate", "40", "--duration", "2s", "--tool", "slow"];

@@ -52,7 +52,7 @@ async function serve(request: Request): Promise<Response> {
   return new Response(JSON.stringify(answer), { headers: { "content-type": "application/json" } });
 }
 
-function answerTo(method: string, params: Json): Json {
+export function answerTo(method: string, params: Json): Json {
   switch (method) {
     case "tools/call":
       return callTool(params);

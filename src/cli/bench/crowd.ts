@@ -27,8 +27,9 @@ export async function gatherCrowd(
 ): Promise<User[]> {
   // A session belongs to the caller who opened it.
   const ownTokens = plan.sessions === "one" ? tokens.slice(0, 1) : tokens;
+  const ids = { next: 1 };
   const users = Array.from({ length: plan.users }, (_, index) => {
-    return new User(plan, source, ownTokens.length === 0 ? null : ownTokens[index % ownTokens.length]!);
+    return new User(plan, source, ids, ownTokens.length === 0 ? null : ownTokens[index % ownTokens.length]!);
   });
   let done = 0;
   const open = async (user: User, shared: User | null) => {

@@ -40,6 +40,11 @@ const MAX_EVENT_CHARS = 256 * 1024 * 1024;
 /** The pause before an event stream that ended is opened again, ms. */
 const REOPEN_MS = 1_000;
 
+/** The id of the next request. Users that share a session share it, because ids must differ within a session. */
+export interface RequestIds {
+  next: number;
+}
+
 export class User implements Linked<User> {
   previous: User | undefined = undefined;
   next: User | undefined = undefined;
@@ -52,14 +57,15 @@ export class User implements Linked<User> {
   readonly #headers: Headers;
   readonly #connection: UserConnection;
   #stream: UserConnection | undefined;
-  #nextId = 1;
+  readonly #ids: RequestIds;
   #isClosed = false;
   /** The session is another user's. */
   #isShared = false;
   /** Encoded heads by form, of the present session. */
   #heads = new Map<RequestForm, Uint8Array>();
 
-  constructor(plan: Plan, source: ConnectionSource, token: string | null) {
+  constructor(plan: Plan, source: ConnectionSource, ids: RequestIds, token: string | null) {
+    this.#ids = ids;
     this.#plan = plan;
     this.#source = source;
     this.#headers = userHeaders(plan, token);
@@ -129,7 +135,7 @@ export class User implements Linked<User> {
   }
 
   async #ask(form: RequestForm, take?: (response: HttpResponse, answer: Answer) => void): Promise<Answered> {
-    const id = this.#nextId++;
+    const id = this.#ids.next++;
     try {
       const response = await this.#connection.send({
         method: "POST",
@@ -177,7 +183,7 @@ export class User implements Linked<User> {
     const form = listenForm(protocol);
     const response = isStateless(protocol)
       ? await connection.send(
-        { method: "POST", head: this.#head(form), body: form.body(this.#nextId++) },
+        { method: "POST", head: this.#head(form), body: form.body(this.#ids.next++) },
         Infinity,
       )
       : await connection.send({ method: "GET", head: this.#encode("GET", []) }, Infinity);
