@@ -16,7 +16,7 @@ const TOOLS = [
   tool("echo", ["message"]),
 ];
 
-/** Its tools: `convert_time`, which always gives the same answer, and `echo`. It speaks 2025-11-25. */
+/** Its tools: `convert_time`, which always gives the same answer, and `echo`. It speaks any revision with sessions, and keeps none. */
 export class FastUpstream implements AsyncDisposable {
   readonly url: string;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
@@ -62,7 +62,8 @@ export function answerTo(method: string, params: Json): Json {
       return { result: {} };
     case "initialize": {
       const serverInfo = { name: "fast", version: "1.0.0" };
-      return { result: { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo } };
+      const { protocolVersion } = params;
+      return { result: { protocolVersion, capabilities: { tools: {} }, serverInfo } };
     }
     default:
       return { error: { code: -32601, message: "Method not found" } };
