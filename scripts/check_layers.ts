@@ -29,12 +29,12 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   config: [["settings"], ["."]],
   store: [
     ["sql"],
-    ["postgres", "sqlite", "tokens", "audit", "quotas", "approvals"],
+    ["postgres", "sqlite", "tokens", "audit", "quotas", "approvals", "oauth"],
     ["people"],
     ["registry"],
     ["."],
   ],
-  auth: [["keys"], ["logins"], ["sso"], ["."], ["quotas", "api_tokens", "oauth"]],
+  auth: [["keys"], ["logins"], ["sso"], ["."], ["quotas", "api_tokens"], ["oauth"]],
   upstream: [
     ["resilience", "http1"],
     ["transport", "dial"],
@@ -65,7 +65,8 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ui: [
     ["assets"],
     ["call"],
-    ["parts", "sso", "oauth"],
+    ["parts", "sso"],
+    ["oauth"],
     ["entries", "people", "system"],
     ["servers", "upstreams"],
     ["start"],

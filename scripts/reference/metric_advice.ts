@@ -27,6 +27,16 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "Many `failure` or `limited`: somebody guesses passwords. `locked` counts logins of accounts that are locked.",
   sluice_password_mails_total:
     "`failed` grows: the mail server refuses or does not answer; the log has its words. Many `no_user` or `dropped`: somebody tries addresses.",
+  sluice_oauth_authorizations_total:
+    "Shows whether people connect clients. Many `refused` ones point at a client with wrong addresses.",
+  sluice_oauth_tokens_total:
+    "Alert on `reused`: somebody has used a code or a refresh token again; the log names the client and the user.",
+  sluice_oauth_registrations_total:
+    "A rise without `allowed` authorizations is somebody who registers for nothing.",
+  sluice_oauth_client_documents_total:
+    "Failures: the metadata of a client cannot be read; the page of consent tells the person why.",
+  sluice_oauth_limited_total:
+    "Many: raise the limit, or set `TRUSTED_PROXY_NETWORKS`, so that people behind a proxy have addresses of their own.",
   sluice_sso_sign_ins_total:
     "`provider_failed` grows: a provider is down, or its client secret has changed; the log has the cause. Many `start_again`: " +
     "people come back to another address than they started at (`GATEWAY_PUBLIC_URL`), or take too long.",

@@ -51,6 +51,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   SSO_REFUSED:
     "The text says who can allow it. `sluice help sso` has the fields of a provider: domains, accounts that exist already, groups.",
   FORBIDDEN: "Use a token with this permission. `sluice token --admin` makes an administrator's.",
+  OAUTH_LIMITED:
+    "Wait as long as `Retry-After` says. People behind one address share the limit: raise the setting that the text names, and set `TRUSTED_PROXY_NETWORKS` behind a proxy.",
   INSUFFICIENT_SCOPE:
     "OAuth clients ask for the scopes of the `WWW-Authenticate` header, and their user allows them. Other clients: use an API token with the permission.",
   ORIGIN_DENIED: "Add the origin of the web page to `ALLOWED_ORIGINS`.",

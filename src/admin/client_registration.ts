@@ -1,5 +1,6 @@
 // POST /register: where OAuth clients register themselves (RFC 7591) when the gateway has refused their token, or they have none.
-// mcp-remote, the Inspector and other clients ask here without any metadata, and show their user what the answer says.
+// mcp-remote, the Inspector and other clients ask here without any metadata, and show their user what the answer says. Where clients can
+// log in, the authorization server answers in its place.
 import { type AdminResponse, ok } from "./rest/deps.ts";
 
 /** The error response of RFC 7591, section 3.2.2. */

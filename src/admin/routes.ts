@@ -25,6 +25,7 @@ const audit = () => import("./entities/audit_routes.ts");
 const settings = () => import("./operation/setting_routes.ts");
 const logs = () => import("./operation/log_routes.ts");
 const logins = () => import("./people/login_routes.ts");
+const applications = () => import("./people/application_routes.ts");
 const users = () => import("./people/user_routes.ts");
 const teams = () => import("./people/team_routes.ts");
 const members = () => import("./people/member_routes.ts");
@@ -145,6 +146,8 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/auth/change-password", null, on(logins, "changeOldPassword")),
   route("POST", "/auth/email/change-password", "token", on(logins, "changePassword")),
   route("POST", "/auth/logout", "token", on(logins, "logout")),
+  route("GET", "/oauth/applications", "token", on(applications, "listApplications")),
+  route("DELETE", "/oauth/applications/{id}", "token", on(applications, "disconnectApplication")),
   route("GET", "/auth/email/me", "token", on(logins, "getMe")),
   route("GET", "/auth/email/admin/users", "admin.user_management", on(users, "listUsers")),
   route("POST", "/auth/email/admin/users", "admin.user_management", on(users, "createUser")),

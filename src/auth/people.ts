@@ -89,6 +89,10 @@ export class People {
     this.#records = recordsOf(rows, former === null ? null : former.#records);
   }
 
+  get hasUsers(): boolean {
+    return !this.#records.byEmail.isEmpty;
+  }
+
   /**
    * The caller of a verified token, with what its user record grants.
    * @throws {SluiceError} UNAUTHENTICATED if the user is not active, was logged out everywhere, or has no record but needs one, and

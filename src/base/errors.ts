@@ -114,6 +114,13 @@ export const ERRORS = {
     "later",
     "More than {limit} requests in {window} ({settings}); retry in {waitS} s",
   ),
+  OAUTH_LIMITED: row(
+    "downstream",
+    429,
+    -31444,
+    "later",
+    "More than {limit} requests of this address in {period}; retry in {waitS} s",
+  ),
   QUOTA_EXCEEDED: row(
     "downstream",
     429,

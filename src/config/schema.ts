@@ -14,6 +14,7 @@ import { QUOTA_SETTINGS } from "./settings/governance/quota_settings.ts";
 import { MAIL_SETTINGS } from "./settings/mail/mail_settings.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
 import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings/upstream_access.ts";
+import { OAUTH_SETTINGS } from "./settings/sso/authorization_settings.ts";
 import { SSO_SETTINGS } from "./settings/sso/provider_settings.ts";
 import type { Setting, Unit } from "./settings/setting.ts";
 
@@ -27,6 +28,7 @@ const GROUPS = {
   "Users and teams": ACCOUNT_SETTINGS,
   "Single sign-on": SSO_SETTINGS,
   "Mail": MAIL_SETTINGS,
+  "OAuth clients": OAUTH_SETTINGS,
   "Audit trail": AUDIT_SETTINGS,
   "Outbound addresses": EGRESS_SETTINGS,
   "Limits": LIMIT_SETTINGS,

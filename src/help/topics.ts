@@ -31,6 +31,10 @@ const PAGES = {
     "sign in at Keycloak, Entra, Okta, Google or another provider",
     () => import("./sso.md", { with: { type: "text" } }),
   ],
+  oauth: [
+    "MCP clients that log in by themselves, in a browser",
+    () => import("./oauth.md", { with: { type: "text" } }),
+  ],
   audit: [
     "the audit trail: who changed what, and was refused",
     () => import("./audit.md", { with: { type: "text" } }),

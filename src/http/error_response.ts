@@ -108,6 +108,7 @@ export function errorHeaders(error: SluiceError): Record<string, string> {
     case "UPGRADE_REQUIRED":
       return { upgrade: "websocket" };
     case "RATE_LIMITED":
+    case "OAUTH_LIMITED":
     case "QUOTA_EXCEEDED":
       return { "retry-after": String(error.params.waitS) };
     default:

@@ -101,6 +101,32 @@ export const METRICS = {
     "Logouts that identity providers sent, by provider and outcome: success, refused, failed",
     ["provider", "outcome"],
   ),
+  sluice_oauth_authorizations_total: counter(
+    "Authorization requests of OAuth clients, by outcome: allowed, remembered, denied, refused (the request was wrong)",
+    ["outcome"],
+    { values: ["allowed", "remembered", "denied", "refused"] },
+  ),
+  sluice_oauth_tokens_total: counter(
+    "Token requests of OAuth clients, by grant type and outcome: success; refused; reused: a code or refresh token came again, " +
+      "and its login has ended; failed",
+    ["grant_type", "outcome"],
+  ),
+  sluice_oauth_registrations_total: counter(
+    "Registrations of OAuth clients by outcome: success, refused, failed",
+    ["outcome"],
+    { values: ["success", "refused", "failed"] },
+  ),
+  sluice_oauth_client_documents_total: counter(
+    "Reads of the metadata documents of OAuth clients, by outcome",
+    ["outcome"],
+    { values: ["success", "failure"] },
+  ),
+  sluice_oauth_limited_total: counter(
+    "Requests of OAuth clients above the limit of their address, by kind: request (OAUTH_REQUESTS_PER_MINUTE), registration " +
+      "(OAUTH_REGISTRATIONS_PER_HOUR)",
+    ["kind"],
+    { values: ["request", "registration"] },
+  ),
   sluice_audit_records_total: counter(
     "Records for the audit trail, by result: written; lost: too many waited for the database",
     ["result"],

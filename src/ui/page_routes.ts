@@ -10,6 +10,8 @@ const servers = () => import("./servers/server_pages.tsx");
 const picker = () => import("./servers/member_picker.tsx");
 const serverConfig = () => import("./servers/connect_page.tsx");
 const tokens = () => import("./people/token_pages.tsx");
+const authorize = () => import("./oauth/authorize_page.tsx");
+const applications = () => import("./oauth/application_pages.tsx");
 const held = () => import("./upstreams/held_page.tsx");
 const users = () => import("./people/user_pages.tsx");
 const teams = () => import("./people/team_pages.tsx");
@@ -93,6 +95,11 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
 
   kept("held", on(held, "heldPage")),
   page("POST", "held", on(held, "decideHeld")),
+
+  page("GET", "authorize", on(authorize, "authorizePage")),
+  page("POST", "authorize", on(authorize, "decide")),
+  page("GET", "applications", on(applications, "listApplications")),
+  page("POST", "applications/{id}/disconnect", on(applications, "disconnect")),
 
   page("GET", "tokens", on(tokens, "listTokens")),
   page("GET", "tokens/new", on(tokens, "newTokenPage")),

@@ -16,6 +16,7 @@ import type { Exchange } from "../http/handler.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
 import { type Assets, loadAssets, type Script } from "./call/assets.ts";
 import {
+  isDeparture,
   isEvents,
   isRedirect,
   type Markup,
@@ -28,6 +29,7 @@ import {
   type Viewer,
 } from "./call/page_call.ts";
 import { type Method, Rest } from "./call/rest.ts";
+import { authorizationOf, departure } from "./oauth/page_authorization.ts";
 import { SSO_PATH } from "./sso/sso_paths.ts";
 import { noticeCookie, noticeIn, PAGES_PATH, pagesScope, sessionCookie } from "./call/session_cookie.ts";
 import { CorrelationId } from "./parts/page_parts.tsx";
@@ -64,8 +66,13 @@ export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Respon
   if (!isShared) {
     const answer = await ask();
     if (!isView(answer)) return withoutPage(answer, exchange, place);
-    const page = await rendered(answer, answer.endsSession ? { ...around, viewer: null } : around, coding);
-    const shown = { notice, status: answer.status, cacheStatus: "BYPASS" } as const;
+    const page = await rendered(
+      answer,
+      answer.endsSession || answer.isAlone ? { ...around, viewer: null } : around,
+      coding,
+    );
+    const { status, formTarget } = answer;
+    const shown = { notice, status, formTarget, cacheStatus: "BYPASS" } as const;
     const response = await pageResponse(page, place, shown);
     if (answer.endsSession) {
       response.headers.append("set-cookie", sessionCookie(null, pagesScope(place.prefix, place.isSecure)));
@@ -89,11 +96,12 @@ export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Respon
 type WithoutPage = Exclude<PageAnswer, View>;
 
 function isView(answer: PageAnswer): answer is View {
-  return !isRedirect(answer) && !isEvents(answer);
+  return !isRedirect(answer) && !isEvents(answer) && !isDeparture(answer);
 }
 
 function withoutPage(answer: WithoutPage, exchange: Exchange, place: Place): Response {
   if (isRedirect(answer)) return redirect(answer, place);
+  if (isDeparture(answer)) return departure(answer);
   exchange.isStream = true;
   return new Response(answer.events, { headers: STREAM_HEADERS });
 }
@@ -167,6 +175,7 @@ function callOf(
         return { reason: String(error.params.reason) };
       }
     },
+    authorization: authorizationOf(deps, exchange),
     providers: deps.providers.map(({ id, display_name }) => ({
       name: display_name,
       path: `${prefix}${SSO_PATH}login/${id}`,
@@ -343,10 +352,11 @@ async function textOf(element: Markup): Promise<string> {
 async function pageResponse(
   { bytes, coding }: Representation,
   { prefix, isSecure }: Place,
-  { notice, status = 200, cacheStatus }: {
+  { notice, status = 200, formTarget, cacheStatus }: {
     /** The notice that the page has shown. */
     readonly notice: Notice | null;
     readonly status: number | undefined;
+    readonly formTarget?: string;
     readonly cacheStatus: CacheStatus | "BYPASS";
   },
 ): Promise<Response> {
@@ -354,7 +364,7 @@ async function pageResponse(
   const headers = new Headers({
     ...HEADERS,
     ...statusHeader(cacheStatus),
-    "content-security-policy": policyFor(scripts),
+    "content-security-policy": policyFor(scripts, formTarget),
   });
   if (coding !== null) headers.set("content-encoding", coding);
   if (notice !== null) headers.append("set-cookie", noticeCookie(null, pagesScope(prefix, isSecure)));
@@ -382,8 +392,8 @@ const STREAM_HEADERS = {
  * Scripts are ours alone, known by their hashes (CSP level 3, section 8.4). A nonce would differ in every response, so that no response
  * could be kept. A page loads nothing from elsewhere, and no other page may frame it.
  */
-function policyFor(scripts: readonly Script[]): string {
+function policyFor(scripts: readonly Script[], formTarget = ""): string {
   const hashes = scripts.map(({ integrity }) => `'${integrity}'`).join(" ");
   return `default-src 'none'; script-src ${hashes}; style-src 'self'; img-src data:; media-src data:; ` +
-    "connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
+    `connect-src 'self'; form-action 'self' ${formTarget}; base-uri 'self'; frame-ancestors 'none'`;
 }

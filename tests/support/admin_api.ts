@@ -149,6 +149,9 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
   };
   const unsyncedDeps = async (secret: string): Promise<Omit<AdminDeps, "refresh">> => ({
     store,
+    endGrants: async (ids, why) => {
+      for (const jti of ids) await store.revokedTokens.revoke({ ...why, jti, expiresAt: null });
+    },
     secretBox: await createSecretBox(secret),
     checkEgress: (url) =>
       deniedHosts.has(url.hostname)

@@ -14,6 +14,7 @@ import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
 import { approvalContract } from "./approval_contract.ts";
 import { auditContract } from "./audit_contract.ts";
 import { peopleChangesContract } from "./people_changes_contract.ts";
+import { oauthContract } from "./oauth_contract.ts";
 import { peopleContract } from "./people_contract.ts";
 import { tokenContract } from "./token_contract.ts";
 import { discovery, entryOf, newGateway, newServer } from "./registry_rows.ts";
@@ -990,6 +991,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     await leases.release("l", "one");
     assertEquals(await leases.take("l", "two", 60_000), { isHeld: true, term: 2 });
   });
+  oauthContract(registryTest);
   peopleContract(registryTest);
   peopleChangesContract(registryTest);
   tokenContract(registryTest);

@@ -5,9 +5,10 @@ import { healthy, notReady, ready, registrationRefused, version } from "./server
 export const gatewayStateOperations = {
   ...operations("Tokens", {
     registerClient: {
-      summary: "Register an OAuth client (not supported)",
+      summary: "Register an OAuth client where clients cannot log in",
       description:
-        "Always refused: the gateway has no login page. The answer tells users of OAuth clients how to use a token.",
+        "Refused while `OAUTH_AUTHORIZATION_SERVER` is off, or there is nobody who could log in. The answer tells users of OAuth " +
+        "clients how to use a token. Where clients can log in, it is `POST /oauth/register`.",
       answers: { 400: registrationRefused },
     },
   }),

@@ -8,6 +8,7 @@ import { logOperations } from "./system/log_operations.ts";
 import { settingOperations } from "./system/setting_operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server_operations.ts";
+import { applicationOperations } from "./people/application_operations.ts";
 import { roleOperations } from "./people/role_operations.ts";
 import { quotaOperations } from "./people/quota_operations.ts";
 import { teamOperations } from "./people/team_operations.ts";
@@ -28,6 +29,7 @@ export const OPERATIONS = {
   ...roleOperations,
   ...quotaOperations,
   ...tokenOperations,
+  ...applicationOperations,
 } as const satisfies Readonly<Record<string, Operation>>;
 
 /** The operation ids of the OpenAPI document. */

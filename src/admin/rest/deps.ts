@@ -125,6 +125,11 @@ export interface AdminDeps {
   readonly passwordMails: Pick<PasswordMails, "request"> | null;
   readonly accounts: AccountRules;
   readonly apiTokens: ApiTokenRules;
+  /** Ends the access tokens of OAuth clients by their grants. Resolves when all workers of this replica refuse them. */
+  endGrants(
+    grantIds: readonly string[],
+    why: { readonly revokedBy: string | null; readonly reason: string },
+  ): Promise<void>;
   /** Users, teams and roles as this worker knows them. */
   people(): People;
   readonly toolNames: ToolNameRules;

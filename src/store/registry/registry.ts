@@ -24,6 +24,7 @@ import { type GatewayEventRow, gatewayEvents } from "./history/gateway_history.t
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.ts";
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
+import { createOAuthStore, type OAuthStore } from "../oauth/oauth_store.ts";
 import { QuotaStore } from "../quotas/quota_store.ts";
 import { ApiTokens } from "../tokens/api_tokens.ts";
 import { TokenUses } from "../tokens/token_uses.ts";
@@ -62,6 +63,7 @@ export interface Registry {
   readonly tombstones: Tombstones;
   readonly people: PeopleStore;
   readonly quotas: QuotaStore;
+  readonly oauth: OAuthStore;
 
   /**
    * Saves the lists of a gateway in one transaction: adds, updates and removes its tools, resources and prompts. Entities that
@@ -147,6 +149,7 @@ export function createRegistry(
     tombstones: new Tombstones(database),
     people: createPeopleStore(database, now),
     quotas: new QuotaStore(database, now),
+    oauth: createOAuthStore(database, now),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
       database.transaction((tx) =>

@@ -4,6 +4,7 @@ import { rewriteServerIds } from "./server_ids.ts";
 import { API_TOKEN_TABLES } from "./token_tables.ts";
 import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./people_tables.ts";
 import { GATEWAY_HISTORY_TABLES } from "./gateway_tables.ts";
+import { OAUTH_TABLES } from "./steps/oauth_tables.ts";
 import { SSO_TABLES } from "./sso_tables.ts";
 import { indexLists, TOKEN_INDEXES } from "./list_indexes.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
@@ -379,6 +380,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "requests to join teams", statements: JOIN_REQUESTS_TABLE },
   { name: "parts of long lists", statements: TOKEN_INDEXES, run: indexLists },
   { name: "history and draining of gateways", statements: GATEWAY_HISTORY_TABLES },
+  { name: "authorization server", statements: OAUTH_TABLES },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

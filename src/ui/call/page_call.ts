@@ -1,6 +1,7 @@
 // Room `call`: what a page is given and what it answers. A page is a function of a request by a signed-in user; it reads and writes
 // through the REST API as that user, so that whatever a page can do, a script can do with the same permissions.
 import type { HtmlEscapedString } from "hono/utils/html";
+import type { Decision, Review } from "../../auth/oauth/consents.ts";
 import type { Permission } from "../../auth/permission_table.ts";
 import type { Figures } from "./live_figures.ts";
 import type { Rest } from "./rest.ts";
@@ -44,6 +45,13 @@ export interface PageCall {
   readonly checkToken: (
     token: string,
   ) => Promise<{ readonly maxAgeSeconds: number } | { readonly reason: string }>;
+  /** Authorization requests of OAuth clients, before the viewer. */
+  readonly authorization: {
+    /** @param query of the request. @throws {SluiceError} UNAUTHENTICATED, FORBIDDEN, INVALID_REQUEST, NOT_FOUND */
+    readonly review: (query: URLSearchParams) => Promise<Review>;
+    /** @returns where the browser goes. @throws {SluiceError} as `review()`; CONFLICT */
+    readonly decide: (query: URLSearchParams, decision: Decision) => Promise<string>;
+  };
   /** Identity providers where people sign in, each with the path where that starts. */
   readonly providers: readonly { readonly name: string; readonly path: string }[];
   /** Do users get a link by mail when they have forgotten their password? */
@@ -65,6 +73,10 @@ export interface View {
   readonly endsSession?: true;
   /** Where the browser goes on to, at once; another site's address is one that the gateway itself has made. */
   readonly goesTo?: string;
+  /** Without navigation: the viewer has one thing to decide. */
+  readonly isAlone?: boolean;
+  /** Where else than to the gateway a form of the page may lead, as a source of a Content Security Policy. */
+  readonly formTarget?: string;
 }
 
 /** What the next page says first: that something was done. */
@@ -89,7 +101,13 @@ export interface EventsView {
   readonly events: ReadableStream<Uint8Array>;
 }
 
-export type PageAnswer = View | Redirect | EventsView;
+/** The browser leaves the gateway. */
+export interface Departure {
+  /** An absolute address. */
+  readonly leavesTo: string;
+}
+
+export type PageAnswer = View | Redirect | EventsView | Departure;
 
 export type PageHandler = (call: PageCall) => Promise<PageAnswer>;
 
@@ -99,4 +117,8 @@ export function isEvents(answer: PageAnswer): answer is EventsView {
 
 export function isRedirect(answer: PageAnswer): answer is Redirect {
   return "to" in answer;
+}
+
+export function isDeparture(answer: PageAnswer): answer is Departure {
+  return "leavesTo" in answer;
 }

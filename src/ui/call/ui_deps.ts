@@ -1,11 +1,13 @@
 // What the pages need of the rest of the program, and where a browser sees them.
 import type { AdminApi } from "../../admin/router.ts";
+import type { AuthorizationServer } from "../../auth/oauth/authorization_server.ts";
+import type { ConsentOutcome } from "../../auth/oauth/consents.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import type { ReadBody } from "../../http/body.ts";
 import type { ReportedError } from "../../http/error_response.ts";
-import type { Endpoint, FailedRequest, ServedInfo } from "../../http/handler.ts";
+import type { Endpoint, Exchange, FailedRequest, ServedInfo } from "../../http/handler.ts";
 import type { ResponseCache } from "../../http/representation/response_cache.ts";
 import type { LiveFigures } from "./live_figures.ts";
 
@@ -24,6 +26,11 @@ export interface UiDeps {
   readonly cache: { readonly pages: ResponseCache; readonly freshMs: number } | null;
   /** @throws {SluiceError} UNAUTHENTICATED */
   readonly authenticate: (authorization: string | null) => Principal | Promise<Principal>;
+  readonly oauth: AuthorizationServer;
+  /** Records what a user has decided about an OAuth client. */
+  readonly auditConsent: (exchange: Exchange, outcome: ConsentOutcome) => Promise<void>;
+  /** The gateway's address as browsers see it. @throws {SluiceError} INVALID_REQUEST */
+  readonly baseOf: (request: Request, from: string) => string;
   /** Identity providers where people sign in. */
   readonly providers: readonly { readonly id: string; readonly display_name: string }[];
   /** Do users get a link by mail when they have forgotten their password? */

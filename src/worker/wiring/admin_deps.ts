@@ -44,7 +44,7 @@ export interface AdminParts {
   readonly ready: () => Promise<Readiness>;
   readonly accounts: Pick<
     AdminDeps,
-    "logins" | "passwords" | "passwordMails" | "accounts" | "apiTokens" | "people" | "sso"
+    "logins" | "passwords" | "passwordMails" | "accounts" | "apiTokens" | "people" | "sso" | "endGrants"
   >;
   readonly audit: Pick<AdminDeps, "auditTrail" | "auditRecords" | "importReports">;
   readonly startedAt: Date;

@@ -254,6 +254,9 @@ export async function createApp(
         keep: config.auditMaxRecords,
       }).catch((error) => log.error("audit records not swept", { error }));
       await registry.people.sso.sweep().catch((error) => log.error("sign-ins not swept", { error }));
+      await registry.oauth.sweep().catch((error) =>
+        log.error("OAuth clients and logins not swept", { error })
+      );
       await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
       await sweepApiTokens(registry, clock).catch((error) => log.error("API tokens not swept", { error }));
     },

@@ -53,6 +53,9 @@ import { isResourceMetadataPath, ResourceMetadataEndpoint } from "../../ui/oauth
 import { SsoEndpoint } from "../../ui/sso/sso_endpoint.ts";
 import { isSsoPath } from "../../ui/sso/sso_paths.ts";
 import { PublicBase } from "../../ui/sso/public_base.ts";
+import { accessTokensOf, oauthParts } from "./sign_in/oauth_parts.ts";
+import { consentAudit } from "./sign_in/consent_audit.ts";
+import { OAuthEndpoint } from "../../ui/oauth/oauth_endpoint.ts";
 import { ssoParts } from "./sign_in/sso_parts.ts";
 import { checkReadiness } from "../../admin/readiness.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
@@ -60,6 +63,9 @@ import { createResponseCaches } from "./registry_reads.ts";
 import type { Succession } from "../handover/succession.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { foreignIssuers, verifierOf } from "./token_verifier.ts";
+
+/** Metadata of clients, and what a token request has, are a few hundred characters. */
+const OAUTH_BODY = { maxBytes: 20_000 };
 
 export interface EndpointsDeps {
   readonly place: WorkerPlace;
@@ -153,6 +159,15 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const sso = ssoParts(config, {
     ...{ outbound, registry, secretBox, tokens, clock, log, metrics, countKeysRead, catalogChanged },
   });
+  const verify = verifierOf(config, secrets.tokenKeys, {
+    foreign: foreignIssuers(config, { outbound, clock, log, countKeysRead }),
+    accessTokens: accessTokensOf(config, secrets),
+    apiTokenCaller: apiTokens.callerOf,
+  });
+  const oauth = oauthParts(config, {
+    ...{ secrets, registry, outbound, records: deps.records, clock, log, metrics, verify, catalogChanged },
+    people: () => catalog.now.people,
+  });
   const readAllMetrics = () => link.askAll({ type: "metrics" });
   const restDeps = adminDeps({
     ...{
@@ -182,7 +197,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       streams: new Set(),
     },
     upstreamLoads: () => link.askAll({ type: "upstream_load" }),
-    accounts: { ...logins, sso, people: () => catalog.now.people },
+    accounts: { ...logins, sso, endGrants: oauth.endGrants, people: () => catalog.now.people },
     audit,
     startedAt: new Date(),
   });
@@ -205,13 +220,18 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const foreignServers = config.jwtIssuers.filter((each) => each.authorization_server).map(({ issuer }) =>
     issuer
   );
+  const oauthEndpoint = new OAuthEndpoint({
+    ...{ server: oauth.server, base, clientOf, rootPath: config.appRootPath },
+    readForm: bodyReader({ ...OAUTH_BODY, timeoutMs, mediaType: "application/x-www-form-urlencoded" }, clock),
+    readJson: bodyReader({ ...OAUTH_BODY, timeoutMs }, clock),
+  });
   const ssoEndpoint = new SsoEndpoint({
     ...{ sso, attempts, readForm, clientOf, auditTrail, now: () => new Date() },
     base,
   });
   const resources = new ProtectedResources({
     baseOf: (request, from) => base.of(request, from),
-    authorizationServers: () => foreignServers,
+    authorizationServers: (issuer) => [...(oauth.server.isOn ? [issuer] : []), ...foreignServers],
   });
   const resourceMetadata = new ResourceMetadataEndpoint(resources, config.appRootPath);
   const { metricsToken } = config;
@@ -240,6 +260,9 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     rest: (path) => admin.route(path),
     live: new LiveFigures(() => link.askAll({ type: "metrics" })),
     readForm,
+    oauth: oauth.server,
+    auditConsent: consentAudit(auditTrail, clientOf),
+    baseOf: (request, from) => base.of(request, from),
     providers: sso?.providers ?? [],
     sendsPasswordMail: logins.passwordMails !== null,
     authenticate: (authorization) => authenticator.authenticate(authorization),
@@ -257,15 +280,12 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (DOCUMENT_PATHS.has(path)) return documents;
     if (isResourceMetadataPath(path)) return resourceMetadata;
     if (isSsoPath(path)) return ssoEndpoint;
-    return cluster?.route(path) ?? ui.route(path) ?? admin.route(path);
+    return oauthEndpoint.route(path) ?? cluster?.route(path) ?? ui.route(path) ?? admin.route(path);
   };
 
   const authenticator = new Authenticator({
     authRequired: config.authRequired,
-    verify: verifierOf(config, secrets.tokenKeys, {
-      foreign: foreignIssuers(config, { outbound, clock, log, countKeysRead }),
-      apiTokenCaller: apiTokens.callerOf,
-    }),
+    verify,
     clock,
     revoked: () => catalog.now.revokedTokens,
     people: () => catalog.now.people,

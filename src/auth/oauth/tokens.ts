@@ -1,0 +1,295 @@
+// The token endpoint. `@node-oauth/oauth2-server` reads the request, authenticates the client, and checks codes, PKCE, refresh tokens and
+// scopes; this file is its model: what codes and refresh tokens stand for here, and how one of several workers alone uses them up.
+import type { Clock } from "../../base/clock.ts";
+import type { OAuthGrants, WithConsent } from "../../store/oauth/oauth_grants.ts";
+import type { OAuthStore } from "../../store/oauth/oauth_store.ts";
+import type { CodeRow, GrantRow, Holder } from "../../store/oauth/oauth_rows.ts";
+import { digest } from "../logins/logins.ts";
+import type { AccessTokens } from "./access_tokens.ts";
+import { CODE_GRANT, REFRESH_GRANT } from "./clients/client.ts";
+import type { Clients } from "./clients/known_clients.ts";
+import { CODE_TTL_MS } from "./consents.ts";
+import { OAuthFault } from "./oauth_fault.ts";
+import { audienceOf, resourceIn } from "./resources.ts";
+import { scopesIn } from "./scopes.ts";
+import { newSecret } from "./new_secret.ts";
+
+export type TokenOutcome = "success" | "refused" | "reused" | "failed";
+
+export interface TokensDeps {
+  readonly clients: Clients;
+  readonly store: Pick<OAuthStore, "clients" | "consents" | "grants">;
+  readonly accessTokens: AccessTokens;
+  readonly clock: Clock;
+  /** OAUTH_REFRESH_TOKEN_TTL */
+  readonly refreshTtlMs: number;
+  /** OAUTH_CLIENT_TTL_DAYS, ms */
+  readonly clientTtlMs: number;
+  /** Ends the access tokens of grants, in all workers and replicas. */
+  readonly revoke: (grantIds: readonly string[], reason: string) => Promise<void>;
+  readonly count: (grantType: string, outcome: TokenOutcome) => void;
+  /** Tells that somebody has used a code or a refresh token again. */
+  readonly onReuse: (what: "code" | "refresh token", of: WithConsent) => void;
+}
+
+export interface TokenRequest {
+  readonly headers: Headers;
+  readonly form: URLSearchParams;
+}
+
+export interface TokenAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A refresh token that was used within this time is taken once more: the answer may have been lost, and programs that share their
+ * tokens refresh at the same time.
+ */
+const REUSE_GRACE_MS = 10_000;
+
+/** A refresh can lose against others of the same token, which is then a former token within the grace. */
+const MAX_TRIES = 5;
+
+// Loaded on first use.
+const library = () => import("@node-oauth/oauth2-server");
+
+export class Tokens {
+  constructor(private readonly deps: TokensDeps) {}
+
+  /** Never rejects for what a client sends. */
+  async answer({ headers, form }: TokenRequest): Promise<TokenAnswer> {
+    const { deps } = this;
+    const { default: OAuth2Server } = await library();
+    const issuance = new Issuance(deps, form, (fault) =>
+      new OAuth2Server.OAuthError(fault.message, {
+        code: fault.status,
+        name: fault.code,
+      }));
+    const server = new OAuth2Server({ model: issuance.model() as never });
+    const authorization = headers.get("authorization");
+    const request = new OAuth2Server.Request({
+      method: "POST",
+      // The endpoint has read the body, whichever way it came.
+      headers: {
+        "content-type": "application/x-www-form-urlencoded",
+        "content-length": "1",
+        ...(authorization === null ? {} : { authorization }),
+      },
+      query: {},
+      body: onceOnly(form),
+    });
+    const response = new OAuth2Server.Response({});
+    const grantType = form.get("grant_type") ?? "";
+    const known = [CODE_GRANT, REFRESH_GRANT].includes(grantType) ? grantType : "other";
+    try {
+      await server.token(request, response, {
+        accessTokenLifetime: deps.accessTokens.expiresInSeconds,
+        refreshTokenLifetime: Math.floor(deps.refreshTtlMs / 1000),
+        requireClientAuthentication: { [CODE_GRANT]: false, [REFRESH_GRANT]: false },
+      });
+      deps.count(known, "success");
+    } catch (error) {
+      const isFault = error instanceof OAuth2Server.OAuthError && error.code < 500;
+      deps.count(known, issuance.isReuse ? "reused" : isFault ? "refused" : "failed");
+      if (!isFault) throw (error as { readonly inner?: unknown }).inner ?? error;
+    }
+    return {
+      status: response.status ?? 200,
+      headers: { ...response.headers, "cache-control": "no-store" },
+      body: response.body,
+    };
+  }
+}
+
+/** A client as the library hands it on. */
+interface KnownClient {
+  readonly id: string;
+  readonly grants: readonly string[];
+}
+
+/** One request to the token endpoint. */
+class Issuance {
+  readonly #deps: TokensDeps;
+  readonly #form: URLSearchParams;
+  readonly #faultOf: (fault: OAuthFault) => Error;
+  readonly #refreshSecret = newSecret();
+  #code: (WithConsent & { readonly code: CodeRow }) | null = null;
+  #grant: (WithConsent & { readonly grant: GrantRow }) | null = null;
+  isReuse = false;
+
+  constructor(deps: TokensDeps, form: URLSearchParams, faultOf: (fault: OAuthFault) => Error) {
+    this.#deps = deps;
+    this.#form = form;
+    this.#faultOf = faultOf;
+  }
+
+  /** The library's model. */
+  model() {
+    const { clients, accessTokens } = this.#deps;
+    return {
+      getClient: async (id: string, secret?: string | null) => {
+        const grants = await clients.authenticate(id, secret ?? null);
+        return grants === null ? false : { id, grants: [...grants] };
+      },
+      getAuthorizationCode: (code: string) => this.#findCode(code),
+      revokeAuthorizationCode: async ({ authorizationCode }: { readonly authorizationCode: string }) => {
+        const isTaken = await this.#grants.takeCode(digest(authorizationCode));
+        // Another request has taken it since it was looked up.
+        return isTaken || await this.#replayed(digest(authorizationCode));
+      },
+      getRefreshToken: (token: string) => this.#findGrant(token),
+      revokeToken: () => this.#rotate(),
+      generateAccessToken: ({ id: clientId }: KnownClient, { email }: Holder, scope: string[]) => {
+        const { id: grantId, issuer } = this.#granted;
+        const audience = this.#consent.resource;
+        const scopes = scopesIn(scope.join(" "))!;
+        return accessTokens.sign({ email, clientId, grantId, issuer, audience, scopes });
+      },
+      generateRefreshToken: () => Promise.resolve(`${this.#granted.id}.${this.#refreshSecret}`),
+      saveToken: async (
+        { refreshToken, ...token }: Record<string, unknown>,
+        client: KnownClient,
+        user: unknown,
+      ) => {
+        if (this.#code !== null) await this.#redeem(this.#code.code);
+        await this.#deps.store.consents.use(this.#consent.id);
+        await this.#deps.store.clients.use(client.id, this.#deps.clientTtlMs);
+        const isRefreshed = client.grants.includes(REFRESH_GRANT);
+        return { ...token, ...(isRefreshed ? { refreshToken } : {}), client, user };
+      },
+    };
+  }
+
+  get #grants(): OAuthGrants {
+    return this.#deps.store.grants;
+  }
+
+  get #consent() {
+    return (this.#code ?? this.#grant)!.consent;
+  }
+
+  /** The grant that the tokens belong to. */
+  get #granted(): { readonly id: string; readonly issuer: string } {
+    if (this.#grant !== null) return this.#grant.grant;
+    const { grantId, issuer } = this.#code!.code;
+    return { id: grantId, issuer };
+  }
+
+  async #findCode(text: string) {
+    const found = await this.#grants.code(digest(text));
+    if (found === null) return false;
+    const { code, consent, holder } = found;
+    if (code.state !== "new") return await this.#replayed(code.codeHash, found);
+    if (!mayUse(holder, code.expiresAt - CODE_TTL_MS)) return false;
+    // The library would call another redirect URI an invalid request.
+    const redirectUri = this.#form.get("redirect_uri");
+    if (redirectUri !== null && redirectUri !== code.redirectUri) return false;
+    this.#requireResource(consent.resource, code.issuer);
+    this.#code = found;
+    return {
+      authorizationCode: text,
+      expiresAt: new Date(code.expiresAt),
+      redirectUri: code.redirectUri,
+      scope: code.scope.split(" "),
+      client: { id: consent.clientId, grants: [] },
+      user: holder,
+      codeChallenge: code.challenge,
+      codeChallengeMethod: "S256",
+    };
+  }
+
+  /** A code that is used again has been stolen by one of both: the tokens of the first end (RFC 6749, section 4.1.2). */
+  async #replayed(codeHash: string, of: WithConsent | null = this.#code): Promise<false> {
+    const grantId = await this.#grants.replayed(codeHash);
+    if (grantId !== null) {
+      this.isReuse = true;
+      await this.#deps.revoke([grantId], "its authorization code was used again");
+      if (of !== null) this.#deps.onReuse("code", of);
+    }
+    return false;
+  }
+
+  async #redeem({ codeHash, consentId, issuer, scope, grantId }: CodeRow): Promise<void> {
+    const { clock, refreshTtlMs, revoke } = this.#deps;
+    const now = clock.now();
+    const ended = await this.#grants.redeem(codeHash, {
+      ...{ id: grantId, consentId, issuer, scope, formerTokens: [], createdAt: now },
+      refreshHash: digest(this.#refreshSecret),
+      expiresAt: now + refreshTtlMs,
+    });
+    if (ended === null) {
+      throw this.#faultOf(new OAuthFault("invalid_grant", "the authorization code was used again"));
+    }
+    if (ended.length > 0) await revoke(ended, "the user has later logins of the same client");
+  }
+
+  async #findGrant(token: string) {
+    const [id = "", secret = ""] = token.split(".");
+    const found = await this.#grants.grant(id);
+    if (found === null) return false;
+    const { grant, consent, holder } = found;
+    const known = await this.#stateOf(digest(secret), found);
+    if (known !== "valid" || !mayUse(holder, grant.createdAt)) return false;
+    this.#requireResource(consent.resource, grant.issuer);
+    this.#grant = found;
+    return {
+      refreshToken: token,
+      refreshTokenExpiresAt: new Date(grant.expiresAt),
+      scope: grant.scope.split(" "),
+      client: { id: consent.clientId, grants: [] },
+      user: holder,
+    };
+  }
+
+  /** A former token that comes back has been stolen from the client, or the present one has: the grant ends. */
+  async #stateOf(
+    hash: string,
+    found: WithConsent & { readonly grant: GrantRow },
+  ): Promise<"valid" | "unknown" | "reused"> {
+    const { grant } = found;
+    if (hash === grant.refreshHash) return "valid";
+    const former = grant.formerTokens.find((each) => each.hash === hash);
+    if (former === undefined) return "unknown";
+    if (this.#deps.clock.now() - former.usedAt < REUSE_GRACE_MS) return "valid";
+    this.isReuse = true;
+    await this.#grants.end(grant.id);
+    await this.#deps.revoke([grant.id], "a former refresh token was used again");
+    this.#deps.onReuse("refresh token", found);
+    return "reused";
+  }
+
+  async #rotate(): Promise<boolean> {
+    const { clock, refreshTtlMs: ttlMs } = this.#deps;
+    const rotation = { refreshHash: digest(this.#refreshSecret), at: clock.now(), ttlMs };
+    const hash = digest(this.#form.get("refresh_token")!.split(".")[1] ?? "");
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      if (await this.#grants.rotate(this.#grant!.grant, rotation)) return true;
+      const found = await this.#grants.grant(this.#grant!.grant.id);
+      if (found === null || await this.#stateOf(hash, found) !== "valid") return false;
+      this.#grant = found;
+    }
+    return false;
+  }
+
+  /** RFC 8707, section 2.2: a token request may name the resource again, and no other. */
+  #requireResource(allowed: string, issuer: string): void {
+    const isSame = (address: string) => {
+      const resource = resourceIn(address, issuer);
+      return resource !== null && audienceOf(issuer, resource) === allowed;
+    };
+    if (this.#form.getAll("resource").every(isSame)) return;
+    throw this.#faultOf(new OAuthFault("invalid_target", `the user has allowed ${allowed} alone`));
+  }
+}
+
+/** May the tokens of a grant still be issued? @param since when the user has allowed it, ms since the epoch */
+function mayUse({ isActive, tokensValidFrom }: Holder, since: number): boolean {
+  return isActive && (tokensValidFrom === null || since >= tokensValidFrom);
+}
+
+/** A parameter that is sent twice counts as absent, so that two readers cannot see two values (RFC 6749, section 3.2). */
+function onceOnly(form: URLSearchParams): Record<string, string> {
+  return Object.fromEntries([...form].filter(([name]) => form.getAll(name).length === 1));
+}

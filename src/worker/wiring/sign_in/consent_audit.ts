@@ -1,0 +1,27 @@
+// Records in the audit trail what users decide about OAuth clients.
+import { actorOf } from "../../../auth/principal.ts";
+import type { Exchange, ServedInfo } from "../../../http/handler.ts";
+import type { AuditTrail } from "../../../store/audit/audit_trail.ts";
+import { correlationIdOf } from "../../../telemetry/call_note.ts";
+import type { UiDeps } from "../../../ui/call/ui_deps.ts";
+
+/**
+ * @param auditTrail null: AUDIT_TRAIL_ENABLED=false
+ * @param clientOf the address of the client, also behind trusted proxies
+ */
+export function consentAudit(
+  auditTrail: AuditTrail | null,
+  clientOf: (headers: Headers, info: ServedInfo) => string,
+): UiDeps["auditConsent"] {
+  return async ({ request, principal, info, note, action }: Exchange, outcome) => {
+    await auditTrail?.record({
+      ...{ at: new Date().toISOString(), outcome: "done", status: 303, code: null },
+      ...{ operation: "decideAuthorization", method: request.method, endpoint: "ui", permission: null },
+      entity: action?.entity ?? null,
+      actor: actorOf(principal),
+      address: clientOf(request.headers, info),
+      correlationId: note?.correlationId ?? correlationIdOf(request.headers),
+      ...{ count: 1, fields: [outcome], changes: {} },
+    });
+  };
+}

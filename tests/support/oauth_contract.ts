@@ -1,0 +1,173 @@
+// What the store promises of OAuth clients, consents and grants, whichever database is under it.
+import { assertEquals } from "@std/assert";
+import { MAX_FORMER_TOKENS, MAX_GRANTS_PER_CONSENT } from "../../src/store/oauth/oauth_grants.ts";
+import type { CodeRow, GrantRow } from "../../src/store/oauth/oauth_rows.ts";
+import type { Registry } from "../../src/store/registry/registry.ts";
+import { newUser, type RegistryTest } from "./people_contract.ts";
+
+const DAY_MS = 86_400_000;
+const client = (id: string) => ({
+  ...{ id, name: id, uri: null, redirectUris: ["https://app.example/cb"], secretHash: null },
+  grantTypes: ["authorization_code"],
+});
+const ACCESS = {
+  ...{
+    clientId: "c",
+    clientName: "C",
+    clientHost: null,
+    resource: "https://gw.example/mcp",
+    scope: "tools.read",
+  },
+};
+
+async function consentOf(registry: Registry, email = "ann@x") {
+  const user = await registry.people.users.insert(newUser(email));
+  return { user, consent: (await registry.oauth.consents.allow({ ...ACCESS, userId: user.id }, 10))! };
+}
+
+function grantOf(consentId: string, id: string, given: Partial<GrantRow> = {}): GrantRow {
+  return {
+    ...{
+      id,
+      consentId,
+      issuer: "https://gw.example",
+      scope: "tools.read",
+      refreshHash: "r0",
+      formerTokens: [],
+    },
+    ...{ createdAt: 1, expiresAt: Date.now() + DAY_MS },
+    ...given,
+  };
+}
+
+function codeOf(consentId: string, given: Partial<CodeRow> = {}): CodeRow {
+  return {
+    ...{ codeHash: "h", consentId, issuer: "https://gw.example", redirectUri: "https://app.example/cb" },
+    ...{ challenge: "x", scope: "tools.read", state: "new", grantId: "g", expiresAt: Date.now() + DAY_MS },
+    ...given,
+  };
+}
+
+export function oauthContract(registryTest: RegistryTest): void {
+  registryTest(
+    "clients that nobody uses make room for new ones, and expire",
+    async ({ oauth: { clients } }) => {
+      for (const id of ["a", "b", "c"]) assertEquals(await clients.insert(client(id), DAY_MS, 3), true);
+      await clients.use("a", DAY_MS);
+      assertEquals(await clients.insert(client("d"), DAY_MS, 3), true);
+      const left = await Promise.all(["a", "b", "c", "d"].map(async (id) => (await clients.get(id))?.id));
+      assertEquals([left[0], left[3], left.filter((id) => id !== undefined).length], ["a", "d", 3]);
+      for (const id of ["b", "c", "d"]) await clients.use(id, DAY_MS);
+      assertEquals(await clients.insert(client("e"), DAY_MS, 3), false);
+      await clients.use("a", -1);
+      assertEquals(await clients.get("a"), null);
+      await clients.sweep();
+      assertEquals(await clients.insert(client("e"), DAY_MS, 3), true);
+      assertEquals((await clients.get("e"))!.redirectUris, ["https://app.example/cb"]);
+    },
+  );
+
+  registryTest(
+    "a consent is one for each user, client and resource, and their number is bounded",
+    async (registry) => {
+      const { consents } = registry.oauth;
+      const { user, consent } = await consentOf(registry);
+      const again = await consents.allow(
+        { ...ACCESS, userId: user.id, scope: "tools.read tools.execute" },
+        1,
+      );
+      assertEquals([again?.id, again?.scope], [consent.id, "tools.read tools.execute"]);
+      const other = { ...ACCESS, userId: user.id, resource: "https://gw.example/sse" };
+      assertEquals(await consents.allow(other, 1), null);
+      const second = await consents.allow(other, 2);
+      await consents.use(consent.id);
+      assertEquals(
+        (await consents.listOf(user.id)).map(({ id }) => id).sort(),
+        [consent.id, second!.id].sort(),
+      );
+      assertEquals(await consents.revoke(consent.id, "somebody else"), null);
+      assertEquals(await consents.revoke(consent.id, user.id), []);
+      assertEquals(await consents.find({ ...ACCESS, userId: user.id }), null);
+    },
+  );
+
+  registryTest(
+    "of requests with one code one takes it, and a replay ends what it has made",
+    async (registry) => {
+      const { grants } = registry.oauth;
+      const { user, consent } = await consentOf(registry);
+      await grants.insertCode(codeOf(consent.id));
+      const { code, holder } = (await grants.code("h"))!;
+      assertEquals([code.state, holder.email, holder.isActive], ["new", "ann@x", true]);
+      const taken = await Promise.all([1, 2, 3, 4].map(() => grants.takeCode("h")));
+      assertEquals(taken.filter((isTaken) => isTaken).length, 1);
+      assertEquals(await grants.redeem("h", grantOf(consent.id, "g")), []);
+      assertEquals((await grants.grant("g"))?.consent.id, consent.id);
+      assertEquals(
+        await Promise.all([grants.replayed("h"), grants.replayed("h")]).then((ids) => ids.toSorted()),
+        ["g", null],
+      );
+      assertEquals(await grants.grant("g"), null);
+
+      // A replay that comes between both steps leaves nothing behind.
+      await grants.insertCode(codeOf(consent.id, { codeHash: "h2", grantId: "g2" }));
+      await grants.takeCode("h2");
+      assertEquals(await grants.replayed("h2"), "g2");
+      assertEquals(await grants.redeem("h2", grantOf(consent.id, "g2")), null);
+      assertEquals(await grants.grant("g2"), null);
+
+      await grants.insertCode(codeOf(consent.id, { codeHash: "old", expiresAt: Date.now() - 1 }));
+      assertEquals([await grants.takeCode("old"), await grants.replayed("old")], [false, null]);
+      await grants.insertCode(
+        codeOf(consent.id, { codeHash: "h3", grantId: "g3", expiresAt: Date.now() - 2 * DAY_MS }),
+      );
+      await grants.sweep();
+      assertEquals([await grants.code("h3"), (await grants.code("old"))?.code.state], [null, "new"]);
+
+      // A consent that ends while a code is redeemed names the grant that may come of it.
+      await grants.insertCode(codeOf(consent.id, { codeHash: "h4", grantId: "g4" }));
+      await grants.takeCode("h4");
+      assertEquals((await registry.oauth.consents.revoke(consent.id, user.id))?.includes("g4"), true);
+      assertEquals(await grants.redeem("h4", grantOf(consent.id, "g4")), null);
+    },
+  );
+
+  registryTest(
+    "of requests with one refresh token one rotates it, and the former ones are known",
+    async (registry) => {
+      const { grants } = registry.oauth;
+      const { consent } = await consentOf(registry);
+      await grants.insert(grantOf(consent.id, "g"));
+      const row = (await grants.grant("g"))!.grant;
+      const rotate = (refreshHash: string) =>
+        grants.rotate(row, { refreshHash, at: Date.now(), ttlMs: DAY_MS });
+      const rotated = await Promise.all(["r1", "r2", "r3"].map(rotate));
+      assertEquals(rotated.filter((isDone) => isDone).length, 1);
+      for (let i = 10; i < 10 + MAX_FORMER_TOKENS; i++) {
+        const { grant } = (await grants.grant("g"))!;
+        await grants.rotate(grant, { refreshHash: `r${i}`, at: Date.now(), ttlMs: DAY_MS });
+      }
+      const { grant } = (await grants.grant("g"))!;
+      assertEquals([grant.formerTokens.length, grant.formerTokens[0]?.hash], [
+        MAX_FORMER_TOKENS,
+        `r${8 + MAX_FORMER_TOKENS}`,
+      ]);
+      await grants.rotate(grant, { refreshHash: "r99", at: Date.now(), ttlMs: -1 });
+      assertEquals(await grants.grant("g"), null);
+    },
+  );
+
+  registryTest(
+    "a consent has a bounded number of logins, and a user takes consents and logins along",
+    async (registry) => {
+      const { grants, consents } = registry.oauth;
+      const { user, consent } = await consentOf(registry);
+      for (let i = 0; i < MAX_GRANTS_PER_CONSENT; i++) {
+        assertEquals(await grants.insert(grantOf(consent.id, `g${i}`, { createdAt: i })), []);
+      }
+      assertEquals(await grants.insert(grantOf(consent.id, "last", { createdAt: 1_000 })), ["g0"]);
+      await registry.people.users.delete(user.email);
+      assertEquals([await grants.grant("last"), await consents.listOf(user.id)], [null, []]);
+    },
+  );
+}
