@@ -6,7 +6,8 @@
  * `version.ts` and `main.ts` stand beside the folders of their line.
  */
 export const FLOORS: readonly (readonly string[])[] = [
-  ["base", "telemetry"],
+  ["base"],
+  ["telemetry"],
   ["mcp", "config"],
   ["version.ts", "client_config", "help"],
   ["store", "cache"],
@@ -26,6 +27,7 @@ export const FLOORS: readonly (readonly string[])[] = [
 /** The same inside the folders that have rooms; "." are the files of the folder itself. */
 export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   base: [["sharing"], ["."], ["egress"]],
+  telemetry: [["."], ["traces"]],
   config: [["settings"], ["."]],
   store: [
     ["sql"],

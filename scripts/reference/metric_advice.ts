@@ -14,6 +14,13 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     'Who and what is busiest, and fails. `upstream="other"`: more than `METRICS_MAX_NAMES` tools were called.',
   sluice_tool_call_duration_seconds:
     "`rate(sluice_tool_call_duration_seconds_sum[5m]) / rate(sluice_tool_call_duration_seconds_count[5m])` is the mean of each tool.",
+  sluice_trace_spans_exported_total: "Zero while calls are made: [Traces](traces.md) says what to look at.",
+  sluice_trace_spans_lost_total:
+    "`queue_full`: sample less (`OTEL_TRACES_SAMPLER_ARG`), or raise `OTEL_BSP_MAX_QUEUE_SIZE`. `not_delivered` and `refused`: the " +
+    "log says why. Calls do not wait for the collector.",
+  sluice_trace_spans_open: "Above `TRACE_MAX_OPEN_SPANS` the oldest calls under way lose their spans.",
+  sluice_trace_spans_waiting:
+    "Near `OTEL_BSP_MAX_QUEUE_SIZE` spans are about to be lost: the collector is slow, or away.",
   sluice_errors_total:
     "Look the code up in [Errors](errors.md). The log line of the failure has its correlation id.",
   sluice_requests_in_flight:

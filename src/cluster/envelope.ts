@@ -37,10 +37,11 @@ interface ErrorJson {
 }
 
 /** The principal has a line of its own, because it is the same for many requests. */
-export function encodeRequest({ body, headers, principal, ...rest }: McpRequest): string {
+export function encodeRequest({ body, headers, principal, trace, ...rest }: McpRequest): string {
   const list: [string, string][] = [];
   headers.forEach((value, name) => list.push([name, value]));
-  return `${textOf(principal)}\n${JSON.stringify({ ...rest, headers: list })}\n${body}`;
+  const tracedAs = trace?.context ?? rest.tracedAs;
+  return `${textOf(principal)}\n${JSON.stringify({ ...rest, headers: list, tracedAs })}\n${body}`;
 }
 
 function decodeRequest(text: string): McpRequest {

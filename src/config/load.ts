@@ -11,6 +11,7 @@ import { type Config, configKey, type SettingName, SETTINGS } from "./schema.ts"
 import { isGuessable, MAKE_SECRET, SECRET } from "./settings/secret_quality.ts";
 import type { Setting } from "./settings/setting.ts";
 import { KEY_PAIR_ALGORITHMS } from "./settings/token_keys.ts";
+import { traceOptionsOf } from "./trace_options.ts";
 import { sqliteFile } from "./sqlite_file.ts";
 import { mailRulesOf } from "./mail.ts";
 import { ssoProvidersOf } from "./sso_providers.ts";
@@ -119,6 +120,7 @@ export function loadConfig(input: LoadInput): Loaded {
     );
   }
   const guessable = guessableSecrets(config, sources);
+  if (mistakes.length === 0) mistakes.push(...traceOptionsOf(config as unknown as Config)?.mistakes ?? []);
   if (isClustered(config)) mistakes.push(...guessable);
   // The list is made of settings that are valid each for itself.
   const signOn = mistakes.length > 0 ? null : ssoProvidersOf(config as unknown as Config);

@@ -12,6 +12,7 @@ import { AUDIT_SETTINGS } from "./settings/governance/audit_settings.ts";
 import { METRICS_SETTINGS } from "./settings/governance/metrics_settings.ts";
 import { QUOTA_SETTINGS } from "./settings/governance/quota_settings.ts";
 import { MAIL_SETTINGS } from "./settings/mail/mail_settings.ts";
+import { TRACE_SETTINGS } from "./settings/governance/trace_settings.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
 import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings/upstream_access.ts";
 import { OAUTH_SETTINGS } from "./settings/sso/authorization_settings.ts";
@@ -43,6 +44,7 @@ const GROUPS = {
   "Health and refresh of upstreams": HEALTH_SETTINGS,
   "Logging": LOG_SETTINGS,
   "Metrics": METRICS_SETTINGS,
+  "Traces": TRACE_SETTINGS,
   "Accepted without effect": INERT_SETTINGS,
 } as const satisfies Record<string, readonly Setting[]>;
 

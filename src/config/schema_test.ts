@@ -79,6 +79,7 @@ Deno.test("SETTINGS take zero only where it means something", () => {
     "UNHEALTHY_THRESHOLD",
     "SILENT_UPSTREAM_REFRESH_INTERVAL",
     "LOG_BUFFER_SIZE_MB",
+    "TRACE_SLOW_CALLS",
   ]);
 });
 

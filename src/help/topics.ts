@@ -63,6 +63,10 @@ const PAGES = {
     "the log: filter it by caller, tool, upstream or request; follow it",
     () => import("./logs.md", { with: { type: "text" } }),
   ],
+  traces: [
+    "export traces of calls to an OpenTelemetry collector",
+    () => import("./traces.md", { with: { type: "text" } }),
+  ],
   deploy: [
     "run it for real: executable, container, restarts, upgrades",
     () => import("./deploy.md", { with: { type: "text" } }),

@@ -22,7 +22,8 @@ const MAX_PATH_CHARS = 256;
 /** Paths of the REST API in which a one-time token stands. */
 const TOKEN_IN_PATH = /(\/(?:invitations|reset-password)\/)[^/]+/;
 
-function shownPath(endpoint: string, path: string): string {
+/** A path without the secrets that may stand in it. */
+export function shownPath(endpoint: string, path: string): string {
   const shown = endpoint === "admin" || endpoint === "login" ? path.replace(TOKEN_IN_PATH, "$1*****") : path;
   return shown.length > MAX_PATH_CHARS ? shown.slice(0, MAX_PATH_CHARS) : shown;
 }

@@ -10,9 +10,12 @@ import { type ErrorCode, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { AuditAction } from "../store/audit/audit_record.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
 import type { AnswerMeter } from "../telemetry/answer_meter.ts";
+import type { Span } from "../telemetry/traces/span.ts";
+import type { Tracer } from "../telemetry/traces/tracer.ts";
 import type { AccessLog } from "./access_log.ts";
 import { type Admission, REFUSED } from "./admission.ts";
 import type { Cors } from "./cors.ts";
+import { beginEdge, endEdge, refusedIn } from "./edge_span.ts";
 import {
   type ErrorReporter,
   type ReportedError,
@@ -42,6 +45,8 @@ export interface Exchange {
   readonly caller?: string;
   /** Collects fields for the access log. */
   readonly note?: CallNote;
+  /** The span of the request. */
+  readonly trace?: Span;
   /** The caller's rate limit is exceeded, at an endpoint with `answersOverLimit`. The body is unread. */
   readonly overLimit?: SluiceError;
   /** A quota has refused the call: an endpoint without a session answers it with the status of the error. */
@@ -135,6 +140,8 @@ export interface HandlerDeps {
   readonly originGuard: OriginGuard;
   /** The MCP endpoints as OAuth clients see them. */
   readonly resources: Pick<ProtectedResources, "require" | "completeChallenge">;
+  /** null: OTEL_ENABLE_OBSERVABILITY=false. With it, there are notes of requests. */
+  readonly tracer: Tracer | null;
   /** null: CORS_ENABLED=false. */
   readonly cors: Cors | null;
   /** null: RATE_LIMITING_ENABLED=false. */
@@ -159,7 +166,7 @@ export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 export function createHandler(deps: HandlerDeps): Handle {
   const { route, admission, accessLog, authenticate, anonymous, errors, answers } = deps;
   const { auditFailure, rootPath, originGuard, cors, rateLimiter, quotas, callers, sessionRefusals } = deps;
-  const { tokenGate, clientAddress, resources } = deps;
+  const { tokenGate, clientAddress, resources, tracer } = deps;
 
   const refused = (
     { headers }: Request,
@@ -208,6 +215,9 @@ export function createHandler(deps: HandlerDeps): Handle {
       ? null
       : accessLog.begin(request, { path, endpoint: endpoint?.name ?? "none", client: addressOf(info) });
     const startedAt = performance.now();
+    const isTraced = tracer !== null && endpoint !== null && isCounted;
+    const span = isTraced ? beginEdge(tracer, request, endpoint.name, path) : undefined;
+    let phase: Span | undefined;
     let exchange: Exchange | undefined;
     let principal: Principal | undefined;
     let admittedAt: number | null = null;
@@ -219,9 +229,14 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (!endpoint?.isInternal) origin = originGuard.check(request, endpoint?.isForAnyPage);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const authorization = endpoint.open ? null : authorizationOf(request, endpoint);
+      phase = span?.begin("auth", "internal");
       principal = endpoint.open
         ? anonymous
         : endpoint.principalOf?.(authorization) ?? await authenticate(authorization);
+      if (phase !== undefined) {
+        phase.end();
+        phase = span!.begin("admission", "internal");
+      }
       if (record !== null) noteCaller(record.note, principal);
       if (principal.resource !== undefined) {
         resources.require(principal.resource, request, path, addressOf(info));
@@ -252,12 +267,15 @@ export function createHandler(deps: HandlerDeps): Handle {
         overLimit,
         overQuota: undefined,
         note: record?.note,
+        trace: span,
         info,
         isStream: false,
       };
+      phase?.end();
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, { note: record?.note, received: request.headers });
+      if (phase !== undefined && exchange === undefined) refusedIn(phase, reported.error.code);
       auditFailure?.({ request, info, endpoint: endpoint?.name ?? null, exchange, principal }, reported);
       const isUnread = endpoint !== null && UNREAD.has(reported.error.code);
       const inSession = isUnread && endpoint.answersOverLimit
@@ -298,6 +316,22 @@ export function createHandler(deps: HandlerDeps): Handle {
       else counted.calls--;
     }
     if (record !== null) record.answered(response, streamEnd);
+    if (span !== undefined) {
+      const { status } = response;
+      const note = record?.note;
+      const end = () =>
+        endEdge(span, {
+          request,
+          endpoint: endpoint!.name,
+          path,
+          status,
+          isCall: exchange !== undefined,
+          note,
+        });
+      // The stream of a call ends with it. Other streams stay open for hours, and are no call.
+      if (streamEnd !== null && request.method === "POST") streamEnd.then(end, end);
+      else end();
+    }
     return response;
   };
 }

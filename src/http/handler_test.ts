@@ -61,6 +61,7 @@ function setUp(
     listensOn: "0.0.0.0",
   });
   const serveRequest = createHandler({
+    tracer: null,
     originGuard,
     cors: new Cors({ allows: (origin) => originGuard.allows(origin), passes: () => false }),
     rootPath: "/root",

@@ -6,6 +6,7 @@ import { type ErrorCode, isError, SluiceError } from "../base/errors.ts";
 import type { Scope } from "../catalog/snapshot/catalog.ts";
 import { errorText, idText, memberText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
+import type { Span, Traced } from "../telemetry/traces/span.ts";
 import type { RpcAnswer } from "../upstream/client/client_peer.ts";
 import type { ListName } from "../upstream/session/list_filter.ts";
 import { asUpstreamError } from "./call/upstream_error.ts";
@@ -13,6 +14,7 @@ import type { CallMeter } from "./call/call_meter.ts";
 import type { CallAudit } from "./call/call_audit.ts";
 import { TOOL_ERROR } from "./call/outcome.ts";
 import type { CallContext, MethodHandler } from "./call/call_context.ts";
+import { beginOperation, endOperation } from "./call/operation_span.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
 import { listHandlers, type ListPaging } from "./methods/lists.ts";
 import { completed } from "./call/sessionless_result.ts";
@@ -94,8 +96,9 @@ export class Dispatcher {
   /** Serves a request and returns the whole response as JSON text. */
   async respond(call: CallContext, message: RequestMessage): Promise<string> {
     const startedAt = performance.now();
+    const span = call.trace === undefined ? undefined : begun(call.trace, call, message);
     const served = await this.#serve(call, message);
-    this.#ended(call, message, startedAt, served);
+    this.#ended(call, message, startedAt, served, span);
     const answer = call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
     const id = idText(message);
     return answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
@@ -106,8 +109,9 @@ export class Dispatcher {
    */
   async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     const startedAt = performance.now();
+    const span = call.trace === undefined ? undefined : begun(call.trace, call, message);
     const served = await this.#serve(call, message);
-    this.#ended(call, message, startedAt, served);
+    this.#ended(call, message, startedAt, served, span);
     return call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
   }
 
@@ -127,11 +131,18 @@ export class Dispatcher {
   }
 
   /** Measures a request that is answered, and records it. */
-  #ended(call: CallContext, message: RequestMessage, startedAt: number, answer: RpcAnswer): void {
+  #ended(
+    call: CallContext,
+    message: RequestMessage,
+    startedAt: number,
+    answer: RpcAnswer,
+    span: Span | undefined,
+  ): void {
     const isKnown = this.#methods(call.revision).has(message.method);
     const isToolAsMethod = !isKnown && call.toolsAsMethods === true;
     const method = isKnown ? message.method : isToolAsMethod && !answer.failed ? "tools/call" : null;
     const type = this.#meter.served(method, startedAt, answer);
+    if (span !== undefined) endOperation(span, call, { method, id: message.id, errorType: type });
     if (this.#audit === null) return;
     const isToolCall = isToolAsMethod || message.method === "tools/call";
     this.#audit.ended(call, message, { isToolCall, answer, toolFailed: type === TOOL_ERROR });
@@ -167,6 +178,11 @@ export class Dispatcher {
   #methods(revision: AnyRevision): ReadonlyMap<string, MethodHandler> {
     return revision === STATELESS_REVISION ? this.#statelessMethods : this.#sessionMethods;
   }
+}
+
+/** Begins the span of the operation, to which the further spans of the call belong. */
+function begun(trace: Traced, call: CallContext, message: RequestMessage): Span {
+  return call.trace = beginOperation(trace, message);
 }
 
 /** A method and its handler. */

@@ -51,6 +51,15 @@ export const METRICS = {
     ["upstream", "tool"],
     { names: 2 },
   ),
+  sluice_trace_spans_exported_total: counter("Spans that the collector of traces has taken"),
+  sluice_trace_spans_lost_total: counter(
+    "Spans that were not exported, by reason: too_many_open (TRACE_MAX_OPEN_SPANS); queue_full (OTEL_BSP_MAX_QUEUE_SIZE); " +
+      "not_delivered: the collector did not answer; refused: it did not take them",
+    ["reason"],
+    { values: ["too_many_open", "queue_full", "not_delivered", "refused"] },
+  ),
+  sluice_trace_spans_open: gauge("Spans of calls under way"),
+  sluice_trace_spans_waiting: gauge("Spans that wait for the collector of traces"),
   sluice_errors_total: counter(
     "Failures by code of the error table and by cause: downstream, upstream, internal",
     [

@@ -292,7 +292,7 @@ export class Upstream {
     const clientCapabilities = call.bound?.client.capabilities ?? call.clientCapabilities;
     const limits = { timeoutMs, timeoutSetting, startedAt, paramHeaders, wrapsResults };
     const isAskable = call.client?.request !== undefined;
-    const caller = { token, revision, clientCapabilities, isAskable, passed };
+    const caller = { token, revision, clientCapabilities, isAskable, passed, tracedAs: call.trace?.context };
     return way({ ...key, ...limits, ...caller, method }, params, call);
   }
 

@@ -46,6 +46,7 @@ export async function duplexServer(
     streamsAreFull: () => admission.streamsAreFull,
   });
   const sessions = new DuplexSessions({
+    tracer: null,
     ...plane,
     catalog: () => catalog,
     admission,

@@ -31,6 +31,8 @@ type NeedsConfig = Pick<
   | "proxySslCaCerts"
   | "auditExportFile"
   | "auditSyslogCaCerts"
+  | "otelEnableObservability"
+  | "otelExporterOtlpCertificate"
   | "stdioEnabled"
   | "mcpConfig"
   | "jwtPrivateKeyPath"
@@ -72,6 +74,7 @@ export function needsOf(
     config.replicaSslCaCerts,
     config.proxySslCaCerts,
     config.auditSyslogCaCerts,
+    config.otelEnableObservability ? config.otelExporterOtlpCertificate : null,
   ].filter((path) => path !== null).map((path) => resolve(path));
   // The file of MCP_CONFIG and the programs can be anywhere.
   const run = startsPrograms(config);

@@ -13,6 +13,7 @@ import { AccessLog } from "../../http/access_log.ts";
 import { createLog, type Log, stdoutSink } from "../../telemetry/log.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { createGateway, type Gateway } from "../../worker/wiring/gateway.ts";
+import { createTraces } from "../../worker/wiring/parts/trace_parts.ts";
 import { openStore } from "../../worker/wiring/open_store.ts";
 import type { StdioArgs } from "../commands/command_arguments.ts";
 import {
@@ -65,12 +66,18 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     );
     if (mistakes.length > 0) throw usage(mistakes, "stdio");
   }
+  const metrics = new Metrics(config.metricsMaxNames);
+  const traces = await createTraces(config, { worker: 0, clock: systemClock, log, metrics });
+  const { disableAccessLog, logFormat: format } = config;
   const gateway = await createGateway({
     config,
     secrets,
     log,
-    metrics: new Metrics(config.metricsMaxNames),
-    accessLog: config.disableAccessLog ? null : new AccessLog({ worker: 0, format: config.logFormat, sink }),
+    metrics,
+    tracer: traces?.tracer ?? null,
+    accessLog: disableAccessLog && traces === null
+      ? null
+      : new AccessLog({ worker: 0, format, sink, writes: !disableAccessLog }),
     rateLimiter: null,
     quotas: null,
     tokenGate: null,
@@ -88,7 +95,8 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
   } finally {
     stopLooking();
     // The writer may still hold the last messages for the client.
-    const closed = Promise.all([gateway.close().then(() => store.database.close()), writer.flush()]);
+    const closing = gateway.close().then(() => traces?.close()).then(() => store.database.close());
+    const closed = Promise.all([closing, writer.flush()]);
     await Promise.race([closed, sleep(systemClock, CLOSE_WITHIN_MS)]);
     await sink.flush();
   }

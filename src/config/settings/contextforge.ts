@@ -126,11 +126,11 @@ const OTHERS: readonly ForeignRow[] = [
     "/metrics/prometheus is always served, and no metrics are stored",
   ],
   [
-    "OBSERVABILITY_* OTEL_ENABLE_OBSERVABILITY OTEL_EMIT_LANGFUSE_ATTRIBUTES OTEL_CAPTURE_* OTEL_BAGGAGE_* " +
+    "OBSERVABILITY_* OTEL_EMIT_LANGFUSE_ATTRIBUTES OTEL_CAPTURE_* OTEL_BAGGAGE_* " +
     "OTEL_COPY_RESOURCE_ATTRS_TO_SPANS OTEL_REDACT_FIELDS OTEL_MAX_TRACE_PAYLOAD_SIZE LANGFUSE_OTEL_* " +
     "PLUGIN_METRICS_* CPEX_*",
     "governs traces",
-    "the gateway records no traces",
+    "OTEL_ENABLE_OBSERVABILITY exports traces by OTLP, without arguments and results",
     "false",
   ],
   [
@@ -191,7 +191,14 @@ const COMMON: readonly ForeignRow[] = [
     "the gateway does not ask for it",
   ],
   ["LOG_FILE LOG_FOLDER", "names the log file", "the log goes to standard output"],
-  ["OTEL_* LANGFUSE_*", "governs traces", "the gateway records no traces"],
+  [
+    "OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER OTEL_EXPORTER_OTLP_METRICS_* OTEL_EXPORTER_OTLP_LOGS_* " +
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL OTEL_EXPORTER_OTLP_TRACES_HEADERS OTEL_EXPORTER_OTLP_TRACES_TIMEOUT " +
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE OTEL_EXPORTER_OTLP_INSECURE " +
+    "OTEL_* LANGFUSE_*",
+    "governs telemetry",
+    "the settings of the group Traces govern it; metrics are read at /metrics/prometheus, and the log goes to standard output",
+  ],
   ["ELASTICSEARCH_*", "sends the log elsewhere", "the log goes to standard output"],
   [
     "SYSLOG_*",

@@ -1,5 +1,6 @@
 // The channel between a duplex session and its client, which a transport provides, and the client's address.
 import type { Principal } from "../../auth/principal.ts";
+import { SluiceError } from "../../base/errors.ts";
 
 /**
  * Why the gateway closes a connection: it restarts, the connection's token has expired or was revoked, or the endpoint is disabled,
@@ -25,3 +26,12 @@ export interface DuplexAddress {
   /** The client's address, for the access log; undefined on stdio. */
   readonly client?: string;
 }
+
+/** What requests are answered while the channel closes for this reason. */
+export const CLOSING: Readonly<Record<CloseReason, SluiceError>> = {
+  restart: new SluiceError("SHUTTING_DOWN"),
+  expired: new SluiceError("UNAUTHENTICATED", {
+    reason: "the token has expired or was revoked, or the rights of its user have changed",
+  }),
+  gone: new SluiceError("NOT_FOUND", { what: "Server" }),
+};

@@ -26,6 +26,7 @@ import {
 import { claimsRevision } from "../../mcp/request_meta.ts";
 import { ASSUMED_REVISION, type SessionRevision } from "../../mcp/revisions.ts";
 import { type CallNote, correlationIdOf } from "../../telemetry/call_note.ts";
+import type { Tracer } from "../../telemetry/traces/tracer.ts";
 import type { EndpointRevisions } from "../../catalog/snapshot/endpoint_revisions.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
@@ -38,7 +39,7 @@ import { type BatchCounts, readBatch } from "../exchange/batch.ts";
 import { cancelledKey, clientOf, type ClientSide, take } from "../client/client_messages.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
 import { ConnectionToken, type ConnectionTokenDeps } from "./connection_token.ts";
-import type { CloseReason, DuplexAddress, DuplexChannel } from "./client_channel.ts";
+import { type CloseReason, CLOSING, type DuplexAddress, type DuplexChannel } from "./client_channel.ts";
 import { SessionlessCalls, type SessionlessCallsDeps } from "./sessionless_calls.ts";
 import type { ListListener } from "../client/list_changes.ts";
 import { RunningCall, RunningCalls } from "../client/running_calls.ts";
@@ -62,6 +63,8 @@ export interface DuplexDeps extends ConnectionTokenDeps, BatchCounts {
   /** Counts requests refused unread. */
   readonly countRefused: (code: ErrorCode) => void;
   readonly accessLog: Pick<AccessLog, "beginCall"> | null;
+  /** null: OTEL_ENABLE_OBSERVABILITY=false. */
+  readonly tracer: Tracer | null;
   readonly clock: Clock;
   readonly maxJsonDepth: number;
   /** MCP_CLIENT_REQUEST_TIMEOUT */
@@ -277,7 +280,7 @@ export class DuplexSession implements ListListener {
    *  "Behavior")
    */
   async #respond(message: RequestMessage, sender: Sender): Promise<string | null> {
-    const { admission, accessLog, callers } = this.#deps;
+    const { admission, accessLog, callers, tracer } = this.#deps;
     if (this.#closeReason !== null) return this.#refuseUnread(message, sender, CLOSING[this.#closeReason]);
     if (this.#isFull) return this.#refuseUnread(message, sender, CALLS_EXCEEDED);
     const ticket = admission.enter();
@@ -294,9 +297,10 @@ export class DuplexSession implements ListListener {
     this.#calls.enter(call);
     const record = accessLog?.beginCall(this.#address, sender);
     if (record !== undefined) noteRequest(record.note, message);
+    const trace = tracer?.beginFor(sender.isUncounted ? null : sender.received);
     let listener: Listener | null = null;
     try {
-      const served = await this.#serve(message, sender, { signal: call, note: record?.note });
+      const served = await this.#serve(message, sender, { signal: call, note: record?.note, trace });
       if (typeof served !== "string") {
         listener = served;
         return null;
@@ -320,13 +324,14 @@ export class DuplexSession implements ListListener {
   async #serve(
     message: RequestMessage,
     sender: Sender,
-    more: Required<Pick<CallContext, "signal">> & Pick<CallContext, "note">,
+    more: Required<Pick<CallContext, "signal">> & Pick<CallContext, "note" | "trace">,
   ): Promise<string | Listener> {
     const { dispatcher } = this.#deps;
     try {
       if (claimsRevision(message.params)) {
         const { serverId } = this.#address;
-        return await this.#sessionless.serve(message, { ...sender, serverId, note: more.note }, more.signal);
+        const { note, trace, signal } = more;
+        return await this.#sessionless.serve(message, { ...sender, serverId, note, trace }, signal);
       }
       const context = { ...this.#context(sender), ...more };
       if (message.method === "initialize") this.#initialize(message, context.scope.revisions);
@@ -385,13 +390,6 @@ export class DuplexSession implements ListListener {
   }
 }
 
-const CLOSING: Readonly<Record<CloseReason, SluiceError>> = {
-  restart: new SluiceError("SHUTTING_DOWN"),
-  expired: new SluiceError("UNAUTHENTICATED", {
-    reason: "the token has expired or was revoked, or the rights of its user have changed",
-  }),
-  gone: new SluiceError("NOT_FOUND", { what: "Server" }),
-};
 const CALLS_EXCEEDED = new SluiceError("TOO_MANY_CALLS", { limit: MAX_CALLS });
 const OVERLOADED = new SluiceError("OVERLOADED");
 

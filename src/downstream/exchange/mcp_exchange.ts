@@ -5,6 +5,8 @@ import type { Principal } from "../../auth/principal.ts";
 import type { ForwardedCall } from "../../upstream/bound/forwarded_call.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
+import type { Traced } from "../../telemetry/traces/span.ts";
+import type { TraceContext } from "../../telemetry/traces/trace_context.ts";
 
 /** `Headers` satisfies it. */
 export interface RequestHeaders extends ReceivedHeaders {
@@ -40,6 +42,10 @@ export interface McpRequest {
   readonly forwardedAs?: string;
   /** Fields for the access log. Another worker's fields come back with its reply. */
   readonly note?: CallNote;
+  /** The span in this worker that the request belongs to. */
+  readonly trace?: Traced;
+  /** The span in the worker that has forwarded the request here. */
+  readonly tracedAs?: TraceContext;
 }
 
 export const JSON_HEADERS = { "content-type": "application/json" } as const;

@@ -17,6 +17,7 @@ import { encodeSseEvent } from "../../mcp/sse.ts";
 import { noteBody } from "../../telemetry/call_note.ts";
 import { cancelledKey, opensSession } from "../client/client_messages.ts";
 import { EVENT_STREAM_HEADERS } from "../exchange/event_stream.ts";
+import { forwarded } from "../exchange/forwarded.ts";
 import {
   JSON_HEADERS,
   type McpReply,
@@ -67,7 +68,7 @@ export class McpEndpoint implements Endpoint {
   }
 
   async serve(exchange: Exchange): Promise<Response> {
-    const { request, path, principal, caller, overLimit, note } = exchange;
+    const { request, path, principal, caller, overLimit, note, trace } = exchange;
     const { clients, readBody, memory, prefersJson } = this.#deps;
     const { headers, method } = request;
     // An empty id means no session, as for several clients.
@@ -95,6 +96,7 @@ export class McpEndpoint implements Endpoint {
       acceptsJson: acceptsJson && (prefersJson || !acceptsStream),
       body: method === "POST" ? await readBody(request, exchange) : "",
       note,
+      trace,
     };
     if (principal.resource !== undefined) {
       requireScopes(principal, mcpRequest.body, this.#deps.maxJsonDepth);
@@ -136,7 +138,9 @@ export class McpEndpoint implements Endpoint {
     }
     if (sessionId !== null && claims === null) throw new SluiceError("SESSION_NOT_FOUND");
     if (note !== undefined && claims !== null) note.session = claims.name;
-    return forward === null ? serveInSession(request, claims, clientGone) : forward(request, clientGone);
+    return forward === null
+      ? serveInSession(request, claims, clientGone)
+      : forwarded(request, (request) => forward(request, clientGone));
   }
 
   #isSession(sessionId: string | null): boolean {
@@ -196,7 +200,7 @@ export class McpEndpoint implements Endpoint {
     const forward = claims === null ? null : elsewhere(claims, "pending_call");
     return forward === null
       ? await serveSessionless(request, clientGone)
-      : await forward(request, clientGone);
+      : await forwarded(request, (request) => forward(request, clientGone));
   }
 }
 

@@ -56,7 +56,7 @@ export class RpcEndpoint implements Endpoint {
 
   /** A failed call is a JSON-RPC error with HTTP 200. A request that is not JSON-RPC gets 400. */
   async serve(exchange: Exchange): Promise<Response> {
-    const { request, principal, note } = exchange;
+    const { request, principal, note, trace } = exchange;
     const { catalog, clients, readBody, maxJsonDepth } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
@@ -78,6 +78,7 @@ export class RpcEndpoint implements Endpoint {
       signal: clientGone,
       quotaRefusal: Array.isArray(value) ? undefined : exchange,
       note,
+      trace,
     };
     try {
       return Array.isArray(value)

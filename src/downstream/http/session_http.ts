@@ -238,7 +238,7 @@ export class StreamableHttp {
   }
 
   #context(
-    { principal, serverId, protocolVersion, headers, note }: McpRequest,
+    { principal, serverId, protocolVersion, headers, note, trace }: McpRequest,
     session: DownstreamSession | null,
     more: Pick<CallContext, "client"> = {},
   ): CallContext {
@@ -253,6 +253,7 @@ export class StreamableHttp {
       lists: session?.lists ?? null,
       received: headers,
       note,
+      trace,
       ...more,
     };
   }

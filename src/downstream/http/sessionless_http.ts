@@ -65,9 +65,9 @@ export class SessionlessHttp {
     const message = classify(value, request.body);
     // No notification of a client means anything outside a session. It is accepted and ignored.
     if (message.kind !== "request") return { status: 202, headers: {}, body: null };
-    const { principal, serverId, headers, note } = request;
+    const { principal, serverId, headers, note, trace } = request;
     if (note !== undefined) noteRequest(note, message);
-    const from = { principal, serverId, note, received: headers, claimHeaders: headers };
+    const from = { principal, serverId, note, trace, received: headers, claimHeaders: headers };
     try {
       const context = requests.contextOf(from);
       if (message.method === "subscriptions/listen") await requests.prepare(message, context);

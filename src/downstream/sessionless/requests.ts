@@ -13,6 +13,7 @@ import type { EndpointRevisions } from "../../catalog/snapshot/endpoint_revision
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import { requireTasksExtension } from "../../proxy/methods/task_methods.ts";
+import type { Traced } from "../../telemetry/traces/span.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
@@ -47,6 +48,7 @@ export interface Provenance {
   /** Headers that must repeat the body's claims; absent if the transport has none. */
   readonly claimHeaders?: ReceivedHeaders;
   readonly note?: CallNote;
+  readonly trace?: Traced;
 }
 
 /** One request of a call. */
@@ -83,7 +85,7 @@ export class SessionlessRequests {
   }
 
   /** @throws {SluiceError} FORBIDDEN, NOT_FOUND */
-  contextOf({ principal, serverId, received, claimHeaders, note }: Provenance): CallContext {
+  contextOf({ principal, serverId, received, claimHeaders, note, trace }: Provenance): CallContext {
     return {
       principal,
       scope: scopeFor(this.#deps.catalog(), principal, serverId),
@@ -93,6 +95,7 @@ export class SessionlessRequests {
       received,
       claimHeaders,
       note,
+      trace,
     };
   }
 

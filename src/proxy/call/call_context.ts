@@ -7,6 +7,7 @@ import type { Scope } from "../../catalog/snapshot/catalog.ts";
 import type { RequestMessage } from "../../mcp/json_rpc.ts";
 import type { AnyRevision } from "../../mcp/revisions.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
+import type { Traced } from "../../telemetry/traces/span.ts";
 import type { ListName } from "../../upstream/session/list_filter.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
@@ -47,6 +48,8 @@ export interface CallContext {
   readonly quotaRefusal?: { overQuota?: SluiceError };
   /** Collects data for the access log. */
   readonly note?: CallNote;
+  /** Where the spans of the call belong. While the dispatcher serves it, that is the span of the operation. */
+  trace?: Traced;
 }
 
 /** Serves one method. Failures throw; an upstream's JSON-RPC error is an answer. */

@@ -23,7 +23,7 @@ interface UpstreamChildren {
 const NO_ERROR = "";
 
 /** A method that the gateway does not know. */
-const OTHER_METHOD = "_OTHER";
+export const OTHER_METHOD = "_OTHER";
 
 export class CallMeter {
   readonly #serverOf: ChildOf<HistogramChild>;
@@ -71,24 +71,28 @@ export class CallMeter {
    * An upstream has answered.
    * @param tool the upstream's name of the tool; null: no tool was called
    * @param startedAt by performance.now()
+   * @returns its error type; empty: no error
    */
-  answered({ name }: Upstream, tool: string | null, startedAt: number, answer: RpcAnswer): void {
+  answered({ name }: Upstream, tool: string | null, startedAt: number, answer: RpcAnswer): string {
     const type = errorTypeOf(answer, tool !== null);
     if (tool !== null) {
       this.#searched = answer;
       this.#typeOfSearched = type;
     }
     this.#ended(name, tool, startedAt, type);
+    return type;
   }
 
-  /** A request to an upstream has failed. @param isAborted its client has given it up */
+  /** A request to an upstream has failed. @param isAborted its client has given it up @returns its error type */
   failed(
     { name }: Upstream,
     tool: string | null,
     startedAt: number,
     { error, isAborted }: { readonly error: unknown; readonly isAborted: boolean },
-  ): void {
-    this.#ended(name, tool, startedAt, thrownTypeOf(error, isAborted));
+  ): string {
+    const type = thrownTypeOf(error, isAborted);
+    this.#ended(name, tool, startedAt, type);
+    return type;
   }
 
   #ended(name: string, toolName: string | null, startedAt: number, type: string): void {

@@ -1,29 +1,34 @@
 // The calls that upstreams are working on. After a change of the catalog, those that it no longer allows end: the operator cut the
 // upstream off, so nothing more of it reaches the client.
-import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
+import { Cancellation } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { type Linked, LinkedList } from "../../base/linked_list.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { barrierTo, type Reacher } from "../../catalog/snapshot/reach.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
+import type { Span } from "../../telemetry/traces/span.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
 import type { CallMeter } from "./call_meter.ts";
+import { beginUpstreamSpan } from "./operation_span.ts";
 
 /** A call to one upstream. It is cancelled with the client's request, or by a change of the catalog. */
-class CallUnderWay extends Cancellation implements Reacher, Linked<CallUnderWay> {
+export class CallUnderWay extends Cancellation implements Reacher, Linked<CallUnderWay> {
   readonly principal: Principal;
   readonly serverId: string | null;
   readonly gateway: GatewayRow;
+  /** The span of the request to the upstream; undefined: it is not traced. */
+  readonly span: Span | undefined;
   previous: CallUnderWay | undefined = undefined;
   next: CallUnderWay | undefined = undefined;
 
-  constructor({ principal, scope }: CallContext, gateway: GatewayRow) {
+  constructor({ principal, scope }: CallContext, gateway: GatewayRow, span: Span | undefined) {
     super();
     this.principal = principal;
     this.serverId = scope.server?.id ?? null;
     this.gateway = gateway;
+    this.span = span;
   }
 }
 
@@ -47,28 +52,35 @@ export class CallsUnderWay {
   }
 
   /**
-   * @param tool the upstream's name of the tool, for the metrics; null: no tool is called
+   * @param tool the upstream's name of the tool, for metrics and traces; null: no tool is called
    * @throws {SluiceError} UPSTREAM_DISABLED or NOT_FOUND if the catalog changed during the call; what `work` throws
    */
   async run(
     context: CallContext,
     gateway: GatewayRow,
-    tool: string | null,
-    work: (signal: CancelSignal) => Promise<RpcAnswer>,
+    { method, tool }: { readonly method: string; readonly tool: string | null },
+    work: (call: CallUnderWay) => Promise<RpcAnswer>,
   ): Promise<RpcAnswer> {
-    const { signal } = context;
+    const { signal, trace, note } = context;
     signal?.throwIfAborted();
-    const call = new CallUnderWay(context, gateway);
+    const span = trace === undefined
+      ? undefined
+      : beginUpstreamSpan(trace, gateway, method, tool ?? note?.tool);
+    const call = new CallUnderWay(context, gateway, span);
     const follow = () => call.cancel(signal!.reason);
     signal?.addEventListener("abort", follow);
     this.#calls.push(call);
     const startedAt = performance.now();
     try {
       const answer = await work(call);
-      this.#meter.answered(gateway, tool, startedAt, answer);
+      span?.end(this.#meter.answered(gateway, tool, startedAt, answer));
       return answer;
     } catch (error) {
-      this.#meter.failed(gateway, tool, startedAt, { error, isAborted: signal?.aborted === true });
+      const errorType = this.#meter.failed(gateway, tool, startedAt, {
+        error,
+        isAborted: signal?.aborted === true,
+      });
+      span?.end(errorType);
       throw error;
     } finally {
       this.#calls.remove(call);

@@ -26,7 +26,12 @@ function setUp() {
   const begin = (gatewayId: string, more: Partial<CallContext> = {}) => {
     const context = { principal: principal(), scope: before.all, ...more } as CallContext;
     const endless = new Promise<RpcAnswer>(() => {});
-    return calls.run(context, before.gateway(gatewayId)!, null, (signal) => unlessAborted(endless, signal));
+    return calls.run(
+      context,
+      before.gateway(gatewayId)!,
+      { method: "ping", tool: null },
+      (signal) => unlessAborted(endless, signal),
+    );
   };
   return { before, server, calls, begin };
 }

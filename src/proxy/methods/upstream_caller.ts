@@ -12,6 +12,7 @@ import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { CallContext } from "../call/call_context.ts";
 import type { CallMeter } from "../call/call_meter.ts";
 import { CallsUnderWay } from "../call/calls_under_way.ts";
+import { withTraceContext } from "../call/operation_span.ts";
 import type { ResourceLinks } from "../resources/resource_links.ts";
 import { type TaskIds, taskOwnerOf } from "../tasks/task_ids.ts";
 import { TaskRelay } from "../tasks/task_relay.ts";
@@ -93,7 +94,7 @@ export class UpstreamCaller {
 
   /**
    * @param entry of the upstream to call
-   * @param params JSON text, sent unchanged
+   * @param params JSON text, sent unchanged; a call of a sampled trace is named in its `_meta`
    * @throws {SluiceError} QUOTA_EXCEEDED, UPSTREAM_*; NOT_FOUND if the endpoint was deleted during the call
    */
   request(
@@ -135,8 +136,9 @@ export class UpstreamCaller {
     if (call.note !== undefined) call.note.upstream = gateway.name;
     const upstream = this.#upstreams.get(gateway.id);
     const tool = method === "tools/call" ? row!.originalName! : null;
-    return this.#underWay.run(call, gateway, tool, (signal) =>
-      upstream.request(method, params, {
+    return this.#underWay.run(call, gateway, { method, tool }, (underWay) => {
+      const { span } = underWay;
+      return upstream.request(method, span === undefined ? params : withTraceContext(params, span), {
         bound: call.bound,
         revision: call.revision,
         clientCapabilities: call.clientCapabilities,
@@ -146,11 +148,13 @@ export class UpstreamCaller {
         timeoutMs,
         timeoutSetting,
         startedAt: Date.now(),
-        signal,
+        signal: underWay,
         client: this.#clientFor(gateway, call),
         paramHeaders,
         wrapsResults,
-      }));
+        trace: span,
+      });
+    });
   }
 
   /** The client as the upstream may see it. Without tasks on either side no boundary is needed. */

@@ -18,6 +18,7 @@ import { endOf, failureInLostSession, type Outcome, type SessionLoss } from "../
 import { UpstreamSession } from "../session/upstream_session.ts";
 import type { UpstreamCall } from "./upstream_parts.ts";
 import { restorePreferences, tellLogLevel } from "./client_preferences.ts";
+import { traced } from "../../telemetry/traces/traced.ts";
 
 export interface ClientSessionsOptions extends BoundUpstream {
   readonly transport: UpstreamTransport;
@@ -219,7 +220,11 @@ export class ClientSessions {
     if (opened !== undefined && !opened.closed && opened.isStateful) return opened;
     const open = (signal: CancelSignal) => unlessAborted(this.#session(bound, key, passed, call), signal);
     const { upstream } = this.#options.transport;
-    return inTime(deadlineOf(call), { upstream, phase: "open a session", signal: call.signal }, open);
+    return traced(
+      call.trace,
+      "open session",
+      () => inTime(deadlineOf(call), { upstream, phase: "open a session", signal: call.signal }, open),
+    );
   }
 
   async #session(

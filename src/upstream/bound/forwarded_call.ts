@@ -4,6 +4,7 @@ import type { RpcAnswer } from "../client/client_peer.ts";
 import type { Caller } from "../pool/session_key.ts";
 import type { SessionCall } from "../session/upstream_channel.ts";
 import type { HeaderList } from "../transport/transport.ts";
+import type { TraceContext } from "../../telemetry/traces/trace_context.ts";
 import type { CallerKey } from "./caller_sessions.ts";
 
 /** Plain data. Contains credentials: must not be logged. */
@@ -20,10 +21,12 @@ export interface ForwardedCall
   readonly token: Caller["token"];
   /** The caller's headers that are sent upstream. */
   readonly passed: HeaderList;
+  /** The span of the request in the worker that forwards it. */
+  readonly tracedAs?: TraceContext;
 }
 
 /** The part of a call that stays in its worker: the client, and the signal to give up. */
-export type LiveCall = Pick<SessionCall, "client" | "signal">;
+export type LiveCall = Pick<SessionCall, "client" | "signal" | "trace">;
 
 /** @throws {SluiceError} WORKER_GONE; what the call throws in the other worker */
 export type ForwardCall = (

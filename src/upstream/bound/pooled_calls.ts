@@ -17,6 +17,7 @@ import {
   type Suspicion,
 } from "../session/session_loss.ts";
 import { deadlineOf, type UpstreamChannel } from "../session/upstream_channel.ts";
+import { traced } from "../../telemetry/traces/traced.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
 import { tellLogLevel } from "./client_preferences.ts";
 import type { SessionOpener } from "./session_opener.ts";
@@ -69,23 +70,24 @@ export class PooledCalls {
     const { transport: { upstream }, opener, deps: { pool }, isRetired, losses } = this.#options;
     let mayBeNew = true;
     for (;;) {
-      const lease = pool.tryLease(key) ?? await inTime(
-        deadlineOf(call),
-        { upstream, phase: "provide a session for the call", signal: call.signal },
-        (waiting) =>
-          pool.lease(
-            key,
-            (signal) =>
-              opener.handshake({
-                passed,
-                signal,
-                caller: call.caller,
-                clientCapabilities: declaredBy(call),
-                listens: declaredBy(call) !== undefined,
-              }),
-            waiting,
-          ),
-      );
+      const lease = pool.tryLease(key) ?? await traced(call.trace, "pool wait", () =>
+        inTime(
+          deadlineOf(call),
+          { upstream, phase: "provide a session for the call", signal: call.signal },
+          (waiting) =>
+            pool.lease(
+              key,
+              (signal) =>
+                opener.handshake({
+                  passed,
+                  signal,
+                  caller: call.caller,
+                  clientCapabilities: declaredBy(call),
+                  listens: declaredBy(call) !== undefined,
+                }),
+              waiting,
+            ),
+        ));
       const { session } = lease;
       let outcome: Outcome;
       try {
@@ -143,11 +145,12 @@ export class PooledCalls {
     const { transport: { upstream }, opener } = this.#options;
     const clientCapabilities = declaredBy(call);
     const listens = clientCapabilities !== undefined;
-    const session = await inTime(
-      deadlineOf(call),
-      { upstream, phase: "open a session", signal: call.signal },
-      (signal) => opener.open({ passed, signal, caller: call.caller, clientCapabilities, listens }),
-    );
+    const session = await traced(call.trace, "open session", () =>
+      inTime(
+        deadlineOf(call),
+        { upstream, phase: "open a session", signal: call.signal },
+        (signal) => opener.open({ passed, signal, caller: call.caller, clientCapabilities, listens }),
+      ));
     try {
       // The session serves this request only, so its log level can be set for it.
       const logLevel = this.#logLevelOf(params, call);

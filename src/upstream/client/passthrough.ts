@@ -1,5 +1,6 @@
 // Selects the caller's headers that are sent upstream. Passed headers pin a session, so they are also part of the pool key.
 import { CREDENTIAL_HEADERS } from "../../base/credential_headers.ts";
+import { TRACEPARENT, TRACESTATE } from "../../telemetry/traces/trace_context.ts";
 import type { HeaderList } from "../transport/transport.ts";
 
 export interface PassthroughRules {
@@ -11,6 +12,8 @@ export interface PassthroughRules {
   readonly sensitive: boolean;
   /** ENABLE_OVERWRITE_BASE_HEADERS: the caller's value replaces the upstream's configured value. */
   readonly overwrite: boolean;
+  /** The gateway continues traces, so that the caller's trace headers are replaced by those of each call. Default: it does not. */
+  readonly isTraced?: boolean;
 }
 
 /** The headers of a request; `Headers` satisfies it. */
@@ -68,7 +71,8 @@ export class Passthrough {
     const names = rules.enabled ? (ownNames ?? rules.defaultNames) : [];
     this.#taken = new Set(rules.overwrite ? [] : standing);
     this.#names = [...new Set(names.map((name) => name.toLowerCase()))]
-      .filter((name) => isPassable(name, rules.sensitive) && !this.#taken.has(name));
+      .filter((name) => isPassable(name, rules.sensitive) && !this.#taken.has(name))
+      .filter((name) => !rules.isTraced || name !== TRACEPARENT && name !== TRACESTATE);
   }
 
   /** Returns the headers to pass, in a fixed order. */

@@ -82,9 +82,12 @@ export function encodeHead(target: RequestTarget, method: string, headers: Heade
 export class RequestBuffer {
   #bytes = new Uint8Array(4096);
 
-  /** Encodes head, `content-length` if the method allows a body, and body. */
-  encode(head: Uint8Array, method: string, body: string | undefined): Uint8Array {
-    const bodyStart = head.length + LENGTH_ROOM;
+  /**
+   * Encodes head, `content-length` if the method allows a body, and body.
+   * @param lines further lines of the head, in ASCII and with their line ends
+   */
+  encode(head: Uint8Array, method: string, body: string | undefined, lines = ""): Uint8Array {
+    const bodyStart = head.length + lines.length + LENGTH_ROOM;
     let bodyEnd = bodyStart;
     if (body === undefined) this.#reserve(bodyStart, 0);
     else {
@@ -114,6 +117,8 @@ export class RequestBuffer {
       at -= LENGTH_LABEL.length;
       bytes.set(LENGTH_LABEL, at);
     }
+    at -= lines.length;
+    for (let i = 0; i < lines.length; i++) bytes[at + i] = lines.charCodeAt(i);
     at -= head.length;
     bytes.set(head, at);
     return bytes.subarray(at, bodyEnd);

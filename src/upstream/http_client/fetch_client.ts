@@ -41,7 +41,8 @@ export class FetchClient implements HttpClient {
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
-    const { url, method, headers, body, signal, upstream, caCertificate } = request;
+    const { url, method, body, signal, upstream, caCertificate, trace } = request;
+    const headers = trace === undefined ? request.headers : [...request.headers, ...trace.headers];
     if (this.#isClosed) throw new SluiceError("SHUTTING_DOWN");
     if (signal?.aborted) throw signal.reason;
     const target = targetOf(url, caCertificate);

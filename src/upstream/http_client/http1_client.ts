@@ -7,7 +7,7 @@ import { credentialsRefused, dial, type DialOptions } from "../dial/dial.ts";
 import type { Proxies } from "../dial/proxies.ts";
 import type { Socket } from "../dial/socket.ts";
 import { type Target, TargetCache, targetOf } from "../dial/target.ts";
-import { RequestHeads } from "../http1/request_head.ts";
+import { type Headers, RequestHeads } from "../http1/request_head.ts";
 import { upstreamTimeout } from "../resilience/deadline.ts";
 import { ConnectionPool, type PoolStats } from "./connection_pool.ts";
 import { Connection } from "./http1_connection.ts";
@@ -95,13 +95,18 @@ export class Http1Client implements HttpClient {
       return await this.#exchange(connection, target, head, request);
     }
     const idle = this.#pool.takeIdle(target.key, holder);
+    const wait = idle === undefined ? request.trace?.begin("connection", "internal") : undefined;
     try {
       const connection = idle ?? await this.#pool.acquire(target, { upstream, signal, deadline, holder });
+      wait?.end();
       return await this.#exchange(connection, target, head, request);
     } catch (error) {
+      wait?.end();
       if (!isError(error, "UPSTREAM_CLOSED") || error.params.sent !== 0) throw error;
     }
-    const connection = await this.#pool.acquire(target, { upstream, signal, deadline, holder, fresh: true });
+    const again = request.trace?.begin("connection", "internal");
+    const fresh = { upstream, signal, deadline, holder, fresh: true };
+    const connection = await this.#pool.acquire(target, fresh).finally(() => again?.end());
     return await this.#exchange(connection, target, head, request);
   }
 
@@ -157,7 +162,7 @@ export class Http1Client implements HttpClient {
     head: Uint8Array,
     request: HttpRequest,
   ): Promise<HttpResponse> {
-    const { upstream, method, body, signal, deadline, readTimeoutMs, longLived, holder } = request;
+    const { upstream, method, body, signal, deadline, readTimeoutMs, longLived, holder, trace } = request;
     const { writeTimeoutMs, maxHeadBytes, readTimeoutMs: silenceMs } = this.#options;
     const onFree = longLived === true ? closeConnection : this.#onFree;
     try {
@@ -172,6 +177,7 @@ export class Http1Client implements HttpClient {
       throw error;
     }
     connection.send(head, method, body, {
+      lines: trace === undefined ? undefined : linesOf(trace.headers),
       upstream,
       signal,
       deadline,
@@ -194,6 +200,13 @@ export class Http1Client implements HttpClient {
       ? received.then((response) => fromUpstream(response, target, upstream))
       : received;
   }
+}
+
+/** Headers that are new with each request. Their names and values are the gateway's own, or were checked when they came. */
+function linesOf(headers: Headers): string {
+  let lines = "";
+  for (const [name, value] of headers) lines += `${name}: ${value}\r\n`;
+  return lines;
 }
 
 function closeConnection(connection: Connection): void {

@@ -12,6 +12,8 @@ import { RequestBuffer } from "../http1/request_head.ts";
 
 /** The limits of one request on a connection. Times are in ms. */
 export interface Carriage {
+  /** Lines of the head that are new with each request, in ASCII. Default: none. */
+  readonly lines?: string;
   readonly upstream: string;
   readonly writeTimeoutMs: number;
   readonly readTimeoutMs: number;
@@ -99,7 +101,7 @@ export class Connection implements ByteWindow, Expiring, Linked<Connection> {
     this.#answerBegun = this.#isPartlySent = false;
     carriage.signal?.addEventListener("abort", this.#onAbort);
     if (this.#reading === undefined) this.#startReading();
-    this.#write(this.#request.encode(head, method, body));
+    this.#write(this.#request.encode(head, method, body, carriage.lines));
   }
 
   /**

@@ -3,6 +3,7 @@
 
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Socket } from "../dial/socket.ts";
+import type { Span } from "../../telemetry/traces/span.ts";
 import type { Headers } from "../http1/request_head.ts";
 import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { Deadline } from "../resilience/deadline.ts";
@@ -28,6 +29,8 @@ export interface HttpRequest {
   readonly caCertificate?: string;
   /** The upstream's name, for error texts. */
   readonly upstream: string;
+  /** The span of the request: its headers are sent besides `headers`, and the wait for a connection is a part of it. */
+  readonly trace?: Span;
 }
 
 /** The part of a response that tells its kind. */

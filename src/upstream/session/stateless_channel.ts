@@ -168,7 +168,7 @@ export class StatelessChannel implements UpstreamChannel {
     call: SessionCall,
     passed: HeaderList,
   ): Promise<{ readonly answer: RpcAnswer; readonly result: unknown }> {
-    const { timeoutMs, timeoutSetting, signal, caller, tenant, paramHeaders = NONE } = call;
+    const { timeoutMs, timeoutSetting, signal, caller, tenant, paramHeaders = NONE, trace } = call;
     // Nothing has been sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
@@ -180,6 +180,7 @@ export class StatelessChannel implements UpstreamChannel {
       tenant,
       passed,
       paramHeaders,
+      trace,
       mirrored: this.#mirrored.of(method, params),
       onMessage: (value, text) => {
         if (value.id !== undefined) this.#refuse(text, passed);

@@ -9,6 +9,7 @@ import type { ClientState } from "../client/client_state.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import type { HeaderList } from "../transport/transport.ts";
 import { pause } from "../transport/stream_reopening.ts";
+import type { Span } from "../../telemetry/traces/span.ts";
 import type { PoolSession } from "../pool/pool_entry.ts";
 
 export interface SessionCall {
@@ -34,6 +35,8 @@ export interface SessionCall {
   readonly paramHeaders?: HeaderList;
   /** A call of a tool whose results are wrapped for clients of the revisions with sessions (mcp/session_tool.ts). */
   readonly wrapsResults?: boolean;
+  /** The span of the request. */
+  readonly trace?: Span;
 }
 
 /** Longest wait for the GET stream of a new session. Some servers open the stream only when they have a message for it. */

@@ -239,7 +239,7 @@ export class UpstreamSession implements UpstreamChannel {
     call: SessionCall,
     passed: HeaderList = [],
   ): Promise<RpcAnswer> {
-    const { signal, caller, client, revision } = call;
+    const { signal, caller, client, revision, trace } = call;
     // Nothing has been sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
@@ -256,6 +256,7 @@ export class UpstreamSession implements UpstreamChannel {
         signal,
         caller,
         passed,
+        trace,
         onMessage: (value, text) => this.#incoming.receiveDuring(value, text, { client, deadline, signal }),
         onDelay: client === undefined ? undefined : (retryMs) => client.expectDelay?.(retryMs),
       });

@@ -187,7 +187,7 @@ export class HttpTransport implements UpstreamTransport {
     method: "POST" | "DELETE",
     body: string | undefined,
     headers: HeaderList,
-    { deadline, signal, caller, isLongLived = false }: RequestOptions,
+    { deadline, signal, caller, isLongLived = false, trace }: RequestOptions,
   ): Promise<HttpResponse> {
     const { upstream, caCertificate } = this.target;
     return this.#client.send({
@@ -202,6 +202,7 @@ export class HttpTransport implements UpstreamTransport {
       holder: caller,
       caCertificate,
       upstream,
+      trace,
     });
   }
 

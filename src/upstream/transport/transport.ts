@@ -3,6 +3,7 @@
 import type { Caller } from "../../base/sharing/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { JsonObject } from "../../mcp/json_rpc.ts";
+import type { Span } from "../../telemetry/traces/span.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 
 export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
@@ -26,6 +27,8 @@ export interface ExchangeOptions {
   readonly mirrored?: HeaderList;
   /** Headers that repeat this call's arguments (2026-07-28, "Custom Headers"). Transports without headers ignore them. */
   readonly paramHeaders?: HeaderList;
+  /** The span that the upstream continues. Transports without headers ignore it. */
+  readonly trace?: Span;
 }
 
 export interface ConnectOptions extends ExchangeOptions {

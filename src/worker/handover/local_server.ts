@@ -8,6 +8,7 @@ import { SluiceError } from "../../base/errors.ts";
 import type { ReplicaRegistration } from "../../cluster/registration.ts";
 import { UsedNonces } from "../../cluster/request_signature.ts";
 import type { McpReply, McpRequest, Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
+import type { Tracer } from "../../telemetry/traces/tracer.ts";
 import { mayBeSessionless } from "../../downstream/sessionless/request_claims.ts";
 
 /** Serves requests for what it owns; null for a request that turns out to be for another owner. */
@@ -17,15 +18,19 @@ export interface LocalServerDeps {
   readonly clock: Clock;
   /** null: the process is alone, and nothing of it can become another's. */
   readonly registration: Pick<ReplicaRegistration, "confirm"> | null;
+  /** null: OTEL_ENABLE_OBSERVABILITY=false. */
+  readonly tracer: Tracer | null;
 }
 
 export class LocalServer {
   readonly #registration: LocalServerDeps["registration"];
+  readonly #tracer: Tracer | null;
   readonly #nonces: UsedNonces;
   readonly #owners = new Map<Owned, Owner>();
 
-  constructor({ clock, registration }: LocalServerDeps) {
+  constructor({ clock, registration, tracer }: LocalServerDeps) {
     this.#registration = registration;
+    this.#tracer = tracer;
     this.#nonces = new UsedNonces(clock);
   }
 
@@ -38,8 +43,9 @@ export class LocalServer {
    * Serves a request that another worker or replica has forwarded.
    * @throws {SluiceError} UNAUTHENTICATED for a second copy of one request between replicas; what the owner throws
    */
-  readonly serve: Serve = async (request, signal) => {
-    await this.#admit(request);
+  readonly serve: Serve = async (forwarded, signal) => {
+    await this.#admit(forwarded);
+    const request = this.#tracer === null ? forwarded : traced(forwarded, this.#tracer);
     if (request.upstreamCall !== undefined || request.upstreamAnswer !== undefined) {
       return (await this.#ask("upstream_call", request, signal))!;
     }
@@ -62,4 +68,12 @@ export class LocalServer {
     if (owner === undefined) throw new Error(`no owner of ${owned} is registered`);
     return owner(request, signal);
   }
+}
+
+/** A request of another worker goes on with the trace there. */
+function traced(request: McpRequest, tracer: Tracer): McpRequest {
+  const { tracedAs, trace } = request;
+  return tracedAs === undefined || trace !== undefined
+    ? request
+    : { ...request, trace: tracer.begin(tracedAs) };
 }

@@ -24,6 +24,7 @@ const SESSIONLESS: McpRequest = { ...REQUEST, sessionId: null, protocolVersion: 
 function server({ takesSessionless = true } = {}) {
   const calls: string[] = [];
   const local = new LocalServer({
+    tracer: null,
     clock: new FakeClock(),
     registration: { confirm: () => (calls.push("confirm"), Promise.resolve()) },
   });
@@ -61,7 +62,7 @@ Deno.test("LocalServer.serve() serves one request between replicas once", async 
 });
 
 Deno.test("LocalServer.serve() of a process that is alone confirms nothing", async () => {
-  const local = new LocalServer({ clock: new FakeClock(), registration: null });
+  const local = new LocalServer({ clock: new FakeClock(), registration: null, tracer: null });
   local.register("session", () => Promise.resolve({ status: 204, headers: {}, body: null }));
   assertEquals((await local.serve(REQUEST, never)).status, 204);
 });

@@ -8,10 +8,13 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import { CALLER_PARTS } from "../../cluster/caller_homes.ts";
 import { decodeReply, encodeFailure } from "../../cluster/envelope.ts";
 import type { McpReply, McpRequest, Serve } from "../../downstream/exchange/mcp_exchange.ts";
+import { withTraceContext } from "../../proxy/call/operation_span.ts";
+import { errorCodeOf, thrownTypeOf } from "../../proxy/call/outcome.ts";
 import { isObject, memberText } from "../../mcp/json_rpc.ts";
 import type { CallOwners, ForwardedCall, LiveCall } from "../../upstream/bound/forwarded_call.ts";
 import { type ClientPeer, NOT_ASKABLE, type RpcAnswer } from "../../upstream/client/client_peer.ts";
 import { EVERYBODY } from "../../upstream/bound/tenants.ts";
+import type { Tracer } from "../../telemetry/traces/tracer.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 
@@ -24,6 +27,8 @@ export interface UpstreamCallsOptions {
   readonly predecessor: () => Serve | null;
   readonly callers: () => Pick<Callers, "of">;
   readonly upstreams: () => Pick<Upstreams, "get">;
+  /** null: OTEL_ENABLE_OBSERVABILITY=false. */
+  readonly tracer: Tracer | null;
   /** Reads the catalog again: the replica where a call came in may have a newer one. */
   readonly refresh: () => Promise<unknown>;
 }
@@ -68,8 +73,8 @@ export class UpstreamCalls implements CallOwners {
     { principal, body }: McpRequest,
     gone: CancelSignal,
   ): McpReply {
-    const { callers } = this.#options;
-    const { callId } = call;
+    const { callers, tracer } = this.#options;
+    const { callId, tracedAs } = call;
     const cancellation = new Cancellation();
     gone.addEventListener("abort", () => cancellation.cancel(gone.reason), { once: true });
     const questions: Questions = new Map();
@@ -80,16 +85,25 @@ export class UpstreamCalls implements CallOwners {
         const send = (text: string) => {
           if (!cancellation.aborted) controller.enqueue(encoder.encode(`${text.replace(/[\r\n]+/g, " ")}\n`));
         };
+        const span = tracedAs === undefined
+          ? undefined
+          : tracer?.begin(tracedAs).begin(call.method, "client");
+        if (span !== undefined) span.attributes = { "mcp.method.name": call.method };
         const live = {
+          trace: span,
           client: clientBehind(send, call.isAskable ? questions : null),
           signal: cancellation,
           caller: callers().of(principal),
         };
         try {
           const upstream = await this.#upstream(call.upstreamId);
-          const { text, failed } = await upstream.serve(call, body === "" ? undefined : body, live);
+          const params = body === "" ? undefined : body;
+          const named = span === undefined ? params : withTraceContext(params, span);
+          const { text, failed } = await upstream.serve(call, named, live);
           send(failed ? `{"error":${text}}` : `{"result":${text}}`);
+          span?.end(failed ? String(errorCodeOf(text)) : "");
         } catch (error) {
+          span?.end(thrownTypeOf(error, cancellation.aborted));
           send(`{"thrown":${encodeFailure(error)}}`);
         } finally {
           if (!cancellation.aborted) controller.close();

@@ -32,6 +32,7 @@ function pair(upstream: ServeUpstream) {
     refresh: () => Promise.resolve(),
   };
   const owner = new UpstreamCalls({
+    tracer: null,
     ...shared,
     wayHere: () => null,
     wayTo: () => null,
@@ -39,6 +40,7 @@ function pair(upstream: ServeUpstream) {
   });
   const way: Serve = (request, signal) => owner.serve(structured(request), signal);
   const asker = new UpstreamCalls({
+    tracer: null,
     ...shared,
     wayHere: () => null,
     wayTo: () => way,

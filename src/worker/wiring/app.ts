@@ -42,6 +42,7 @@ import { createEndpoints } from "./endpoints.ts";
 import { createAuditExports } from "./parts/audit_exports.ts";
 import { createAudit } from "./parts/audit_parts.ts";
 import { createQuotas } from "./parts/quota_parts.ts";
+import { createTraces } from "./parts/trace_parts.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { registerGauges } from "./gauges.ts";
 import { Maintenance } from "./maintenance.ts";
@@ -96,7 +97,10 @@ export async function createApp(
   const metrics = new Metrics(config.metricsMaxNames, counters);
   const recordsCalls = config.auditTrailEnabled;
   const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
-  const accessLog = config.disableAccessLog && !recordsCalls ? null : new AccessLog({
+  const traces = await createTraces(config, { worker, clock, log, metrics });
+  const tracer = traces?.tracer ?? null;
+  const isNoted = !config.disableAccessLog || recordsCalls || tracer !== null;
+  const accessLog = !isNoted ? null : new AccessLog({
     ...{ worker, sink, format: config.logFormat, writes: !config.disableAccessLog },
     originOf: recordsCalls ? (headers, client) => trustedProxies.clientOf(headers, client) : null,
   });
@@ -146,7 +150,7 @@ export async function createApp(
   const place = { replica, worker };
   const signatures = new ReplicaSignatures(secrets.authEncryptionSecret);
   const registration = registrationOf(config, { records: cache, signatures, clock, log, replica });
-  const local = new LocalServer({ clock, registration });
+  const local = new LocalServer({ clock, registration, tracer });
   const ports = new WorkerPorts(local.serve, memory);
   const succession = new Succession({ worker, workerCount, isSuccessor, ports });
   const clients = new ClientWatch();
@@ -167,10 +171,11 @@ export async function createApp(
     predecessor: succession.predecessor,
     callers: () => gateway.callers,
     upstreams: () => gateway.upstreams,
+    tracer,
     refresh: async () => await gateway.catalog.refresh(await registry.readCatalogVersion()),
   });
   const gateway: Gateway = await createGateway({
-    ...{ config, secrets, log, metrics, accessLog, rateLimiter, tokenGate, quotas, store, memory },
+    ...{ config, secrets, log, metrics, accessLog, tracer, rateLimiter, tokenGate, quotas, store, memory },
     records: cache,
     callAudit: audit.callAudit,
     peers: { place, catalogChanged, wayTo, callOwners: upstreamCalls, predecessor: succession.predecessor },
@@ -213,7 +218,7 @@ export async function createApp(
     ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster },
     ...{ wayTo, memory, turns, records: cache },
     ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas, audit },
-    apiTokens,
+    ...{ apiTokens, tracer },
   });
   local.register(
     "session",
@@ -356,6 +361,7 @@ export async function createApp(
       cluster?.close();
       await closeCache();
       await gateway.close();
+      await traces?.close();
       await restDeps.auditTrail?.close();
       await apiTokens.counters.close();
       await database.close();

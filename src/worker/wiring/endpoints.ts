@@ -42,6 +42,7 @@ import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { AnswerMeter } from "../../telemetry/answer_meter.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
+import type { Tracer } from "../../telemetry/traces/tracer.ts";
 import { adminDeps } from "./admin_deps.ts";
 import type { AuditParts } from "./parts/audit_parts.ts";
 import type { Gateway } from "./gateway.ts";
@@ -76,6 +77,8 @@ export interface EndpointsDeps {
   readonly log: Log;
   /** null: DISABLE_ACCESS_LOG. */
   readonly accessLog: AccessLog | null;
+  /** null: OTEL_ENABLE_OBSERVABILITY=false. */
+  readonly tracer: Tracer | null;
   readonly link: SupervisorLink;
   readonly gateway: Gateway;
   readonly memory: ClientMemory;
@@ -112,7 +115,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { wayTo, memory, turns } = deps;
   const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas, audit } =
     deps;
-  const { apiTokens } = deps;
+  const { apiTokens, tracer } = deps;
   const tokenGate = apiTokens.gate;
   const { catalog, dispatcher, outbound, discover, upstreams, sync, holds, store: { registry, secretBox } } =
     gateway;
@@ -309,7 +312,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       quotas,
       originGuard,
     },
-    tokenGate,
+    ...{ tokenGate, tracer },
     clientAddress: ({ headers }, info) => trustedProxies.addressOf(headers, addressOf(info)),
     rootPath: config.appRootPath,
     authenticate: (authorization) => authenticator.authenticate(authorization),

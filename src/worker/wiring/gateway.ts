@@ -43,6 +43,7 @@ import { UpstreamCaller } from "../../proxy/methods/upstream_caller.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
+import type { Tracer } from "../../telemetry/traces/tracer.ts";
 import { ALL_HERE, type CallOwners } from "../../upstream/bound/forwarded_call.ts";
 import { CallerSessions } from "../../upstream/bound/caller_sessions.ts";
 import { ObservedHealth } from "../../upstream/health/observed_health.ts";
@@ -61,6 +62,8 @@ export interface GatewayParts {
   readonly metrics: Metrics;
   /** null: DISABLE_ACCESS_LOG. */
   readonly accessLog: AccessLog | null;
+  /** null: OTEL_ENABLE_OBSERVABILITY=false. */
+  readonly tracer: Tracer | null;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   /** null: `sluice stdio`, which serves one user. */
@@ -131,7 +134,7 @@ const ALONE: WorkerPlace = { replica: { now: 0 }, worker: 0 };
 /** @throws {SluiceError} STORE_UNAVAILABLE */
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const { config, secrets, log, metrics, accessLog, rateLimiter, tokenGate, quotas, store, memory } = parts;
-  const { records, peers } = parts;
+  const { records, peers, tracer } = parts;
   const { registry, secretBox } = store;
   const clock = systemClock;
   const countError = metrics.counter("sluice_errors_total");
@@ -182,6 +185,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       defaultNames: config.defaultPassthroughHeaders,
       sensitive: config.enableSensitiveHeaderPassthrough,
       overwrite: config.enableOverwriteBaseHeaders,
+      isTraced: tracer !== null,
     },
     targetOf: outbound.targetOf,
     onShared: ({ name }) => {
@@ -288,7 +292,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     rateLimiter,
     tokenGate,
     countRefused,
-    accessLog,
+    ...{ accessLog, tracer },
     clock,
     expiry,
     maxJsonDepth: config.validationMaxJsonDepth,

@@ -1,0 +1,193 @@
+// Settings of traces. Names that begin with OTEL_ are OpenTelemetry's (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/),
+// and OTEL_ENABLE_OBSERVABILITY is ContextForge's. A platform may set OTEL_* names for all its programs, so that values which are no
+// numbers are checked only if traces are on: see ../../trace_options.ts.
+import { bool, int, milliseconds, seconds, setting, text } from "../setting.ts";
+
+/** Any text: what it has to be is checked where traces are on. */
+const ANY = text("a text", /\S/);
+
+export const TRACE_SETTINGS = [
+  setting({
+    name: "OTEL_ENABLE_OBSERVABILITY",
+    kind: bool(),
+    default: "false",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc: "Records traces of calls and exports them to an OpenTelemetry collector.",
+  }),
+  setting({
+    name: "OTEL_TRACES_EXPORTER",
+    kind: ANY,
+    default: "otlp",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "otlp, or none: traces are continued and passed on, and nothing is exported.",
+  }),
+  setting({
+    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    kind: ANY,
+    default: "http://localhost:4318",
+    scope: "process",
+    reloadable: false,
+    secret: "url",
+    state: "active",
+    doc:
+      "The base URL of a collector's OTLP receiver for HTTP. The gateway adds /v1/traces. The `SSRF_*` settings do not apply to it.",
+  }),
+  setting({
+    name: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    kind: ANY,
+    default: null,
+    scope: "process",
+    reloadable: false,
+    secret: "url",
+    state: "active",
+    doc: "The whole URL for traces, in place of OTEL_EXPORTER_OTLP_ENDPOINT. Nothing is added to it.",
+  }),
+  setting({
+    name: "OTEL_EXPORTER_OTLP_PROTOCOL",
+    kind: ANY,
+    default: "http/protobuf",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "The one protocol is http/protobuf. Collectors take it at port 4318; gRPC (port 4317) is not supported.",
+  }),
+  setting({
+    name: "OTEL_EXPORTER_OTLP_HEADERS",
+    kind: ANY,
+    default: null,
+    scope: "process",
+    reloadable: false,
+    secret: "value",
+    state: "active",
+    doc:
+      "Headers for the collector, such as `authorization=Bearer%20TOKEN`: names and percent-encoded values, with commas between.",
+  }),
+  setting({
+    name: "OTEL_EXPORTER_OTLP_TIMEOUT",
+    kind: milliseconds({ min: 1, max: 3_600_000 }),
+    default: "10000",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "The longest wait for the collector's answer.",
+  }),
+  setting({
+    name: "OTEL_EXPORTER_OTLP_COMPRESSION",
+    kind: ANY,
+    default: "none",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "gzip or none.",
+  }),
+  setting({
+    name: "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    kind: ANY,
+    default: null,
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "PEM file of the certificate authorities to trust for the collector, besides the system's.",
+  }),
+  setting({
+    name: "OTEL_SERVICE_NAME",
+    kind: ANY,
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "The name of the gateway in traces. Not set: the attribute service.name of OTEL_RESOURCE_ATTRIBUTES, or sluice.",
+  }),
+  setting({
+    name: "OTEL_RESOURCE_ATTRIBUTES",
+    kind: ANY,
+    default: null,
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Further resource attributes, such as `deployment.environment.name=production`: names and percent-encoded values, with " +
+      "commas between.",
+  }),
+  setting({
+    name: "OTEL_TRACES_SAMPLER",
+    kind: ANY,
+    default: "parentbased_always_on",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Which traces are exported: always_on, always_off, traceidratio, or one of these behind `parentbased_`, which follows the " +
+      "decision of a caller that sends one. Under load, use parentbased_traceidratio with OTEL_TRACES_SAMPLER_ARG=0.01.",
+  }),
+  setting({
+    name: "OTEL_TRACES_SAMPLER_ARG",
+    kind: ANY,
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc: "The part of all traces that traceidratio exports, from 0 to 1. Not set: 1.",
+  }),
+  setting({
+    name: "OTEL_BSP_SCHEDULE_DELAY",
+    kind: milliseconds({ min: 1, max: 3_600_000 }),
+    default: "5000",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "Ended spans are exported after this time at the latest.",
+  }),
+  setting({
+    name: "OTEL_BSP_MAX_QUEUE_SIZE",
+    kind: int({ min: 1, max: 1_000_000 }),
+    default: "2048",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "Spans that may wait for the collector. Further ones are lost, and counted.",
+  }),
+  setting({
+    name: "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    kind: int({ min: 1, max: 1_000_000 }),
+    default: "512",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "Spans in one request to the collector.",
+  }),
+  setting({
+    name: "TRACE_SLOW_CALLS",
+    kind: seconds({ min: 0, hint: "0: no trace for that reason" }),
+    default: "5",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc: "A trace that takes so long is exported, whatever OTEL_TRACES_SAMPLER says.",
+  }),
+  setting({
+    name: "TRACE_FAILED_CALLS",
+    kind: bool(),
+    default: "true",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc: "A trace with a failed call is exported, whatever OTEL_TRACES_SAMPLER says.",
+  }),
+  setting({
+    name: "TRACE_MAX_OPEN_SPANS",
+    kind: int({ min: 100, max: 1_000_000 }),
+    default: "20000",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Spans of calls under way that are kept, of about 300 bytes each. Above this number the oldest call loses its spans.",
+  }),
+];

@@ -1,0 +1,184 @@
+// The spans of one trace in this worker, while it is under way. Recording must stay cheap: every call is recorded, because only its end
+// tells whether it was slow or has failed.
+import type { Linked } from "../../base/linked_list.ts";
+import type { Sampler } from "./sampler.ts";
+import {
+  newSpanId,
+  newTraceId,
+  type TraceContext,
+  TRACEPARENT,
+  traceparentOf,
+  TRACESTATE,
+} from "./trace_context.ts";
+
+export type SpanKind = "internal" | "server" | "client";
+
+/** By the names of OpenTelemetry's conventions. Undefined values are left out. */
+export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** What a span can begin under: another span, or a trace that has none yet. */
+export interface Traced {
+  /** @param startedAt by performance.now(); default: now */
+  begin(name: string, kind: SpanKind, startedAt?: number): Span;
+  /** For what another worker or program does; null: no span has begun. */
+  readonly context: TraceContext | null;
+  /** Where a request with this context in its `_meta` belongs. */
+  under(context: TraceContext | null): Traced;
+}
+
+/** What a trace needs of the tracer that began it. */
+export interface TraceOwner {
+  readonly sampler: Sampler;
+  /** A span begins. @returns false: too much is recorded already, and the span is not kept */
+  opened(trace: Trace): boolean;
+  /** No span of the trace is under way any more. */
+  ended(trace: Trace): void;
+  /** Begins a trace of another context. */
+  begin(context: TraceContext | null): Trace;
+}
+
+const NO_ATTRIBUTES: Attributes = Object.freeze({});
+
+export class Trace implements Traced, Linked<Trace> {
+  previous: Trace | undefined = undefined;
+  next: Trace | undefined = undefined;
+  /** In the order of their beginning. */
+  spans: Span[] = [];
+  /** Spans under way. */
+  open = 0;
+  /** Its spans were given up, because too many were under way. */
+  isForgotten = false;
+  /** When the last operation ended, by performance.now(); 0: none has. */
+  answeredAt = 0;
+  /** A call of the trace has failed. */
+  hasFailed = false;
+  readonly owner: TraceOwner;
+  #parent: TraceContext | null;
+  #id = "";
+  #isSampled: boolean | undefined = undefined;
+
+  constructor(owner: TraceOwner, parent: TraceContext | null) {
+    this.owner = owner;
+    this.#parent = parent;
+  }
+
+  /** The span of another program or worker that this part of the trace belongs to; null: the trace begins here. */
+  get parent(): TraceContext | null {
+    return this.#parent;
+  }
+
+  get context(): TraceContext | null {
+    return this.#parent;
+  }
+
+  get id(): string {
+    if (this.#id === "") this.#id = this.#parent?.traceId ?? newTraceId();
+    return this.#id;
+  }
+
+  /** The decision at the beginning of the trace. */
+  get isSampled(): boolean {
+    return this.#isSampled ??= this.owner.sampler(this.id, this.#parent);
+  }
+
+  begin(name: string, kind: SpanKind, startedAt = performance.now()): Span {
+    return this.beginUnder(null, name, kind, startedAt);
+  }
+
+  under(context: TraceContext | null): Traced {
+    return context === null ? this : this.owner.begin(context);
+  }
+
+  beginUnder(parent: Span | null, name: string, kind: SpanKind, startedAt: number): Span {
+    const span = new Span(this, parent, name, kind, startedAt);
+    if (this.owner.opened(this)) this.spans.push(span);
+    this.open++;
+    return span;
+  }
+
+  closed(): void {
+    if (--this.open === 0) this.owner.ended(this);
+  }
+
+  /** Makes a trace that has begun here a part of the caller's. @returns false: it belongs to another one, or its id is known already */
+  adopt(context: TraceContext): boolean {
+    if (this.#parent === null && this.#id === "") this.#parent = context;
+    return this.id === context.traceId;
+  }
+}
+
+export class Span implements Traced {
+  readonly trace: Trace;
+  /** Null: the first span of the trace in this worker. */
+  readonly parent: Span | null;
+  name: string;
+  readonly kind: SpanKind;
+  /** By performance.now(). */
+  readonly startedAt: number;
+  /** Zero while the span is under way. */
+  endedAt = 0;
+  attributes: Attributes = NO_ATTRIBUTES;
+  /** Further attributes, which many spans have in common. */
+  peer: Attributes = NO_ATTRIBUTES;
+  /** OpenTelemetry's error.type; empty: no error. */
+  errorType = "";
+  /** A span of another trace that this one was caused by. */
+  link: Span | null = null;
+  #id = "";
+
+  constructor(trace: Trace, parent: Span | null, name: string, kind: SpanKind, startedAt: number) {
+    this.trace = trace;
+    this.parent = parent;
+    this.name = name;
+    this.kind = kind;
+    this.startedAt = startedAt;
+  }
+
+  get id(): string {
+    if (this.#id === "") this.#id = newSpanId();
+    return this.#id;
+  }
+
+  /** For whatever this span causes elsewhere. */
+  get context(): TraceContext {
+    const { id: traceId, isSampled, parent } = this.trace;
+    return { traceId, spanId: this.id, isSampled, state: parent?.state ?? null };
+  }
+
+  /** The headers of a request that this span causes. */
+  get headers(): ReadonlyArray<readonly [name: string, value: string]> {
+    const { context } = this;
+    const traceparent = [TRACEPARENT, traceparentOf(context)] as const;
+    return context.state === null ? [traceparent] : [traceparent, [TRACESTATE, context.state]];
+  }
+
+  begin(name: string, kind: SpanKind, startedAt = performance.now()): Span {
+    return this.trace.beginUnder(this, name, kind, startedAt);
+  }
+
+  /** In the same trace this span is nearer. Another trace is linked with this one. */
+  under(context: TraceContext | null): Traced {
+    if (context === null || this.trace.adopt(context)) return this;
+    const other = this.trace.owner.begin(context);
+    return {
+      context,
+      begin: (name, kind, startedAt) => {
+        const span = other.begin(name, kind, startedAt);
+        span.link = this;
+        return span;
+      },
+      under: (context) => other.under(context),
+    };
+  }
+
+  /** Ends the span. Only the first call counts. @param errorType empty: no error */
+  end(errorType = ""): void {
+    if (this.endedAt !== 0) return;
+    this.endedAt = performance.now();
+    if (errorType !== "") {
+      this.errorType = errorType;
+      this.trace.hasFailed = true;
+    }
+    this.trace.closed();
+  }
+}

@@ -1,0 +1,131 @@
+// Sends encoded spans to an OTLP receiver, in batches, behind the calls. Nothing waits for it: what finds no place is lost, and counted.
+import { type Clock, sleep, within } from "../../base/clock.ts";
+import { reasonOf } from "../../base/errors.ts";
+import type { Log } from "../log.ts";
+import type { Posted } from "./otlp_http.ts";
+
+/** Why spans are lost. */
+export type LossReason = "queue_full" | "not_delivered" | "refused";
+
+export interface SpanQueueOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** OTEL_BSP_SCHEDULE_DELAY */
+  readonly delayMs: number;
+  /** OTEL_BSP_MAX_QUEUE_SIZE, spans that wait. */
+  readonly maxWaiting: number;
+  /** OTEL_BSP_MAX_EXPORT_BATCH_SIZE */
+  readonly maxBatch: number;
+  /** Sends a batch. Rejects if it may be sent again. */
+  readonly post: (spans: readonly Uint8Array[]) => Promise<Posted>;
+  readonly countSent: (spans: number) => void;
+  readonly countLost: (reason: LossReason, spans: number) => void;
+}
+
+/** Of the spans that wait. A span has about 400 bytes. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** Pauses before a batch is sent again, as OTLP asks for (https://opentelemetry.io/docs/specs/otlp/#otlphttp-connection). */
+const PAUSES_MS = [1_000, 2_000, 4_000];
+
+/** The log says so seldom that the receiver does not take spans, however often that turns. */
+const WARN_EVERY_MS = 60_000;
+
+/** The longest wait for the last batches when a worker ends. */
+const FLUSH_MS = 5_000;
+
+export class SpanQueue {
+  readonly #options: SpanQueueOptions;
+  #waiting: Uint8Array[] = [];
+  #bytes = 0;
+  #timer: number | undefined;
+  #sending: Promise<void> | null = null;
+  readonly #closing = new AbortController();
+  /** The receiver does not take spans. */
+  #isInTrouble = false;
+  #warnedAt = -Infinity;
+
+  constructor(options: SpanQueueOptions) {
+    this.#options = options;
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** Whether spans are taken. */
+  get hasRoom(): boolean {
+    return this.#waiting.length < this.#options.maxWaiting && this.#bytes < MAX_BYTES;
+  }
+
+  add(spans: readonly Uint8Array[]): void {
+    const { clock, delayMs, maxBatch, maxWaiting, countLost } = this.#options;
+    const taken = spans.slice(0, maxWaiting - this.#waiting.length);
+    if (taken.length < spans.length) countLost("queue_full", spans.length - taken.length);
+    for (const span of taken) {
+      this.#waiting.push(span);
+      this.#bytes += span.length;
+    }
+    if (this.#waiting.length >= maxBatch) this.#send();
+    else this.#timer ??= clock.setTimeout(() => this.#send(), delayMs);
+  }
+
+  /** Sends what waits, within five seconds. */
+  async close(): Promise<void> {
+    const { clock, countLost } = this.#options;
+    this.#send();
+    const isDone = await within(clock, FLUSH_MS, this.#sending ?? Promise.resolve());
+    this.#closing.abort();
+    clock.clearTimeout(this.#timer!);
+    if (!isDone) await this.#sending;
+    if (this.#waiting.length > 0) countLost("not_delivered", this.#waiting.length);
+    this.#waiting = [];
+  }
+
+  #send(): void {
+    this.#options.clock.clearTimeout(this.#timer!);
+    this.#timer = undefined;
+    this.#sending ??= this.#sendAll().finally(() => this.#sending = null);
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#waiting.length > 0 && !this.#closing.signal.aborted) {
+      const batch = this.#waiting.splice(0, this.#options.maxBatch);
+      for (const span of batch) this.#bytes -= span.length;
+      await this.#deliver(batch);
+    }
+  }
+
+  async #deliver(batch: readonly Uint8Array[]): Promise<void> {
+    const { clock, post, countSent, countLost } = this.#options;
+    const { signal } = this.#closing;
+    for (const pauseMs of [...PAUSES_MS, null]) {
+      try {
+        const { refused, why } = await post(batch);
+        if (refused > 0) countLost("refused", refused);
+        if (refused < batch.length) countSent(batch.length - refused);
+        return this.#says(refused === 0 ? null : why);
+      } catch (error) {
+        this.#says(reasonOf(error));
+        if (pauseMs === null || signal.aborted) break;
+        const isOver = await sleep(clock, pauseMs, signal).then(() => false, () => true);
+        if (isOver) break;
+      }
+    }
+    countLost("not_delivered", batch.length);
+  }
+
+  /** @param trouble null: the batch was taken */
+  #says(trouble: string | null): void {
+    if (this.#isInTrouble === (trouble !== null)) return;
+    const { clock, log } = this.#options;
+    if (trouble === null) log.info("traces are exported again");
+    // A receiver that takes every other batch does not fill the log.
+    else if (clock.now() - this.#warnedAt < WARN_EVERY_MS) return;
+    else {
+      log.warning("traces cannot be exported", { reason: trouble });
+      this.#warnedAt = clock.now();
+    }
+    this.#isInTrouble = trouble !== null;
+  }
+}

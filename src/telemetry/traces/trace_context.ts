@@ -1,0 +1,64 @@
+// The context of a trace as it travels between programs: W3C Trace Context (https://www.w3.org/TR/trace-context/), in HTTP headers and,
+// under the same names, in the `_meta` of an MCP request (SEP-414).
+
+/** A span of another program, or of another worker. Plain data. */
+export interface TraceContext {
+  /** 32 hexadecimal digits, in lower case. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits, in lower case. */
+  readonly spanId: string;
+  /** The sender records the trace. */
+  readonly isSampled: boolean;
+  /** Data of tracing systems, which is passed on unchanged; null: none. */
+  readonly state: string | null;
+}
+
+export const TRACEPARENT = "traceparent";
+export const TRACESTATE = "tracestate";
+
+/** Later versions may have more fields. Version ff is invalid. */
+const FORM = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+
+const SAMPLED = 1;
+
+/** The specification asks for at least 512 characters and 32 members; a longer state is dropped. */
+const STATE_FORM = /^[\x20-\x7e]{1,512}$/;
+const MAX_STATE_MEMBERS = 32;
+
+/** Reads what a peer has sent. Null: it has sent no valid context, so that the trace begins here. */
+export function readContext(traceparent: unknown, tracestate: unknown): TraceContext | null {
+  const found = typeof traceparent === "string" ? FORM.exec(traceparent) : null;
+  if (found === null) return null;
+  const [, version, traceId, spanId, flags, more] = found;
+  if (version === "00" && more !== undefined) return null;
+  const isSampled = (parseInt(flags!, 16) & SAMPLED) !== 0;
+  return { traceId: traceId!, spanId: spanId!, isSampled, state: readState(tracestate) };
+}
+
+export function traceparentOf({ traceId, spanId, isSampled }: TraceContext): string {
+  return `00-${traceId}-${spanId}-${isSampled ? "01" : "00"}`;
+}
+
+function readState(text: unknown): string | null {
+  if (typeof text !== "string" || !STATE_FORM.test(text)) return null;
+  return text.split(",").length > MAX_STATE_MEMBERS ? null : text;
+}
+
+/** Hexadecimal digits of a byte. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Eight random hexadecimal digits. Ids are no secrets: `Math.random()` costs a tenth of `crypto`. */
+function randomDigits(): string {
+  const random = Math.random() * 2 ** 32 >>> 0;
+  return HEX[random >>> 24]! + HEX[random >>> 16 & 255]! + HEX[random >>> 8 & 255]! + HEX[random & 255]!;
+}
+
+export function newTraceId(): string {
+  const id = randomDigits() + randomDigits() + randomDigits() + randomDigits();
+  return id === "0".repeat(32) ? newTraceId() : id;
+}
+
+export function newSpanId(): string {
+  const id = randomDigits() + randomDigits();
+  return id === "0".repeat(16) ? newSpanId() : id;
+}

@@ -1,0 +1,85 @@
+// Room `traces`: what happens to a call, as spans for OpenTelemetry. Nothing of it is loaded while OTEL_ENABLE_OBSERVABILITY is off.
+// This file begins traces, holds those under way, and decides at their end which are exported.
+import { LinkedList } from "../../base/linked_list.ts";
+import type { Sampler } from "./sampler.ts";
+import { Trace, type TraceOwner } from "./span.ts";
+import { readContext, type TraceContext, TRACEPARENT, TRACESTATE } from "./trace_context.ts";
+
+export interface TracerOptions {
+  readonly sampler: Sampler;
+  /** TRACE_SLOW_CALLS: a trace that takes longer is exported whatever the sampler says, ms; Infinity: none is for that reason. */
+  readonly slowMs: number;
+  /** TRACE_FAILED_CALLS: the same for traces with a failed call. */
+  readonly keepsFailed: boolean;
+  /** TRACE_MAX_OPEN_SPANS: spans that are held. Above it the oldest trace is forgotten. */
+  readonly maxOpenSpans: number;
+  /** Takes the ended traces that are to be exported. */
+  readonly export: (trace: Trace) => void;
+  /** Counts spans that are lost, by reason. */
+  readonly countLost: (reason: "too_many_open", spans: number) => void;
+}
+
+/** Spans of one trace, so that one long batch does not displace all other traces. */
+const MAX_SPANS_PER_TRACE = 500;
+
+export class Tracer implements TraceOwner {
+  readonly #options: TracerOptions;
+  readonly sampler: Sampler;
+  /** Traces with a span under way, the oldest first. */
+  readonly #underWay = new LinkedList<Trace>();
+  #spans = 0;
+
+  constructor(options: TracerOptions) {
+    this.#options = options;
+    this.sampler = options.sampler;
+  }
+
+  /** Spans of traces under way. */
+  get openSpans(): number {
+    return this.#spans;
+  }
+
+  /** @param context of the request; null: it names none */
+  begin(context: TraceContext | null): Trace {
+    return new Trace(this, context);
+  }
+
+  /** Begins the trace of a request. @param headers null: it has none of its own */
+  beginFor(headers: { get(name: string): string | null } | null): Trace {
+    const traceparent = headers?.get(TRACEPARENT) ?? null;
+    return this.begin(traceparent === null ? null : readContext(traceparent, headers!.get(TRACESTATE)));
+  }
+
+  opened(trace: Trace): boolean {
+    if (trace.open === 0) this.#underWay.push(trace);
+    if (trace.isForgotten || trace.spans.length >= MAX_SPANS_PER_TRACE) {
+      this.#options.countLost("too_many_open", 1);
+      return false;
+    }
+    if (this.#spans >= this.#options.maxOpenSpans) this.#forget(this.#underWay.first!);
+    this.#spans++;
+    return true;
+  }
+
+  ended(trace: Trace): void {
+    this.#underWay.remove(trace);
+    const { spans } = trace;
+    this.#spans -= spans.length;
+    if (spans.length > 0 && this.#isWanted(trace)) this.#options.export(trace);
+    trace.spans = [];
+  }
+
+  #isWanted(trace: Trace): boolean {
+    const { slowMs, keepsFailed } = this.#options;
+    if (trace.hasFailed && keepsFailed) return true;
+    return performance.now() - trace.spans[0]!.startedAt >= slowMs || trace.isSampled;
+  }
+
+  #forget(trace: Trace): void {
+    this.#options.countLost("too_many_open", trace.spans.length);
+    this.#underWay.remove(trace);
+    this.#spans -= trace.spans.length;
+    trace.spans = [];
+    trace.isForgotten = true;
+  }
+}
