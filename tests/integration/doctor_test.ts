@@ -56,6 +56,22 @@ Deno.test("`sluice doctor` finds nothing beside a new gateway, names what is sic
     /\n\d+ errors?, .*Examined: the settings, this machine, SQLite at \/no\/folder\/mcp.db\.\n$/,
   );
 
+  // --fix writes what is certain, keeps the former file, and leaves the rest to the operator.
+  const dotEnv = "DEV_MODE=true\nMAX_CALLS_PER_CALLER=900\nAUTH_REQUIRED=false\n";
+  await Deno.writeTextFile(`${cwd}/.env`, dotEnv);
+  const fixed = await runCli(["doctor", "--fix", "--json"], {
+    cwd,
+    env: { ...own, WORKERS: "1", HOST: "0.0.0.0" },
+  });
+  const now = "DEV_MODE=false\nMAX_CALLS_PER_CALLER=256\nAUTH_REQUIRED=false\n";
+  assertEquals(await Deno.readTextFile(`${cwd}/.env`), now);
+  const [, copy] = /the former file is (\.env\.\S+):\n/.exec(fixed.err) ?? [];
+  assertEquals(await Deno.readTextFile(`${cwd}/${copy}`), dotEnv);
+  assertStringIncludes(fixed.err, "-DEV_MODE=true\n+DEV_MODE=false\n");
+  const left = JSON.parse(fixed.out).findings.map(({ id }: { id: string }) => id);
+  assert(left.includes("settings.anonymous") && !left.includes("settings.dev_mode"));
+  await Deno.remove(`${cwd}/.env`);
+
   const mistaken = await examine(cwd, { PORT: "x", WORKRES: "2" });
   assertEquals([mistaken.status, mistaken.ids], ["errors", ["settings.invalid", "settings.invalid"]]);
 });

@@ -302,9 +302,16 @@ Deno.test("parseInvocation() reads the load and the servers of `tune`, and names
 Deno.test("parseInvocation() reads the upstream of `doctor`, and shows no value of a wrong header", () => {
   assertEquals(parseInvocation(["doctor", "--upstream", "http://h/mcp", "--header", "X-Api-Key: a b"]), {
     command: "doctor",
-    args: { upstream: { url: "http://h/mcp", headers: ["X-Api-Key: a b"], ca: null }, json: false },
+    args: {
+      upstream: { url: "http://h/mcp", headers: ["X-Api-Key: a b"], ca: null },
+      fix: false,
+      json: false,
+    },
   });
-  assertEquals(invocation("doctor --json"), { command: "doctor", args: { upstream: null, json: true } });
+  assertEquals(invocation("doctor --json"), {
+    command: "doctor",
+    args: { upstream: null, fix: false, json: true },
+  });
   assertEquals(mistakes("doctor --upstream ftp://h --header hush"), [
     '--upstream must be an http:// or https:// address, not "ftp://h"',
     '--header 1 must be "Name: value"',

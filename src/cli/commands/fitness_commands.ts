@@ -8,8 +8,8 @@ export const FITNESS_COMMANDS = {
     summary: "Examine machine, settings, database and Redis; say what to mend.",
     topic: "doctor",
     notes: [
-      "Run this command in the gateway's folder, with the gateway's environment and as its user. It changes nothing, and the gateway may " +
-      "run meanwhile. Each finding has its reason, the line that mends it, and a page of the manual.",
+      "Run this command in the gateway's folder, with the gateway's environment and as its user. It changes nothing without --fix, and the " +
+      "gateway may run meanwhile. Each finding has its reason, the line that mends it, and a page of the manual.",
       "The exit code is 0 if all is well (notes do not count), 1 with warnings, and 2 with errors.",
     ],
     examples: [
@@ -24,6 +24,7 @@ export const FITNESS_COMMANDS = {
       },
       header: { value: "LINE", isRepeated: true, doc: 'header of every request to it: "Name: value"' },
       ca: { value: "FILE", doc: "PEM file of the authority of its certificate" },
+      fix: { doc: "write the lines of .env that are certain, and keep a copy of the former file" },
       json: { doc: "print the findings as JSON" },
     },
   },
@@ -70,6 +71,8 @@ export interface DoctorArgs {
     /** A PEM file of an authority; null: the system's. */
     readonly ca: string | null;
   } | null;
+  /** Write the lines of .env that findings name. */
+  readonly fix: boolean;
   readonly json: boolean;
 }
 
@@ -119,6 +122,7 @@ function doctorInvocation({ text, texts, has }: GivenFlags): FitnessInvocation |
       : [`--upstream must be an http:// or https:// address, not "${url}"`]),
     ...(url === null && headers.length > 0 ? ["--header needs --upstream"] : []),
     ...(url === null && ca !== null ? ["--ca needs --upstream"] : []),
+    ...(url !== null && has("fix") ? ["--fix stands without --upstream"] : []),
     // The value may be a secret.
     ...headers.flatMap((line, index) =>
       /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*[\t\x20-\x7e]+$/.test(line)
@@ -128,7 +132,7 @@ function doctorInvocation({ text, texts, has }: GivenFlags): FitnessInvocation |
   ];
   if (mistakes.length > 0) return mistakes;
   const upstream = url === null ? null : { url, headers, ca };
-  return { command: "doctor", args: { upstream, json: has("json") } };
+  return { command: "doctor", args: { upstream, fix: has("fix"), json: has("json") } };
 }
 
 function tuneInvocation({ text, has }: GivenFlags): FitnessInvocation | readonly string[] {

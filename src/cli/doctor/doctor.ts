@@ -1,4 +1,4 @@
-// `sluice doctor`: looks at what `serve` would use, and says what to mend. It changes nothing.
+// `sluice doctor`: looks at what `serve` would use, and says what to mend. It changes nothing without --fix.
 import { SluiceError } from "../../base/errors.ts";
 import { type Loaded, loadProcessConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
@@ -16,15 +16,26 @@ import { checkSqlite } from "./sqlite_checks.ts";
 import { readSqlite } from "./sqlite_facts.ts";
 
 /** Prints the findings. @returns the exit code: 0 well, 1 warnings, 2 errors */
-export async function doctor({ upstream, json }: DoctorArgs): Promise<number> {
+export async function doctor({ upstream, fix, json }: DoctorArgs): Promise<number> {
   if (upstream !== null) {
     return await (await import("./upstream/doctor_upstream.ts")).doctorUpstream({ ...upstream, json });
   }
+  if (fix) await applyRemedies(await examine());
   const examination = await examine();
   console.log(
     json ? JSON.stringify(reportJson(examination), null, 2) : reportText(examination),
   );
   return exitCodeOf(examination.findings);
+}
+
+/** What was written goes to standard error, so that the report stays one text, or JSON. */
+async function applyRemedies({ findings }: Examination): Promise<void> {
+  const { readDotEnv, remediesFor, remediesText, writeDotEnv } = await import("./remedies/env_lines.ts");
+  // Settings that cannot be loaded have no line that is certain.
+  if (findings.some(({ id }) => id === "settings.invalid")) return;
+  const remedies = remediesFor(findings, loadProcessConfig({ dev: false, overrides: {} }), readDotEnv());
+  const copy = remedies.changes.length === 0 ? null : writeDotEnv(remedies.text, new Date());
+  console.error(`${remediesText(remedies, copy)}\n`);
 }
 
 async function examine(): Promise<Examination> {
