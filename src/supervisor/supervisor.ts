@@ -371,6 +371,8 @@ export class Supervisor {
         return await this.#readMetrics();
       case "find_lines":
         return [this.#options.recentLog.find(command.query)];
+      case "workers":
+        return [[...this.#alive].map(({ index, state, startedAt }) => ({ worker: index, state, startedAt }))];
       case "settings":
         return [this.#options.settings()];
       default:

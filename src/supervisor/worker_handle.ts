@@ -1,12 +1,12 @@
 // One worker as the supervisor sees it: its state, its messages, its end. Workers are made only here.
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
+import type { WorkerStatus } from "../telemetry/worker_status.ts";
 import type { LineKind } from "../telemetry/log.ts";
 import type { CommandResults, FromWorker, ToWorker, WorkerCommand } from "../worker/protocol/messages.ts";
 import type { ListeningSocket } from "./kernel/listening_sockets.ts";
 
-/** The states follow in this order. Every state may go straight to draining or dead. */
-export type WorkerState = "starting" | "prepared" | "ready" | "draining" | "dead";
+export type WorkerState = WorkerStatus["state"];
 
 const NEXT: Readonly<Record<WorkerState, readonly WorkerState[]>> = {
   starting: ["prepared", "draining", "dead"],
@@ -58,6 +58,7 @@ export class WorkerHandle {
   listeners: readonly ListeningSocket[] = [];
   /** When its last message came, ms since the epoch. */
   lastSeenAt = Date.now();
+  readonly startedAt = Date.now();
   /** Why it died; null: unknown. */
   cause: string | null = null;
   #state: WorkerState = "starting";

@@ -232,6 +232,9 @@ Deno.test({
       await page.getByLabel("ms").fill("5");
       await button("Call counter-hold").click();
       assertEquals(await page.textContent("#result pre"), "0");
+      await browser.open("tools?q=keeps busy");
+      await link("counter-hold").click();
+      assertEquals(await page.getByLabel("ms").inputValue(), "5");
       await browser.look();
     });
 
@@ -241,6 +244,22 @@ Deno.test({
       assertEquals(await row.count(), 0);
       await sluice.rpc("tools/call", { name: "counter-get", arguments: {} });
       await row.waitFor();
+      const workers = page.getByRole("region", { name: "Workers" }).getByRole("row", {
+        name: /^Worker \d serves/,
+      });
+      assertEquals(await workers.count(), 2);
+      await row.getByRole("link", { name: "get" }).click();
+      await link("counter-get").click();
+      const use = page.getByRole("region", { name: "Use in the last minute" });
+      await use.waitFor();
+      const calls = Number(await use.locator(".value").first().textContent());
+      await waitFor(async () => {
+        await sluice.rpc("tools/call", { name: "counter-get", arguments: {} });
+        return Number(await use.locator(".value").first().textContent()) > calls;
+      }, { what: "the calls on the tool's page", everyMs: 200 });
+      await use.locator("svg").first().waitFor();
+      await browser.look();
+      await browser.open("");
       await browser.look();
     });
 

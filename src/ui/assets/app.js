@@ -51,6 +51,25 @@
     picker.querySelector("input[type=search]").focus();
   });
 
+  // What was given to a tool stays in this tab alone, until somebody signs out. Fields that the server has filled keep their values.
+  if (document.querySelector(".side") === null) sessionStorage.clear();
+  for (const form of document.querySelectorAll("form[data-remembered]")) {
+    const key = form.dataset.remembered;
+    const stored = JSON.parse(sessionStorage.getItem(key) ?? "{}");
+    const wasSent = document.getElementById("result") !== null ||
+      form.querySelector("[aria-invalid]") !== null;
+    for (const field of form.elements) {
+      if (!wasSent && field.name && field.name in stored) field.value = stored[field.name];
+    }
+    form.addEventListener("submit", () => {
+      try {
+        sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(new FormData(form))));
+      } catch {
+        // The tab has no room for them.
+      }
+    });
+  }
+
   // A list that grows at its head while one looks forgets its end.
   for (const list of document.querySelectorAll("[data-most]")) {
     new MutationObserver(() => {

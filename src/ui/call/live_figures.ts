@@ -1,5 +1,6 @@
 // The figures of the overview: what this replica does now, from its metrics. They are sampled while somebody looks.
 import { BUCKETS } from "../../telemetry/metric_table.ts";
+import type { WorkerStatus } from "../../telemetry/worker_status.ts";
 import { type MetricsSnapshot, SEPARATOR } from "../../telemetry/metric_values.ts";
 
 export interface Figures {
@@ -16,7 +17,31 @@ export interface Figures {
   readonly busiest: readonly { readonly upstream: string; readonly tool: string; readonly calls: number }[];
   /** Gauges by name, summed over workers. */
   readonly gauges: ReadonlyMap<string, number>;
-  readonly heaps: readonly { readonly worker: string; readonly bytes: number }[];
+  readonly workers: readonly WorkerFigures[];
+  /** Gauges with labels, by name: label values and value. */
+  readonly labelled: (name: string) => readonly (readonly [labels: readonly string[], value: number])[];
+  /** @param tool the upstream's name of the tool */
+  readonly ofTool: (upstream: string, tool: string) => ToolFigures;
+}
+
+export interface WorkerFigures extends WorkerStatus {
+  /** Of its values; null: it has not answered. */
+  readonly heapBytes: number | null;
+  /** null: no limit of ours. */
+  readonly heapLimitBytes: number | null;
+}
+
+/** What was called in each interval between two samples, oldest first. A tool that is not among the busiest of a sample has no calls in it. */
+export interface ToolFigures {
+  readonly perSecond: readonly number[];
+  readonly failuresPerSecond: readonly number[];
+  /** Seconds; 0: no call. */
+  readonly meanTimes: readonly number[];
+  /** Of the window. */
+  readonly calls: number;
+  readonly failures: number;
+  /** Seconds; null: no call. */
+  readonly meanTime: number | null;
 }
 
 interface Sample {
@@ -26,6 +51,14 @@ interface Sample {
   /** As in a histogram, without the sum. */
   readonly buckets: readonly number[];
   readonly calls: ReadonlyMap<string, number>;
+  /** What the busiest tools have done since the sample before. */
+  readonly tools: ReadonlyMap<string, ToolUse>;
+}
+
+interface ToolUse {
+  readonly calls: number;
+  readonly failures: number;
+  readonly seconds: number;
 }
 
 /** Each look within this time shares a sample. */
@@ -38,16 +71,26 @@ const WINDOW_MS = 60_000;
 const STALE_MS = 30_000;
 
 const MOST_TOOLS = 5;
+/** So many tools are remembered of each sample. */
+const MOST_SAMPLED_TOOLS = 100;
 
 export class LiveFigures {
   readonly #read: () => Promise<readonly MetricsSnapshot[]>;
+  readonly #readWorkers: () => Promise<readonly WorkerStatus[]>;
   readonly #now: () => number;
+  /** Of each tool since the process began. */
+  #totals: ReadonlyMap<string, ToolUse> = new Map();
   #samples: Sample[] = [];
   #latest: { readonly at: number; readonly figures: Promise<Figures> } | null = null;
 
   /** @param read the metrics of all workers. @param now a monotonic clock, ms */
-  constructor(read: () => Promise<readonly MetricsSnapshot[]>, now: () => number = () => performance.now()) {
+  constructor(
+    read: () => Promise<readonly MetricsSnapshot[]>,
+    readWorkers: () => Promise<readonly WorkerStatus[]>,
+    now: () => number = () => performance.now(),
+  ) {
     this.#read = read;
+    this.#readWorkers = readWorkers;
     this.#now = now;
   }
 
@@ -60,10 +103,13 @@ export class LiveFigures {
   }
 
   async #sample(at: number): Promise<Figures> {
-    const snapshots = await this.#read();
-    const sample = sampleOf(at, snapshots);
+    const [snapshots, workers] = await Promise.all([this.#read(), this.#readWorkers()]);
     const last = this.#samples.at(-1);
     if (last !== undefined && at - last.at > STALE_MS) this.#samples = [];
+    const totals = totalsOf(snapshots);
+    const tools = this.#samples.length === 0 ? new Map<string, ToolUse>() : usesBetween(this.#totals, totals);
+    this.#totals = totals;
+    const sample = sampleOf(at, snapshots, tools);
     this.#samples.push(sample);
     if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
     const before = this.#samples.find((each) => at - each.at <= WINDOW_MS)!;
@@ -77,13 +123,15 @@ export class LiveFigures {
       history: historyOf(this.#samples),
       busiest: busiestOf(before.calls, sample.calls),
       gauges: gaugesIn(snapshots),
-      heaps: valuesOf(snapshots, "sluice_worker_heap_bytes")
-        .map(([worker, [bytes = 0]]) => ({ worker, bytes })),
+      workers: workersOf(workers, snapshots),
+      labelled: (name) =>
+        valuesOf(snapshots, name).map(([key, [value = 0]]) => [key.split(SEPARATOR), value] as const),
+      ofTool: (upstream, tool) => toolFiguresOf(this.#samples, `${upstream}${SEPARATOR}${tool}`),
     };
   }
 }
 
-function sampleOf(at: number, snapshots: readonly MetricsSnapshot[]): Sample {
+function sampleOf(at: number, snapshots: readonly MetricsSnapshot[], tools: Sample["tools"]): Sample {
   let [operations, errors] = [0, 0];
   const buckets = new Array<number>(BUCKETS.length + 1).fill(0);
   for (const [key, values] of valuesOf(snapshots, "mcp_server_operation_duration_seconds")) {
@@ -98,7 +146,81 @@ function sampleOf(at: number, snapshots: readonly MetricsSnapshot[]): Sample {
     const name = `${upstream}${SEPARATOR}${tool}`;
     calls.set(name, (calls.get(name) ?? 0) + count);
   }
-  return { at, operations, errors, buckets, calls };
+  return { at, operations, errors, buckets, calls, tools };
+}
+
+function totalsOf(snapshots: readonly MetricsSnapshot[]): Map<string, ToolUse> {
+  const totals = new Map<string, ToolUse>();
+  const add = (name: string, { calls = 0, failures = 0, seconds = 0 }: Partial<ToolUse>) => {
+    const before = totals.get(name) ?? { calls: 0, failures: 0, seconds: 0 };
+    totals.set(name, {
+      calls: before.calls + calls,
+      failures: before.failures + failures,
+      seconds: before.seconds + seconds,
+    });
+  };
+  for (const [key, [count = 0]] of valuesOf(snapshots, "sluice_tool_calls_total")) {
+    const [upstream, tool, outcome] = key.split(SEPARATOR);
+    add(`${upstream}${SEPARATOR}${tool}`, outcome === "success" ? {} : { failures: count });
+  }
+  for (const [name, [calls = 0, seconds = 0]] of valuesOf(snapshots, "sluice_tool_call_duration_seconds")) {
+    add(name, { calls, seconds });
+  }
+  return totals;
+}
+
+/** What the busiest tools have done between two readings. */
+function usesBetween(
+  before: ReadonlyMap<string, ToolUse>,
+  after: ReadonlyMap<string, ToolUse>,
+): ReadonlyMap<string, ToolUse> {
+  const uses = [...after].flatMap(([name, { calls, failures, seconds }]) => {
+    const past = before.get(name) ?? { calls: 0, failures: 0, seconds: 0 };
+    const use = {
+      calls: calls - past.calls,
+      failures: failures - past.failures,
+      seconds: seconds - past.seconds,
+    };
+    return use.calls + use.failures > 0 ? [[name, use] as const] : [];
+  });
+  return new Map(uses.sort(([, a], [, b]) => b.calls - a.calls).slice(0, MOST_SAMPLED_TOOLS));
+}
+
+function toolFiguresOf(samples: readonly Sample[], name: string): ToolFigures {
+  const intervals = samples.slice(1).map(({ at, tools }, i) => ({
+    seconds: (at - samples[i]!.at) / 1_000,
+    isRecent: samples.at(-1)!.at - at < WINDOW_MS,
+    use: tools.get(name) ?? { calls: 0, failures: 0, seconds: 0 },
+  }));
+  const recent = intervals.filter(({ isRecent }) => isRecent);
+  const sum = (of: (use: ToolUse) => number) => recent.reduce((total, { use }) => total + of(use), 0);
+  const calls = sum((use) => use.calls);
+  return {
+    perSecond: intervals.map(({ use, seconds }) => use.calls / seconds),
+    failuresPerSecond: intervals.map(({ use, seconds }) => use.failures / seconds),
+    meanTimes: intervals.map(({ use }) => use.calls === 0 ? 0 : use.seconds / use.calls),
+    calls,
+    failures: sum((use) => use.failures),
+    meanTime: calls === 0 ? null : sum((use) => use.seconds) / calls,
+  };
+}
+
+function workersOf(
+  workers: readonly WorkerStatus[],
+  snapshots: readonly MetricsSnapshot[],
+): readonly WorkerFigures[] {
+  const [heaps, limits] = ["sluice_worker_heap_bytes", "sluice_worker_heap_limit_bytes"].map((name) =>
+    new Map(valuesOf(snapshots, name).map(([worker, [bytes = 0]]) => [worker, bytes]))
+  );
+  return workers.map((status) => {
+    const name = String(status.worker);
+    // A worker and its successor have one number, and their gauges are one.
+    return {
+      ...status,
+      heapBytes: heaps!.get(name) ?? null,
+      heapLimitBytes: limits!.get(name) || null,
+    };
+  });
 }
 
 function valuesOf(snapshots: readonly MetricsSnapshot[], name: string) {

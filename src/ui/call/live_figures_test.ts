@@ -3,6 +3,48 @@ import { BUCKETS } from "../../telemetry/metric_table.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { LiveFigures, quantile } from "./live_figures.ts";
 
+const WORKERS = [{ worker: 0, state: "ready", startedAt: 1 }, {
+  worker: 1,
+  state: "ready",
+  startedAt: 2,
+}] as const;
+
+Deno.test("LiveFigures gives what a tool did in each interval, and of the busiest tools alone", async () => {
+  const metrics = new Metrics();
+  const calls = metrics.counter("sluice_tool_calls_total");
+  const times = metrics.summary("sluice_tool_call_duration_seconds");
+  const call = (tool: string, seconds: number, outcome = "success") => {
+    calls("time", tool, outcome);
+    times("time", tool).observe(seconds, 0);
+  };
+  metrics.gaugeBy("sluice_worker_heap_bytes", () => new Map([["0", 5], ["1", 6]]));
+  let now = 0;
+  const live = new LiveFigures(
+    () => Promise.resolve([metrics.snapshot()]),
+    () => Promise.resolve(WORKERS),
+    () => now,
+  );
+  call("now", 9);
+  assertEquals((await live.figures()).ofTool("time", "now").perSecond, []);
+  call("now", 1);
+  call("now", 3, "tool_error");
+  for (let i = 0; i < 150; i++) call(`tool ${i}`, 1);
+  for (let i = 0; i < 150; i++) call(`tool ${i}`, 1);
+  call("seldom", 1);
+  now = 2_000;
+  const { ofTool, workers } = await live.figures();
+  assertEquals(ofTool("time", "now"), {
+    ...{ perSecond: [1], failuresPerSecond: [0.5], meanTimes: [2], calls: 2, failures: 1, meanTime: 2 },
+  });
+  assertEquals(ofTool("time", "seldom").calls, 0);
+  assertEquals(workers.map(({ worker, heapBytes, heapLimitBytes }) => [worker, heapBytes, heapLimitBytes]), [
+    [0, 5, null],
+    [1, 6, null],
+  ]);
+  now = 4_000;
+  assertEquals((await live.figures()).ofTool("time", "now").perSecond, [1, 0]);
+});
+
 Deno.test("LiveFigures takes rates between samples, and shares a sample within a second", async () => {
   const metrics = new Metrics();
   const operations = metrics.histogram("mcp_server_operation_duration_seconds");
@@ -13,7 +55,7 @@ Deno.test("LiveFigures takes rates between samples, and shares a sample within a
     reads++;
     return Promise.resolve([metrics.snapshot(), metrics.snapshot()]);
   };
-  const live = new LiveFigures(read, () => now);
+  const live = new LiveFigures(read, () => Promise.resolve(WORKERS), () => now);
   const first = await live.figures();
   assertEquals([first.perSecond, first.p50, first.history, first.busiest], [0, null, [], []]);
   for (let i = 0; i < 10; i++) operations("tools/call", i < 9 ? "" : "UPSTREAM_TIMEOUT").observe(0.0015);

@@ -1,7 +1,10 @@
 // The page of a tool: what it is, what it takes, and a form that calls it.
 import type { PageCall, PageHandler, RpcOutcome, View } from "../call/page_call.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox } from "../parts/form.tsx";
-import { Badge, Facts, PageHead } from "../parts/page_parts.tsx";
+import { callersIn, type LoggedCaller, type LoggedCalls } from "../call/logged_calls.ts";
+import type { ToolFigures } from "../call/live_figures.ts";
+import { Callers, type Executions, executionsOf, ToolFiguresPart } from "./tool_figures.tsx";
+import { Badge, CorrelationId, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
 import { type Entry, EntryState } from "./entry_lists.tsx";
 import { ArgumentFields, argumentsIn, type ArgumentsSchema } from "./schema_form.tsx";
 import { type ToolResult, ToolResultView } from "./tool_result.tsx";
@@ -14,6 +17,7 @@ interface Tool extends Entry {
   readonly annotations: Readonly<Record<string, unknown>> | null;
   readonly tags: readonly { readonly label: string }[];
   readonly timeoutMs: number | null;
+  readonly metrics: Executions | null;
 }
 
 const CRUMBS = [{ path: "tools", label: "Tools" }];
@@ -23,7 +27,12 @@ interface Tried {
   readonly elapsedMs: number;
 }
 
-export const toolPage: PageHandler = async (call) => toolView(call, await toolOf(call), NEW_FORM, null);
+export const toolPage: PageHandler = async (call) => {
+  const tool = await toolOf(call);
+  if (!call.query.has("part")) return await toolView(call, tool, NEW_FORM, null);
+  const body = <ToolFiguresPart figures={await figuresOf(call, tool)} />;
+  return { title: tool.name, body, isPart: true, isLive: true };
+};
 
 export const tryTool: PageHandler = async (call) => {
   const tool = await toolOf(call);
@@ -35,12 +44,12 @@ export const tryTool: PageHandler = async (call) => {
       code: "VALIDATION_FAILED",
       faults,
     } as const;
-    return toolView(call, tool, { values, refused }, null, 422);
+    return await toolView(call, tool, { values, refused }, null, 422);
   }
   const startedAt = performance.now();
   const outcome = await call.rpc("tools/call", { name: tool.name, arguments: args });
   const elapsedMs = Math.round(performance.now() - startedAt);
-  return toolView(call, tool, { values, refused: null }, { outcome, elapsedMs });
+  return await toolView(call, tool, { values, refused: null }, { outcome, elapsedMs });
 };
 
 export const switchTool: PageHandler = async (call) => {
@@ -61,14 +70,18 @@ async function toolOf({ rest, params }: PageCall): Promise<Tool> {
   return await rest.get<Tool>(`/tools/${encodeURIComponent(params.id!)}`);
 }
 
-function toolView(
-  { viewer }: PageCall,
+async function toolView(
+  call: PageCall,
   tool: Tool,
   form: FormState,
   tried: Tried | null,
   status?: number,
-): View {
+): Promise<View> {
+  const { viewer } = call;
   const { id, name, enabled, inputSchema, outputSchema } = tool;
+  const figures = await figuresOf(call, tool);
+  const hasLog = viewer.can("admin.system_config");
+  const callers = hasLog ? await callersOf(call, name) : null;
   const hints = hintsOf(tool);
   return {
     title: name,
@@ -100,6 +113,8 @@ function toolView(
                 </>
               )),
             ],
+            ["Calls", executionsOf(tool.metrics)],
+            ["Log", hasLog ? <a href={logPath({ tool: name })}>its lines in the log</a> : null],
             ["Tags", tool.tags.length === 0 ? null : tool.tags.map(({ label }) => label).join(", ")],
           ]}
         />
@@ -110,7 +125,7 @@ function toolView(
               refused={form.refused}
               shown={form.refused?.faults.map(({ loc }) => String(loc[0])) ?? []}
             />
-            <form class="form" method="post" action={`tools/${id}#result`}>
+            <form class="form" method="post" action={`tools/${id}#result`} data-remembered={`tool ${id}`}>
               <ArgumentFields schema={inputSchema ?? {}} form={form} />
               <div class="buttons">
                 <button type="submit" class="main">Call {name}</button>
@@ -124,12 +139,24 @@ function toolView(
                   : (
                     <div class="notice bad" role="alert">
                       <p>{tried.outcome.error.message}</p>
+                      {tried.outcome.error.correlationId !== undefined && (
+                        <p class="small">
+                          Correlation id:{" "}
+                          <CorrelationId id={tried.outcome.error.correlationId} hasLog={hasLog} />
+                        </p>
+                      )}
                     </div>
                   )}
               </section>
             )}
           </>
         )}
+        {figures !== null && (
+          <div id="figures" hx-get={`tools/${id}?part`} hx-trigger="every 2s" hx-swap="innerMorph">
+            <ToolFiguresPart figures={figures} />
+          </div>
+        )}
+        {callers !== null && <Callers tool={name} callers={callers} />}
         <h2>Schema</h2>
         <details>
           <summary>What it takes</summary>
@@ -155,4 +182,18 @@ const HINTS: Readonly<Record<string, string>> = {
 
 function hintsOf({ annotations }: Tool): string[] {
   return Object.entries(HINTS).flatMap(([name, words]) => annotations?.[name] === true ? [words] : []);
+}
+
+/** null: the viewer may not read metrics, or the tool has no upstream. */
+async function figuresOf({ rest, figures }: PageCall, tool: Tool): Promise<ToolFigures | null> {
+  if (tool.gatewayId === null) return null;
+  const all = await figures();
+  if (all === null) return null;
+  const upstream = await rest.find<{ readonly name: string }>(`/gateways/${tool.gatewayId}`);
+  return upstream === null ? null : all.ofTool(upstream.name, tool.originalName);
+}
+
+async function callersOf({ rest }: PageCall, tool: string): Promise<LoggedCaller[]> {
+  const asked = new URLSearchParams({ tool, limit: "1000" });
+  return callersIn((await rest.get<LoggedCalls>(`/logs?${asked}`)).logs);
 }

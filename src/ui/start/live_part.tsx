@@ -1,10 +1,22 @@
-// The live part of the overview: rates, times, load against its limits, what is busiest.
+// The live part of the overview: rates, times, load against its limits, workers, and who and what is busiest.
 import type { Figures } from "../call/live_figures.ts";
+import { Bar, Card, megabytes, rounded, Sparkline, timeOf } from "../parts/charts.tsx";
+import { Ago, Badge, logPath, type Mood } from "../parts/page_parts.tsx";
 
-export function LivePart({ figures }: { readonly figures: Figures }) {
-  const { perSecond, errorsPerSecond, p50, p95, p99, history, busiest, gauges, heaps } = figures;
-  const gauge = (name: string) => gauges.get(name) ?? 0;
-  const memory = gauge("process_resident_memory_bytes");
+/** A caller of the last minute, as the log has them. */
+export interface BusyCaller {
+  readonly caller: string;
+  readonly calls: number;
+}
+
+export interface LivePartProps {
+  readonly figures: Figures;
+  /** null: the viewer may not read the log. */
+  readonly callers: readonly BusyCaller[] | null;
+}
+
+export function LivePart({ figures, callers }: LivePartProps) {
+  const { perSecond, errorsPerSecond, p50, p95, p99, history } = figures;
   return (
     <>
       <div class="cards">
@@ -17,127 +29,182 @@ export function LivePart({ figures }: { readonly figures: Figures }) {
         <Card label="Time, 99 of 100" value={timeOf(p99)} />
       </div>
       <div class="columns">
-        <section aria-label="Load">
-          <h2>Load</h2>
-          <Bar
-            label="Requests under way"
-            value={gauge("sluice_requests_in_flight")}
-            limit={gauge("sluice_requests_limit")}
-          />
-          <Bar label="Streams" value={gauge("sluice_streams_open")} limit={gauge("sluice_streams_limit")} />
-          <Bar
-            label="Connections"
-            value={gauge("sluice_connections_open")}
-            limit={gauge("sluice_connections_limit")}
-          />
-          <dl class="facts">
-            <dt>Workers</dt>
-            <dd>{gauge("sluice_workers_ready")}</dd>
-            <dt>Sessions of clients</dt>
-            <dd>{gauge("sluice_downstream_sessions") + gauge("sluice_downstream_channels")}</dd>
-            <dt>Memory</dt>
-            <dd>
-              {`${megabytes(memory)}, heaps of the workers ${
-                heaps.map(({ bytes }) => megabytes(bytes)).join(" and ")
-              }`}
-            </dd>
-          </dl>
-        </section>
-        <section aria-label="Busiest tools">
-          <h2>Busiest tools</h2>
-          {busiest.length === 0 ? <p class="soft">No tool was called in the last minute.</p> : (
-            <table>
-              <thead>
-                <tr>
-                  <th>Tool</th>
-                  <th class="number">Calls in a minute</th>
-                </tr>
-              </thead>
-              <tbody>
-                {busiest.map(({ upstream, tool, calls }) => (
-                  <tr>
-                    <td>
-                      {tool} <span class="soft">of {upstream}</span>
-                    </td>
-                    <td class="number">{calls.toLocaleString("en")}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          )}
-        </section>
+        <Load figures={figures} />
+        <div>
+          <Busiest figures={figures} />
+          {callers !== null && <BusiestCallers callers={callers} />}
+        </div>
       </div>
+      <Workers figures={figures} />
     </>
   );
 }
 
-function Card({ label, value, isBad = false, children }: {
-  readonly label: string;
-  readonly value: string;
-  readonly isBad?: boolean;
-  readonly children?: unknown;
-}) {
+function Load({ figures: { gauges, labelled } }: { readonly figures: Figures }) {
+  const gauge = (name: string) => gauges.get(name) ?? 0;
+  const ofPool = new Map(labelled("sluice_pool_sessions").map(([[state], count]) => [state, count]));
+  const pooled = [...ofPool.values()].reduce((sum, count) => sum + count, 0);
+  const open = labelled("sluice_upstream_breaker_open").filter(([, count]) => count > 0);
+  const leader = gauges.get("sluice_leader");
   return (
-    <div class="card">
-      <div class="label">{label}</div>
-      <div class={isBad ? "value bad" : "value"}>{value}</div>
-      {children}
-    </div>
-  );
-}
-
-const [WIDTH, HEIGHT] = [160, 32];
-
-function Sparkline({ values }: { readonly values: readonly number[] }) {
-  if (values.length < 2) return null;
-  const most = Math.max(...values, 1);
-  const points = values.map((value, i) =>
-    `${(i / (values.length - 1) * WIDTH).toFixed(1)},${(HEIGHT - 2 - value / most * (HEIGHT - 4)).toFixed(1)}`
-  );
-  return (
-    <svg
-      class="spark"
-      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-      role="img"
-      aria-label="The last minutes"
-      preserveAspectRatio="none"
-    >
-      <polyline
-        points={points.join(" ")}
-        fill="none"
-        stroke="currentColor"
-        stroke-width="1.5"
-        vector-effect="non-scaling-stroke"
+    <section aria-label="Load">
+      <h2>Load</h2>
+      <Bar
+        label="Requests under way"
+        value={gauge("sluice_requests_in_flight")}
+        limit={gauge("sluice_requests_limit")}
       />
-    </svg>
+      <Bar label="Streams" value={gauge("sluice_streams_open")} limit={gauge("sluice_streams_limit")} />
+      <Bar
+        label="Connections of clients"
+        value={gauge("sluice_connections_open")}
+        limit={gauge("sluice_connections_limit")}
+      />
+      <Bar
+        label="Connections to upstreams"
+        value={gauge("sluice_outbound_connections_open")}
+        limit={gauge("sluice_outbound_connections_limit")}
+      />
+      <Bar label="Pooled sessions" value={pooled} limit={gauge("sluice_pool_sessions_limit")} />
+      <dl class="facts">
+        <dt>Calls that wait</dt>
+        <dd>
+          {`${gauge("sluice_pool_calls_waiting")} for a pooled session, ${
+            gauge("sluice_outbound_calls_waiting")
+          } for a connection, ${gauge("sluice_pending_calls")} for their client`}
+        </dd>
+        <dt>Sessions of clients</dt>
+        <dd>{gauge("sluice_downstream_sessions") + gauge("sluice_downstream_channels")}</dd>
+        <dt>Open breakers</dt>
+        <dd>
+          {open.length === 0 ? "none" : open.map(([[upstream = ""]], i) => (
+            <>
+              {i > 0 && ", "}
+              <a href={`upstreams?q=${encodeURIComponent(upstream)}`}>{upstream}</a>
+            </>
+          ))}
+        </dd>
+        {leader !== undefined && (
+          <>
+            <dt>This replica</dt>
+            <dd>
+              {leader > 0 ? "does the jobs of the cluster" : "another one does the jobs of the cluster"}
+            </dd>
+          </>
+        )}
+      </dl>
+    </section>
   );
 }
 
-/** A number against its limit; without a limit the number alone. */
-function Bar(
-  { label, value, limit }: { readonly label: string; readonly value: number; readonly limit: number },
-) {
+function Busiest({ figures: { busiest } }: { readonly figures: Figures }) {
   return (
-    <div class="bar">
-      <div>
-        <span>{label}</span>{" "}
-        <span class="soft">{limit > 0 ? `${value} of ${limit.toLocaleString("en")}` : value}</span>
-      </div>
-      {limit > 0 && <meter min={0} max={limit} high={limit * 0.8} value={value} aria-label={label} />}
-    </div>
+    <section aria-label="Busiest tools">
+      <h2>Busiest tools</h2>
+      {busiest.length === 0 ? <p class="soft">No tool was called in the last minute.</p> : (
+        <table>
+          <thead>
+            <tr>
+              <th>Tool</th>
+              <th class="number">Calls in a minute</th>
+            </tr>
+          </thead>
+          <tbody>
+            {busiest.map(({ upstream, tool, calls }) => (
+              <tr>
+                <td>
+                  <a href={`tools?q=${encodeURIComponent(`${tool} ${upstream}`)}`}>{tool}</a>{" "}
+                  <span class="soft">of {upstream}</span>
+                </td>
+                <td class="number">{calls.toLocaleString("en")}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
   );
 }
 
-function rounded(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString("en") : value === 0 ? "0" : value.toFixed(1);
+function BusiestCallers({ callers }: { readonly callers: readonly BusyCaller[] }) {
+  return (
+    <section aria-label="Busiest callers">
+      <h2>Busiest callers</h2>
+      {callers.length === 0
+        ? (
+          <p class="soft">
+            None in the last minute. Callers are known where calls are logged:{" "}
+            <code>DISABLE_ACCESS_LOG=false</code>.
+          </p>
+        )
+        : (
+          <table>
+            <thead>
+              <tr>
+                <th>Caller</th>
+                <th class="number">Calls in a minute</th>
+              </tr>
+            </thead>
+            <tbody>
+              {callers.map(({ caller, calls }) => (
+                <tr>
+                  <td>
+                    <a href={logPath({ caller })}>{caller}</a>
+                  </td>
+                  <td class="number">{calls.toLocaleString("en")}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+    </section>
+  );
 }
 
-function timeOf(seconds: number | null): string {
-  if (seconds === null) return "–";
-  if (seconds === Infinity) return "> 300 s";
-  return seconds < 1 ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(1)} s`;
-}
+const STATES: Readonly<Record<string, { readonly mood: Mood; readonly label: string }>> = {
+  starting: { mood: "warn", label: "starting" },
+  prepared: { mood: "warn", label: "starting" },
+  ready: { mood: "good", label: "serves" },
+  draining: { mood: "warn", label: "ends after its calls" },
+};
 
-function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 1024 / 1024)} MB`;
+function Workers({ figures: { workers, gauges } }: { readonly figures: Figures }) {
+  const now = Date.now();
+  return (
+    <section aria-label="Workers">
+      <h2>Workers</h2>
+      <table class="cards-on-phone">
+        <thead>
+          <tr>
+            <th>Worker</th>
+            <th>State</th>
+            <th>Since</th>
+            <th class="number">Memory of its values</th>
+          </tr>
+        </thead>
+        <tbody>
+          {workers.map(({ worker, state, startedAt, heapBytes, heapLimitBytes }) => (
+            <tr>
+              <td>
+                <strong>{`Worker ${worker}`}</strong>
+              </td>
+              <td data-label="State">
+                <Badge {...STATES[state] ?? { mood: "plain", label: state }} />
+              </td>
+              <td data-label="Since">
+                <Ago at={new Date(startedAt).toISOString()} now={now} />
+              </td>
+              <td data-label="Memory of its values" class="number">
+                {heapBytes === null ? "–" : megabytes(heapBytes)}
+                {heapLimitBytes !== null && <span class="soft">{` of ${megabytes(heapLimitBytes)}`}</span>}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="soft small">
+        The process takes {megabytes(gauges.get("process_resident_memory_bytes") ?? 0)}.
+      </p>
+    </section>
+  );
 }

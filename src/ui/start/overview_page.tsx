@@ -1,19 +1,23 @@
 // GET /admin: what there is, and what needs attention.
-import type { PageHandler } from "../call/page_call.ts";
+import type { RunningSettings } from "../../config/settings_report.ts";
+import { Attention } from "./attention.tsx";
+import { callersIn, type LoggedCalls } from "../call/logged_calls.ts";
+import type { PageCall, PageHandler } from "../call/page_call.ts";
 import { Empty, PageHead } from "../parts/page_parts.tsx";
 import type { ListPage } from "../parts/search_list.tsx";
-import { LivePart } from "./live_part.tsx";
+import { type BusyCaller, LivePart } from "./live_part.tsx";
 import type { HeldChange } from "../../admin/approvals/held_change.ts";
 import type { Upstream } from "../upstreams/upstream_shapes.ts";
-import { stateOf, whatIsWrong } from "../upstreams/upstream_shapes.ts";
 
 /** The answer has the number of entries, and none of them, whose members would have to be read. */
 const BEYOND_THE_LAST = 1_000_000_000;
 
-export const overviewPage: PageHandler = async ({ rest, viewer, query, figures }) => {
+export const overviewPage: PageHandler = async (call) => {
+  const { rest, viewer, query, figures } = call;
   const live = await figures();
   if (live !== null && query.has("live")) {
-    return { title: "Overview", body: <LivePart figures={live} />, isPart: true, isLive: true };
+    const body = <LivePart figures={live} callers={await busiestCallers(call)} />;
+    return { title: "Overview", body, isPart: true, isLive: true };
   }
   const upstreams = await rest.find<Upstream[]>("/gateways?limit=0&include_inactive=true") ?? [];
   const servers = await rest.find<ListPage<unknown>>(`/admin/servers?page=${BEYOND_THE_LAST}`);
@@ -28,7 +32,7 @@ export const overviewPage: PageHandler = async ({ rest, viewer, query, figures }
     { label: "Resources", path: "resources", value: sum(({ resourceCount }) => resourceCount) },
     { label: "Prompts", path: "prompts", value: sum(({ promptCount }) => promptCount) },
   ];
-  const wrong = upstreams.filter((upstream) => stateOf(upstream).mood === "bad");
+  const settings = viewer.can("admin.system_config") ? await rest.find<RunningSettings>("/settings") : null;
   return {
     title: "Overview",
     body: (
@@ -59,30 +63,10 @@ export const overviewPage: PageHandler = async ({ rest, viewer, query, figures }
                 ))}
               </div>
               <h2>Needs attention</h2>
-              {pending.length > 0 && (
-                <p>
-                  <a href="held">
-                    {pending.length === 1
-                      ? "1 change of an upstream waits"
-                      : `${pending.length} changes of upstreams wait`}
-                  </a>{" "}
-                  for an approval.
-                </p>
-              )}
-              {wrong.length === 0
-                ? <p class="soft">Nothing: all upstreams that are on can be reached.</p>
-                : (
-                  <ul>
-                    {wrong.map((upstream) => (
-                      <li>
-                        <a href={`upstreams/${upstream.id}`}>{upstream.name}</a>: {whatIsWrong(upstream)}
-                      </li>
-                    ))}
-                  </ul>
-                )}
+              <Attention {...{ upstreams, held: pending.length, figures: live, settings }} />
               {live !== null && (
                 <div id="live" hx-get="?live" hx-trigger="every 2s" hx-swap="innerMorph">
-                  <LivePart figures={live} />
+                  <LivePart figures={live} callers={await busiestCallers(call)} />
                 </div>
               )}
             </>
@@ -91,3 +75,12 @@ export const overviewPage: PageHandler = async ({ rest, viewer, query, figures }
     ),
   };
 };
+
+const MOST_CALLERS = 5;
+
+/** Who has called most in the last minute, of the latest lines of the log. */
+async function busiestCallers({ rest, viewer }: PageCall): Promise<BusyCaller[] | null> {
+  if (!viewer.can("admin.system_config")) return null;
+  const { logs } = await rest.get<LoggedCalls>("/logs?since=1m&limit=1000");
+  return callersIn(logs).slice(0, MOST_CALLERS);
+}

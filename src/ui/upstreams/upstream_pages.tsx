@@ -38,7 +38,7 @@ export const upstreamPage: PageHandler = async (call) => {
         <State {...stateOf(upstream)} isRenewed />
       </>
     );
-    return { title: name, body, isPart: true };
+    return { title: name, body, isPart: true, isLive: true };
   }
   const mayChange = viewer.can("gateways.update");
   const removed = mayChange ? await rest.find<RemovedEntry[]>(`/gateways/${id}/removed`) ?? [] : [];
@@ -49,6 +49,7 @@ export const upstreamPage: PageHandler = async (call) => {
     : null;
   return {
     title: name,
+    isLive: isDraining(upstream),
     body: (
       <>
         <PageHead title={name} crumbs={CRUMBS}>

@@ -11,6 +11,7 @@ import type { SessionIdentity } from "../../downstream/session/downstream_sessio
 import type { LineKind } from "../../telemetry/log.ts";
 import type { FoundLines, LogQuery } from "../../telemetry/recent_log.ts";
 import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
+import type { WorkerStatus } from "../../telemetry/worker_status.ts";
 import type { CallerKey } from "../../upstream/bound/caller_sessions.ts";
 import type { BoundTransfer } from "../../upstream/upstreams.ts";
 import type { PoolSnapshot } from "../../upstream/pool/pool_metrics.ts";
@@ -31,6 +32,8 @@ export type SupervisorCommand =
   | { readonly type: "metrics" }
   /** The kept lines of the log that fit. */
   | { readonly type: "find_lines"; readonly query: LogQuery }
+  /** The living workers. */
+  | { readonly type: "workers" }
   /** The settings in effect, without secrets. */
   | { readonly type: "settings" };
 
@@ -96,6 +99,7 @@ export interface CommandResults {
   readonly metrics: MetricsSnapshot;
   readonly find_lines: FoundLines;
   readonly settings: RunningSettings;
+  readonly workers: readonly WorkerStatus[];
   readonly hand_over: Handover;
   readonly take_over: null;
   readonly retire: null;

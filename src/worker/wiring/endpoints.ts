@@ -261,7 +261,10 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     ...{ rpc, turns, trustedProxies, clientOf, auditFailure },
     cache: caches.pages,
     rest: (path) => admin.route(path),
-    live: new LiveFigures(() => link.askAll({ type: "metrics" })),
+    live: new LiveFigures(
+      () => link.askAll({ type: "metrics" }),
+      async () => (await link.askAll({ type: "workers" }))[0]!,
+    ),
     readForm,
     oauth: oauth.server,
     auditConsent: consentAudit(auditTrail, clientOf),

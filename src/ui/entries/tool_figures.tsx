@@ -1,0 +1,87 @@
+// How a tool is used: calls, failures and times of the last minutes, and who calls it.
+import type { LoggedCaller } from "../call/logged_calls.ts";
+import type { ToolFigures } from "../call/live_figures.ts";
+import { Card, Sparkline, timeOf } from "../parts/charts.tsx";
+import { logPath } from "../parts/page_parts.tsx";
+
+/** What all workers have counted. */
+export interface Executions {
+  readonly totalExecutions: number;
+  readonly failedExecutions: number;
+  readonly avgResponseTime: number | null;
+  readonly maxResponseTime: number | null;
+}
+
+/** null: it was never called, or is not counted. */
+export function executionsOf(executions: Executions | null): string | null {
+  if (executions === null || executions.totalExecutions === 0) return null;
+  const { totalExecutions, failedExecutions, avgResponseTime, maxResponseTime } = executions;
+  return `${totalExecutions.toLocaleString("en")}, ${failedExecutions.toLocaleString("en")} failed; ` +
+    `mean ${timeOf(avgResponseTime)}, longest ${timeOf(maxResponseTime)}`;
+}
+
+export function ToolFiguresPart({ figures }: { readonly figures: ToolFigures | null }) {
+  if (figures === null) return null;
+  const { perSecond, failuresPerSecond, meanTimes, calls, failures, meanTime } = figures;
+  return (
+    <section aria-label="Use in the last minute">
+      <h2>Last minute</h2>
+      <div class="cards">
+        <Card label="Calls" value={calls.toLocaleString("en")}>
+          <Sparkline values={perSecond} />
+        </Card>
+        <Card label="Failures" value={failures.toLocaleString("en")} isBad={failures > 0}>
+          <Sparkline values={failuresPerSecond} />
+        </Card>
+        <Card label="Mean time" value={timeOf(meanTime)}>
+          <Sparkline values={meanTimes} least={0.001} />
+        </Card>
+      </div>
+      {perSecond.length < 2 && (
+        <p class="soft small">The lines grow while somebody looks at this page or the overview.</p>
+      )}
+    </section>
+  );
+}
+
+const MOST_CALLERS = 10;
+
+export function Callers({ tool, callers }: {
+  readonly tool: string;
+  /** Whoever called most first. */
+  readonly callers: readonly LoggedCaller[];
+}) {
+  return (
+    <section aria-label="Callers">
+      <h2>Callers</h2>
+      {callers.length === 0
+        ? (
+          <p class="soft">
+            None is known. Callers are known where calls are logged: <code>DISABLE_ACCESS_LOG=false</code>.
+          </p>
+        )
+        : (
+          <table class="cards-on-phone">
+            <thead>
+              <tr>
+                <th>Caller</th>
+                <th class="number">Calls in the kept log</th>
+                <th class="number">With an error code</th>
+              </tr>
+            </thead>
+            <tbody>
+              {callers.slice(0, MOST_CALLERS).map(({ caller, calls, failures }) => (
+                <tr>
+                  <td>
+                    <a href={logPath({ tool, caller })}>{caller}</a>
+                  </td>
+                  <td data-label="Calls in the kept log" class="number">{calls.toLocaleString("en")}</td>
+                  <td data-label="With an error code" class="number">{failures.toLocaleString("en")}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+    </section>
+  );
+}

@@ -1,0 +1,77 @@
+// Figures as people read them: cards with a line of the last minutes, numbers against their limits, times and sizes.
+import type { Child } from "hono/jsx";
+
+export function Card({ label, value, isBad = false, children }: {
+  readonly label: string;
+  readonly value: string;
+  readonly isBad?: boolean;
+  readonly children?: Child;
+}) {
+  return (
+    <div class="card">
+      <div class="label">{label}</div>
+      <div class={isBad ? "value bad" : "value"}>{value}</div>
+      {children}
+    </div>
+  );
+}
+
+const [WIDTH, HEIGHT] = [160, 32];
+
+/** The last minutes as a line. @param least the top of the scale is at least this, so that small numbers look small */
+export function Sparkline({ values, least = 1 }: {
+  readonly values: readonly number[];
+  readonly least?: number;
+}) {
+  if (values.length < 2) return null;
+  const most = Math.max(...values, least);
+  const points = values.map((value, i) =>
+    `${(i / (values.length - 1) * WIDTH).toFixed(1)},${(HEIGHT - 2 - value / most * (HEIGHT - 4)).toFixed(1)}`
+  );
+  return (
+    <svg
+      class="spark"
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      role="img"
+      aria-label="The last minutes"
+      preserveAspectRatio="none"
+    >
+      <polyline
+        points={points.join(" ")}
+        fill="none"
+        stroke="currentColor"
+        stroke-width="1.5"
+        vector-effect="non-scaling-stroke"
+      />
+    </svg>
+  );
+}
+
+/** A number against its limit; without a limit the number alone. */
+export function Bar(
+  { label, value, limit }: { readonly label: string; readonly value: number; readonly limit: number },
+) {
+  return (
+    <div class="bar">
+      <div>
+        <span>{label}</span>{" "}
+        <span class="soft">{limit > 0 ? `${value} of ${limit.toLocaleString("en")}` : value}</span>
+      </div>
+      {limit > 0 && <meter min={0} max={limit} high={limit * 0.8} value={value} aria-label={label} />}
+    </div>
+  );
+}
+
+export function rounded(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString("en") : value === 0 ? "0" : value.toFixed(1);
+}
+
+export function timeOf(seconds: number | null): string {
+  if (seconds === null) return "–";
+  if (seconds === Infinity) return "> 300 s";
+  return seconds < 1 ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(1)} s`;
+}
+
+export function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1024 / 1024)} MB`;
+}
