@@ -5,6 +5,7 @@ import type { BenchReport } from "../../src/cli/bench/report/bench_report.ts";
 import { FROM_SOURCE, runCli, shellWords, Terminal } from "../support/cli.ts";
 import { freePort } from "../support/free_port.ts";
 import { metric } from "../support/metric.ts";
+import { makeSelfSigned } from "../support/self_signed.ts";
 import { Sluice } from "../support/sluice.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -315,6 +316,26 @@ Deno.test("two reports are compared, and rules in percent of the base decide the
   assertStringIncludes(await Deno.readTextFile(page!), "<svg");
   assertEquals((await compare("--assert", "rate>30%")).code, 0);
   assertMatch((await runCli(["bench", "compare", before!], { cwd })).err, /two reports are needed, not 1/);
+});
+
+Deno.test("over TLS it trusts the authority of DENO_CERT, and says so without it", async () => {
+  const { certFile, keyFile } = await makeSelfSigned(cwd, "bench");
+  const [cert, key] = [certFile, keyFile].map((file) => Deno.readTextFileSync(file));
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, cert: cert!, key: key!, onListen: () => {} },
+    async (request) => usual(request.method === "POST" ? await request.json() : { method: request.method }),
+  );
+  const args = ["bench", `https://localhost:${server.addr.port}/mcp`, "--duration", "300ms", "--warmup", "0"];
+  const untrusted = await runCli(args, { cwd });
+  assertEquals(untrusted.code, 1);
+  assertMatch(
+    untrusted.err,
+    /its certificate is not signed by a known authority\. Name its authority by DENO_CERT$/m,
+  );
+  const trusted = await runCli(args, { cwd, env: { DENO_CERT: certFile } });
+  assertEquals([trusted.code, trusted.err], [0, ""]);
+  assertMatch(trusted.out, /^requests +30 in 0\.3 s$/m);
+  await server.shutdown();
 });
 
 Deno.test("an address without a server, and mistakes on the command line, are told at once", async () => {

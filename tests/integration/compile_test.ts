@@ -113,6 +113,23 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
       const { status, body } = await sluice.rpc("convert_time", args, token);
       assertEquals([status, JSON.parse(body.result.content[0].text).time_difference], [200, "-1.0h"]);
     }
+    const bench = await new Deno.Command(program, {
+      args: [
+        "bench",
+        `${sluice.url}/mcp`,
+        "--token",
+        token,
+        "--duration",
+        "500ms",
+        "--warmup",
+        "0",
+        "--assert",
+        "errors=0",
+      ],
+      cwd,
+    }).output();
+    assertMatch(new TextDecoder().decode(bench.stdout), /^requests +50 in 0\.5 s$/m);
+    assertEquals(bench.code, 0);
     await using upstream = CounterUpstream.start();
     const registration = { name: "counter", url: upstream.url, transport: "STREAMABLEHTTP" };
     assertEquals((await sluice.api("POST", "/gateways", registration, token)).status, 200);

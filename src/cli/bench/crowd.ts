@@ -1,5 +1,5 @@
 // The users of a load: connected and in their sessions before the load begins.
-import { SluiceError } from "../../base/errors.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
 import { refusal, shownUrl } from "./tool_choice.ts";
 import type { Plan } from "./load_plan.ts";
 import { User } from "./load_user.ts";
@@ -63,7 +63,13 @@ async function enter(user: User, plan: Plan, shared: User | null): Promise<void>
     await user.connect();
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
-    throw fail(String(error.params.reason ?? error.message), error);
+    const reason = String(error.params.reason ?? error.message);
+    // The remedy of the reason is one for upstreams.
+    const [fault] = reason.split("; ");
+    throw fail(
+      isError(error, "UPSTREAM_TLS_FAILED") ? `${fault}. Name its authority by DENO_CERT` : reason,
+      error,
+    );
   }
   if (shared !== null) return user.share(shared.session);
   if (!isSessionRevision(plan.protocol)) return;

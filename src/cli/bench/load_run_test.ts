@@ -1,4 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import type { Clock } from "../../base/clock.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { type LoadOptions, type LoadUser, runLoad } from "./load_run.ts";
 import { Measurement, type Outcome } from "./measurement.ts";
@@ -21,7 +22,7 @@ class Bench {
   /** When each request came, and how many were under way then. */
   readonly came: { readonly at: number; readonly method: string; readonly user: number }[] = [];
   opened = 0;
-  readonly #options: LoadOptions;
+  #options: LoadOptions;
 
   /** @param answerAt when the server answers a request of now, ms since the start */
   constructor(
@@ -46,6 +47,11 @@ class Bench {
 
   get now(): number {
     return this.clock.now() - this.start;
+  }
+
+  /** The load, not the server, has this clock. */
+  use(clock: Clock): void {
+    this.#options = { ...this.#options, clock };
   }
 
   /** Runs it to the end of `ms`. @returns how it ended; undefined: it goes on */
@@ -186,3 +192,22 @@ Deno.test("a worn out session is replaced, which counts as no request of the loa
   await settled();
   assertEquals(bench.clock.timers, 0);
 });
+
+for (const pace of [rate(10), { kind: "think", meanMs: 100 } as const]) {
+  Deno.test(`a timer that is late counts as latency beyond its resolution: ${pace.kind}`, async () => {
+    const latest = async (lateMs: number) => {
+      // With this number, a pause of exponential distribution is the mean.
+      bench = new Bench(1, { pace, durationMs: 2_000, random: () => 1 - Math.exp(-1) }, (now) => now + 1);
+      const { clock } = bench;
+      bench.use({
+        now: () => clock.now(),
+        setTimeout: (run, ms) => clock.setTimeout(run, ms + lateMs),
+        clearTimeout: (id) => clock.clearTimeout(id),
+      });
+      const end = await bench.run(2_200);
+      return [bench.measurement.latencies.summary.max, end!.lagMs];
+    };
+    assertEquals(await latest(1), [1, 1]);
+    assertEquals(await latest(50), [49, 50]);
+  });
+}

@@ -35,8 +35,8 @@ export interface Answered {
   readonly isSessionLost?: boolean;
 }
 
-const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
-const MAX_EVENT_CHARS = 256 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const MAX_EVENT_CHARS = 64 * 1024 * 1024;
 /** The pause before an event stream that ended is opened again, ms. */
 const REOPEN_MS = 1_000;
 
