@@ -133,6 +133,7 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   CANNOT_RESTORE: "The text has the reason and, for PostgreSQL, the command to use.",
   CONFIG_TEXT_INVALID: "Mend the text at the place that the message names.",
   CONFIG_FILE_UNUSABLE: "Check the file's path, its owner, and its JSON.",
+  PROBE_FAILED: "Leave `--probe` away: `sluice tune` then assumes the project's own measurement.",
   SOURCE_UNUSABLE:
     "Nothing was imported. The text has the reason; [Moving from ContextForge](contextforge.md#how-to-move) has the steps.",
   SECRET_UNREADABLE:

@@ -262,6 +262,7 @@ export const ERRORS = {
   CANNOT_RESTORE: row("internal", 500, -31554, "never", "Cannot restore {file}: {reason}"),
   CONFIG_TEXT_INVALID: row("downstream", 422, -32602, "never", "Cannot read the configuration: {reason}"),
   CONFIG_FILE_UNUSABLE: row("internal", 500, -31555, "never", "Cannot use {file}: {reason}"),
+  PROBE_FAILED: row("internal", 500, -31560, "never", "Cannot measure this machine: {reason}"),
   SOURCE_UNUSABLE: row("internal", 500, -31559, "never", "Cannot import from {source}: {reason}"),
   SECRET_UNREADABLE: row(
     "internal",

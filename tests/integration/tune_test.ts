@@ -3,7 +3,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { parse as parseEnv } from "@std/dotenv";
 import { parse as parseYaml, parseAll } from "@std/yaml";
-import { runCli } from "../support/cli.ts";
+import { probeMachine } from "../../src/cli/tune/machine_probe.ts";
+import { FROM_SOURCE, runCli } from "../support/cli.ts";
 import { SERVERS_MISSING } from "../support/cluster_servers.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";
@@ -13,6 +14,8 @@ import { RedisServer } from "../support/redis.ts";
 import { startNginx } from "../support/round_robin.ts";
 import { startSlowProcess } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
+
+const TEMPORARY = Deno.env.get("TMPDIR") ?? "/tmp";
 
 /** Two processors and the memory of a small machine, wherever the test runs. */
 const MACHINE = ["--vcpu", "2", "--ram", "4"];
@@ -157,5 +160,25 @@ Deno.test({
     );
     assertEquals([code, about.filter((line) => !line.includes("not-found"))], [0, []]);
     await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name: "probeMachine() measures a call, and leaves neither a process nor a folder behind",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const folders = () =>
+      [...Deno.readDirSync(TEMPORARY)].filter(({ name }) => name.startsWith("sluice_probe_")).length;
+    const before = folders();
+    const { callMicros, calls, memoryMb } = await probeMachine({
+      program: FROM_SOURCE,
+      warmUpMs: 200,
+      measuredMs: 600,
+    });
+    assert(
+      calls > 50 && callMicros > 10 && memoryMb > 20,
+      `${calls} calls of ${callMicros} µs, ${memoryMb} MiB`,
+    );
+    assertEquals(folders(), before);
   },
 });

@@ -278,6 +278,7 @@ Deno.test("parseInvocation() reads the load and the servers of `tune`, and names
     surroundings: { database: "sqlite", redis: false },
     out: null,
     check: false,
+    probe: false,
     json: false,
   };
   assertEquals(invocation("tune --users 3000"), { command: "tune", args: plain });

@@ -57,6 +57,7 @@ export const FITNESS_COMMANDS = {
       redis: { doc: "with Redis" },
       out: { value: "DIR", doc: "write the files into this folder" },
       check: { doc: "compare the plan with what is here, and write nothing" },
+      probe: { doc: "measure for 10 s what a call costs on this machine, instead of assuming it" },
       json: { doc: "print the plan, or the comparison, as JSON" },
     },
   },
@@ -86,6 +87,7 @@ export interface TuneArgs {
   /** The folder for the files; null: they are printed. */
   readonly out: string | null;
   readonly check: boolean;
+  readonly probe: boolean;
   readonly json: boolean;
 }
 
@@ -173,6 +175,7 @@ function tuneInvocation({ text, has }: GivenFlags): FitnessInvocation | readonly
     },
     out: text("out"),
     check: has("check"),
+    probe: has("probe"),
     json: has("json"),
   };
   return { command, args };

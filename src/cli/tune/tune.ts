@@ -11,6 +11,7 @@ import type { PlannedFile } from "../../tuning/files/planned_lines.ts";
 import { type Plan, planOf } from "../../tuning/tuning_plan.ts";
 import type { TuneArgs } from "../commands/fitness_commands.ts";
 import { readMachine } from "../doctor/machine_facts.ts";
+import type { Probed } from "./machine_probe.ts";
 import { compare, comparisonText } from "./comparison.ts";
 
 const MIB = 1024 * 1024;
@@ -19,14 +20,16 @@ const MIB = 1024 * 1024;
 const UNKNOWN_RAM_MB = 4_096;
 
 /** @returns the exit code: 1 if something here does not serve the users. @throws {SluiceError} for a folder that cannot be written */
-export async function tune({ load, surroundings, out, check, json }: TuneArgs): Promise<number> {
+export async function tune({ load, surroundings, out, check, probe, json }: TuneArgs): Promise<number> {
   const machine = readMachine();
   const bytes = Math.min(machine.memoryLimitBytes ?? Infinity, machine.memoryBytes ?? Infinity);
+  const probed = probe ? await (await import("./machine_probe.ts")).probeMachine() : null;
+  if (probed !== null) console.error(probedText(probed));
   const full: Load = {
     ...load,
     vcpu: load.vcpu ?? machine.cores,
     ramMb: load.ramMb ?? (bytes === Infinity ? UNKNOWN_RAM_MB : Math.floor(bytes / MIB)),
-    callMicros: null,
+    callMicros: probed?.callMicros ?? null,
   };
   const fileMax = Number(machine.sysctl["fs.file-max"] ?? NaN);
   const plan = planOf(full, { ...surroundings, fileMax: Number.isNaN(fileMax) ? null : fileMax });
@@ -39,6 +42,12 @@ export async function tune({ load, surroundings, out, check, json }: TuneArgs): 
   else if (out === null) printFiles(plan);
   else writeFiles(plan, out, json);
   return plan.shortfalls.length > 0 ? 1 : 0;
+}
+
+function probedText({ callMicros, calls, processorShare, memoryMb }: Probed): string {
+  return `sluice: Measured: ${calls} calls of ${callMicros} µs, at ${
+    Math.round(processorShare * 100)
+  } % of one processor. The gateway took ${memoryMb} MiB.`;
 }
 
 function printFiles(plan: Plan): void {
