@@ -1,0 +1,216 @@
+// Real clients that know nothing but an address: a person signs in and allows them in Chromium, they call, refresh, and are disconnected.
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/index"
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
+import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import {
+  Client as ClientV2,
+  StreamableHTTPClientTransport as TransportV2,
+} from "@modelcontextprotocol/client";
+import { ChildOutput } from "../support/child_output.ts";
+import { freePort } from "../support/free_port.ts";
+import { npmProgram } from "../support/npm_programs.ts";
+import { PASSWORD } from "../support/oauth_person.ts";
+import { canLeaveOut } from "../support/programs.ts";
+import { Sluice } from "../support/sluice.ts";
+import { UiBrowser } from "../support/ui_browser.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const INFO = { name: "Real client", version: "1.0.0" };
+
+/** What both SDKs ask of a program: to keep tokens, and to open a browser. */
+class Provider {
+  // deno-lint-ignore no-explicit-any -- the types of two SDKs
+  #kept: Record<string, any> = {};
+  opened: URL | null = null;
+
+  constructor(readonly redirectUrl: string) {}
+
+  get clientMetadata() {
+    return { client_name: INFO.name, redirect_uris: [this.redirectUrl], token_endpoint_auth_method: "none" };
+  }
+  clientInformation = () => this.#kept.client;
+  saveClientInformation = (client: unknown) => void (this.#kept.client = client);
+  tokens = () => this.#kept.tokens;
+  saveTokens = (tokens: unknown) => void (this.#kept.tokens = tokens);
+  codeVerifier = () => this.#kept.verifier;
+  saveCodeVerifier = (verifier: string) => void (this.#kept.verifier = verifier);
+  redirectToAuthorization = (url: URL) => void (this.opened = url);
+  state = () => "the state";
+  invalidateCredentials = (what: string) => {
+    if (what === "tokens" || what === "all") delete this.#kept.tokens;
+    if (what === "client" || what === "all") delete this.#kept.client;
+  };
+}
+
+interface Connection {
+  listTools(): Promise<{ tools: { name: string }[] }>;
+  close(): Promise<void>;
+}
+
+/** A way to connect with a provider. The transport redeems the code. */
+interface Sdk {
+  readonly name: string;
+  readonly connect: (url: string, provider: Provider) => Promise<Connection>;
+  readonly redeem: (url: string, provider: Provider, answer: URLSearchParams) => Promise<void>;
+}
+
+const SDKS: readonly Sdk[] = [
+  {
+    name: "SDK v1",
+    connect: async (url, authProvider) => {
+      const client = new ClientV1(INFO);
+      await client.connect(new TransportV1(new URL(url), { authProvider: authProvider as never }) as never);
+      return client as never;
+    },
+    redeem: (url, authProvider, answer) =>
+      new TransportV1(new URL(url), { authProvider: authProvider as never }).finishAuth(answer.get("code")!),
+  },
+  {
+    name: "SDK v2",
+    connect: async (url, authProvider) => {
+      const client = new ClientV2(INFO);
+      await client.connect(new TransportV2(new URL(url), { authProvider: authProvider as never }));
+      return client as never;
+    },
+    redeem: (url, authProvider, answer) =>
+      new TransportV2(new URL(url), { authProvider: authProvider as never }).finishAuth(answer),
+  },
+];
+
+/** The program behind a redirect URI on this machine. */
+function callbackServer() {
+  const answer = Promise.withResolvers<URLSearchParams>();
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => {
+    const url = new URL(request.url);
+    if (url.pathname !== "/callback") return new Response(null, { status: 404 });
+    answer.resolve(url.searchParams);
+    return new Response(
+      "<!doctype html><title>Done</title><link rel=icon href=data:,><p>Back at the client",
+      {
+        headers: { "content-type": "text/html" },
+      },
+    );
+  });
+  return {
+    url: `http://127.0.0.1:${server.addr.port}/callback`,
+    answer: answer.promise,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+Deno.test({
+  name: "Real clients log in with a browser, call, refresh, and are disconnected",
+  ignore: canLeaveOut("chromium"),
+  fn: async (t) => {
+    await using gateway = await Sluice.start({ args: ["--demo"] });
+    const user = { email: "ann@x.org", password: PASSWORD, full_name: "Ann", is_admin: true };
+    assertEquals((await gateway.api("POST", "/auth/email/admin/users", user)).status, 201);
+    await gateway.api("POST", "/servers", { server: { id: "clock", name: "The clock" } });
+    await using browser = await UiBrowser.start(gateway.url);
+    const { page } = browser;
+    const allow = () => page.getByRole("button", { name: "Allow" }).click();
+
+    for (const [i, { name, connect, redeem }] of SDKS.entries()) {
+      await t.step(name, async () => {
+        await using callback = callbackServer();
+        const url = `${gateway.url}/${i === 0 ? "mcp" : "servers/clock/mcp"}`;
+        const provider = new Provider(callback.url);
+        await assertRejects(() => connect(url, provider));
+        const asked = provider.opened!;
+        assertEquals(asked.searchParams.get("resource"), url);
+
+        await page.goto(asked.href);
+        if (i === 0) {
+          // The first time, the person signs in, and comes back to the question.
+          assertStringIncludes(page.url(), "/admin/sign-in?next=authorize");
+          await page.getByLabel("Email address").fill(user.email);
+          await page.getByLabel("Password").fill("wrong");
+          await page.getByRole("button", { name: "Sign in" }).click();
+          await page.getByText("Wrong email or password").waitFor();
+          await page.getByLabel("Password").fill(PASSWORD);
+          await page.getByRole("button", { name: "Sign in" }).click();
+        }
+        await page.getByRole("heading", { name: "Allow Real client?" }).waitFor();
+        const text = await page.textContent("main") ?? "";
+        assertStringIncludes(text, "ann@x.org");
+        assertStringIncludes(text, i === 0 ? "Everything that you see" : "The virtual server The clock");
+        await browser.look();
+        await allow();
+        await page.getByText("Back at the client").waitFor();
+        const answer = await callback.answer;
+        assertEquals([answer.get("state"), answer.get("iss")], ["the state", gateway.url]);
+        await redeem(url, provider, answer);
+
+        const connection = await connect(url, provider);
+        assertEquals((await connection.listTools()).tools.length > 0, i === 0);
+        await connection.close();
+
+        // A token that is refused is refreshed, without anybody being asked.
+        const { access_token: before } = provider.tokens();
+        provider.saveTokens({ ...provider.tokens(), access_token: `${before}x` });
+        provider.opened = null;
+        const refreshed = await connect(url, provider);
+        assertEquals((await refreshed.listTools()).tools.length > 0, i === 0);
+        await refreshed.close();
+        assert(provider.tokens().access_token !== before);
+        assertEquals(provider.opened, null);
+
+        // Disconnected by its user, the client has to ask again.
+        await browser.open("applications");
+        await browser.look();
+        page.once("dialog", (dialog) => dialog.accept());
+        await page.getByRole("row", { name: url }).getByRole("button", { name: "Disconnect" }).click();
+        await page.getByText("The application is disconnected.").waitFor();
+        await assertRejects(() => connect(url, provider));
+        assert(provider.opened !== null);
+      });
+    }
+
+    await t.step("a person who says no", async () => {
+      await using callback = callbackServer();
+      const provider = new Provider(callback.url);
+      await assertRejects(() => SDKS[0]!.connect(`${gateway.url}/mcp`, provider));
+      await page.goto(provider.opened!.href);
+      await page.getByRole("button", { name: "Cancel" }).click();
+      await page.getByText("Back at the client").waitFor();
+      const answer = await callback.answer;
+      assertEquals([answer.get("error"), answer.get("code")], ["access_denied", null]);
+    });
+
+    await t.step("mcp-remote", async () => {
+      const home = await Deno.makeTempDir();
+      const { command, args } = npmProgram("mcp-remote", `${gateway.url}/mcp`, String(freePort()));
+      const child = new Deno.Command(command, {
+        args,
+        env: { HOME: home, MCP_REMOTE_CONFIG_DIR: home, BROWSER: "none" },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const [stdout, stderr] = [new ChildOutput(child.stdout), new ChildOutput(child.stderr)];
+      const addressIn = () => /https?:\/\/\S+\/oauth\/authorize\?\S+/.exec(stderr.lines.join("\n"))?.[0];
+      await waitFor(() => addressIn() !== undefined, { what: "the address to visit" });
+      await page.goto(addressIn()!);
+      await allow();
+      await page.waitForURL(/\/oauth\/callback/);
+      const writer = child.stdin.getWriter();
+      const send = (message: unknown) =>
+        writer.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
+      const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: INFO };
+      await send({ jsonrpc: "2.0", id: 1, method: "initialize", params });
+      await send({ jsonrpc: "2.0", method: "notifications/initialized" });
+      await send({ jsonrpc: "2.0", id: 2, method: "tools/list" });
+      await waitFor(() => stdout.lines.some((line) => line.includes("demo-convert-time")), {
+        what: "the tools",
+      });
+      await writer.close();
+      child.kill("SIGTERM");
+      await child.status;
+      await Promise.all([stdout.ended, stderr.ended]);
+      await Deno.remove(home, { recursive: true });
+    });
+    assertEquals(browser.faults, []);
+  },
+});
