@@ -266,8 +266,11 @@ Deno.test("Login of OAuth clients holds against attacks", async (t) => {
       assertEquals(answer.get("error"), "invalid_target", resource);
     }
     // By another name of the gateway it is another resource.
-    const byAnother = { ...gateway, url: gateway.url.replace("127.0.0.1", "localhost") };
-    const byName = await post(byAnother, LIST, { token: access, path: "/servers/one/mcp" });
+    const byAnother = {
+      url: gateway.url.replace("127.0.0.1", "localhost"),
+      token: () => Promise.resolve(access),
+    };
+    const byName = await post(byAnother, LIST, { path: "/servers/one/mcp" });
     assertEquals(byName.status, 401);
     // Neither the REST API nor the pages take it, and it connects no further client.
     assertEquals((await gateway.api("GET", "/tools", undefined, access)).status, 401);
