@@ -30,7 +30,9 @@ const users = () => import("./people/user_routes.ts");
 const teams = () => import("./people/team_routes.ts");
 const members = () => import("./people/member_routes.ts");
 const joins = () => import("./people/join_routes.ts");
-const passwordMails = () => import("./people/password_mail_routes.ts");
+const sessions = () => import("./people/session_routes.ts");
+const events = () => import("./entities/event_routes.ts");
+const ssoAdmin = () => import("./people/sso_admin_routes.ts");
 const quotas = () => import("./people/quota_routes.ts");
 const roles = () => import("./people/role_routes.ts");
 
@@ -140,14 +142,18 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/auth/email/login", null, on(logins, "login", "loginByEmail")),
   route("POST", "/auth/setup", null, on(logins, "setUp")),
   route("POST", "/auth/reset-password", null, on(logins, "resetPassword")),
-  route("POST", "/auth/email/forgot-password", null, on(passwordMails, "forgotPassword")),
-  route("GET", "/auth/email/reset-password/{token}", null, on(passwordMails, "checkPasswordToken")),
+  route("POST", "/auth/email/forgot-password", null, on(logins, "forgotPassword")),
+  route("GET", "/auth/email/reset-password/{token}", null, on(logins, "checkPasswordToken")),
   route("POST", "/auth/email/reset-password/{token}", null, on(logins, "resetPasswordByPath")),
   route("POST", "/auth/change-password", null, on(logins, "changeOldPassword")),
   route("POST", "/auth/email/change-password", "token", on(logins, "changePassword")),
   route("POST", "/auth/logout", "token", on(logins, "logout")),
   route("GET", "/oauth/applications", "token", on(applications, "listApplications")),
   route("DELETE", "/oauth/applications/{id}", "token", on(applications, "disconnectApplication")),
+  route("GET", "/auth/validate", "token", on(sessions, "validateSession")),
+  route("POST", "/auth/refresh", "token", on(sessions, "refreshSession")),
+  route("GET", "/auth/email/events", "token", on(events, "listMyEvents")),
+  route("GET", "/auth/email/admin/events", "admin.user_management", on(events, "listAllEvents")),
   route("GET", "/auth/email/me", "token", on(logins, "getMe")),
   route("GET", "/auth/email/admin/users", "admin.user_management", on(users, "listUsers")),
   route("POST", "/auth/email/admin/users", "admin.user_management", on(users, "createUser")),
@@ -167,6 +173,44 @@ export const ROUTES: readonly Route[] = [
     "/auth/email/admin/users/{email}/reset-password",
     "admin.user_management",
     on(users, "makePasswordLink"),
+  ),
+
+  route(
+    "GET",
+    "/auth/sso/admin/providers",
+    "admin.user_management",
+    on(ssoAdmin, "listSsoProvidersOfSettings"),
+  ),
+  route(
+    "POST",
+    "/auth/sso/admin/providers",
+    "admin.user_management",
+    on(ssoAdmin, "createSsoProvider"),
+  ),
+  route(
+    "GET",
+    "/auth/sso/admin/providers/{provider}",
+    "admin.user_management",
+    on(ssoAdmin, "getSsoProvider"),
+  ),
+  route(
+    "PUT",
+    "/auth/sso/admin/providers/{provider}",
+    "admin.user_management",
+    on(ssoAdmin, "createSsoProvider", "updateSsoProvider"),
+  ),
+  route(
+    "DELETE",
+    "/auth/sso/admin/providers/{provider}",
+    "admin.user_management",
+    on(ssoAdmin, "createSsoProvider", "deleteSsoProvider"),
+  ),
+  route("GET", "/auth/sso/pending-approvals", "admin.user_management", on(ssoAdmin, "listPendingApprovals")),
+  route(
+    "POST",
+    "/auth/sso/pending-approvals/{approval}/action",
+    "admin.user_management",
+    on(ssoAdmin, "decideApproval"),
   ),
 
   route("GET", "/teams", "teams.read", on(teams, "listTeams")),

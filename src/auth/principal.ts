@@ -22,6 +22,8 @@ export interface Principal {
   readonly issuedAt: number | null;
   /** The token of a login: its teams are those of the user record. */
   readonly isLogin: boolean;
+  /** When the person logged in, ms since the epoch. Only login tokens of this gateway have it, and can be replaced by new ones. */
+  readonly loggedInAt?: number;
   /** The row of an API token; null: the token is none, and its claims say all of it. */
   readonly apiToken: ApiToken | null;
   /** The look-up of an API token of another program that found no row, so that the claims count. */

@@ -31,6 +31,9 @@ export function principalOf(claims: JsonObject, subject: string, platformAdminEm
     isLogin: claims.token_use === "session",
     apiToken: null,
     grants: null,
+    ...(claims.token_use === "session" && typeof claims.session_start === "number"
+      ? { loggedInAt: claims.session_start * 1000 }
+      : {}),
     ...(claims.teams === undefined ? { teamsLimitSight: true } : {}),
   };
 }

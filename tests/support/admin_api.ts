@@ -248,7 +248,7 @@ function accountParts(
     audience: "mcpgateway-api",
     clock: systemClock,
   };
-  const tokens = new LoginTokens({ ...signer, ttlMs: 3_600_000 });
+  const tokens = new LoginTokens({ ...signer, ttlMs: 3_600_000, maxLifetimeMs: 7_200_000 });
   const logins = new Logins({
     users,
     hashes: passwords,
@@ -266,6 +266,8 @@ function accountParts(
     minPasswordChars: 12,
     maxTeams: 3,
     maxMembers: 4,
+    loginMs: 3_600_000,
+    longestLoginMs: 7_200_000,
     invitationMs: 60_000,
     passwordLinkMs: 60_000,
   };

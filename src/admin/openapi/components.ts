@@ -1,4 +1,5 @@
 // The schemas of the document, as JSON Schema (draft 2020-12, which OpenAPI 3.1 uses).
+import { NAMED_SESSION_ANSWERS } from "./people/session_operations.ts";
 import { joinAsk } from "../rest/people/session_schemas.ts";
 import { importAnswer } from "../configurations/transfer_schemas.ts";
 import * as z from "zod";
@@ -83,6 +84,7 @@ const NAMED_ANSWERS: Readonly<Record<string, z.ZodType>> = {
   TokenUsage: tokenUsage,
   Version: version,
   User: user,
+  ...NAMED_SESSION_ANSWERS,
   LoggedIn: loggedIn,
   LoggedOut: loggedOut,
   Done: done,

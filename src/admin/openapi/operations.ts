@@ -13,6 +13,7 @@ import { roleOperations } from "./people/role_operations.ts";
 import { quotaOperations } from "./people/quota_operations.ts";
 import { teamOperations } from "./people/team_operations.ts";
 import { tokenOperations } from "./people/token_operations.ts";
+import { sessionOperations } from "./people/session_operations.ts";
 import { userOperations } from "./people/user_operations.ts";
 
 export const OPERATIONS = {
@@ -25,6 +26,7 @@ export const OPERATIONS = {
   ...serverOperations,
   ...gatewayStateOperations,
   ...userOperations,
+  ...sessionOperations,
   ...teamOperations,
   ...roleOperations,
   ...quotaOperations,

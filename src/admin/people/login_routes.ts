@@ -20,12 +20,14 @@ import {
   passwordResetByPath,
   setup,
 } from "../rest/people_schemas.ts";
+import { forgotten } from "../rest/people/session_schemas.ts";
 import { shownUser, userRead } from "./user_shapes.ts";
 
 const LOGIN: KnownFields = { schema: loginBody };
 const PASSWORD_CHANGE: KnownFields = { schema: passwordChange };
 const OLD_PASSWORD_CHANGE: KnownFields = { schema: oldPasswordChange };
 const SETUP: KnownFields = { schema: setup };
+const FORGOTTEN: KnownFields = { schema: forgotten };
 const RESET: KnownFields = { schema: passwordReset };
 const RESET_BY_PATH: KnownFields = { schema: passwordResetByPath };
 
@@ -97,6 +99,37 @@ export async function setUp(call: Call): Promise<AdminResponse> {
   });
   await deps.catalogChanged();
   return loggedIn(call, await deps.logins.tokenFor(user), 201);
+}
+
+/** Known and unknown addresses are answered alike, and at once. */
+export async function forgotPassword(call: Call): Promise<AdminResponse> {
+  const { deps, client } = call;
+  const { email } = validated(forgotten, readFields(call, await call.body(), ["body"], FORGOTTEN), ["body"]);
+  if (deps.passwordMails === null) {
+    throw new SluiceError("FORBIDDEN", {
+      reason: "this gateway sends no mail (SMTP_ENABLED); ask an administrator for a one-time link",
+    });
+  }
+  await deps.passwordMails.request(email, client);
+  return ok({ success: true, message: "If this email is registered, you will receive a reset link." });
+}
+
+/** @throws {SluiceError} UNAUTHENTICATED */
+export async function checkPasswordToken({ deps, params: { token } }: Call): Promise<AdminResponse> {
+  const found = await userOfPasswordToken(deps.store.people, token!);
+  if (found === null) {
+    throw new SluiceError("UNAUTHENTICATED", {
+      reason: "the one-time token is wrong, used or expired; ask for another link",
+    });
+  }
+  return {
+    ...ok({
+      valid: true,
+      message: "Reset token is valid",
+      expires_at: new Date(found.expiresAt).toISOString(),
+    }),
+    headers: { "cache-control": "no-store" },
+  };
 }
 
 /** Sets a password, with the one-time token of a link. */

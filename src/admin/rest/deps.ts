@@ -48,6 +48,10 @@ export interface AccountRules {
   readonly maxMembers: number;
   /** PASSWORD_RESET_TOKEN_EXPIRY_MINUTES */
   readonly passwordLinkMs: number;
+  /** TOKEN_EXPIRY */
+  readonly loginMs: number;
+  /** SESSION_MAX_LIFETIME */
+  readonly longestLoginMs: number;
   /** INVITATION_EXPIRY_DAYS */
   readonly invitationMs: number;
 }
@@ -119,7 +123,7 @@ export interface AdminDeps {
   readonly logLines: LogLines;
   readonly logins: Logins;
   /** null: SSO_ENABLED=false. */
-  readonly sso: Pick<SingleSignOn, "logout"> | null;
+  readonly sso: Pick<SingleSignOn, "logout" | "renew" | "providers"> | null;
   readonly passwords: PasswordHashes;
   /** null: SMTP_ENABLED=false. */
   readonly passwordMails: Pick<PasswordMails, "request"> | null;

@@ -85,6 +85,32 @@ export class Logins {
     return { user, token: await tokens.sign(user), expiresInSeconds: tokens.expiresInSeconds };
   }
 
+  /**
+   * Another token of the same login. The caller has ended the former one.
+   * @throws {SluiceError} UNAUTHENTICATED if the login is too long ago
+   */
+  async renewed(
+    user: UserRow,
+    given: { readonly jti: string; readonly provider: string; readonly loggedInAt: number },
+  ): Promise<Login> {
+    const { tokens } = this.deps;
+    return {
+      user,
+      token: await tokens.sign(user, given),
+      expiresInSeconds: tokens.secondsLeft(given.loggedInAt),
+    };
+  }
+
+  /** Checks that a token can be renewed now. @throws {SluiceError} UNAUTHENTICATED, RATE_LIMITED, PASSWORD_CHANGE_REQUIRED */
+  async requireRenewable(user: UserRow, loggedInAt: number): Promise<void> {
+    await this.deps.attempts.require([`renewal:${user.id}`]);
+    if (user.passwordChangeRequired) throw new SluiceError("PASSWORD_CHANGE_REQUIRED");
+    if (this.deps.tokens.secondsLeft(loggedInAt) > 0) return;
+    throw new SluiceError("UNAUTHENTICATED", {
+      reason: "the login is too long ago to be continued (SESSION_MAX_LIFETIME); log in again",
+    });
+  }
+
   async #check(email: string, password: string): Promise<UserRow | null> {
     const { users, hashes, clock, limits, count } = this.deps;
     const user = await users.get(email);

@@ -4,6 +4,7 @@ import { SluiceError, toSluiceError } from "../../base/errors.ts";
 import type { SsoProvider } from "../../config/sso_providers.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { Registry } from "../../store/registry/registry.ts";
+import type { PeopleStore } from "../../store/people/people_store.ts";
 import type { SsoSessionRow, UserRow } from "../../store/people/person_rows.ts";
 import { digest, type Login } from "../logins/logins.ts";
 import type { LoginTokens } from "../logins/login_tokens.ts";
@@ -113,6 +114,22 @@ export class SingleSignOn {
     // A key that was changed since is no reason to stay logged in.
     const hint = idToken === null ? null : await secretBox.open(idToken, ownerOf(session)).catch(() => null);
     return await client.logoutUrl(hint);
+  }
+
+  /** The session of a login token belongs to the token that replaces it, so that the provider's logout ends that one. */
+  async renew(
+    people: PeopleStore,
+    from: string,
+    to: { readonly jti: string; readonly expiresAt: number },
+  ): Promise<void> {
+    const { secretBox } = this.#deps;
+    const session = await people.sso.take(from);
+    if (session === null) return;
+    const hint = session.idToken === null
+      ? null
+      : await secretBox.open(session.idToken, ownerOf(session)).catch(() => null);
+    const idToken = hint === null ? null : await secretBox.seal(hint, ownerOf(to));
+    await people.sso.insert({ ...session, ...to, idToken });
   }
 
   /**

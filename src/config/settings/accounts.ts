@@ -12,6 +12,16 @@ export const ACCOUNT_SETTINGS = [
     doc: "How many minutes a login lasts.",
   }),
   setting({
+    name: "SESSION_MAX_LIFETIME",
+    kind: int({ min: 5, max: 10_080, hint: "minutes" }),
+    default: "1440",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "How many minutes after a login its token can be replaced by a new one (`POST /auth/refresh`), and the new one lasts.",
+  }),
+  setting({
     name: "LOGIN_ATTEMPTS_PER_MINUTE",
     kind: int({ min: 1, max: 10_000 }),
     default: "20",

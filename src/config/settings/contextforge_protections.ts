@@ -96,10 +96,10 @@ export const PROTECTIONS: readonly ForeignRow[] = [
     "users are platform_viewer, owners of a team are team_admin there, and members viewer; assign further roles by REST",
   ],
   [
-    "TOKEN_IDLE_TIMEOUT SESSION_MAX_LIFETIME SESSION_REFRESH_RATE_LIMIT SESSION_WARNING_TIME " +
+    "TOKEN_IDLE_TIMEOUT SESSION_REFRESH_RATE_LIMIT SESSION_WARNING_TIME " +
     "SESSION_REFRESH_BUFFER SESSION_ACTIVITY_TRACKING TOKEN_BLOCKLIST_CLEANUP_HOURS",
     "limits the lifetime of login tokens",
-    "a login lasts for TOKEN_EXPIRY; other tokens expire when their claim `exp` says so",
+    "a login lasts for TOKEN_EXPIRY, and with POST /auth/refresh for SESSION_MAX_LIFETIME; other tokens expire when their claim `exp` says so",
   ],
   [
     "ALLOW_PUBLIC_VISIBILITY",

@@ -29,6 +29,8 @@ export interface AuditQuery {
   readonly before?: number;
   /** The email address of the actor, in any case. */
   readonly email?: string;
+  /** The email address of the actor, or of the user that is acted on. */
+  readonly about?: string;
   readonly entityId?: string;
 }
 
@@ -98,11 +100,14 @@ export class AuditRecords {
   }
 
   /** The newest first. */
-  async list({ limit, before, email, entityId }: AuditQuery): Promise<ChainedRecord[]> {
+  async list({ limit, before, email, about, entityId }: AuditQuery): Promise<ChainedRecord[]> {
     const conditions = [
       sql`1 = 1`,
       ...(before === undefined ? [] : [sql`sequence < ${before}`]),
       ...(email === undefined ? [] : [sql`email = ${email.toLowerCase()}`]),
+      ...(about === undefined
+        ? []
+        : [sql`(email = ${about.toLowerCase()} OR entity_id = ${about.toLowerCase()})`]),
       ...(entityId === undefined ? [] : [sql`entity_id = ${entityId}`]),
     ];
     const rows = await this.#database.query<Record<string, unknown>>(

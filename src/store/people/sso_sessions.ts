@@ -83,6 +83,24 @@ export class SsoSessions {
     });
   }
 
+  /** Users who sign in at a provider, have never logged in, and are not active: they wait for an administrator. The oldest first. */
+  async waiting(limit: number): Promise<{ readonly user: UserRow; readonly provider: string }[]> {
+    const records = await this.database.query<Record<string, unknown> & { provider: string }>(
+      sql`SELECT users.*, sso_identities.provider FROM users
+          JOIN sso_identities ON sso_identities.user_id = users.id
+          WHERE users.is_active = 0 AND users.last_login IS NULL AND users.password_hash IS NULL
+          ORDER BY users.created_at, users.id LIMIT ${limit}`,
+    );
+    return records.map(({ provider, ...record }) => ({ user: USERS.decode(record), provider }));
+  }
+
+  async find(jti: string): Promise<SsoSessionRow | null> {
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM sso_sessions WHERE jti = ${jti}`,
+    );
+    return records.length === 0 ? null : SSO_SESSIONS.decode(records[0]);
+  }
+
   /** Takes the session of a login token. @returns null if there is none */
   async take(jti: string): Promise<SsoSessionRow | null> {
     const records = await this.database.query<Record<string, unknown>>(

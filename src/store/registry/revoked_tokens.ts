@@ -44,6 +44,19 @@ export class RevokedTokens {
     });
   }
 
+  /** Revokes a token, once. @returns false if it is revoked already */
+  async revokeFirst({ jti, revokedBy, reason, expiresAt }: Revocation): Promise<boolean> {
+    const revokedAt = new Date(this.#clock.now()).toISOString();
+    return await this.#database.transaction(async (tx) => {
+      const { changes } = await tx.run(
+        sql`INSERT INTO revoked_tokens (jti, revoked_at, revoked_by, reason, expires_at)
+            VALUES (${jti}, ${revokedAt}, ${revokedBy}, ${reason}, ${expiresAt}) ON CONFLICT (jti) DO NOTHING`,
+      );
+      if (changes > 0) await raiseCatalogVersion(tx);
+      return changes > 0;
+    });
+  }
+
   /** All revocations, the oldest first. */
   async list(): Promise<RevokedTokenRow[]> {
     const rows = await this.#database.query<{

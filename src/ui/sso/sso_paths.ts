@@ -1,7 +1,8 @@
 // The paths of sign-in at identity providers, as in ContextForge.
 export const SSO_PATH = "/auth/sso/";
 
-/** Is the path below SSO_PATH, with /v1 or without it? */
+/** Is the path below SSO_PATH, with /v1 or without it, and none of the REST API? */
 export function isSsoPath(path: string): boolean {
-  return path.startsWith(SSO_PATH) || path.startsWith(`/v1${SSO_PATH}`);
+  const plain = path.replace(/^\/v1(?=\/)/, "");
+  return plain.startsWith(SSO_PATH) && !/^(admin|pending-approvals)(\/|$)/.test(plain.slice(SSO_PATH.length));
 }

@@ -52,7 +52,11 @@ export function accountParts(
     audience: config.jwtAudience,
     clock,
   };
-  const tokens = new LoginTokens({ ...signer, ttlMs: config.tokenExpiry * MINUTE_MS });
+  const tokens = new LoginTokens({
+    ...signer,
+    ttlMs: config.tokenExpiry * MINUTE_MS,
+    maxLifetimeMs: config.sessionMaxLifetime * MINUTE_MS,
+  });
   const attempts = new LoginAttempts({
     ...{ counters: records, clock, perMinute: config.loginAttemptsPerMinute },
     onLimited: () => count("limited"),
@@ -100,6 +104,8 @@ export function accountParts(
       maxTeams: config.maxTeamsPerUser,
       maxMembers: config.maxMembersPerTeam,
       passwordLinkMs: linkMs,
+      loginMs: config.tokenExpiry * MINUTE_MS,
+      longestLoginMs: config.sessionMaxLifetime * MINUTE_MS,
       invitationMs: config.invitationExpiryDays * DAY_MS,
     },
   };
