@@ -3,10 +3,12 @@ import { SluiceError } from "../../base/errors.ts";
 import { createNaming } from "../../catalog/snapshot/tool_name.ts";
 import type { ImportedRows } from "../../store/registry/import_rows.ts";
 import type { Registry } from "../../store/registry/registry.ts";
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import type { Credentials } from "../../upstream/credentials.ts";
 import { sealCredentials, shownCredentials } from "../gateways/gateway_credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import type { Bundle } from "./bundle.ts";
-import { makePlan, NOTHING_PRESENT, type Plan, type PlanOptions, readPresent } from "./plan.ts";
+import { makePlan, NOTHING_PRESENT, type Plan, type PlanOptions, type Present, readPresent } from "./plan.ts";
 import type { PlanLine } from "./planning.ts";
 import type { Strategy } from "../configurations/transfer_schemas.ts";
 
@@ -27,6 +29,13 @@ export type ImportDeps = Pick<AdminDeps, "secretBox" | "toolNames">;
 export interface ImportOutcome {
   readonly lines: readonly PlanLine[];
   readonly hasChanges: boolean;
+  /** The upstreams of the import that have never been listed, as they are after it, unless they are switched off. */
+  readonly unlisted: readonly Unlisted[];
+}
+
+export interface Unlisted {
+  readonly row: GatewayRow;
+  readonly credentials: Credentials | null;
 }
 
 /** Conflicts that one refusal names. */
@@ -53,15 +62,43 @@ export async function runImport(
     const present = store === null ? NOTHING_PRESENT : await readPresent(store, bundle);
     const plan = await makePlan(bundle, present, planOptions);
     refuseConflicts(plan);
-    return { lines: plan.lines, hasChanges: hasChanges(plan) };
+    return {
+      lines: plan.lines,
+      hasChanges: hasChanges(plan),
+      unlisted: await unlistedOf(bundle, present, plan, planOptions),
+    };
   }
   return await store.transaction(async (tx) => {
-    const plan = await makePlan(bundle, await readPresent(tx, bundle), planOptions);
+    const present = await readPresent(tx, bundle);
+    const plan = await makePlan(bundle, present, planOptions);
     refuseConflicts(plan);
-    if (!hasChanges(plan)) return { lines: plan.lines, hasChanges: false };
-    await write(deps, tx, plan, options);
-    return { lines: plan.lines, hasChanges: true };
+    const changes = hasChanges(plan);
+    if (changes) await write(deps, tx, plan, options);
+    return {
+      lines: plan.lines,
+      hasChanges: changes,
+      unlisted: await unlistedOf(bundle, present, plan, planOptions),
+    };
   });
+}
+
+async function unlistedOf(
+  bundle: Bundle,
+  present: Present,
+  { gateways }: Plan,
+  { sees, credentialsOf }: Pick<PlanOptions, "sees" | "credentialsOf">,
+): Promise<Unlisted[]> {
+  const isUnlisted = ({ row }: { readonly row: GatewayRow }) => row.enabled && row.registration !== null;
+  const slugs = new Set(bundle.gateways.map(({ row }) => row.slug));
+  const updates = new Map(gateways.updates.map((update) => [update.before.id, update]));
+  const here = present.gateways.filter((row) => slugs.has(row.slug) && sees(row))
+    .map((before) => ({ before, row: { ...before, ...updates.get(before.id)?.changes } }))
+    .filter(isUnlisted);
+  const opened = await Promise.all(here.map(async ({ before, row }): Promise<Unlisted> => {
+    const given = updates.get(before.id)?.credentials;
+    return { row, credentials: given === undefined ? await credentialsOf(before) : given };
+  }));
+  return [...gateways.inserts.filter(isUnlisted), ...opened];
 }
 
 function refuseConflicts({ conflicts }: Plan): void {

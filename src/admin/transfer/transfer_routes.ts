@@ -3,9 +3,13 @@ import type { Permission } from "../../auth/permission_table.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { canSee, requireOperator, requirePermission, requirePlace } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { GatewayRow } from "../../store/registry/rows.ts";
+import { createNaming } from "../../catalog/snapshot/tool_name.ts";
+import type { Holding } from "../../store/approvals/approvals.ts";
+import type { Registry } from "../../store/registry/registry.ts";
+import type { Discovery, GatewayRow } from "../../store/registry/rows.ts";
 import { newId } from "../../store/sql/new_id.ts";
-import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
+import { discoverTarget } from "../gateways/gateway_credentials.ts";
+import { type AdminDeps, type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { fault, refuse, validated } from "../rest/faults.ts";
 import type { Bundle } from "./bundle.ts";
 import { EXPORTED_KINDS, type ExportedKind, exportFile, SOURCE } from "./export_file.ts";
@@ -13,7 +17,7 @@ import { bundleOfFile, type FileOptions } from "./import_file.ts";
 import { sealWith } from "./passphrase.ts";
 import { auditedImport, type PlanLine } from "./planning.ts";
 import { keepStatus } from "../configurations/import_statuses.ts";
-import { runImport } from "./run_import.ts";
+import { type ImportOptions, runImport, type Unlisted } from "./run_import.ts";
 import {
   exportQuery,
   importRequest,
@@ -73,32 +77,44 @@ export async function importConfiguration(call: Call): Promise<AdminResponse> {
     selected: request.selected_entities ?? null,
     ...{ toolIds, gateways },
   });
-  const run = async (bundle: Bundle, isDryRun = request.dry_run) => {
-    const outcome = await runImport(deps, deps.store, bundle, {
-      strategy: request.conflict_strategy,
-      isDryRun,
-      isOwnExport: isOwn,
-      sees: (row) => canSee(principal, row),
-    });
-    if (outcome.hasChanges && !isDryRun) await deps.catalogChanged();
-    return outcome.lines;
-  };
-  const toolIds = async () => new Map((await deps.store.tools.list()).map(({ id, name }) => [name, id]));
-  const whole = await bundleOfFile(deps, principal, file, options(await toolIds()));
+  const importOptions = (isDryRun: boolean): ImportOptions => ({
+    strategy: request.conflict_strategy,
+    isDryRun,
+    isOwnExport: isOwn,
+    sees: (row) => canSee(principal, row),
+  });
+  const toolIdsIn = async (store: Registry) =>
+    new Map((await store.tools.list()).map(({ id, name }) => [name, id]));
+  const whole = await bundleOfFile(deps, principal, file, options(await toolIdsIn(deps.store)));
   const lines: PlanLine[] = [];
   const warnings: string[] = [];
-  if (!isContextForges(file.entities.servers) || request.dry_run) lines.push(...await run(whole));
+  let hasChanges = false;
+  const run = async (store: Registry, bundle: Bundle) => {
+    const outcome = await runImport(deps, store, bundle, importOptions(request.dry_run));
+    lines.push(...outcome.lines);
+    hasChanges ||= outcome.hasChanges;
+  };
+  if (!isContextForges(file.entities.servers) || request.dry_run) await run(deps.store, whole);
   else {
-    // What stands in the way of the servers is found before anything is written.
-    if (request.conflict_strategy === "fail") await run(whole, true);
-    // ContextForge names the tools of its servers, and leaves it to the upstreams to list them.
-    lines.push(...await run({ ...whole, servers: [] }));
-    warnings.push(...await listUnlisted(call, whole));
-    const { servers } = await bundleOfFile(deps, principal, file, options(await toolIds()));
-    lines.push(
-      ...await run({ ...whole, gateways: [], tools: [], resources: [], prompts: [], leftOut: [], servers }),
-    );
+    // ContextForge names the tools of its servers, and leaves it to the upstreams to list them. These are asked before anything is
+    // written, so that one transaction has all.
+    const { unlisted } = await runImport(deps, deps.store, whole, importOptions(true));
+    const { found, failures } = await askUnlisted(deps, unlisted);
+    warnings.push(...failures);
+    const held = await deps.store.transaction(async (store) => {
+      await run(store, { ...whole, servers: [] });
+      const held = await saveListed(deps, store, found);
+      const onlyServers = { ...file, entities: { servers: file.entities.servers } };
+      const { servers } = await bundleOfFile(deps, principal, onlyServers, options(await toolIdsIn(store)));
+      await run(store, {
+        ...{ ...whole, gateways: [], tools: [], resources: [], prompts: [], leftOut: [] },
+        servers,
+      });
+      return held;
+    });
+    for (const [name, holding] of held) deps.onHeld(name, holding);
   }
+  if (hasChanges && !request.dry_run) await deps.catalogChanged();
   const status = statusOf(lines, warnings, startedAt, deps.now().toISOString());
   await keepStatus(deps, status);
   return { ...ok(status), audited: request.dry_run ? {} : auditedImport(lines) };
@@ -140,21 +156,46 @@ function isContextForges(servers: readonly Readonly<Record<string, unknown>>[] |
   return servers?.some((server) => server.associated_tool_ids === undefined) === true;
 }
 
-/** Lists the upstreams of the file that have never been listed. @returns the reasons of those that do not answer */
-async function listUnlisted({ deps, principal }: Call, { gateways }: Bundle): Promise<string[]> {
-  const slugs = new Set(gateways.map(({ row }) => row.slug));
-  const isPending = (row: GatewayRow) =>
-    slugs.has(row.slug) && row.enabled && row.registration !== null && canSee(principal, row);
-  const failed: string[] = [];
-  for (const { id, name } of (await deps.store.gateways.list()).filter(isPending)) {
+interface Listed {
+  readonly row: GatewayRow;
+  readonly discovery: Discovery;
+}
+
+/** Asks upstreams for their lists. @returns besides, the reasons of those that do not answer */
+async function askUnlisted(
+  deps: AdminDeps,
+  unlisted: readonly Unlisted[],
+): Promise<{ readonly found: readonly Listed[]; readonly failures: readonly string[] }> {
+  const found: Listed[] = [];
+  const failures: string[] = [];
+  for (const { row, credentials } of unlisted) {
     try {
-      await deps.refresh(id, { tools: true, resources: true, prompts: true });
+      const target = discoverTarget(row, credentials, row.registration?.isTransportOpen);
+      found.push({ row, discovery: await deps.discover(target) });
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
-      failed.push(`gateway ${name} is tried again later: ${error.message}`);
+      failures.push(`gateway ${row.name} is tried again later: ${error.message}`);
     }
   }
-  return failed;
+  return { found, failures };
+}
+
+/** Saves the lists of upstreams that are still where they were asked. @returns what waits for an approval, by upstream */
+async function saveListed(
+  { toolNames }: AdminDeps,
+  store: Registry,
+  found: readonly Listed[],
+): Promise<[name: string, holding: Holding][]> {
+  const held: [string, Holding][] = [];
+  for (const { id, name, slug, url, transport, registration } of await store.gateways.list()) {
+    const listed = found.find(({ row }) =>
+      row.slug === slug && row.url === url && row.transport === transport
+    );
+    if (listed === undefined || registration === null) continue;
+    const { holding } = await store.saveDiscovery(id, listed.discovery, createNaming(toolNames));
+    held.push([name, holding]);
+  }
+  return held;
 }
 
 function statusOf(
