@@ -49,10 +49,13 @@ if (missing.length === 0) {
     await pgbouncer[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
   });
-  storeContract("PostgreSQL", () => freshPostgres(server)).forEach((each) => Deno.test(each));
-  storeContract("PostgreSQL through PgBouncer", () => freshPostgres(server, pgbouncer.port)).forEach((each) =>
-    Deno.test(each)
+  storeContract("PostgreSQL", (mayBeMigrated) => freshPostgres(server, undefined, {}, mayBeMigrated)).forEach(
+    (each) => Deno.test(each),
   );
+  storeContract(
+    "PostgreSQL through PgBouncer",
+    (mayBeMigrated) => freshPostgres(server, pgbouncer.port, {}, mayBeMigrated),
+  ).forEach((each) => Deno.test(each));
 }
 
 /** A test with a database of its own. */

@@ -133,7 +133,7 @@ export class Cluster<S extends Servers = OwnServers> implements Gateway {
   /** When there are none. @param more settings over the cluster's own */
   async startReplicas(more: Settings): Promise<void> {
     const { postgres, pgbouncer, redis } = this.servers;
-    this.#database = await postgres.takeDatabase(pgbouncer.port);
+    this.#database = await postgres.takeDatabase(pgbouncer.port, { mayBeMigrated: true });
     this.#env = {
       DATABASE_URL: postgres.url(this.#database, { port: pgbouncer.port }),
       JWT_SECRET_KEY: crypto.randomUUID().repeat(2),

@@ -142,7 +142,7 @@ export function peopleChangesContract(registryTest: RegistryTest): void {
       const other = createRegistry(await fresh.another());
       const readers = [new Reader(registry), new Reader(other)];
       const stores = [[fresh.database, registry], [await fresh.another(), other]] as const;
-      for (let round = 0; round < 80; round++) {
+      for (let round = 0; round < 50; round++) {
         const writing = Promise.allSettled(Array.from({ length: 1 + prng.int(6) }, () => {
           const [database, store] = prng.pick(stores);
           return writeAtRandom(prng, database, store);
@@ -160,7 +160,7 @@ export function peopleChangesContract(registryTest: RegistryTest): void {
           );
         }
       }
-      assert(readers.every(({ partly }) => partly > 5), `seed ${seed}: ${readers.map((r) => r.partly)}`);
+      assert(readers.every(({ partly }) => partly > 3), `seed ${seed}: ${readers.map((r) => r.partly)}`);
     },
   );
 

@@ -30,8 +30,9 @@ export async function freshPostgres(
   server: Postgres,
   port: number = server.port,
   settings: Settings = {},
+  mayBeMigrated = false,
 ): Promise<FreshPostgres> {
-  const name = await server.takeDatabase(port);
+  const name = await server.takeDatabase(port, { mayBeMigrated });
   const url = server.url(name, { port });
   const opened: Database[] = [];
   const another = async (more: Settings = {}) => {

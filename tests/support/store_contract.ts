@@ -34,14 +34,25 @@ const WARNINGS = [{ list: "prompts/list", name: null, reason: "it broke" }];
 
 const naming = createNaming({ separator: "-", maxLength: 64 });
 
-/** The suite's tests, for `Deno.test` in the test's own file. @param name of the driver, for the tests' names */
-export function storeContract(name: string, open: () => Promise<FreshDatabase>): Deno.TestDefinition[] {
+/**
+ * The suite's tests, for `Deno.test` in the test's own file.
+ * @param name of the driver, for the tests' names
+ * @param open a database; it may have been migrated already, if the test migrates it first
+ */
+export function storeContract(
+  name: string,
+  open: (mayBeMigrated: boolean) => Promise<FreshDatabase>,
+): Deno.TestDefinition[] {
   const tests: Deno.TestDefinition[] = [];
-  const test = (criterion: string, run: (fresh: FreshDatabase) => Promise<void>) =>
+  const test = (
+    criterion: string,
+    run: (fresh: FreshDatabase) => Promise<void>,
+    { mayBeMigrated = false } = {},
+  ) =>
     tests.push({
       name: `${name}: ${criterion}`,
       fn: async () => {
-        const fresh = await open();
+        const fresh = await open(mayBeMigrated);
         try {
           await run(fresh);
         } finally {
@@ -56,7 +67,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     test(criterion, async (fresh) => {
       await migrate(fresh.database);
       await run(createRegistry(fresh.database), fresh);
-    });
+    }, { mayBeMigrated: true });
 
   test("Database.query() binds text, numbers, null and times beyond 32 bits", async ({ database }) => {
     await database.run(sql`CREATE TABLE t (a TEXT, b INTEGER, c BIGINT)`);
@@ -995,8 +1006,9 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
   peopleContract(registryTest);
   peopleChangesContract(registryTest);
   tokenContract(registryTest);
-  auditContract(test);
-  approvalContract(test);
+  const migratingTest: typeof test = (criterion, run) => test(criterion, run, { mayBeMigrated: true });
+  auditContract(migratingTest);
+  approvalContract(migratingTest);
   return tests;
 }
 
