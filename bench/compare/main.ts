@@ -162,6 +162,7 @@ async function main(): Promise<number> {
     default: { clients: "1,16", seconds: "5", rounds: "2" },
   });
   const [seconds, rounds] = [Number(options.seconds), Number(options.rounds)];
+  const commit = await gitCommit();
   const clients = options.clients.split(",").map(Number);
   const known = [await sluicePeer(options.program), ...PEERS];
   const wanted: readonly string[] = options.peers?.split(",") ?? known.map(({ name }) => name);
@@ -190,7 +191,7 @@ async function main(): Promise<number> {
   const order = [DIRECT, ...peers].map(({ name }) => name);
   const rows = medians(samples).sort((a, b) => order.indexOf(a.peer) - order.indexOf(b.peer));
   const circumstances = {
-    commit: await gitCommit(),
+    commit,
     date: new Date().toISOString().slice(0, 10),
     command: `deno task bench:compare ${Deno.args.join(" ")}`.trim(),
     machine: `${navigator.hardwareConcurrency} cores, ${cpuModel()}`,
