@@ -8,14 +8,14 @@ import type { TokenGate } from "../auth/api_tokens/token_gate.ts";
 import type { Principal } from "../auth/principal.ts";
 import { type ErrorCode, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { AuditAction } from "../store/audit/audit_record.ts";
-import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
+import { type CallNote, CORRELATION_HEADER, correlationIdOf, noteCaller } from "../telemetry/call_note.ts";
 import type { AnswerMeter } from "../telemetry/answer_meter.ts";
 import type { Span } from "../telemetry/traces/span.ts";
 import type { Tracer } from "../telemetry/traces/tracer.ts";
 import type { AccessLog } from "./access_log.ts";
 import { type Admission, REFUSED } from "./admission.ts";
 import type { Cors } from "./cors.ts";
-import { beginEdge, endEdge, refusedIn } from "./edge_span.ts";
+import { EdgeSubject, endEdge, refusedIn } from "./edge_span.ts";
 import {
   type ErrorReporter,
   type ReportedError,
@@ -175,6 +175,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     response: Response,
   ): Response => {
     deps.countRefused(code);
+    response.headers.set(CORRELATION_HEADER, correlationIdOf(headers));
     answers.answered(endpoint?.name ?? "none", response.status, null);
     return cors === null ? response : cors.expose(response, headers.get("origin"));
   };
@@ -216,7 +217,10 @@ export function createHandler(deps: HandlerDeps): Handle {
       : accessLog.begin(request, { path, endpoint: endpoint?.name ?? "none", client: addressOf(info) });
     const startedAt = performance.now();
     const isTraced = tracer !== null && endpoint !== null && isCounted;
-    const span = isTraced ? beginEdge(tracer, request, endpoint.name, path) : undefined;
+    const span = isTraced ? tracer.beginFor(request.headers).begin("", "server", startedAt) : undefined;
+    if (span !== undefined) {
+      span.subject = new EdgeSubject(request, endpoint!.name, path, record?.note);
+    }
     let phase: Span | undefined;
     let exchange: Exchange | undefined;
     let principal: Principal | undefined;
@@ -229,13 +233,14 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (!endpoint?.isInternal) origin = originGuard.check(request, endpoint?.isForAnyPage);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const authorization = endpoint.open ? null : authorizationOf(request, endpoint);
-      phase = span?.begin("auth", "internal");
+      phase = span?.begin("auth", "internal", startedAt);
       principal = endpoint.open
         ? anonymous
         : endpoint.principalOf?.(authorization) ?? await authenticate(authorization);
       if (phase !== undefined) {
-        phase.end();
-        phase = span!.begin("admission", "internal");
+        const now = performance.now();
+        phase.end("", now);
+        phase = span!.begin("admission", "internal", now);
       }
       if (record !== null) noteCaller(record.note, principal);
       if (principal.resource !== undefined) {
@@ -316,24 +321,23 @@ export function createHandler(deps: HandlerDeps): Handle {
       else counted.calls--;
     }
     if (record !== null) record.answered(response, streamEnd);
+    else identify(response, request.headers);
     if (span !== undefined) {
-      const { status } = response;
-      const note = record?.note;
-      const end = () =>
-        endEdge(span, {
-          request,
-          endpoint: endpoint!.name,
-          path,
-          status,
-          isCall: exchange !== undefined,
-          note,
-        });
+      const ended = { status: response.status, note: record?.note, isCall: exchange !== undefined };
       // The stream of a call ends with it. Other streams stay open for hours, and are no call.
-      if (streamEnd !== null && request.method === "POST") streamEnd.then(end, end);
-      else end();
+      if (streamEnd === null || request.method !== "POST") endEdge(span, ended);
+      else streamEnd.catch(() => {}).then(() => endEdge(span, ended));
     }
     return response;
   };
+}
+
+/** Without an access log: a failure has a correlation id, and so has the answer to a client that has sent one. */
+function identify({ headers, status }: Response, received: Headers): void {
+  const isWanted = status >= 400 || received.has(CORRELATION_HEADER);
+  if (isWanted && !headers.has(CORRELATION_HEADER)) {
+    headers.set(CORRELATION_HEADER, correlationIdOf(received));
+  }
 }
 
 /** What countCall() and the limits of a token throw: the body is unread. */

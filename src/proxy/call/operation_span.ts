@@ -9,7 +9,7 @@ import {
 } from "../../mcp/json_rpc.ts";
 import { metaOf } from "../../mcp/request_meta.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
-import type { Attributes, Span, Traced } from "../../telemetry/traces/span.ts";
+import type { Attributes, Span, Subject, Traced } from "../../telemetry/traces/span.ts";
 import {
   readContext,
   type TraceContext,
@@ -26,36 +26,93 @@ export function beginOperation(trace: Traced, { method, params }: RequestMessage
   return (meta === undefined ? trace : trace.under(contextIn(meta))).begin(method, "server");
 }
 
-export interface OperationEnd {
-  /** null: the gateway does not know the method. */
-  readonly method: string | null;
-  readonly id: string | number;
-  /** Empty: no error. */
-  readonly errorType: string;
+/** A client's request, as its span describes it. */
+class Operation implements Subject {
+  readonly #call: Pick<CallContext, "note" | "revision">;
+  readonly #method: string;
+  readonly #id: string | number;
+  readonly #hasFailed: boolean;
+
+  constructor(
+    call: Pick<CallContext, "note" | "revision">,
+    method: string,
+    id: string | number,
+    hasFailed: boolean,
+  ) {
+    this.#call = call;
+    this.#method = method;
+    this.#id = id;
+    this.#hasFailed = hasFailed;
+  }
+
+  /** A client chooses the names that lead nowhere, without end. */
+  get name(): string {
+    const { note } = this.#call;
+    return note?.upstream === undefined ? this.#method : nameOf(this.#method, note.tool);
+  }
+
+  get attributes(): Attributes {
+    const { note, revision } = this.#call;
+    const code = this.#hasFailed && typeof note?.code === "number" ? String(note.code) : undefined;
+    return {
+      "mcp.method.name": this.#method,
+      "mcp.protocol.version": revision,
+      "mcp.session.id": note?.session,
+      "jsonrpc.request.id": String(this.#id),
+      "rpc.response.status_code": code,
+      "sluice.correlation_id": note?.correlationId,
+      "sluice.upstream": note?.upstream,
+      ...targetOf(this.#method, note?.tool),
+    };
+  }
 }
 
+/** @param method null: the gateway does not know it. @param errorType empty: no error */
 export function endOperation(
   span: Span,
-  { note, revision }: Pick<CallContext, "note" | "revision">,
-  { method, id, errorType }: OperationEnd,
+  call: Pick<CallContext, "note" | "revision">,
+  { method, id, errorType }: {
+    readonly method: string | null;
+    readonly id: string | number;
+    readonly errorType: string;
+  },
 ): void {
-  const known = method ?? OTHER_METHOD;
-  // A client chooses the names that lead nowhere, without end.
-  span.name = note?.upstream === undefined ? known : nameOf(known, note.tool);
-  span.attributes = {
-    "mcp.method.name": known,
-    "mcp.protocol.version": revision,
-    "mcp.session.id": note?.session,
-    "jsonrpc.request.id": String(id),
-    "rpc.response.status_code": errorType !== "" && typeof note?.code === "number"
-      ? String(note.code)
-      : undefined,
-    "sluice.correlation_id": note?.correlationId,
-    "sluice.upstream": note?.upstream,
-    ...targetOf(known, note?.tool),
-  };
+  span.subject = new Operation(call, method ?? OTHER_METHOD, id, errorType !== "");
   span.end(errorType);
   span.trace.answeredAt = span.endedAt;
+}
+
+/** A request to an upstream, as its span describes it. */
+class UpstreamRequest implements Subject {
+  readonly #gateway: Pick<GatewayRow, "name" | "url">;
+  readonly #method: string;
+  readonly #target: string | undefined;
+
+  constructor(gateway: Pick<GatewayRow, "name" | "url">, method: string, target: string | undefined) {
+    this.#gateway = gateway;
+    this.#method = method;
+    this.#target = target;
+  }
+
+  get name(): string {
+    return nameOf(this.#method, this.#target);
+  }
+
+  /** Of the upstream's URL the host and port alone: the rest may hold a secret. */
+  get attributes(): Attributes {
+    const { name, url: address } = this.#gateway;
+    const url = URL.parse(address);
+    const isProcess = url === null || url.hostname === "";
+    const isSecure = url?.protocol === "https:" || url?.protocol === "wss:";
+    return {
+      "mcp.method.name": this.#method,
+      ...targetOf(this.#method, this.#target),
+      "sluice.upstream": name,
+      "network.transport": isProcess ? "pipe" : "tcp",
+      "server.address": isProcess ? undefined : url.hostname,
+      "server.port": isProcess ? undefined : Number(url.port) || (isSecure ? 443 : 80),
+    };
+  }
 }
 
 /** @param target the upstream's name of the tool, or what else the request names */
@@ -65,9 +122,8 @@ export function beginUpstreamSpan(
   method: string,
   target: string | undefined,
 ): Span {
-  const span = trace.begin(nameOf(method, target), "client");
-  span.attributes = { "mcp.method.name": method, ...targetOf(method, target) };
-  span.peer = peerOf(gateway);
+  const span = trace.begin(method, "client");
+  span.subject = new UpstreamRequest(gateway, method, target);
   return span;
 }
 
@@ -91,26 +147,6 @@ export function withTraceContext(params: string | undefined, span: Span): string
 
 function contextIn(meta: JsonObject): TraceContext | null {
   return meta[TRACEPARENT] === undefined ? null : readContext(meta[TRACEPARENT], meta[TRACESTATE]);
-}
-
-const peers = new WeakMap<object, Attributes>();
-
-/** What is the same for all requests to an upstream. Of its URL the host and port alone: the rest may hold a secret. */
-function peerOf(gateway: Pick<GatewayRow, "name" | "url">): Attributes {
-  let peer = peers.get(gateway);
-  if (peer === undefined) {
-    const url = URL.parse(gateway.url);
-    const isProcess = url === null || url.hostname === "";
-    const isSecure = url?.protocol === "https:" || url?.protocol === "wss:";
-    peer = {
-      "sluice.upstream": gateway.name,
-      "network.transport": isProcess ? "pipe" : "tcp",
-      "server.address": isProcess ? undefined : url.hostname,
-      "server.port": isProcess ? undefined : Number(url.port) || (isSecure ? 443 : 80),
-    };
-    peers.set(gateway, peer);
-  }
-  return peer;
 }
 
 /** The attribute that names the target of a method. */

@@ -56,10 +56,13 @@ class Writer {
   }
 
   text(field: number, text: string): void {
-    const bytes = encoder.encode(text);
     this.#tag(field, WIRE.bytes);
-    this.#varint(bytes.length);
-    this.bytes(bytes);
+    // Nearly all texts are short and ASCII: their length takes one byte.
+    this.#reserve(1 + text.length * 3);
+    const start = ++this.#length;
+    const { written } = encoder.encodeInto(text, this.#bytes.subarray(start));
+    this.#length += written;
+    this.#lengthBefore(start);
   }
 
   /** An id, given in hexadecimal digits. */
@@ -74,14 +77,21 @@ class Writer {
 
   message(field: number, write: () => void): void {
     this.#tag(field, WIRE.bytes);
-    const start = this.#length;
+    this.#reserve(1);
+    const start = ++this.#length;
     write();
+    this.#lengthBefore(start);
+  }
+
+  /** Writes the length of what stands from `start` on into the byte before it, and makes room if it takes more of them. */
+  #lengthBefore(start: number): void {
     const length = this.#length - start;
-    // The length stands before the message, and is known only now.
-    const bytes = varintLength(length);
-    this.#reserve(bytes);
-    this.#bytes.copyWithin(start + bytes, start, this.#length);
-    this.#length = start;
+    const more = varintLength(length) - 1;
+    if (more > 0) {
+      this.#reserve(more);
+      this.#bytes.copyWithin(start + more, start, this.#length);
+    }
+    this.#length = start - 1;
     this.#varint(length);
     this.#length += length;
   }
@@ -99,8 +109,16 @@ class Writer {
 
   #varint(value: number): void {
     this.#reserve(10);
-    // Negative numbers have the ten bytes of their two's complement.
-    let rest = value < 0 ? BigInt.asUintN(64, BigInt(value)) : BigInt(value);
+    if (value < 0) return this.#negative(value);
+    let rest = value;
+    // Above 31 bits the operators of bits do not work.
+    for (; rest > 127; rest = Math.floor(rest / 128)) this.#bytes[this.#length++] = rest % 128 | 128;
+    this.#bytes[this.#length++] = rest;
+  }
+
+  /** Negative numbers have the ten bytes of their two's complement. */
+  #negative(value: number): void {
+    let rest = BigInt.asUintN(64, BigInt(value));
     for (; rest > 127n; rest >>= 7n) this.#bytes[this.#length++] = Number(rest & 127n) | 128;
     this.#bytes[this.#length++] = Number(rest);
   }
@@ -158,12 +176,12 @@ function writeSpan(span: Span, origin: number): void {
   writer.id(2, span.id);
   if (state !== null) writer.text(3, state);
   if (parentId !== undefined) writer.id(4, parentId);
-  writer.text(5, bounded(span.name));
+  writer.text(5, bounded(span.subject?.name ?? span.name));
   writer.varint(6, KINDS[span.kind]);
   writer.fixed64(7, nanoseconds(origin + span.startedAt));
   writer.fixed64(8, nanoseconds(origin + span.endedAt));
-  writeAttributes(9, span.peer);
-  writeAttributes(9, errorType === "" ? span.attributes : { ...span.attributes, "error.type": errorType });
+  if (span.subject !== undefined) writeAttributes(9, span.subject.attributes);
+  if (errorType !== "") writeAttributes(9, { "error.type": errorType });
   if (span.link !== null) {
     const { context } = span.link;
     writer.message(13, () => writeLink(context));

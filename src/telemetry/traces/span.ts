@@ -37,7 +37,12 @@ export interface TraceOwner {
   begin(context: TraceContext | null): Trace;
 }
 
-const NO_ATTRIBUTES: Attributes = Object.freeze({});
+/** Makes what a span tells of its subject. Most spans are never exported, so that their calls must not pay for it. */
+export interface Subject {
+  /** The span's name, where only its end tells it. */
+  readonly name?: string;
+  readonly attributes: Attributes;
+}
 
 export class Trace implements Traced, Linked<Trace> {
   previous: Trace | undefined = undefined;
@@ -48,6 +53,8 @@ export class Trace implements Traced, Linked<Trace> {
   open = 0;
   /** Its spans were given up, because too many were under way. */
   isForgotten = false;
+  /** When its last span ended, by performance.now(). */
+  endedAt = 0;
   /** When the last operation ended, by performance.now(); 0: none has. */
   answeredAt = 0;
   /** A call of the trace has failed. */
@@ -111,15 +118,14 @@ export class Span implements Traced {
   readonly trace: Trace;
   /** Null: the first span of the trace in this worker. */
   readonly parent: Span | null;
-  name: string;
+  readonly name: string;
   readonly kind: SpanKind;
   /** By performance.now(). */
   readonly startedAt: number;
   /** Zero while the span is under way. */
   endedAt = 0;
-  attributes: Attributes = NO_ATTRIBUTES;
-  /** Further attributes, which many spans have in common. */
-  peer: Attributes = NO_ATTRIBUTES;
+  /** What the span describes. It is asked only if the span is exported; undefined: its name says it all. */
+  subject: Subject | undefined = undefined;
   /** OpenTelemetry's error.type; empty: no error. */
   errorType = "";
   /** A span of another trace that this one was caused by. */
@@ -152,6 +158,15 @@ export class Span implements Traced {
     return context.state === null ? [traceparent] : [traceparent, [TRACESTATE, context.state]];
   }
 
+  /** The same headers as lines. */
+  get headerLines(): string {
+    const { trace } = this;
+    const state = trace.parent?.state ?? null;
+    const flags = trace.isSampled ? "01" : "00";
+    const lines = `${TRACEPARENT}: 00-${trace.id}-${this.id}-${flags}\r\n`;
+    return state === null ? lines : `${lines}${TRACESTATE}: ${state}\r\n`;
+  }
+
   begin(name: string, kind: SpanKind, startedAt = performance.now()): Span {
     return this.trace.beginUnder(this, name, kind, startedAt);
   }
@@ -171,10 +186,11 @@ export class Span implements Traced {
     };
   }
 
-  /** Ends the span. Only the first call counts. @param errorType empty: no error */
-  end(errorType = ""): void {
+  /** Ends the span. Only the first call counts. @param errorType empty: no error. @param endedAt by performance.now() */
+  end(errorType = "", endedAt = performance.now()): void {
     if (this.endedAt !== 0) return;
-    this.endedAt = performance.now();
+    this.endedAt = endedAt;
+    this.trace.endedAt = endedAt;
     if (errorType !== "") {
       this.errorType = errorType;
       this.trace.hasFailed = true;

@@ -72,7 +72,7 @@ export class Tracer implements TraceOwner {
   #isWanted(trace: Trace): boolean {
     const { slowMs, keepsFailed } = this.#options;
     if (trace.hasFailed && keepsFailed) return true;
-    return performance.now() - trace.spans[0]!.startedAt >= slowMs || trace.isSampled;
+    return trace.endedAt - trace.spans[0]!.startedAt >= slowMs || trace.isSampled;
   }
 
   #forget(trace: Trace): void {

@@ -7,7 +7,7 @@ import { credentialsRefused, dial, type DialOptions } from "../dial/dial.ts";
 import type { Proxies } from "../dial/proxies.ts";
 import type { Socket } from "../dial/socket.ts";
 import { type Target, TargetCache, targetOf } from "../dial/target.ts";
-import { type Headers, RequestHeads } from "../http1/request_head.ts";
+import { RequestHeads } from "../http1/request_head.ts";
 import { upstreamTimeout } from "../resilience/deadline.ts";
 import { ConnectionPool, type PoolStats } from "./connection_pool.ts";
 import { Connection } from "./http1_connection.ts";
@@ -177,7 +177,7 @@ export class Http1Client implements HttpClient {
       throw error;
     }
     connection.send(head, method, body, {
-      lines: trace === undefined ? undefined : linesOf(trace.headers),
+      lines: trace?.headerLines,
       upstream,
       signal,
       deadline,
@@ -200,13 +200,6 @@ export class Http1Client implements HttpClient {
       ? received.then((response) => fromUpstream(response, target, upstream))
       : received;
   }
-}
-
-/** Headers that are new with each request. Their names and values are the gateway's own, or were checked when they came. */
-function linesOf(headers: Headers): string {
-  let lines = "";
-  for (const [name, value] of headers) lines += `${name}: ${value}\r\n`;
-  return lines;
 }
 
 function closeConnection(connection: Connection): void {

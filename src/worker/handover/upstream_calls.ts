@@ -88,7 +88,7 @@ export class UpstreamCalls implements CallOwners {
         const span = tracedAs === undefined
           ? undefined
           : tracer?.begin(tracedAs).begin(call.method, "client");
-        if (span !== undefined) span.attributes = { "mcp.method.name": call.method };
+        if (span !== undefined) span.subject = { attributes: { "mcp.method.name": call.method } };
         const live = {
           trace: span,
           client: clientBehind(send, call.isAskable ? questions : null),

@@ -1,0 +1,80 @@
+import { assertEquals } from "@std/assert";
+import { samplerOf } from "./sampler.ts";
+import type { Trace } from "./span.ts";
+import { Tracer, type TracerOptions } from "./tracer.ts";
+import { newTraceId } from "./trace_context.ts";
+
+function setUp(options: Partial<TracerOptions> = {}) {
+  const exported: string[][] = [];
+  const lost: number[] = [];
+  const tracer = new Tracer({
+    sampler: () => false,
+    slowMs: Infinity,
+    keepsFailed: true,
+    maxOpenSpans: 100,
+    export: (trace: Trace) => void exported.push(trace.spans.map(({ name }) => name)),
+    countLost: (_reason, spans) => void lost.push(spans),
+    ...options,
+  });
+  return { tracer, exported, lost };
+}
+
+Deno.test("Tracer exports at the end what is sampled, slow or has failed", () => {
+  const rows: [Partial<TracerOptions>, errorType: string, number][] = [
+    [{}, "", 0],
+    [{ sampler: () => true }, "", 1],
+    [{ slowMs: 0 }, "", 1],
+    [{}, "tool_error", 1],
+    [{ keepsFailed: false }, "tool_error", 0],
+  ];
+  for (const [options, errorType, count] of rows) {
+    const { tracer, exported } = setUp(options);
+    const edge = tracer.begin(null).begin("edge", "server");
+    const call = edge.begin("call", "client");
+    edge.end();
+    assertEquals([exported.length, tracer.openSpans], [0, 2]);
+    call.end(errorType);
+    call.end("ended before");
+    assertEquals([exported.length, tracer.openSpans], [count, 0]);
+  }
+});
+
+Deno.test("Tracer forgets the oldest trace above its limit of spans, and counts what is lost", () => {
+  const { tracer, exported, lost } = setUp({ sampler: () => true, maxOpenSpans: 3 });
+  const oldest = tracer.begin(null).begin("oldest", "server");
+  const stuck = oldest.begin("stuck", "client");
+  const [second, third] = [1, 2].map((n) => tracer.begin(null).begin(`call ${n}`, "server"));
+  assertEquals([tracer.openSpans, lost], [2, [2]]);
+  oldest.begin("later", "internal").end();
+  stuck.end();
+  oldest.end();
+  second!.end();
+  third!.end();
+  assertEquals([exported, lost, tracer.openSpans], [[["call 1"], ["call 2"]], [2, 1], 0]);
+});
+
+Deno.test("A trace that has begun here becomes its caller's until its id is known", () => {
+  const { tracer } = setUp();
+  const context = { traceId: newTraceId(), spanId: "00f067aa0ba902b7", isSampled: true, state: "a=1" };
+  const edge = tracer.begin(null).begin("edge", "server");
+  assertEquals(edge.under(context), edge);
+  assertEquals([edge.trace.id, edge.context.state], [context.traceId, "a=1"]);
+  const other = { ...context, traceId: newTraceId() };
+  const linked = edge.under(other).begin("call", "server");
+  assertEquals([linked.trace.id, linked.link, linked.trace.parent], [other.traceId, edge, other]);
+});
+
+Deno.test("samplerOf() follows the caller where it is asked to, and takes its part of all traces otherwise", () => {
+  const ids = Array.from({ length: 10_000 }, newTraceId);
+  const part = (ratio: number) => {
+    const sampler = samplerOf("traceidratio", ratio);
+    return ids.filter((id) => sampler(id, null)).length;
+  };
+  assertEquals([part(0), part(1)], [0, 10_000]);
+  const tenth = part(0.1);
+  assertEquals(tenth > 800 && tenth < 1_200, true, String(tenth));
+  const parent = { traceId: ids[0]!, spanId: "00f067aa0ba902b7", isSampled: true, state: null };
+  assertEquals(samplerOf("parentbased_traceidratio", 0)(ids[0]!, parent), true);
+  assertEquals(samplerOf("parentbased_always_on", 1)(ids[0]!, { ...parent, isSampled: false }), false);
+  assertEquals(samplerOf("traceidratio", 0)(ids[0]!, parent), false);
+});
