@@ -31,7 +31,7 @@ export function shownPath(endpoint: string, path: string): string {
 /** A request under way; its line is written at its end. */
 export interface AccessRecord {
   readonly note: CallNote;
-  /** The response is ready. Sets the correlation id header where the client sent one. @param streamEnded settles at the stream's end; null: no stream */
+  /** The response is ready. Sets the correlation id header of failures, and where the client sent one. @param streamEnded settles at the stream's end; null: no stream */
   answered(response: Response, streamEnded: Promise<unknown> | null): void;
 }
 
@@ -85,8 +85,10 @@ export class AccessLog {
       note,
       answered: (response, streamEnded) => {
         const { status } = response;
-        // Only a client that sent a correlation id gets it back: the header costs more than the line.
-        if (given !== null) response.headers.set(CORRELATION_HEADER, note.correlationId);
+        // Of the successes, only those of clients that have sent a correlation id get it back: the header costs more than the line.
+        if (given !== null || status >= 400 || note.code !== undefined) {
+          response.headers.set(CORRELATION_HEADER, note.correlationId);
+        }
         const write = () => this.#write("request", { method, path, endpoint, status, startMs }, note);
         if (streamEnded === null) write();
         else streamEnded.then(write, write);

@@ -4,7 +4,7 @@ import { classify, errorText, idText } from "../mcp/json_rpc.ts";
 import type { ReadBody } from "./body.ts";
 import { errorHeaders, type ReportedError, rpcErrorText } from "./error_response.ts";
 
-/** Refused requests are counted. They have no correlation id and no log line. */
+/** Refused requests are counted. They have no log line. */
 export type RefusalCode = Extract<ErrorCode, "OVERLOADED" | "TOO_MANY_STREAMS">;
 
 /** A body up to this size is discarded so that the connection can be kept; above it the connection closes. */

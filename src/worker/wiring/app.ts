@@ -26,6 +26,7 @@ import type { Handle } from "../../http/handler.ts";
 import { createRateLimits } from "../../http/shared_rate_limits.ts";
 import { CacheRecords } from "../../store/cache_records.ts";
 import { createLeases } from "../../store/leases.ts";
+import { CORRELATION_HEADER, correlationIdFrom } from "../../telemetry/call_note.ts";
 import { createLog, type LogSink } from "../../telemetry/log.ts";
 import { measureLoopDelay } from "../../telemetry/loop_delay.ts";
 import { SharedNumbers } from "../../telemetry/shared_numbers.ts";
@@ -312,8 +313,9 @@ export async function createApp(
       return handle(request, info);
     },
     onServerError: (error) => {
-      log.debug("connection failed", { error });
-      return new Response(null, { status: 500 });
+      const correlationId = correlationIdFrom(null);
+      log.debug("connection failed", { error, correlationId });
+      return new Response(null, { status: 500, headers: { [CORRELATION_HEADER]: correlationId } });
     },
     onAcceptFailed: (error) => {
       log.warning("cannot accept connections, listening again soon", { reason: reasonOf(error) });
