@@ -31,7 +31,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   config: [["settings"], ["."]],
   store: [
     ["sql"],
-    ["postgres", "sqlite", "tokens", "audit", "quotas", "approvals", "oauth"],
+    ["postgres", "sqlite", "tokens", "audit", "quotas", "approvals", "oauth", "executions"],
     ["people"],
     ["registry"],
     ["."],

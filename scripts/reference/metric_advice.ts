@@ -21,6 +21,8 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_trace_spans_open: "Above `TRACE_MAX_OPEN_SPANS` the oldest calls under way lose their spans.",
   sluice_trace_spans_waiting:
     "Near `OTEL_BSP_MAX_QUEUE_SIZE` spans are about to be lost: the collector is slow, or away.",
+  sluice_executions_lost_total:
+    "Tens of thousands of entries were used since a worker began. `/metrics` and `metrics` of entities have too few; restart the process.",
   sluice_errors_total:
     "Look the code up in [Errors](errors.md). The log line of the failure has its correlation id.",
   sluice_requests_in_flight:

@@ -16,10 +16,8 @@ const KEPT = [
   "/tools",
   "/resources",
   "/resources/templates/list",
-  "/resources/RESOURCE/info",
   "/prompts",
   "/servers",
-  "/servers/s1",
   "/servers/s1/tools",
   "/servers/s1/resources",
   "/v1/servers/s1/prompts",
@@ -31,9 +29,11 @@ const KEPT = [
   "/tags/x/entities",
 ];
 
-/** Reads with a permission that are not cached: gateways change without the catalog, and contents come from the upstream. */
+/** Reads with a permission that are not cached: gateways and executions change without the catalog, contents come from the upstream. */
 const NOT_KEPT = [
   "/v1/tools/TOOL",
+  "/resources/RESOURCE/info",
+  "/servers/s1",
   "/gateways",
   "/gateways/GATEWAY",
   "/resources/RESOURCE",

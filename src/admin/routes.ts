@@ -34,6 +34,7 @@ const sessions = () => import("./people/session_routes.ts");
 const events = () => import("./entities/event_routes.ts");
 const ssoAdmin = () => import("./people/sso_admin_routes.ts");
 const quotas = () => import("./people/quota_routes.ts");
+const executions = () => import("./metrics/metrics_routes.ts");
 const roles = () => import("./people/role_routes.ts");
 
 export interface Route {
@@ -96,7 +97,7 @@ export const ROUTES: readonly Route[] = [
 
   kept("/tools", "tools.read", on(tools, "listTools")),
   route("POST", "/tools", "tools.create", on(tools, "createTool")),
-  // The metrics of a tool change without the registry, so the answer is not kept.
+  // The metrics of an entry change without the registry, so the answer is not kept.
   route("GET", "/tools/{id}", "tools.read", on(tools, "getTool")),
   route("PUT", "/tools/{id}", "tools.update", on(tools, "updateTool")),
   route("DELETE", "/tools/{id}", "tools.delete", on(tools, "deleteTool")),
@@ -107,7 +108,7 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/resources", "resources.create", on(resources, "createResource")),
   kept("/resources/templates/list", "resources.read", on(resources, "listResourceTemplates")),
   route("GET", "/resources/{id}", "resources.read", on(resources, "getResource")),
-  kept("/resources/{id}/info", "resources.read", on(resources, "getResourceInfo")),
+  route("GET", "/resources/{id}/info", "resources.read", on(resources, "getResourceInfo")),
   route("PUT", "/resources/{id}", "resources.update", on(resources, "updateResource")),
   route("DELETE", "/resources/{id}", "resources.delete", on(resources, "deleteResource")),
   route("POST", "/resources/{id}/state", "resources.update", on(resources, "switchResource")),
@@ -129,7 +130,7 @@ export const ROUTES: readonly Route[] = [
 
   kept("/servers", "servers.read", on(servers, "listServers")),
   route("POST", "/servers", "servers.create", on(servers, "createServer")),
-  kept("/servers/{id}", "servers.read", on(servers, "getServer")),
+  route("GET", "/servers/{id}", "servers.read", on(servers, "getServer")),
   route("PUT", "/servers/{id}", "servers.update", on(servers, "updateServer")),
   route("DELETE", "/servers/{id}", "servers.delete", on(servers, "deleteServer")),
   route("POST", "/servers/{id}/state", "servers.update", on(servers, "switchServer")),
@@ -291,6 +292,8 @@ export const ROUTES: readonly Route[] = [
     on(logs, "streamLogLines", "streamLogLinesAsAdmin"),
   ),
   route("GET", "/settings", "admin.system_config", on(settings, "listSettings")),
+  route("POST", "/metrics/reset", "admin.metrics", on(executions, "resetMetrics")),
+
   route("GET", "/audit", "admin.security_audit", on(audit, "listAuditRecords")),
 ];
 

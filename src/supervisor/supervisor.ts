@@ -1,6 +1,4 @@
 // Keeps one worker alive in each slot and connects the workers. A worker is replaced when it dies, blocks, or is due for recycling.
-import { countersMemory } from "../telemetry/metrics.ts";
-import { SharedNumbers } from "../telemetry/shared_numbers.ts";
 import { quotaMemory } from "../auth/quotas/quota_counters.ts";
 import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
@@ -10,7 +8,7 @@ import type { GatewaySecrets } from "../auth/keys/gateway_secrets.ts";
 import type { OwnKeys } from "../auth/keys/own_keys.ts";
 import { parseDatabaseUrl } from "../store/database_url.ts";
 import type { LineSink, Log } from "../telemetry/log.ts";
-import { Metrics } from "../telemetry/metrics.ts";
+import { countersMemory, Metrics } from "../telemetry/metrics.ts";
 import type { RecentLog } from "../telemetry/recent_log.ts";
 import type { MetricsSnapshot } from "../telemetry/metric_values.ts";
 import type { CommandResults, WorkerCommand } from "../worker/protocol/messages.ts";
@@ -241,7 +239,7 @@ export class Supervisor {
       },
     });
     this.#alive.add(handle);
-    this.#workerMetrics.begin(handle, new SharedNumbers(counters));
+    this.#workerMetrics.begin(handle, counters);
     return handle;
   }
 
@@ -375,6 +373,10 @@ export class Supervisor {
         return [[...this.#alive].map(({ index, state, startedAt }) => ({ worker: index, state, startedAt }))];
       case "settings":
         return [this.#options.settings()];
+      case "execution_batch":
+        return [this.#workerMetrics.executions()];
+      case "executions_written":
+        return [this.#workerMetrics.executionsWritten(command.sequence)];
       default:
         return await this.askAll(command);
     }

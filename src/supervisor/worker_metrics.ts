@@ -2,7 +2,9 @@
 // supervisor reads, also after their death.
 import { type MetricsSnapshot, MetricSums, NameLimit } from "../telemetry/metric_values.ts";
 import { countersIn } from "../telemetry/metrics.ts";
-import type { SharedNumbers } from "../telemetry/shared_numbers.ts";
+import type { ExecutionBatch } from "../store/executions/execution_rows.ts";
+import { SharedNumbers } from "../telemetry/shared_numbers.ts";
+import { ExecutionLedger } from "./execution_ledger.ts";
 
 /** The counters of the living workers, and the sum of those of all workers that have ended. */
 export class WorkerMetrics<Worker> {
@@ -12,6 +14,7 @@ export class WorkerMetrics<Worker> {
   readonly #counting = new Map<Worker, SharedNumbers>();
   #lastEnded: Worker | null = null;
   readonly #ended: MetricSums;
+  readonly #executions = new ExecutionLedger(crypto.randomUUID());
 
   /** @param maxNames see METRICS_MAX_NAMES */
   constructor(maxNames = Infinity) {
@@ -20,8 +23,8 @@ export class WorkerMetrics<Worker> {
   }
 
   /** @param counters where the worker counts */
-  begin(worker: Worker, counters: SharedNumbers): void {
-    this.#counting.set(worker, counters);
+  begin(worker: Worker, counters: SharedArrayBuffer): void {
+    this.#counting.set(worker, new SharedNumbers(counters));
   }
 
   /** The worker has ended: its counters stay, its gauges do not. */
@@ -30,8 +33,20 @@ export class WorkerMetrics<Worker> {
     if (last === worker) return;
     this.#lastEnded = worker;
     if (last === null) return;
+    this.#executions.read(this.#counting.get(last)!);
     for (const family of countersIn(this.#counting.get(last)!)) this.#ended.add(family);
     this.#counting.delete(last);
+  }
+
+  /** The executions that have to be written to the database next; null: it has all. */
+  executions(): ExecutionBatch | null {
+    for (const counters of this.#counting.values()) this.#executions.read(counters);
+    return this.#executions.batch();
+  }
+
+  executionsWritten(sequence: number): null {
+    this.#executions.written(sequence);
+    return null;
   }
 
   /**

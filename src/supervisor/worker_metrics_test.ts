@@ -7,7 +7,7 @@ import { WorkerMetrics } from "./worker_metrics.ts";
 
 function worker(maxNames = Infinity) {
   const memory = SharedNumbers.memory(64 * 1024);
-  return { metrics: new Metrics(maxNames, new SharedNumbers(memory)), counters: new SharedNumbers(memory) };
+  return { metrics: new Metrics(maxNames, new SharedNumbers(memory)), counters: memory };
 }
 
 function reader() {

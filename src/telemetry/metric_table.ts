@@ -60,6 +60,9 @@ export const METRICS = {
   ),
   sluice_trace_spans_open: gauge("Spans of calls under way"),
   sluice_trace_spans_waiting: gauge("Spans that wait for the collector of traces"),
+  sluice_executions_lost_total: counter(
+    "Executions that the database gets nothing of, because too many tools, resources, prompts and virtual servers were used",
+  ),
   sluice_errors_total: counter(
     "Failures by code of the error table and by cause: downstream, upstream, internal",
     [

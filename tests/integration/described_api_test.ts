@@ -138,7 +138,7 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
         "getMetricsForPrometheus",
         "getPoolMetrics",
       ],
-      ...["drainPool", "getFrontPage", "getOpenApi", "getDocs", "postRpc"],
+      ...["resetMetrics", "drainPool", "getFrontPage", "getOpenApi", "getDocs", "postRpc"],
     ]
   ) await ask(read);
   for (const kind of ["Tool", "Resource", "Prompt", "Server", "Gateway"] as const) {

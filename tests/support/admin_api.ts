@@ -170,7 +170,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     },
     onHeld: () => {},
     countDecision: () => {},
-    metrics: () => Promise.resolve([]),
+    executions: () => Promise.resolve(store.executions),
     settings: () => Promise.resolve({ ...settingsReport(DEFAULT_SETTINGS), needs_restart: [] }),
     logLines: { find: (query) => Promise.resolve(recentLog.find(query)), streams: new Set() },
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),

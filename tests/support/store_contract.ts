@@ -13,6 +13,7 @@ import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts"
 import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
 import { approvalContract } from "./approval_contract.ts";
 import { auditContract } from "./audit_contract.ts";
+import { executionContract } from "./execution_contract.ts";
 import { peopleChangesContract } from "./people_changes_contract.ts";
 import { oauthContract } from "./oauth_contract.ts";
 import { peopleContract } from "./people_contract.ts";
@@ -1006,6 +1007,7 @@ export function storeContract(
   peopleContract(registryTest);
   peopleChangesContract(registryTest);
   tokenContract(registryTest);
+  executionContract(registryTest);
   const migratingTest: typeof test = (criterion, run) => test(criterion, run, { mayBeMigrated: true });
   auditContract(migratingTest);
   approvalContract(migratingTest);

@@ -1,5 +1,6 @@
 // /resources: lists, reads and describes resources and resource templates of the registered upstreams.
 import type { ResourceRow } from "../../store/registry/rows.ts";
+import { metricsOf } from "../metrics/execution_metrics.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { notSupported, refusal, validated } from "../rest/faults.ts";
@@ -80,7 +81,9 @@ export async function getResource(call: Call): Promise<AdminResponse> {
 }
 
 export async function getResourceInfo(call: Call): Promise<AdminResponse> {
-  return ok(resourceRead(await visibleRow(call, "Resource", call.deps.store.resources)));
+  const row = await visibleRow(call, "Resource", call.deps.store.resources);
+  const metrics = await metricsOf(call.deps.executions, "resource", row.id);
+  return ok({ ...resourceRead(row), metrics });
 }
 
 export async function createResource(call: Call): Promise<AdminResponse> {

@@ -3,7 +3,7 @@
 import { createNaming, slugify, toolName } from "../../catalog/snapshot/tool_name.ts";
 import type { RowChanges } from "../../store/registry/entities.ts";
 import type { ToolRow } from "../../store/registry/rows.ts";
-import { Executions } from "../metrics/execution_metrics.ts";
+import { metricsOf } from "../metrics/execution_metrics.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, fault, notSupported, refusal, validated } from "../rest/faults.ts";
@@ -82,7 +82,7 @@ export async function getTool(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await visibleRow(call, "Tool", deps.store.tools);
   const gateway = await gatewayOf(deps, row);
-  const metrics = gateway === undefined ? null : new Executions(await deps.metrics()).ofTool(row, gateway);
+  const metrics = await metricsOf(deps.executions, "tool", row.id);
   return ok(toolRead(row, gateway, principal, metrics));
 }
 

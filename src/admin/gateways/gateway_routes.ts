@@ -1,5 +1,6 @@
 // Room `gateways`: handlers of registered upstreams, which ContextForge calls gateways. `routes.ts` loads them. This file
 // registers, reads, changes and deletes them; other files read place and credentials from requests.
+import { metricsOf } from "../metrics/execution_metrics.ts";
 import { createNaming, slugify } from "../../catalog/snapshot/tool_name.ts";
 import type { RowChanges } from "../../store/registry/entities.ts";
 import type { Discovery, GatewayRow } from "../../store/registry/rows.ts";
@@ -104,7 +105,9 @@ export const listGateways = listed("gateways", select);
 export const pageGateways = paged("/admin/gateways", select);
 
 export async function getGateway(call: Call): Promise<AdminResponse> {
-  return ok(await read(call, await visibleGateway(call)));
+  const row = await visibleGateway(call);
+  const metrics = await metricsOf(call.deps.executions, "gateway", row.id);
+  return ok({ ...await read(call, row), metrics });
 }
 
 /**

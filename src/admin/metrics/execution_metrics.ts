@@ -1,15 +1,9 @@
-// Executions as ContextForge shows them, from the counters of this process: of each tool, and of all that there is of a kind. They
-// begin at zero with the process.
-import type { GatewayRow, ToolRow } from "../../store/registry/rows.ts";
-import {
-  type FamilySnapshot,
-  type MetricsSnapshot,
-  MetricSums,
-  SEPARATOR,
-} from "../../telemetry/metric_values.ts";
-import { BUCKETS, type MetricName } from "../../telemetry/metric_table.ts";
+// Executions as ContextForge shows them: of each entry, and of all that there is of a kind.
+import type { ExecutionSums } from "../../store/executions/execution_rows.ts";
+import type { ExecutionStore } from "../../store/executions/execution_store.ts";
+import type { ExecutedKind } from "../../telemetry/executions.ts";
 
-/** Times are in seconds. Null: nothing was executed, or the gateway does not count it. */
+/** Times are in seconds; null: nothing was executed. */
 export interface ExecutionMetrics {
   readonly totalExecutions: number;
   readonly successfulExecutions: number;
@@ -27,111 +21,52 @@ export interface TopPerformer {
   readonly id: string;
   readonly name: string;
   readonly executionCount: number;
-  readonly avgResponseTime: number | null;
+  readonly avgResponseTime: number;
   /** From 0 to 100. */
-  readonly successRate: number | null;
-  readonly lastExecution: string | null;
+  readonly successRate: number;
+  /** ISO 8601 */
+  readonly lastExecution: string;
 }
 
-/** What of a tool finds its counters. */
-type CountedTool = Pick<ToolRow, "id" | "name" | "originalName">;
-type CountedUpstream = Pick<GatewayRow, "name">;
+/** Kinds by their names in ContextForge's answers. Upstreams are not among them. */
+export const SHOWN_KINDS = {
+  tools: "tool",
+  resources: "resource",
+  prompts: "prompt",
+  servers: "server",
+} as const satisfies Readonly<Record<string, ExecutedKind>>;
 
-interface Sums {
-  readonly count: number;
-  readonly failed: number;
-  readonly seconds: number;
-  readonly least: number | null;
-  readonly greatest: number | null;
-  readonly lastMs: number | null;
-}
-
-const NOTHING: Sums = { count: 0, failed: 0, seconds: 0, least: null, greatest: null, lastMs: null };
+export type ShownKind = keyof typeof SHOWN_KINDS;
 
 const MAX_TOP = 10;
 
-export class Executions {
-  readonly #families: ReadonlyMap<string, FamilySnapshot>;
-  readonly #failedByTool: ReadonlyMap<string, number>;
-  readonly #timeByTool: ReadonlyMap<string, readonly number[]>;
-
-  /** @param snapshots of all workers */
-  constructor(snapshots: readonly MetricsSnapshot[]) {
-    const sums = new MetricSums();
-    for (const family of snapshots.flat()) sums.add(family);
-    this.#families = new Map(sums.families().map((family) => [family.name, family]));
-    this.#timeByTool = new Map(this.#valuesOf("sluice_tool_call_duration_seconds"));
-    const failed = new Map<string, number>();
-    for (const [key, [count]] of this.#valuesOf("sluice_tool_calls_total")) {
-      const at = key.lastIndexOf(SEPARATOR);
-      const tool = key.slice(0, at);
-      if (key.slice(at + 1) !== "success") failed.set(tool, (failed.get(tool) ?? 0) + count!);
-    }
-    this.#failedByTool = failed;
-  }
-
-  /** The calls of a tool, by whomever and through whichever virtual server. */
-  ofTool(tool: CountedTool, upstream: CountedUpstream): ExecutionMetrics {
-    return shown(this.#sumsOf([upstream.name, tool.originalName].join(SEPARATOR)));
-  }
-
-  ofAllTools(): ExecutionMetrics {
-    return shown([...this.#timeByTool.keys()].map((key) => this.#sumsOf(key)).reduce(joined, NOTHING));
-  }
-
-  /** The requests of clients by this method. Their least and greatest durations are not kept. */
-  ofMethod(method: string): ExecutionMetrics {
-    let sums = NOTHING;
-    for (const [key, values] of this.#valuesOf("mcp_server_operation_duration_seconds")) {
-      const [name, errorType] = key.split(SEPARATOR);
-      if (name !== method) continue;
-      const count = values.slice(0, -1).reduce((sum, count) => sum + count, 0);
-      const failed = errorType === "" ? 0 : count;
-      sums = joined(sums, { ...NOTHING, count, failed, seconds: values[BUCKETS.length + 1]! });
-    }
-    return shown(sums);
-  }
-
-  /** The tools with the most calls. */
-  topTools(
-    tools: readonly { readonly row: CountedTool; readonly gateway: CountedUpstream }[],
-  ): TopPerformer[] {
-    const called = tools.map(({ row, gateway }) => ({ row, calls: this.ofTool(row, gateway) }))
-      .filter(({ calls }) => calls.totalExecutions > 0)
-      .sort((a, b) => b.calls.totalExecutions - a.calls.totalExecutions);
-    return called.slice(0, MAX_TOP).map(({ row: { id, name }, calls }) => ({
-      ...{ id, name, executionCount: calls.totalExecutions, avgResponseTime: calls.avgResponseTime },
-      successRate: 100 * (1 - calls.failureRate),
-      lastExecution: calls.lastExecutionTime,
-    }));
-  }
-
-  #sumsOf(tool: string): Sums {
-    const time = this.#timeByTool.get(tool);
-    if (time === undefined || time[0] === 0) return NOTHING;
-    const [count, seconds, least, greatest, lastMs] = time as [number, number, number, number, number];
-    return { count, failed: this.#failedByTool.get(tool) ?? 0, seconds, least, greatest, lastMs };
-  }
-
-  #valuesOf(name: MetricName): FamilySnapshot["values"] {
-    return this.#families.get(name)?.values ?? [];
-  }
+/** @param executions null: they are not recorded */
+export async function metricsOf(
+  executions: (() => Promise<ExecutionStore>) | null,
+  kind: ExecutedKind,
+  id: string,
+): Promise<ExecutionMetrics | null> {
+  return executions === null ? null : executionMetrics(await (await executions()).of(kind, id));
 }
 
-function joined(a: Sums, b: Sums): Sums {
-  const both = (pick: (...values: number[]) => number, one: number | null, other: number | null) =>
-    one === null ? other : other === null ? one : pick(one, other);
-  return {
-    count: a.count + b.count,
-    failed: a.failed + b.failed,
-    seconds: a.seconds + b.seconds,
-    least: both(Math.min, a.least, b.least),
-    greatest: both(Math.max, a.greatest, b.greatest),
-    lastMs: both(Math.max, a.lastMs, b.lastMs),
-  };
+/** What `GET /metrics` answers. */
+export async function allMetrics(
+  store: ExecutionStore,
+): Promise<
+  & Record<ShownKind, ExecutionMetrics>
+  & { readonly topPerformers: Record<ShownKind, readonly TopPerformer[]> }
+> {
+  const kinds = Object.entries(SHOWN_KINDS);
+  const sums = await Promise.all(
+    kinds.map(async ([name, kind]) => [name, executionMetrics(await store.ofAll(kind))]),
+  );
+  const top = await Promise.all(kinds.map(async ([name, kind]) => [name, await topPerformers(store, kind)]));
+  return { ...Object.fromEntries(sums), topPerformers: Object.fromEntries(top) };
 }
 
-function shown({ count, failed, seconds, least, greatest, lastMs }: Sums): ExecutionMetrics {
+export function executionMetrics(sums: ExecutionSums | null): ExecutionMetrics {
+  const { count, failed, seconds, least, greatest, lastMs } = sums ??
+    { count: 0, failed: 0, seconds: 0, least: null, greatest: null, lastMs: null };
   return {
     totalExecutions: count,
     successfulExecutions: count - failed,
@@ -142,4 +77,12 @@ function shown({ count, failed, seconds, least, greatest, lastMs }: Sums): Execu
     avgResponseTime: count === 0 ? null : seconds / count,
     lastExecutionTime: lastMs === null ? null : new Date(lastMs).toISOString(),
   };
+}
+
+async function topPerformers(store: ExecutionStore, kind: ExecutedKind): Promise<TopPerformer[]> {
+  return (await store.top(kind, MAX_TOP)).map(({ id, name, count, failed, seconds, lastMs }) => ({
+    ...{ id, name, executionCount: count, avgResponseTime: seconds / count },
+    successRate: 100 * (1 - failed / count),
+    lastExecution: new Date(lastMs).toISOString(),
+  }));
 }

@@ -3,13 +3,12 @@
 import type { Principal } from "../../auth/principal.ts";
 import { requireRestPermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { Entry } from "../../catalog/snapshot/catalog.ts";
-import type { ToolRow } from "../../store/registry/rows.ts";
+import type { ExecutionStore } from "../../store/executions/execution_store.ts";
 import { codingFor } from "../../http/representation/accepted.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
 import { renderMetrics } from "../../telemetry/metrics_text.ts";
-import { Executions } from "./execution_metrics.ts";
+import { allMetrics } from "./execution_metrics.ts";
 import { wantedType } from "./wanted_type.ts";
 
 const JSON_TYPE = "application/json";
@@ -19,8 +18,8 @@ const OPEN_METRICS = "application/openmetrics-text";
 export interface MetricsDeps {
   /** Reads the metrics of all workers and of the supervisor. */
   readonly readAll: () => Promise<readonly MetricsSnapshot[]>;
-  /** The tools of the registry, where JSON is offered too, and preferred; absent: text alone. */
-  readonly tools?: () => readonly Entry<ToolRow>[];
+  /** What was executed, where JSON is offered too, and preferred; absent: text alone. */
+  readonly executions?: () => Promise<ExecutionStore>;
   /** Finds the scraper that sends METRICS_TOKEN; absent: no scraper is known without a token. */
   readonly scraperOf?: (authorization: string | null) => Principal | null;
 }
@@ -31,11 +30,11 @@ export class MetricsEndpoint implements Endpoint {
   readonly alwaysAnswered = true;
   readonly principalOf: ((authorization: string | null) => Principal | null) | undefined;
   readonly #readAll: () => Promise<readonly MetricsSnapshot[]>;
-  readonly #tools: (() => readonly Entry<ToolRow>[]) | undefined;
+  readonly #executions: (() => Promise<ExecutionStore>) | undefined;
 
-  constructor({ readAll, tools, scraperOf }: MetricsDeps) {
+  constructor({ readAll, executions, scraperOf }: MetricsDeps) {
     this.#readAll = readAll;
-    this.#tools = tools;
+    this.#executions = executions;
     this.principalOf = scraperOf;
   }
 
@@ -44,25 +43,15 @@ export class MetricsEndpoint implements Endpoint {
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
     }
-    const offered = [...this.#tools === undefined ? [] : [JSON_TYPE], TEXT, OPEN_METRICS];
+    const offered = [...this.#executions === undefined ? [] : [JSON_TYPE], TEXT, OPEN_METRICS];
     const wanted = wantedType(request.headers.get("accept"), offered) ?? offered[0];
-    const snapshots = await this.#readAll();
-    if (wanted === JSON_TYPE) return await encoded(request, this.#json(snapshots), JSON_TYPE);
+    if (wanted === JSON_TYPE) {
+      const shown = await allMetrics(await this.#executions!());
+      return await encoded(request, JSON.stringify(shown), JSON_TYPE);
+    }
     const format = wanted === OPEN_METRICS ? "openmetrics" : "prometheus";
-    const { text, type } = await renderMetrics(snapshots, format);
+    const { text, type } = await renderMetrics(await this.#readAll(), format);
     return await encoded(request, text, type);
-  }
-
-  /** As ContextForge answers. Executions by virtual server are not counted. */
-  #json(snapshots: readonly MetricsSnapshot[]): string {
-    const executions = new Executions(snapshots);
-    return JSON.stringify({
-      tools: executions.ofAllTools(),
-      resources: executions.ofMethod("resources/read"),
-      prompts: executions.ofMethod("prompts/get"),
-      servers: null,
-      topPerformers: { tools: executions.topTools(this.#tools!()) },
-    });
   }
 }
 

@@ -22,15 +22,15 @@ const secondsOrNull = (description: string) =>
 
 /** The fields of ContextForge. */
 export const executions = z.strictObject({
-  totalExecutions: count("Calls since the process began, in all workers of this replica."),
+  totalExecutions: count("Executions since the last reset, on all replicas."),
   successfulExecutions: count("Those that succeeded."),
   failedExecutions: count("Those that failed, or whose result says `isError`.", 0),
   failureRate: field(z.number().min(0).max(1), "The share of calls that failed, from 0 to 1.", 0),
-  minResponseTime: secondsOrNull("The shortest call."),
-  maxResponseTime: secondsOrNull("The longest call."),
-  avgResponseTime: secondsOrNull("The mean of all calls."),
-  lastExecutionTime: timeOrNull("When the last call ended; null if it is not known."),
-}).describe("Calls that this replica has counted in memory.");
+  minResponseTime: secondsOrNull("The shortest."),
+  maxResponseTime: secondsOrNull("The longest."),
+  avgResponseTime: secondsOrNull("The mean of all."),
+  lastExecutionTime: timeOrNull("When the last one ended."),
+}).describe("How often it was executed. Other replicas' executions of the last seconds may be missing.");
 
 export const fault = z.strictObject({
   loc: field(

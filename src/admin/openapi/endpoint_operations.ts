@@ -5,7 +5,8 @@ import { json } from "./answers.ts";
 import type { EndpointOperation, Operation } from "./operation.ts";
 import { OAUTH_OPERATIONS } from "./people/oauth_operations.ts";
 import { SSO_OPERATIONS } from "./people/sso_operations.ts";
-import { drained, executedMetrics, frontPage, poolMetrics } from "./server_answers.ts";
+import { executedMetrics } from "./system/metrics_operations.ts";
+import { drained, frontPage, poolMetrics } from "./server_answers.ts";
 
 const LIST_TOOLS = { jsonrpc: "2.0", id: 1, method: "tools/list" };
 
@@ -154,7 +155,8 @@ export const ENDPOINT_OPERATIONS: readonly EndpointOperation[] = [
     permission: "admin.metrics",
     summary: "Read what was executed",
     description:
-      "ContextForge's JSON, from the counters of this replica, which begin at zero with the process. A client whose " +
+      "ContextForge's JSON, from the database: of all replicas, since the last reset. With `DB_METRICS_RECORDING_ENABLED=false` it is " +
+      "the text of `/metrics/prometheus` alone. A client whose " +
       "Accept header prefers `text/plain` or OpenMetrics, as scrapers do, gets the text of `/metrics/prometheus`. Answered at any load.",
     answers: { 200: executedMetrics },
     mediaTypes: { 200: ["application/json", "text/plain", "application/openmetrics-text"] },

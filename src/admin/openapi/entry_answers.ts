@@ -15,8 +15,6 @@ import {
   WARNINGS,
 } from "./answers.ts";
 
-const METRICS = { metrics: absent("Always null: see `/metrics`.") };
-
 const FROM = {
   gatewayId: textOrNull(
     "The id of the gateway that the entry comes from.",
@@ -92,7 +90,10 @@ export const resource = z.strictObject({
   annotations,
   _meta: meta,
   gatewayId: FROM.gatewayId,
-  ...METRICS,
+  metrics: field(
+    executions.nullable(),
+    "The reads of the resource, in the answer of its `/info`; null elsewhere.",
+  ),
   ...WARNINGS,
 }).describe("A resource or resource template of an upstream.");
 
@@ -143,7 +144,7 @@ export const prompt = z.strictObject({
   ),
   _meta: meta,
   ...FROM,
-  ...METRICS,
+  metrics: absent("Always null: see `/metrics`."),
   ...WARNINGS,
 }).describe("A prompt of an upstream.");
 

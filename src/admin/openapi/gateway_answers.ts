@@ -7,6 +7,7 @@ import {
   count,
   ENTITY,
   EXAMPLE_ID,
+  executions,
   flag,
   json,
   jsonOrNull,
@@ -155,6 +156,10 @@ export const gateway = z.strictObject({
   resourceCount: count("How many resources and templates the upstream has.", 0),
   promptCount: count("How many prompts the upstream has.", 0),
   skippedTools,
+  metrics: field(
+    executions.nullable(),
+    "The executions at the upstream, where it is read alone; null in lists and after a change.",
+  ),
   ...WARNINGS,
 }).describe("A registered upstream MCP server.");
 

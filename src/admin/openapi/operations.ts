@@ -6,6 +6,7 @@ import { gatewayOperations } from "./gateway_operations.ts";
 import { gatewayStateOperations } from "./gateway_state_operations.ts";
 import { logOperations } from "./system/log_operations.ts";
 import { settingOperations } from "./system/setting_operations.ts";
+import { metricsOperations } from "./system/metrics_operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server_operations.ts";
 import { applicationOperations } from "./people/application_operations.ts";
@@ -19,6 +20,7 @@ import { userOperations } from "./people/user_operations.ts";
 export const OPERATIONS = {
   ...auditOperations,
   ...logOperations,
+  ...metricsOperations,
   ...settingOperations,
   ...gatewayOperations,
   ...approvalOperations,

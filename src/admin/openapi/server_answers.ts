@@ -11,7 +11,6 @@ import {
   text,
   textOrNull,
   time,
-  timeOrNull,
   WARNINGS,
 } from "./answers.ts";
 
@@ -72,7 +71,10 @@ export const server = z.strictObject({
   associatedA2aAgents: field(z.array(z.string()).max(0), "Always empty: a field of ContextForge.", []),
   oauthEnabled: field(z.literal(false), "Always false: a field of ContextForge.", false),
   oauthConfig: absent("Always null: a field of ContextForge."),
-  metrics: absent("Always null: see `/metrics`."),
+  metrics: field(
+    executions.nullable(),
+    "The executions at the virtual server, where it is read alone; null in lists and after a change.",
+  ),
   ...WARNINGS,
 }).describe("A virtual server.");
 
@@ -226,33 +228,3 @@ export const frontPage = z.strictObject({
   ),
   manual: text("The command that prints the manual.", "sluice help"),
 }).describe("What this gateway is, and where its endpoints are.");
-
-export const executedMetrics = z.strictObject({
-  tools: field(executions, "All calls of tools."),
-  resources: field(
-    executions,
-    "All requests `resources/read`. Only their number and their mean time are known.",
-  ),
-  prompts: field(executions, "All requests `prompts/get`. Only their number and their mean time are known."),
-  servers: absent("Always null: executions by virtual server are not counted."),
-  topPerformers: field(
-    z.strictObject({
-      tools: field(
-        z.array(z.strictObject({
-          id: text("The id of the tool."),
-          name: text("Its name.", "time-convert-time"),
-          executionCount: count("Its calls."),
-          avgResponseTime: field(z.number().nullable(), "The mean of its calls in seconds.", 0.012),
-          successRate: field(
-            z.number().min(0).max(100).nullable(),
-            "The calls that succeeded, in percent.",
-            100,
-          ),
-          lastExecution: timeOrNull("When its last call ended."),
-        })),
-        "The busiest first.",
-      ),
-    }),
-    "The ten tools with the most calls.",
-  ),
-}).describe("Executions since this process began, as ContextForge shows them.");

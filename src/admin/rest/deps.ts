@@ -20,7 +20,7 @@ import type { Verdict } from "../../store/registry/decisions.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { FoundLines, LogQuery } from "../../telemetry/recent_log.ts";
-import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
+import type { ExecutionStore } from "../../store/executions/execution_store.ts";
 import type { Discovery, GatewayRow, PromptRow, ResourceRow } from "../../store/registry/rows.ts";
 
 /** How to connect to an upstream. Do not log `url`: it can contain the credentials of auth_type query_param. */
@@ -101,8 +101,8 @@ export interface AdminDeps {
   countDecision(verdict: Verdict): void;
   /** Called after each committed write. Resolves when all workers of this replica have the new catalog. */
   catalogChanged(): Promise<void>;
-  /** What all workers of this process have counted. */
-  metrics(): Promise<readonly MetricsSnapshot[]>;
+  /** What was executed, those of this replica until now; null: it is not recorded. */
+  readonly executions: (() => Promise<ExecutionStore>) | null;
   /** The parts of a resource, as the upstream answers them. */
   readResource(
     principal: Principal,

@@ -1,5 +1,6 @@
 // Schemas of query parameters. The names are ContextForge's.
 import * as z from "zod";
+import { EXECUTED_KINDS } from "../../telemetry/executions.ts";
 import { LOG_LEVELS } from "../../telemetry/log.ts";
 import { field, writtenAs } from "./described.ts";
 import { commaSeparated } from "./values.ts";
@@ -76,6 +77,14 @@ export const waitQuery = z.object({
 export const refreshQuery = z.object({
   include_resources: flag(false, "Whether resources and resource templates are listed too."),
   include_prompts: flag(false, "Whether prompts are listed too."),
+});
+
+export const resetQuery = z.object({
+  entity: field(z.enum(EXECUTED_KINDS).optional(), "Only entities of this kind. Without it: all."),
+  entity_id: field(z.string().max(200).optional(), "Only the entity with this id, of the kind `entity`."),
+}).refine(({ entity, entity_id }) => entity_id === undefined || entity !== undefined, {
+  path: ["entity"],
+  error: "must be given with entity_id",
 });
 
 export const auditQuery = z.object({

@@ -85,6 +85,7 @@ export function gatewayRead(
     resourceCount: counts?.resources ?? 0,
     promptCount: counts?.prompts ?? 0,
     skippedTools: row.skipped,
+    metrics: null,
     ...listWarningsRead(row.listWarnings, reader),
   };
 }

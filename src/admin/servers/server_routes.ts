@@ -3,6 +3,7 @@
 import type { MemberIds } from "../../catalog/snapshot/membership.ts";
 import type { Entities } from "../../store/registry/entities.ts";
 import type { ServerRow } from "../../store/registry/rows.ts";
+import { metricsOf } from "../metrics/execution_metrics.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
@@ -57,7 +58,9 @@ export const listServers = listed("servers", select);
 export const pageServers = paged("/admin/servers", select);
 
 export async function getServer(call: Call): Promise<AdminResponse> {
-  return ok(await read(call, await visibleRow(call, "Server", call.deps.store.servers)));
+  const row = await visibleRow(call, "Server", call.deps.store.servers);
+  const metrics = await metricsOf(call.deps.executions, "server", row.id);
+  return ok({ ...await read(call, row), metrics });
 }
 
 export async function createServer(call: Call): Promise<AdminResponse> {

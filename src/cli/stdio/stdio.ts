@@ -82,6 +82,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     quotas: null,
     tokenGate: null,
     callAudit: null,
+    executions: null,
     store,
     memory: ClientMemory.ofMebibytes(config.maxClientMemoryMb),
     records: NO_CACHE,

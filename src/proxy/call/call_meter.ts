@@ -3,10 +3,19 @@ import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { ChildOf, Metrics } from "../../telemetry/metrics.ts";
 import type { HistogramChild, SummaryChild } from "../../telemetry/metric_values.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
+import type { ExecutedKind, ExecutionMeter } from "../../telemetry/executions.ts";
 import { errorTypeOf, thrownTypeOf, TOOL_ERROR } from "./outcome.ts";
 
-/** An upstream as the metrics name it. */
-type Upstream = Pick<GatewayRow, "name">;
+/** What a request is for: an entry of the catalog, which tool calls have, or only its upstream. */
+export interface CalledEntry {
+  readonly gateway: GatewayRow;
+  readonly row?: { readonly id: string; readonly originalName?: string };
+}
+
+/** The endpoint of a call: null: of everything. */
+export interface CalledScope {
+  readonly server: { readonly id: string } | null;
+}
 
 interface ToolChildren {
   readonly time: SummaryChild;
@@ -33,13 +42,18 @@ export class CallMeter {
   readonly #maxNames: number;
   readonly #methods = new Map<string, HistogramChild>();
   readonly #upstreams = new Map<string, UpstreamChildren>();
+  readonly #executions: ExecutionMeter | null;
   #tools = 0;
   /** The latest result of a tool, and its error type: most go to the client as they are, and are not searched again. */
   #searched: RpcAnswer | null = null;
   #typeOfSearched = NO_ERROR;
 
-  /** @param maxNames bounds what is kept at hand for upstreams, and for tools */
-  constructor(metrics: Metrics, maxNames: number) {
+  /**
+   * @param maxNames bounds what is kept at hand for upstreams, and for tools
+   * @param executions null: the database gets none
+   */
+  constructor(metrics: Metrics, maxNames: number, executions: ExecutionMeter | null = null) {
+    this.#executions = executions;
     this.#serverOf = metrics.histogram("mcp_server_operation_duration_seconds");
     this.#clientOf = metrics.histogram("mcp_client_operation_duration_seconds");
     this.#callsOf = metrics.counterBy("sluice_tool_calls_total");
@@ -69,43 +83,65 @@ export class CallMeter {
 
   /**
    * An upstream has answered.
-   * @param tool the upstream's name of the tool; null: no tool was called
    * @param startedAt by performance.now()
    * @returns its error type; empty: no error
    */
-  answered({ name }: Upstream, tool: string | null, startedAt: number, answer: RpcAnswer): string {
-    const type = errorTypeOf(answer, tool !== null);
-    if (tool !== null) {
+  answered(
+    scope: CalledScope,
+    entry: CalledEntry,
+    method: string,
+    startedAt: number,
+    answer: RpcAnswer,
+  ): string {
+    const isToolCall = method === "tools/call";
+    const type = errorTypeOf(answer, isToolCall);
+    if (isToolCall) {
       this.#searched = answer;
       this.#typeOfSearched = type;
     }
-    this.#ended(name, tool, startedAt, type);
+    this.#ended(scope, entry, method, startedAt, type);
     return type;
   }
 
   /** A request to an upstream has failed. @param isAborted its client has given it up @returns its error type */
   failed(
-    { name }: Upstream,
-    tool: string | null,
+    scope: CalledScope,
+    entry: CalledEntry,
+    method: string,
     startedAt: number,
     { error, isAborted }: { readonly error: unknown; readonly isAborted: boolean },
   ): string {
     const type = thrownTypeOf(error, isAborted);
-    this.#ended(name, tool, startedAt, type);
+    this.#ended(scope, entry, method, startedAt, type);
     return type;
   }
 
-  #ended(name: string, toolName: string | null, startedAt: number, type: string): void {
+  #ended(
+    { server }: CalledScope,
+    { gateway: { id, name }, row }: CalledEntry,
+    method: string,
+    startedAt: number,
+    type: string,
+  ): void {
     const now = performance.now();
     const seconds = (now - startedAt) / 1_000;
+    const isFailure = type !== NO_ERROR;
     const upstream = this.#upstream(name);
-    if (type === NO_ERROR) upstream.success.observe(seconds);
-    else this.#clientOf(name, type).observe(seconds);
-    if (toolName === null) return;
-    const tool = this.#tool(upstream, name, toolName);
-    tool.time.observe(seconds, now);
-    const count = type === NO_ERROR ? tool.success : type === TOOL_ERROR ? tool.toolError : tool.error;
-    count[0]!++;
+    if (isFailure) this.#clientOf(name, type).observe(seconds);
+    else upstream.success.observe(seconds);
+    const kind = kindOf(method);
+    if (kind === null) return;
+    if (kind === "tool") {
+      const tool = this.#tool(upstream, name, row!.originalName!);
+      tool.time.observe(seconds, now);
+      const count = !isFailure ? tool.success : type === TOOL_ERROR ? tool.toolError : tool.error;
+      count[0]!++;
+    }
+    const executions = this.#executions;
+    if (executions === null) return;
+    executions.ended("gateway", id, seconds, now, isFailure);
+    if (row !== undefined && isRegistered(row)) executions.ended(kind, row.id, seconds, now, isFailure);
+    if (server !== null) executions.ended("server", server.id, seconds, now, isFailure);
   }
 
   #upstream(name: string): UpstreamChildren {
@@ -131,4 +167,16 @@ export class CallMeter {
     }
     return children;
   }
+}
+
+/** What a request executes; null: nothing. */
+function kindOf(method: string): ExecutedKind | null {
+  if (method === "tools/call") return "tool";
+  if (method === "resources/read") return "resource";
+  return method === "prompts/get" ? "prompt" : null;
+}
+
+/** Ids of entries that only a client's session lists are no ids of the registry: catalog/overlay/new_rows.ts. */
+function isRegistered({ id }: { readonly id: string }): boolean {
+  return !id.includes("/");
 }

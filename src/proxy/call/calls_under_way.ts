@@ -10,7 +10,7 @@ import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { Span } from "../../telemetry/traces/span.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
-import type { CallMeter } from "./call_meter.ts";
+import type { CalledEntry, CallMeter } from "./call_meter.ts";
 import { beginUpstreamSpan } from "./operation_span.ts";
 
 /** A call to one upstream. It is cancelled with the client's request, or by a change of the catalog. */
@@ -52,20 +52,19 @@ export class CallsUnderWay {
   }
 
   /**
-   * @param tool the upstream's name of the tool, for metrics and traces; null: no tool is called
    * @throws {SluiceError} UPSTREAM_DISABLED or NOT_FOUND if the catalog changed during the call; what `work` throws
    */
   async run(
     context: CallContext,
-    gateway: GatewayRow,
-    { method, tool }: { readonly method: string; readonly tool: string | null },
+    entry: CalledEntry,
+    method: string,
     work: (call: CallUnderWay) => Promise<RpcAnswer>,
   ): Promise<RpcAnswer> {
     const { signal, trace, note } = context;
     signal?.throwIfAborted();
-    const span = trace === undefined
-      ? undefined
-      : beginUpstreamSpan(trace, gateway, method, tool ?? note?.tool);
+    const { gateway, row } = entry;
+    const name = method === "tools/call" ? row!.originalName! : note?.tool;
+    const span = trace === undefined ? undefined : beginUpstreamSpan(trace, gateway, method, name);
     const call = new CallUnderWay(context, gateway, span);
     const follow = () => call.cancel(signal!.reason);
     signal?.addEventListener("abort", follow);
@@ -73,14 +72,12 @@ export class CallsUnderWay {
     const startedAt = performance.now();
     try {
       const answer = await work(call);
-      span?.end(this.#meter.answered(gateway, tool, startedAt, answer));
+      const type = this.#meter.answered(context.scope, entry, method, startedAt, answer);
+      span?.end(type);
       return answer;
     } catch (error) {
-      const errorType = this.#meter.failed(gateway, tool, startedAt, {
-        error,
-        isAborted: signal?.aborted === true,
-      });
-      span?.end(errorType);
+      const isAborted = signal?.aborted === true;
+      span?.end(this.#meter.failed(context.scope, entry, method, startedAt, { error, isAborted }));
       throw error;
     } finally {
       this.#calls.remove(call);

@@ -26,12 +26,8 @@ function setUp() {
   const begin = (gatewayId: string, more: Partial<CallContext> = {}) => {
     const context = { principal: principal(), scope: before.all, ...more } as CallContext;
     const endless = new Promise<RpcAnswer>(() => {});
-    return calls.run(
-      context,
-      before.gateway(gatewayId)!,
-      { method: "ping", tool: null },
-      (signal) => unlessAborted(endless, signal),
-    );
+    const entry = { gateway: before.gateway(gatewayId)! };
+    return calls.run(context, entry, "tools/list", (signal) => unlessAborted(endless, signal));
   };
   return { before, server, calls, begin };
 }

@@ -10,7 +10,7 @@ import type { HeaderList } from "../../upstream/transport/transport.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { CallContext } from "../call/call_context.ts";
-import type { CallMeter } from "../call/call_meter.ts";
+import type { CalledEntry, CallMeter } from "../call/call_meter.ts";
 import { CallsUnderWay } from "../call/calls_under_way.ts";
 import { withTraceContext } from "../call/operation_span.ts";
 import type { ResourceLinks } from "../resources/resource_links.ts";
@@ -28,12 +28,6 @@ interface CallLimits extends CallDeadline {
   readonly paramHeaders?: HeaderList;
   /** See SessionCall. */
   readonly wrapsResults?: boolean;
-}
-
-/** What a request is for: an entry of the catalog, which tool calls have, or only its upstream. */
-interface CalledEntry {
-  readonly gateway: GatewayRow;
-  readonly row?: { readonly id: string; readonly originalName?: string };
 }
 
 export class UpstreamCaller {
@@ -127,16 +121,16 @@ export class UpstreamCaller {
   }
 
   #send(
-    { gateway, row }: CalledEntry,
+    entry: CalledEntry,
     call: CallContext,
     method: string,
     params: string,
     { timeoutMs, timeoutSetting, paramHeaders, wrapsResults }: CallLimits,
   ): Promise<RpcAnswer> {
+    const { gateway } = entry;
     if (call.note !== undefined) call.note.upstream = gateway.name;
     const upstream = this.#upstreams.get(gateway.id);
-    const tool = method === "tools/call" ? row!.originalName! : null;
-    return this.#underWay.run(call, gateway, { method, tool }, (underWay) => {
+    return this.#underWay.run(call, entry, method, (underWay) => {
       const { span } = underWay;
       return upstream.request(method, span === undefined ? params : withTraceContext(params, span), {
         bound: call.bound,

@@ -136,7 +136,7 @@ export function boundedNames(names: readonly string[]): string[] {
 }
 
 /** Fields that every write changes. */
-const VOLATILE = new Set(["updatedAt", "updated_at", "modifiedBy", "version"]);
+const VOLATILE = new Set(["updatedAt", "updated_at", "modifiedBy", "version", "metrics"]);
 
 /**
  * The fields that differ, at most 50. Values under names that mean a secret are masked, and a value of more than 500 characters becomes

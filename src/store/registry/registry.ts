@@ -25,6 +25,7 @@ import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
 import { createOAuthStore, type OAuthStore } from "../oauth/oauth_store.ts";
+import { ExecutionStore } from "../executions/execution_store.ts";
 import { QuotaStore } from "../quotas/quota_store.ts";
 import { ApiTokens } from "../tokens/api_tokens.ts";
 import { TokenUses } from "../tokens/token_uses.ts";
@@ -64,6 +65,7 @@ export interface Registry {
   readonly people: PeopleStore;
   readonly quotas: QuotaStore;
   readonly oauth: OAuthStore;
+  readonly executions: ExecutionStore;
 
   /**
    * Saves the lists of a gateway in one transaction: adds, updates and removes its tools, resources and prompts. Entities that
@@ -150,6 +152,7 @@ export function createRegistry(
     people: createPeopleStore(database, now),
     quotas: new QuotaStore(database, now),
     oauth: createOAuthStore(database, now),
+    executions: new ExecutionStore(database),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
       database.transaction((tx) =>

@@ -1,6 +1,7 @@
 // The database schema, as numbered steps. A released step is never edited; a change is a new step.
 import { repairStoredEntries } from "./repair_entries.ts";
 import { rewriteServerIds } from "./server_ids.ts";
+import { EXECUTION_TABLES } from "./steps/execution_tables.ts";
 import { API_TOKEN_TABLES } from "./token_tables.ts";
 import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./people_tables.ts";
 import { GATEWAY_HISTORY_TABLES } from "./gateway_tables.ts";
@@ -381,6 +382,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "parts of long lists", statements: TOKEN_INDEXES, run: indexLists },
   { name: "history and draining of gateways", statements: GATEWAY_HISTORY_TABLES },
   { name: "authorization server", statements: OAUTH_TABLES },
+  { name: "executions", statements: EXECUTION_TABLES },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

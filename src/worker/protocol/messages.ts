@@ -4,6 +4,7 @@ import type { UpstreamLoad } from "../../admin/rest/deps.ts";
 import type { ConfigFileChanges, ConfigFileContent } from "../../admin/imports/config_file_sync.ts";
 import type { Config } from "../../config/schema.ts";
 import type { RunningSettings } from "../../config/settings_report.ts";
+import type { ExecutionBatch } from "../../store/executions/execution_rows.ts";
 import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
 import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
@@ -35,7 +36,11 @@ export type SupervisorCommand =
   /** The living workers. */
   | { readonly type: "workers" }
   /** The settings in effect, without secrets. */
-  | { readonly type: "settings" };
+  | { readonly type: "settings" }
+  /** Give what was executed and is not in the database. The same again, until it is written. */
+  | { readonly type: "execution_batch" }
+  /** The database has this batch. */
+  | { readonly type: "executions_written"; readonly sequence: number };
 
 /** Commands that the application of a worker runs. */
 export type AppCommand =
@@ -96,6 +101,8 @@ export interface SessionHandover {
 }
 
 export interface CommandResults {
+  readonly execution_batch: ExecutionBatch | null;
+  readonly executions_written: null;
   readonly metrics: MetricsSnapshot;
   readonly find_lines: FoundLines;
   readonly settings: RunningSettings;

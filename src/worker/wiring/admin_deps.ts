@@ -36,7 +36,7 @@ export interface AdminParts {
   readonly waitingChanges: () => number;
   readonly discover: Discover;
   readonly catalogChanged: () => Promise<void>;
-  readonly metrics: AdminDeps["metrics"];
+  readonly executions: AdminDeps["executions"];
   readonly logLines: AdminDeps["logLines"];
   readonly settings: AdminDeps["settings"];
   /** Of each worker. */
@@ -94,7 +94,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         { name: originalName, arguments: args },
         signal,
       ),
-    metrics: parts.metrics,
+    executions: parts.executions,
     logLines: parts.logLines,
     settings: parts.settings,
     upstreamLoad: async () => {

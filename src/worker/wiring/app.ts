@@ -40,6 +40,7 @@ import type { AppCommand, CommandResults, ToWorker } from "../protocol/messages.
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { apiTokenParts, sweepApiTokens } from "./parts/api_token_parts.ts";
 import { createEndpoints } from "./endpoints.ts";
+import { executionParts } from "./parts/execution_parts.ts";
 import { createAuditExports } from "./parts/audit_exports.ts";
 import { createAudit } from "./parts/audit_parts.ts";
 import { createQuotas } from "./parts/quota_parts.ts";
@@ -146,6 +147,10 @@ export async function createApp(
   const apiTokens = apiTokenParts({ registry, clock, log, metrics });
   const tokenGate = apiTokens.gate;
 
+  const executions = executionParts(config, {
+    ...{ worker, registry, counters, link, clock, log, metrics },
+  });
+
   // The owner of what a request names: this worker, another worker of the process, another replica.
   const replica = new ReplicaNumber(start.replicaSeed);
   const place = { replica, worker };
@@ -178,6 +183,7 @@ export async function createApp(
   const gateway: Gateway = await createGateway({
     ...{ config, secrets, log, metrics, accessLog, tracer, rateLimiter, tokenGate, quotas, store, memory },
     records: cache,
+    executions: executions?.meter ?? null,
     callAudit: audit.callAudit,
     peers: { place, catalogChanged, wayTo, callOwners: upstreamCalls, predecessor: succession.predecessor },
   });
@@ -220,6 +226,7 @@ export async function createApp(
     ...{ wayTo, memory, turns, records: cache },
     ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas, audit },
     ...{ apiTokens, tracer },
+    executions: executions?.writer ?? null,
   });
   local.register(
     "session",
@@ -264,6 +271,7 @@ export async function createApp(
         log.error("OAuth clients and logins not swept", { error })
       );
       await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
+      await executions?.sweep();
       await sweepApiTokens(registry, clock).catch((error) => log.error("API tokens not swept", { error }));
     },
     upstreams: () => upstreams.usable(),
@@ -366,6 +374,7 @@ export async function createApp(
       await traces?.close();
       await restDeps.auditTrail?.close();
       await apiTokens.counters.close();
+      await executions?.writer.close();
       await database.close();
       accessLog?.close();
     },

@@ -45,6 +45,7 @@ import type { Metrics } from "../../telemetry/metrics.ts";
 import type { Tracer } from "../../telemetry/traces/tracer.ts";
 import { adminDeps } from "./admin_deps.ts";
 import type { AuditParts } from "./parts/audit_parts.ts";
+import type { ExecutionWriter } from "../../store/executions/execution_writer.ts";
 import type { Gateway } from "./gateway.ts";
 import { MetricsEndpoint } from "../../admin/metrics/metrics_endpoint.ts";
 import { scraperOf } from "../../admin/metrics/metrics_token.ts";
@@ -98,6 +99,8 @@ export interface EndpointsDeps {
   readonly rateLimiter: RateLimiter | null;
   readonly quotas: Quotas;
   readonly apiTokens: ApiTokenParts;
+  /** null: executions are not recorded. */
+  readonly executions: ExecutionWriter | null;
   readonly audit: AuditParts;
   /** null: Redis is not used. */
   readonly redis: { ping(): Promise<void> } | null;
@@ -115,7 +118,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { wayTo, memory, turns } = deps;
   const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas, audit } =
     deps;
-  const { apiTokens, tracer } = deps;
+  const { apiTokens, tracer, executions } = deps;
   const tokenGate = apiTokens.gate;
   const { catalog, dispatcher, outbound, discover, upstreams, sync, holds, store: { registry, secretBox } } =
     gateway;
@@ -193,7 +196,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         database: () => registry.readCatalogVersion(),
         ...(redis === null ? {} : { redis: () => redis.ping() }),
       }),
-    metrics: readAllMetrics,
+    executions: executions === null ? null : () => executions.current(),
     settings: async () => (await link.askAll({ type: "settings" }))[0]!,
     logLines: {
       find: async (query) => (await link.askAll({ type: "find_lines", query }))[0]!,
@@ -240,7 +243,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { metricsToken } = config;
   const metricsEndpoint = new MetricsEndpoint({
     readAll: readAllMetrics,
-    tools: () => catalog.now.all.tools.all,
+    ...(executions === null ? {} : { executions: () => executions.current() }),
   });
   const prometheus = new MetricsEndpoint({
     readAll: readAllMetrics,
@@ -280,7 +283,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (path === "/ws" || serverAt(path, "ws") !== null) return webSocket;
     if (path === "/sse" || serverAt(path, "sse") !== null) return legacySse.streams;
     if (path === "/message" || serverAt(path, "message") !== null) return legacySse.messages;
-    if (path === "/metrics") return metricsEndpoint;
+    if (path === "/metrics" || path === "/admin/metrics") return metricsEndpoint;
     if (path === "/metrics/prometheus") return prometheus;
     if (path.startsWith(POOL_PATH)) return pool;
     if (DOCUMENT_PATHS.has(path)) return documents;

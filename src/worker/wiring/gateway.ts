@@ -42,6 +42,7 @@ import { TaskListCursors } from "../../proxy/methods/tasks_list.ts";
 import { UpstreamCaller } from "../../proxy/methods/upstream_caller.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
+import type { ExecutionMeter } from "../../telemetry/executions.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { Tracer } from "../../telemetry/traces/tracer.ts";
 import { ALL_HERE, type CallOwners } from "../../upstream/bound/forwarded_call.ts";
@@ -60,6 +61,8 @@ export interface GatewayParts {
   readonly secrets: GatewaySecrets;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** null: the database gets no executions. */
+  readonly executions: ExecutionMeter | null;
   /** null: DISABLE_ACCESS_LOG. */
   readonly accessLog: AccessLog | null;
   /** null: OTEL_ENABLE_OBSERVABILITY=false. */
@@ -227,7 +230,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     { calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller },
     memory,
   );
-  const meter = new CallMeter(metrics, config.metricsMaxNames);
+  const meter = new CallMeter(metrics, config.metricsMaxNames, parts.executions);
   const caller = new UpstreamCaller(upstreams, {
     toolTimeoutMs: config.toolTimeoutMs,
     requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
