@@ -2,7 +2,9 @@
 // an idle event stream of each beside it.
 //
 //   deno run -A bench/load/connections.ts [--users 6500] [--rate 1000] [--seconds 30] [--workers 2] [--program ./sluice]
+//   deno run -A bench/load/connections.ts --tuned [--users 6500] …
 //
+// --tuned runs PostgreSQL, PgBouncer, Redis and the gateway with what `sluice tune` writes for these users and this machine.
 // --rate is the calls of all users together, per second. Exit code 1 where a call, a session or a stream failed.
 
 import { parseArgs } from "@std/cli/parse-args";
@@ -10,11 +12,14 @@ import { INITIALIZE, inSession, toolCall } from "../../tests/support/mcp_post.ts
 import { cpuMicros, openFds, rssBytes } from "../../tests/support/process_stats.ts";
 import { startSlowProcess } from "../../tests/support/slow_upstream.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
+import { planned, startTuned } from "../../tests/support/tuned_gateway.ts";
 import { Lane, percentile, requestBytes } from "./lane.ts";
 import { type Columns, markdownTable } from "./table.ts";
 
 /** Set for the child of this script that has the descriptors it needs. */
 const CHILD = "SLUICE_BENCH_CHILD";
+/** The upstream's time for a call. */
+const DELAY_MS = 10;
 /** How many users begin at once. */
 const AT_ONCE = 50;
 
@@ -155,6 +160,7 @@ const COLUMNS: Columns<Row> = [
 async function main(): Promise<number> {
   const options = parseArgs(Deno.args, {
     string: ["users", "rate", "seconds", "workers", "program"],
+    boolean: ["tuned"],
     default: { users: "6500", rate: "1000", seconds: "30", workers: "2" },
   });
   const [users, rate, seconds] = [options.users, options.rate, options.seconds].map(Number) as [
@@ -162,12 +168,12 @@ async function main(): Promise<number> {
     number,
     number,
   ];
-  await using upstream = await startSlowProcess({ delayMs: 10 });
+  await using upstream = await startSlowProcess({ delayMs: DELAY_MS });
   const rows: Row[] = [];
-  await using sluice = await Sluice.start({
-    program: options.program,
-    env: { WORKERS: options.workers, LOG_LEVEL: "WARNING" },
-  });
+  const env = { WORKERS: options.workers, LOG_LEVEL: "WARNING" };
+  await using gateway = options.tuned ? await tunedGateway(users, rate, env, options.program) : null;
+  await using own = gateway === null ? await Sluice.start({ program: options.program, env }) : null;
+  const sluice = gateway?.sluice ?? own!;
   await sluice.registerUpstream("up", upstream.url);
   const crowd = new Crowd(sluice);
   console.log(`at rest: RSS ${(rssBytes(sluice.pid) / 1e6).toFixed(0)} MB`);
@@ -179,6 +185,16 @@ async function main(): Promise<number> {
   for (const [what, count] of crowd.errors) console.log(`${count} x ${what}`);
   console.log(`\n${markdownTable(COLUMNS, rows)}`);
   return crowd.errorCount > 0 || rows.at(-1)!.streams !== users ? 1 : 0;
+}
+
+/** Planned for a pause that makes `rate` calls a second of all users together. */
+async function tunedGateway(users: number, rate: number, more: Record<string, string>, program?: string) {
+  const thinkMs = Math.round(users / rate * 1_000);
+  const load = ["--users", String(users), "--latency-ms", String(DELAY_MS), "--think-ms", String(thinkMs)];
+  return await startTuned(await planned(...load, "--vcpu", more.WORKERS!, "--pgbouncer", "--redis"), {
+    program,
+    more,
+  });
 }
 
 /** The same again in a shell that allows as many open files as it may: we, the gateway and the upstream need two for each user. */

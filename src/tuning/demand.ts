@@ -35,6 +35,8 @@ export interface Demand {
   readonly callsPerReplica: number;
   /** Calls that a worker has under way at the same time. */
   readonly callsAtOnce: number;
+  /** Calls that arrive at a worker while it stands still. */
+  readonly callsOfAStall: number;
   /** Users whose connections the kernel gives to one worker. */
   readonly usersPerWorker: number;
   /** Processor time of a call. */
@@ -63,11 +65,14 @@ const [CALL_MICROS, CLUSTER_CALL_MICROS] = [323, 456];
 /** Calls may take this share of the processors: above it, waiting times grow faster than the load. */
 export const PROCESSOR_SHARE = 0.6;
 
+/** A full collection, a slow disk or a busy neighbour stops a worker for this long. Calls that arrive meanwhile are served late. */
+export const STALL_SECONDS = 2;
+
 /** Memory at rest, and of a further worker, MiB: two workers take 190 MB. */
 const [BASE_MB, WORKER_MB] = [150, 20];
 
-/** Memory of a user's connection, session and event stream, MiB: 6,500 of each took 537 MB. */
-const USER_MB = 0.083;
+/** Memory of a user's connection, session and event stream, MiB: 6,500 of each took 662 MB, with PostgreSQL and Redis. */
+const USER_MB = 0.105;
 
 /** @returns what each replica and worker has to bear. All numbers grow with the users, and with the calls of each. */
 export function demandOf(load: Load): Demand {
@@ -86,6 +91,10 @@ export function demandOf(load: Load): Demand {
     callsPerSecond: users * 1000 / round,
     callsPerReplica,
     callsAtOnce: Math.min(usersPerReplica, shareOfWorker(usersPerReplica * latencyMs / round, workers)),
+    callsOfAStall: Math.min(
+      shareOfWorker(usersPerReplica, workers),
+      Math.ceil(STALL_SECONDS * callsPerReplica / workers),
+    ),
     usersPerWorker: Math.min(usersPerReplica, shareOfWorker(usersPerReplica, workers)),
     callMicros,
     processorShare: callsPerReplica * callMicros / (vcpu * 1_000_000),

@@ -1,6 +1,6 @@
 // The settings of the gateway that follow from a load: the lines of .env.
 import type { SettingName } from "../config/schema.ts";
-import { type Demand, HEAP_SHARE, type Load, type Surroundings } from "./demand.ts";
+import { type Demand, HEAP_SHARE, type Load, STALL_SECONDS, type Surroundings } from "./demand.ts";
 import { atLeast, atMost, exactly, type Figure, suggested } from "./figure.ts";
 
 /** From this number of users on, ContextForge's tuning guide gives its values for high concurrency. */
@@ -57,12 +57,13 @@ function workerFigures(load: Load, demand: Demand): SettingFigure[] {
     atLeast(
       "BACKPRESSURE",
       backpressure,
-      `max(the guide's 1024 / WORKERS ${workers}, 2 x ${demand.callsAtOnce} calls at once). Calls at once of the busiest ` +
+      `max(the guide's 1024 / WORKERS ${workers}, 2 x ${demand.callsAtOnce} calls at once, ` +
+        `${demand.callsOfAStall} calls that arrive in ${STALL_SECONDS} s while a worker stands still). Calls at once of the busiest ` +
         `worker: users x latency / (latency + pause) / WORKERS = ${
           Math.ceil(callsAtOnce(load, demand))
         }, and four times its square root, because the kernel gives connections to workers by chance. ` +
         "A request above it gets 503 at once.",
-      demand.callsAtOnce,
+      Math.max(demand.callsAtOnce, Math.ceil(demand.callsOfAStall / 2)),
     ),
     suggested(
       "MAX_CALLS_PER_CALLER",
@@ -266,8 +267,8 @@ function callsAtOnce({ latencyMs, thinkMs }: Load, { usersPerReplica, workers }:
   return usersPerReplica * latencyMs / (latencyMs + thinkMs) / workers;
 }
 
-function backpressureOf({ workers, callsAtOnce }: Demand): number {
-  const wanted = Math.max(Math.ceil(REQUESTS_OF_A_PROCESS / workers), 2 * callsAtOnce);
+function backpressureOf({ workers, callsAtOnce, callsOfAStall }: Demand): number {
+  const wanted = Math.max(Math.ceil(REQUESTS_OF_A_PROCESS / workers), 2 * callsAtOnce, callsOfAStall);
   return Math.min(wanted, UPSTREAM_SHARE * MOST_CONNECTIONS);
 }
 

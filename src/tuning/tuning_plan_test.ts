@@ -278,7 +278,7 @@ Deno.test("adviseSettings() has a row for each setting that does not serve the p
     }),
   );
   assertEquals(rows.map(({ setting, now, advised }) => [setting, now, advised]), [
-    ["BACKPRESSURE", "100", "522"],
+    ["BACKPRESSURE", "100", "2032"],
     ["TOOL_TIMEOUT", "1.5", "60"],
   ]);
   assertStringIncludes(rows[0]!.why, "2 x 261 calls at once");

@@ -7,24 +7,18 @@ import { probeMachine } from "../../src/cli/tune/machine_probe.ts";
 import { FROM_SOURCE, runCli } from "../support/cli.ts";
 import { SERVERS_MISSING } from "../support/cluster_servers.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
-import { PgBouncer } from "../support/pgbouncer.ts";
-import { PostgresServer } from "../support/postgres.ts";
 import { canLeaveOut, findProgram } from "../support/programs.ts";
-import { RedisServer } from "../support/redis.ts";
 import { startNginx } from "../support/round_robin.ts";
 import { startSlowProcess } from "../support/slow_upstream.ts";
-import { Sluice } from "../support/sluice.ts";
+import { planned, type PlannedFolder, startTuned } from "../support/tuned_gateway.ts";
 
 const TEMPORARY = Deno.env.get("TMPDIR") ?? "/tmp";
 
 /** Two processors and the memory of a small machine, wherever the test runs. */
 const MACHINE = ["--vcpu", "2", "--ram", "4"];
 
-async function tuned(...flags: string[]): Promise<{ folder: string; text: (name: string) => string }> {
-  const folder = await Deno.makeTempDir({ prefix: "sluice_tune_" });
-  const { code, err } = await runCli(["tune", ...MACHINE, ...flags, "--out", folder], { cwd: folder });
-  assertEquals([code, err], [0, ""]);
-  return { folder, text: (name) => Deno.readTextFileSync(`${folder}/${name}`) };
+function tuned(...flags: string[]): Promise<PlannedFolder> {
+  return planned(...MACHINE, ...flags);
 }
 
 Deno.test({
@@ -33,26 +27,11 @@ Deno.test({
   ignore: SERVERS_MISSING || canLeaveOut("nginx"),
   fn: async () => {
     const flags = ["--users", "1000", "--pgbouncer", "--redis"];
-    const { folder, text } = await tuned(...flags);
-    const secrets = parseEnv(text("secrets.env"));
-    await using postgres = await PostgresServer.start({ conf: text("postgresql-sluice.conf") });
-    await postgres.query("CREATE DATABASE sluice TEMPLATE template0 ENCODING 'UTF8'");
-    await postgres.query(`ALTER ROLE sluice PASSWORD '${secrets.POSTGRES_PASSWORD}'`);
-    const ini = text("pgbouncer.ini").replace("port=5432", `port=${postgres.port}`)
-      .replace("listen_port = 6432", "listen_port = PORT").replace("/etc/pgbouncer/userlist.txt", "USERS");
-    await using pgbouncer = await PgBouncer.start(postgres.port, {
-      // The socket of Debian's package needs its folder.
-      files: { ini: `${ini}\nunix_socket_dir =\n`, users: text("userlist.txt") },
-    });
-    await using redis = await RedisServer.start({ conf: text("redis-sluice.conf") });
-    const env = {
-      JWT_SECRET_KEY: secrets.JWT_SECRET_KEY!,
-      AUTH_ENCRYPTION_SECRET: secrets.AUTH_ENCRYPTION_SECRET!,
-      DATABASE_URL: secrets.DATABASE_URL!.replace(":6432/", `:${pgbouncer.port}/`),
-      REDIS_URL: redis.url(),
-    };
+    const plan = await tuned(...flags);
+    const { folder, text } = plan;
+    await using gateway = await startTuned(plan);
+    const { sluice, env } = gateway;
     await using upstream = await startSlowProcess({ delayMs: 1 });
-    await using sluice = await Sluice.start({ cwd: folder, env });
     await using proxy = await startNginx((port) =>
       text("nginx.conf").replace("listen 8080", `listen 127.0.0.1:${port}`).replace(
         "127.0.0.1:4444",
