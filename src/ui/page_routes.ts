@@ -11,6 +11,7 @@ const picker = () => import("./servers/member_picker.tsx");
 const serverConfig = () => import("./servers/connect_page.tsx");
 const tokens = () => import("./people/token_pages.tsx");
 const authorize = () => import("./oauth/authorize_page.tsx");
+const device = () => import("./oauth/device_page.tsx");
 const applications = () => import("./oauth/application_pages.tsx");
 const held = () => import("./upstreams/held_page.tsx");
 const users = () => import("./people/user_pages.tsx");
@@ -98,6 +99,8 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
 
   page("GET", "authorize", on(authorize, "authorizePage")),
   page("POST", "authorize", on(authorize, "decide")),
+  page("GET", "device", on(device, "devicePage")),
+  page("POST", "device", on(device, "decideDevice")),
   page("GET", "applications", on(applications, "listApplications")),
   page("POST", "applications/{id}/disconnect", on(applications, "disconnect")),
 

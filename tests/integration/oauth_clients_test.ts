@@ -11,7 +11,7 @@ import {
 import { ChildOutput } from "../support/child_output.ts";
 import { freePort } from "../support/free_port.ts";
 import { npmProgram } from "../support/npm_programs.ts";
-import { PASSWORD } from "../support/oauth_person.ts";
+import { PASSWORD, sendForm } from "../support/oauth_person.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { Sluice } from "../support/sluice.ts";
 import { UiBrowser } from "../support/ui_browser.ts";
@@ -177,6 +177,27 @@ Deno.test({
       await page.getByText("Back at the client").waitFor();
       const answer = await callback.answer;
       assertEquals([answer.get("error"), answer.get("code")], ["access_denied", null]);
+    });
+
+    await t.step("a terminal", async () => {
+      const grantType = "urn:ietf:params:oauth:grant-type:device_code";
+      const metadata = { client_name: "A terminal", grant_types: [grantType] };
+      const { body: { client_id } } = await gateway.api("POST", "/oauth/register", metadata, null);
+      const { body } = await sendForm(`${gateway.url}/oauth/device_authorization`, { client_id });
+      await browser.open("device");
+      await browser.look();
+      const code = page.getByLabel("Code");
+      await code.fill("BBBB-BBBB");
+      await page.getByRole("button", { name: "Go on" }).click();
+      await page.getByText("type it again").waitFor();
+      await code.fill(body.user_code);
+      await page.getByRole("button", { name: "Go on" }).click();
+      await page.getByText("Go on only if your own terminal shows this code.").waitFor();
+      await browser.look();
+      await allow();
+      await page.getByText("The application is connected. Go back to your terminal.").waitFor();
+      const redeem = { grant_type: grantType, device_code: body.device_code, client_id };
+      assertEquals((await sendForm(`${gateway.url}/oauth/token`, redeem)).status, 200);
     });
 
     await t.step("mcp-remote", async () => {

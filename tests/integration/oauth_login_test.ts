@@ -185,3 +185,67 @@ gatewayTest("What ends a user's rights ends those of the user's clients", async 
   );
   assertEquals([decisions.at(-1).actor.email, decisions.at(-1).entity.id], ["bob@x.org", client]);
 }, { inCluster: false });
+
+gatewayTest("A terminal logs in by a code that its person types", async (start) => {
+  await using gateway = await start({ OAUTH_REQUESTS_PER_MINUTE: "40", CACHE_TYPE: "database" });
+  const person = await OAuthPerson.make(gateway, "ann@x.org");
+  const grantType = "urn:ietf:params:oauth:grant-type:device_code";
+  const client = await person.register({
+    grant_types: [grantType, "refresh_token"],
+    redirect_uris: undefined,
+  });
+  const begin = async () => {
+    const form = { client_id: client, resource: `${gateway.url}/mcp`, scope: "tools.read tools.execute" };
+    const { status, body } = await sendForm(`${gateway.url}/oauth/device_authorization`, form);
+    assertEquals([status, /^[B-Z]{4}-[B-Z]{4}$/.test(body.user_code), body.interval], [200, true, 5]);
+    assertEquals(body.verification_uri, `${gateway.url}/admin/device`);
+    return body;
+  };
+  const poll = (device_code: string, client_id = client) =>
+    sendForm(`${gateway.url}/oauth/token`, { grant_type: grantType, device_code, client_id });
+  const page = (path: string, init: RequestInit = {}) =>
+    fetch(`${gateway.url}/admin/${path}`, {
+      ...init,
+      redirect: "manual",
+      headers: { cookie: person.cookie, origin: gateway.url, accept: "text/html" },
+    });
+  const decide = async (user_code: string, decision: string) => {
+    const body = new URLSearchParams({ user_code, decision, scope: "tools.read" });
+    const response = await page("device", { method: "POST", body });
+    await response.body?.cancel();
+    return response.status;
+  };
+
+  const first = await begin();
+  assertEquals((await poll(first.device_code)).body.error, "authorization_pending");
+  assertEquals((await poll(first.device_code)).body.error, "slow_down");
+  const asked = await page(`device?user_code=${first.user_code.toLowerCase().replace("-", " ")}`);
+  const text = await asked.text();
+  assertStringIncludes(text, "Allow App?");
+  assertStringIncludes(text, "Go on only if your own terminal shows this code.");
+  assertEquals(await decide(first.user_code, "allow"), 303);
+  // Another client has no use of the code, and it is redeemed once, whichever worker is asked.
+  assertEquals((await poll(first.device_code, await person.register())).body.error, "unauthorized_client");
+  const answers = await Promise.all([1, 2, 3, 4].map(() => poll(first.device_code)));
+  const won = answers.filter(({ status }) => status === 200);
+  assertEquals([won.length, won[0]!.body.scope], [1, "tools.read"]);
+  const list = await post(gateway, LIST, { token: won[0]!.body.access_token });
+  assertEquals(list.status, 200);
+  assertEquals((await person.refresh(client, won[0]!.body.refresh_token)).status, 200);
+  assertEquals([await decide(first.user_code, "allow"), (await poll(first.device_code)).body.error], [
+    404,
+    "invalid_grant",
+  ]);
+
+  const second = await begin();
+  assertEquals(await decide(second.user_code, "deny"), 303);
+  assertEquals((await poll(second.device_code)).body.error, "access_denied");
+  assertEquals((await poll("nonsense")).body.error, "invalid_grant");
+  // Nobody tries codes for long.
+  const tries = await Promise.all(Array.from({ length: 45 }, async () => {
+    const response = await page("device?user_code=BBBB-BBBB");
+    await response.body?.cancel();
+    return response.status;
+  }));
+  assert(tries.includes(404) && tries.includes(429), `${tries}`);
+}, { inCluster: false });

@@ -170,4 +170,38 @@ export function oauthContract(registryTest: RegistryTest): void {
       assertEquals([await grants.grant("last"), await consents.listOf(user.id)], [null, []]);
     },
   );
+
+  registryTest("the login of a terminal is decided once, and redeemed once", async (registry) => {
+    const { devices, grants } = registry.oauth;
+    const { consent } = await consentOf(registry);
+    const row = (deviceHash: string, userCode: string, expiresAt = Date.now() + DAY_MS) => ({
+      ...{ deviceHash, userCode, clientId: "c", issuer: "https://gw.example", resource: ACCESS.resource },
+      ...{ scope: "tools.read", state: "pending", consentId: null, polledAt: 0, expiresAt } as const,
+    });
+    assertEquals([await devices.insert(row("d", "BCDF"), 1), await devices.insert(row("e", "GHJK"), 1)], [
+      true,
+      false,
+    ]);
+    await devices.polled("d", 17);
+    assertEquals([(await devices.pending("BCDF"))?.polledAt, await devices.pending("GHJK")], [17, null]);
+    const allowed = { consentId: consent.id, scope: "tools.read" };
+    assertEquals(await devices.redeem("d", grantOf(consent.id, "early")), null);
+    const decided = await Promise.all([devices.decide("BCDF", allowed), devices.decide("BCDF", null)]);
+    assertEquals(decided.filter((isDone) => isDone).length, 1);
+    await devices.insert(row("f", "LMNP"), 10);
+    await devices.decide("LMNP", allowed);
+    assertEquals(await devices.pending("LMNP"), null);
+    const redeemed = await Promise.all(
+      ["g1", "g2"].map((id) => devices.redeem("f", grantOf(consent.id, id))),
+    );
+    assertEquals(redeemed.filter((ended) => ended !== null).length, 1);
+    assertEquals(
+      (await Promise.all(["g1", "g2"].map((id) => grants.grant(id)))).filter((each) => each !== null).length,
+      1,
+    );
+    await devices.insert(row("old", "QRST", Date.now() - 1), 10);
+    assertEquals([await devices.pending("QRST"), await devices.decide("QRST", allowed)], [null, false]);
+    await devices.sweep();
+    assertEquals([await devices.find("old"), (await devices.find("f"))?.state], [null, "redeemed"]);
+  });
 }

@@ -1,6 +1,7 @@
 // The authorization server: the parts that its HTTP endpoint and the pages use.
 import type { OwnKeys } from "../keys/own_keys.ts";
 import type { Consents } from "./consents.ts";
+import type { DeviceLogins } from "./device_logins.ts";
 import type { RequestLimits } from "./request_limits.ts";
 import { type MetadataRules, publicKeySet, serverMetadata } from "./server_metadata.ts";
 import type { TokenAnswer, TokenRequest } from "./tokens.ts";
@@ -12,6 +13,7 @@ export interface AuthorizationServerDeps {
   readonly rules: MetadataRules;
   readonly limits: RequestLimits;
   readonly consents: Consents;
+  readonly devices: DeviceLogins;
   readonly answerToken: (request: TokenRequest) => Promise<TokenAnswer>;
   /** @param metadata of the client. @throws {OAuthFault} */
   readonly register: (metadata: unknown) => Promise<Readonly<Record<string, unknown>>>;

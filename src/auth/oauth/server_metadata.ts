@@ -10,6 +10,7 @@ export const OAUTH_PATHS = {
   token: "/oauth/token",
   register: "/oauth/register",
   revoke: "/oauth/revoke",
+  device: "/oauth/device_authorization",
   keys: "/oauth/jwks",
 } as const;
 
@@ -33,6 +34,7 @@ export function serverMetadata(
     token_endpoint: issuer + OAUTH_PATHS.token,
     ...(takesRegistrations ? { registration_endpoint: issuer + OAUTH_PATHS.register } : {}),
     revocation_endpoint: issuer + OAUTH_PATHS.revoke,
+    device_authorization_endpoint: issuer + OAUTH_PATHS.device,
     jwks_uri: issuer + OAUTH_PATHS.keys,
     scopes_supported: [...MCP_SCOPES, OFFLINE_ACCESS],
     response_types_supported: ["code"],

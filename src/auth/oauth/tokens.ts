@@ -4,11 +4,13 @@ import type { Clock } from "../../base/clock.ts";
 import type { OAuthGrants, WithConsent } from "../../store/oauth/oauth_grants.ts";
 import type { OAuthStore } from "../../store/oauth/oauth_store.ts";
 import type { CodeRow, GrantRow, Holder } from "../../store/oauth/oauth_rows.ts";
+import { newId } from "../../store/sql/new_id.ts";
 import { digest } from "../logins/logins.ts";
 import type { AccessTokens } from "./access_tokens.ts";
-import { CODE_GRANT, REFRESH_GRANT } from "./clients/client.ts";
+import { CODE_GRANT, DEVICE_GRANT, REFRESH_GRANT } from "./clients/client.ts";
 import type { Clients } from "./clients/known_clients.ts";
 import { CODE_TTL_MS } from "./consents.ts";
+import { POLL_S } from "./device_logins.ts";
 import { OAuthFault } from "./oauth_fault.ts";
 import { audienceOf, resourceIn } from "./resources.ts";
 import { scopesIn } from "./scopes.ts";
@@ -18,7 +20,7 @@ export type TokenOutcome = "success" | "refused" | "reused" | "failed";
 
 export interface TokensDeps {
   readonly clients: Clients;
-  readonly store: Pick<OAuthStore, "clients" | "consents" | "grants">;
+  readonly store: Pick<OAuthStore, "clients" | "consents" | "grants" | "devices">;
   readonly accessTokens: AccessTokens;
   readonly clock: Clock;
   /** OAUTH_REFRESH_TOKEN_TTL */
@@ -82,12 +84,15 @@ export class Tokens {
     });
     const response = new OAuth2Server.Response({});
     const grantType = form.get("grant_type") ?? "";
-    const known = [CODE_GRANT, REFRESH_GRANT].includes(grantType) ? grantType : "other";
+    const known = GRANT_NAMES[grantType] ?? "other";
     try {
       await server.token(request, response, {
         accessTokenLifetime: deps.accessTokens.expiresInSeconds,
         refreshTokenLifetime: Math.floor(deps.refreshTtlMs / 1000),
-        requireClientAuthentication: { [CODE_GRANT]: false, [REFRESH_GRANT]: false },
+        requireClientAuthentication: { [CODE_GRANT]: false, [REFRESH_GRANT]: false, [DEVICE_GRANT]: false },
+        extendedGrantTypes: {
+          [DEVICE_GRANT]: deviceGrant(OAuth2Server.AbstractGrantType as never, issuance) as never,
+        },
       });
       deps.count(known, "success");
     } catch (error) {
@@ -101,6 +106,39 @@ export class Tokens {
       body: response.body,
     };
   }
+}
+
+/** For the metrics. */
+const GRANT_NAMES: Readonly<Record<string, string>> = {
+  [CODE_GRANT]: CODE_GRANT,
+  [REFRESH_GRANT]: REFRESH_GRANT,
+  [DEVICE_GRANT]: "device_code",
+};
+
+/** The parts of the library's grant types that every one of them has. */
+// deno-lint-ignore no-explicit-any -- the library's declarations of abstract classes
+type GrantType = abstract new (...options: any[]) => {
+  generateAccessToken(client: KnownClient, user: unknown, scope: string[]): Promise<string>;
+  generateRefreshToken(client: KnownClient, user: unknown, scope: string[]): Promise<string>;
+  getAccessTokenExpiresAt(): Date;
+  getRefreshTokenExpiresAt(): Date;
+};
+
+/** The grant type of terminals (RFC 8628, section 3.4), for the library. */
+function deviceGrant(Base: GrantType, issuance: Issuance) {
+  return class extends Base {
+    async handle({ body }: { readonly body: Record<string, string> }, client: KnownClient): Promise<unknown> {
+      const { holder, scope } = await issuance.redeemDevice(body.device_code, client);
+      const token = {
+        accessToken: await this.generateAccessToken(client, holder, scope),
+        accessTokenExpiresAt: this.getAccessTokenExpiresAt(),
+        refreshToken: await this.generateRefreshToken(client, holder, scope),
+        refreshTokenExpiresAt: this.getRefreshTokenExpiresAt(),
+        scope,
+      };
+      return await issuance.model().saveToken(token, client, holder);
+    }
+  };
 }
 
 /** A client as the library hands it on. */
@@ -222,7 +260,46 @@ class Issuance {
     if (ended === null) {
       throw this.#faultOf(new OAuthFault("invalid_grant", "the authorization code was used again"));
     }
-    if (ended.length > 0) await revoke(ended, "the user has later logins of the same client");
+    if (ended.length > 0) await revoke(ended, LATER_LOGINS);
+  }
+
+  /** Makes the grant of a terminal whose person has allowed it. @throws {Error} a fault of the library */
+  async redeemDevice(
+    deviceCode: string | undefined,
+    { id: clientId }: KnownClient,
+  ): Promise<{ readonly holder: Holder; readonly scope: string[] }> {
+    const { store: { devices }, clock, refreshTtlMs, revoke } = this.#deps;
+    if (deviceCode === undefined) throw this.#faultOf(new OAuthFault("invalid_request", "send device_code"));
+    const row = await devices.find(digest(deviceCode));
+    const refused = () => this.#faultOf(new OAuthFault("invalid_grant", "the device code is not valid"));
+    if (row === null || row.clientId !== clientId || row.state === "redeemed") throw refused();
+    const now = clock.now();
+    if (row.expiresAt <= now) {
+      throw this.#faultOf(new OAuthFault("expired_token", "the device code has expired"));
+    }
+    if (row.state === "denied") {
+      throw this.#faultOf(new OAuthFault("access_denied", "the user has not allowed it"));
+    }
+    if (row.state === "pending") {
+      await devices.polled(row.deviceHash, now);
+      const isSoon = now - row.polledAt < POLL_S * 1000;
+      throw this.#faultOf(
+        isSoon
+          ? new OAuthFault("slow_down", `ask every ${POLL_S} seconds`)
+          : new OAuthFault("authorization_pending", "the user has not decided yet"),
+      );
+    }
+    const { scope, issuer } = row;
+    const grant = {
+      ...{ id: newId(), consentId: row.consentId!, issuer, scope, formerTokens: [], createdAt: now },
+      ...{ refreshHash: digest(this.#refreshSecret), expiresAt: now + refreshTtlMs },
+    };
+    const ended = await devices.redeem(row.deviceHash, grant);
+    this.#grant = ended === null ? null : await this.#grants.grant(grant.id);
+    if (this.#grant === null || !mayUse(this.#grant.holder, now)) throw refused();
+    if (ended !== null && ended.length > 0) await revoke(ended, LATER_LOGINS);
+    this.#requireResource(this.#grant.consent.resource, issuer);
+    return { holder: this.#grant.holder, scope: scope.split(" ") };
   }
 
   async #findGrant(token: string) {
@@ -283,6 +360,8 @@ class Issuance {
     throw this.#faultOf(new OAuthFault("invalid_target", `the user has allowed ${allowed} alone`));
   }
 }
+
+const LATER_LOGINS = "the user has later logins of the same client";
 
 /** May the tokens of a grant still be issued? @param since when the user has allowed it, ms since the epoch */
 function mayUse({ isActive, tokensValidFrom }: Holder, since: number): boolean {

@@ -134,7 +134,6 @@ export class OAuthGrants {
     const now = NOW_MS[this.database.dialect];
     await this.database.run(sql`DELETE FROM oauth_codes WHERE expires_at <= ${now} - ${CODES_KEPT_MS}`);
     await this.database.run(sql`DELETE FROM oauth_grants WHERE expires_at <= ${now}`);
-    await this.database.run(sql`DELETE FROM oauth_device_codes WHERE expires_at <= ${now}`);
   }
 
   async #consent(id: string): Promise<ConsentRow | null> {

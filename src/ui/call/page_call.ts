@@ -1,7 +1,8 @@
 // Room `call`: what a page is given and what it answers. A page is a function of a request by a signed-in user; it reads and writes
 // through the REST API as that user, so that whatever a page can do, a script can do with the same permissions.
 import type { HtmlEscapedString } from "hono/utils/html";
-import type { Decision, Review } from "../../auth/oauth/consents.ts";
+import type { ConsentOutcome, Decision, Review } from "../../auth/oauth/consents.ts";
+import type { DeviceRequest } from "../../auth/oauth/device_logins.ts";
 import type { Permission } from "../../auth/permission_table.ts";
 import type { Figures } from "./live_figures.ts";
 import type { Rest } from "./rest.ts";
@@ -51,6 +52,10 @@ export interface PageCall {
     readonly review: (query: URLSearchParams) => Promise<Review>;
     /** @returns where the browser goes. @throws {SluiceError} as `review()`; CONFLICT */
     readonly decide: (query: URLSearchParams, decision: Decision) => Promise<string>;
+    /** @param code as the viewer has typed it. @throws {SluiceError} UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, OAUTH_LIMITED */
+    readonly reviewDevice: (code: string) => Promise<DeviceRequest>;
+    /** @throws {SluiceError} as `reviewDevice()`; CONFLICT */
+    readonly decideDevice: (code: string, decision: Decision) => Promise<ConsentOutcome>;
   };
   /** Identity providers where people sign in, each with the path where that starts. */
   readonly providers: readonly { readonly name: string; readonly path: string }[];

@@ -23,7 +23,7 @@ export interface OAuthEndpointDeps {
   readonly rootPath: string;
 }
 
-type Action = "metadata" | "keys" | "authorize" | "token" | "register" | "revoke";
+type Action = "metadata" | "keys" | "authorize" | "token" | "register" | "revoke" | "device";
 
 const METADATA = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
 
@@ -34,6 +34,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   [OAUTH_PATHS.token, "token"],
   [OAUTH_PATHS.register, "register"],
   [OAUTH_PATHS.revoke, "revoke"],
+  [OAUTH_PATHS.device, "device"],
   ["/authorize", "authorize"],
   ["/token", "token"],
   ["/register", "register"],
@@ -46,6 +47,7 @@ const METHODS: Readonly<Record<Action, string>> = {
   token: "POST",
   register: "POST",
   revoke: "POST",
+  device: "POST",
 };
 
 /** Metadata of clients are a few hundred characters. */
@@ -94,6 +96,8 @@ export class OAuthEndpoint implements Endpoint {
         return await this.#register(exchange);
       case "revoke":
         return await this.#revoke(exchange);
+      case "device":
+        return await this.#device(exchange, issuer);
     }
   }
 
@@ -139,6 +143,14 @@ export class OAuthEndpoint implements Endpoint {
     const client = clientIn(exchange.request.headers, form);
     await faultsAsErrors(() => this.#deps.server.deps.revoke(form, client));
     return new Response(null, { status: 200, headers: NO_STORE });
+  }
+
+  async #device(exchange: Exchange, issuer: string): Promise<Response> {
+    const form = await this.#form(exchange);
+    const client = clientIn(exchange.request.headers, form);
+    const addresses = { issuer, page: `${issuer}${PAGES_PATH}/device` };
+    const begun = await faultsAsErrors(() => this.#deps.server.deps.devices.begin(form, client, addresses));
+    return Response.json(begun, { headers: NO_STORE });
   }
 
   async #form(exchange: Exchange): Promise<URLSearchParams> {

@@ -67,6 +67,15 @@ const tokens = z.strictObject({
   scope: field(z.string(), "What the user has allowed.", "tools.read tools.execute"),
 }).describe("Tokens of a client (RFC 6749, section 5.1).");
 
+const deviceLogin = z.strictObject({
+  device_code: field(z.string(), "What the terminal asks for tokens with.", "dGhp…"),
+  user_code: field(z.string(), "What the person types.", "BCDF-GHJK"),
+  verification_uri: field(z.string(), "The page for the code.", "https://gateway.example.com/admin/device"),
+  verification_uri_complete: field(z.string(), "The same with the code."),
+  expires_in: field(z.number(), "Seconds until it expires.", 600),
+  interval: field(z.number(), "Seconds between two requests for tokens.", 5),
+}).describe("The login of a terminal (RFC 8628, section 3.2).");
+
 const registration = z.looseObject({
   redirect_uris: field(z.array(z.string()).optional(), "Where the browser may go back to.", [
     "http://127.0.0.1/callback",
@@ -171,6 +180,17 @@ export const OAUTH_OPERATIONS: readonly EndpointOperation[] = [
       example: { client_name: "Example", redirect_uris: ["http://127.0.0.1/callback"] },
     },
     answers: { 201: registered, 400: fault, 403: fault },
+    errors: ["NOT_FOUND", "OAUTH_LIMITED"],
+  },
+  {
+    ...common,
+    operationId: "beginDeviceLogin",
+    method: "POST",
+    at: "/oauth/device_authorization",
+    summary: "Begin the login of a terminal",
+    description:
+      `${FORM}RFC 8628, with \`client_id\`, and \`resource\` and \`scope\` as an authorization request has them.`,
+    answers: { 200: deviceLogin, 400: fault, 401: fault, 503: fault },
     errors: ["NOT_FOUND", "OAUTH_LIMITED"],
   },
   {

@@ -14,4 +14,4 @@ export interface Client {
 export const CODE_GRANT = "authorization_code";
 export const REFRESH_GRANT = "refresh_token";
 export const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
-export const GRANT_TYPES: readonly string[] = [CODE_GRANT, REFRESH_GRANT];
+export const GRANT_TYPES: readonly string[] = [CODE_GRANT, REFRESH_GRANT, DEVICE_GRANT];

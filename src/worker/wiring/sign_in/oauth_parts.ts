@@ -5,6 +5,7 @@ import { ClientDocuments } from "../../../auth/oauth/clients/client_documents.ts
 import { Clients } from "../../../auth/oauth/clients/known_clients.ts";
 import { register } from "../../../auth/oauth/clients/register_client.ts";
 import { Consents } from "../../../auth/oauth/consents.ts";
+import { DeviceLogins } from "../../../auth/oauth/device_logins.ts";
 import { OAuthFault } from "../../../auth/oauth/oauth_fault.ts";
 import { RequestLimits } from "../../../auth/oauth/request_limits.ts";
 import { revokeToken } from "../../../auth/oauth/revocation.ts";
@@ -100,6 +101,11 @@ export function oauthParts(config: Config, deps: OAuthPartsDeps): OAuthParts {
       }),
   });
   const isPossible = () => config.oauthAuthorizationServer === "on" || config.ssoEnabled || people().hasUsers;
+  const count = metrics.counter("sluice_oauth_authorizations_total");
+  const consents = new Consents({
+    ...{ clients, store, users: registry.people.users, clock, clientTtlMs: ttlMs, count },
+    maxPerUser: config.oauthMaxApplicationsPerUser,
+  });
   const server = new AuthorizationServer({
     isOn: () => config.oauthAuthorizationServer !== "off" && isPossible(),
     keys: secrets.tokenKeys,
@@ -113,11 +119,8 @@ export function oauthParts(config: Config, deps: OAuthPartsDeps): OAuthParts {
       requestsPerMinute: config.oauthRequestsPerMinute,
       registrationsPerHour: config.oauthRegistrationsPerHour,
     }),
-    consents: new Consents({
-      ...{ clients, store, users: registry.people.users, clock, clientTtlMs: ttlMs },
-      maxPerUser: config.oauthMaxApplicationsPerUser,
-      count: metrics.counter("sluice_oauth_authorizations_total"),
-    }),
+    consents,
+    devices: new DeviceLogins({ clients, devices: store.devices, consents, clock, count }),
     answerToken: (request) => tokens.answer(request),
     register: async (metadata) => {
       try {
