@@ -77,7 +77,8 @@ export class CallsUnderWay {
       return answer;
     } catch (error) {
       const isAborted = signal?.aborted === true;
-      span?.end(this.#meter.failed(context.scope, entry, method, startedAt, { error, isAborted }));
+      const type = this.#meter.failed(context.scope, entry, method, startedAt, { error, isAborted });
+      span?.end(type);
       throw error;
     } finally {
       this.#calls.remove(call);

@@ -71,3 +71,21 @@ Deno.test("CallsUnderWay.run() ends with the client's request, and leaves nothin
   assertEquals(await failure(begin("a", { signal })), "REQUEST_CANCELLED: The request was cancelled");
   assertEquals(calls.size, 0);
 });
+
+Deno.test("CallsUnderWay counts what succeeds and what fails of each tool, also without a trace", async () => {
+  const metrics = new Metrics();
+  const calls = new CallsUnderWay(new CallMeter(metrics, 10));
+  const gateway = gatewayRow("a");
+  const context = { principal: principal(), scope: catalogWith([gateway]).all } as CallContext;
+  const entry = { gateway, row: toolRow("a", "x") };
+  const run = (answer: Promise<RpcAnswer>) => calls.run(context, entry, "tools/call", () => answer);
+  const running = run(Promise.resolve({ failed: false, text: "{}" } as RpcAnswer));
+  assertEquals([...calls.byUpstream()], [["a", 1]]);
+  await running;
+  assertEquals([...calls.byUpstream()], []);
+  const closed = new SluiceError("UPSTREAM_CLOSED", { upstream: "a", reason: "gone" });
+  await assertRejects(() => run(Promise.reject(closed)), SluiceError);
+  const { values } = metrics.snapshot().find(({ name }) => name === "sluice_tool_calls_total")!;
+  const outcomes = values.filter(([, [count]]) => count === 1).map(([key]) => key.split("\0").at(-1));
+  assertEquals(outcomes.toSorted(), ["error", "success"]);
+});
