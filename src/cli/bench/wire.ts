@@ -76,15 +76,19 @@ export function listenForm(protocol: Protocol): RequestForm {
   return requestForm(protocol, "subscriptions/listen", '{"notifications":{"toolsListChanged":true}}');
 }
 
-/** Headers of every request of a user. */
-export function userHeaders({ protocol, headers }: Plan, token: string | null): [string, string][] {
-  return [
+/** Headers of every request of a user. Those of `--header` replace others of their name. */
+export function userHeaders(
+  { protocol, headers }: Pick<Plan, "protocol" | "headers">,
+  token: string | null,
+): [string, string][] {
+  const own = new Map([
     ["content-type", "application/json"],
     ["accept", protocol === "rpc" ? "application/json" : "application/json, text/event-stream"],
-    ...(token === null ? [] : [["authorization", `Bearer ${token}`] as [string, string]]),
-    ...(isStateless(protocol) ? [["mcp-protocol-version", protocol] as [string, string]] : []),
-    ...headers as [string, string][],
-  ];
+    ...(token === null ? [] : [["authorization", `Bearer ${token}`] as const]),
+    ...(isStateless(protocol) ? [["mcp-protocol-version", protocol] as const] : []),
+  ]);
+  for (const [name] of headers) own.delete(name);
+  return [...own, ...headers.map(([name, value]): [string, string] => [name, value])];
 }
 
 /** A checked answer. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { callForm, checkAnswer, requestForm } from "./wire.ts";
+import { callForm, checkAnswer, requestForm, userHeaders } from "./wire.ts";
 
 const fault = (
   answer: unknown,
@@ -57,4 +57,17 @@ Deno.test("forms of the stateless revision carry its claims and headers, others 
   const list = requestForm("2026-07-28", "tools/list", undefined);
   assertEquals(Object.keys(JSON.parse(list.body(1)).params), ["_meta"]);
   assertEquals(JSON.parse(requestForm("2025-11-25", "tools/list", undefined).body(1)).params, undefined);
+});
+
+Deno.test("userHeaders() lets a given header replace its own", () => {
+  const headers = [["accept", "*/*"], ["x-team", "a"], ["x-team", "b"]] as const;
+  assertEquals(userHeaders({ protocol: "rpc", headers }, "t"), [
+    ["content-type", "application/json"],
+    ["authorization", "Bearer t"],
+    ["accept", "*/*"],
+    ["x-team", "a"],
+    ["x-team", "b"],
+  ]);
+  const stateless = userHeaders({ protocol: "2026-07-28", headers: [] }, null);
+  assertEquals(stateless.map(([name]) => name), ["content-type", "accept", "mcp-protocol-version"]);
 });
