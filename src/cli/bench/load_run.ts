@@ -87,7 +87,7 @@ class Load {
     signal.addEventListener("abort", onAbort);
     this.#after(durationMs, () => this.#stop(false));
     this.#everyInterval(intervalMs);
-    if (this.#schedule === null) { for (const user of users) this.#think(user, true); }
+    if (this.#schedule === null) { for (const user of users) this.#think(user); }
     else {
       for (const user of users) this.#idle.push(user);
       this.#awaitNext();
@@ -137,7 +137,7 @@ class Load {
 
   /** The user is free. If an arrival has waited for it, that one counts from the schedule. */
   #takeNext(user: LoadUser): void {
-    if (this.#schedule === null) return this.#think(user, false);
+    if (this.#schedule === null) return this.#think(user);
     if (this.#due > this.#now) {
       this.#idle.push(user);
       return this.#release();
@@ -147,11 +147,10 @@ class Load {
     this.#send(user, due);
   }
 
-  /** @param isFirst users do not begin all at once */
-  #think(user: LoadUser, isFirst: boolean): void {
+  /** Exponential pauses have no memory: the users' first requests come at the rate of all others. */
+  #think(user: LoadUser): void {
     const { pace, random = Math.random } = this.#options;
-    const meanMs = pace.kind === "think" ? pace.meanMs : 0;
-    const pause = meanMs === 0 ? 0 : isFirst ? random() * meanMs : -Math.log(1 - random()) * meanMs;
+    const pause = pace.kind === "think" ? -Math.log(1 - random()) * pace.meanMs : 0;
     const due = this.#now + pause;
     if (pause === 0) return this.#send(user, due);
     this.#after(pause, () => {

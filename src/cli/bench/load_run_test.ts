@@ -129,18 +129,21 @@ Deno.test("all users take part, the one that has waited longest first; nothing a
   assertEquals([end!.elapsedMs, end!.lagMs], [100, 0]);
 });
 
-Deno.test("a closed loop with pauses sends as often as users and pauses allow", async () => {
+Deno.test("a closed loop with pauses sends as often as users and pauses allow, from the first second on", async () => {
   let turn = 0;
-  const random = () => (turn++ % 100) / 100;
+  // Evenly over all values, so that the mean of the pauses is right.
+  const random = () => (turn++ * 0.6180339887) % 1;
   bench = new Bench(
-    50,
-    { pace: { kind: "think", meanMs: 990 }, durationMs: 20_000, random },
+    500,
+    { pace: { kind: "think", meanMs: 4_990 }, durationMs: 10_000, random },
     (now) => now + 10,
   );
-  assert(await bench.run(20_100));
-  // 50 users, one request a second each.
-  assertAlmostEquals(bench.measurement.requests, 1_000, 60);
-  assertAlmostEquals(bench.measurement.latencies.percentile(99)!, 10, 0.1);
+  assert(await bench.run(10_100));
+  // 500 users, a request in 5 s each.
+  const { measurement } = bench;
+  assertAlmostEquals(measurement.requests, 1_000, 60);
+  assertAlmostEquals(measurement.points.slice(0, 3).reduce((sum, { rate }) => sum + rate, 0), 300, 40);
+  assertAlmostEquals(measurement.latencies.percentile(99)!, 10, 0.1);
 });
 
 Deno.test("an interrupt ends the load at once, with what was answered", async () => {
