@@ -312,3 +312,41 @@ Deno.test("Pages, reads, metrics and scripts are compressed as the client prefer
   const form = { method: "POST", body: "name=&url=" };
   assertEquals((await headersOf("/admin/upstreams/new", "br", form))[0], undefined);
 });
+
+Deno.test("A page weighs under 150 kB as it is sent, with the style sheet and the scripts that it loads", async () => {
+  await using sluice = await Sluice.start({ env: { WORKERS: "1" } });
+  const token = await sluice.token();
+  const sizeOf = async (path: string, coding: string) => {
+    const { stdout } = await new Deno.Command("curl", {
+      args: [
+        ...[
+          "-s",
+          "-o",
+          "/dev/null",
+          "-w",
+          "%{http_code} %{size_download}",
+          "-H",
+          `Accept-Encoding: ${coding}`,
+        ],
+        ...[
+          "-H",
+          "Accept: text/html",
+          "-H",
+          `Cookie: sluice_session=${token}`,
+          `${sluice.url}/admin/${path}`,
+        ],
+      ],
+    }).output();
+    const [status, size] = new TextDecoder().decode(stdout).split(" ").map(Number);
+    assertEquals([path, status], [path, 200]);
+    return size!;
+  };
+  const { text } = await see(sluice, "/admin", { token });
+  const assets = [...text.matchAll(/(?:href|src)="(assets\/[^"]+)"/g)].map(([, path]) => path!);
+  assert(assets.length >= 4, text);
+  for (const coding of ["br", "gzip"]) {
+    const sizes = await Promise.all(["", ...assets].map((path) => sizeOf(path, coding)));
+    const sum = sizes.reduce((sum, size) => sum + size, 0);
+    assert(sum < 150_000, `${coding}: ${sum} bytes in all, ${sizes}`);
+  }
+});
