@@ -175,7 +175,7 @@ Deno.test({
       changing.tools = ["stays"];
       await sluice.api("POST", `/gateways/${id}/tools/refresh`);
       await browser.open(`upstreams/${id}`);
-      await page.getByText("changing-goes").waitFor();
+      await page.getByRole("row", { name: /^changing-goes/ }).waitFor();
       await browser.look();
       page.once("dialog", (dialog) => dialog.accept());
       await button("Forget").click();
@@ -242,8 +242,11 @@ Deno.test({
       await browser.open("");
       const row = page.getByRole("row", { name: /^get of counter/ });
       assertEquals(await row.count(), 0);
-      await sluice.rpc("tools/call", { name: "counter-get", arguments: {} });
-      await row.waitFor();
+      // Each worker counts from the first look that it has answered.
+      await waitFor(async () => {
+        await sluice.rpc("tools/call", { name: "counter-get", arguments: {} });
+        return await row.isVisible();
+      }, { what: "the calls on the overview", everyMs: 200 });
       const workers = page.getByRole("region", { name: "Workers" }).getByRole("row", {
         name: /^Worker \d serves/,
       });
@@ -443,6 +446,55 @@ Deno.test({
       assertStringIncludes(await page.textContent("[role=alert]") ?? "", "the token cannot be read");
       await browser.signInWith(await sluice.token());
       assertEquals(browser.path, "");
+    });
+
+    await t.step("signing in, adding an upstream and trying a tool need no mouse", async () => {
+      const { keyboard } = page;
+      const follow = async (name: string) => {
+        await browser.tabTo(name);
+        await keyboard.press("Enter");
+      };
+      const fill = async (name: string, text: string) => {
+        await browser.tabTo(name);
+        await keyboard.insertText(text);
+      };
+      await page.context().clearCookies();
+      await browser.open("sign-in");
+      await fill("Email address", "ada@example.com");
+      await fill("Password", PASSWORD);
+      await keyboard.press("Enter");
+      await page.waitForURL(`${sluice.url}/admin`);
+      await follow("Skip to the page");
+      await keyboard.press("Tab");
+      assertEquals(await page.evaluate("document.activeElement.closest('main') !== null"), true);
+
+      await follow("Upstreams");
+      await page.waitForURL(`${sluice.url}/admin/upstreams`);
+      await follow("Add an upstream");
+      await page.waitForURL(`${sluice.url}/admin/upstreams/new`);
+      await fill("Address", `${counter.url}?typed`);
+      await fill("Name", "typed");
+      await follow("Connect and add");
+      await page.getByText("typed is added").waitFor();
+
+      await browser.tabTo("Tools");
+      await keyboard.press("Enter");
+      await page.waitForURL(`${sluice.url}/admin/tools`);
+      await fill("Search", "typed-hold");
+      await page.getByText("1 found").waitFor();
+      await follow("typed-hold");
+      await page.getByRole("heading", { name: "typed-hold" }).waitFor();
+      await fill("ms", "5");
+      await follow("Call typed-hold");
+      assertEquals(await page.textContent("#result pre"), "0");
+
+      await page.setViewportSize({ width: 390, height: 900 });
+      await follow("Menu");
+      await page.getByRole("navigation", { name: "Pages", exact: true }).waitFor();
+      await keyboard.press("Tab");
+      await keyboard.press("Escape");
+      await page.getByRole("navigation", { name: "Pages", exact: true }).waitFor({ state: "hidden" });
+      assertEquals(await page.evaluate("document.activeElement.textContent.trim()"), "Menu");
     });
     assertEquals(browser.faults, []);
   },

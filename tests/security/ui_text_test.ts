@@ -1,7 +1,7 @@
 // Texts that upstreams, tool results and users set, on every page in Chromium: nothing of them runs, becomes an element, or is loaded.
 // And what a user may not see is on no page of theirs.
 import { assert, assertEquals, assertNotMatch } from "@std/assert";
-import { PAGE_ROUTES } from "../../src/ui/page_routes.ts";
+import { LIVE_LOG, PAGE_ROUTES } from "../../src/ui/page_routes.ts";
 import { ListingUpstream } from "../support/listing_upstream.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -27,7 +27,7 @@ const LINK = "javascript:top.ran=8";
 
 const FOUND = `(() => ({
   ran: top.ran ?? null,
-  injected: document.querySelectorAll(".injected, iframe, base:not(head > base:first-of-type), svg, object, embed").length,
+  injected: document.querySelectorAll(".injected, iframe, base:not(head > base:first-of-type), svg:not(.spark), object, embed").length,
   handlers: [...document.querySelectorAll("*")].flatMap((element) =>
     [...element.attributes].filter(({ name }) => name.startsWith("on")).map(({ name }) => name)),
   links: [...document.querySelectorAll("a[href], form[action], [formaction], img[src], [hx-get], [hx-post]")].flatMap((element) =>
@@ -64,7 +64,8 @@ Deno.test({
       const text = await page.textContent("body") ?? "";
       for (const [name, mark] of Object.entries(MARKS)) if (text.includes(mark)) shown.add(name);
     };
-    const all = PAGE_ROUTES.filter(({ method }) => method === "GET");
+    // An event stream is no page; its parts come into the page of the log.
+    const all = PAGE_ROUTES.filter(({ method, path }) => method === "GET" && path !== LIVE_LOG);
     for (const { path } of all) {
       for (const filled of filledPaths(path, ids)) {
         await browser.open(filled);

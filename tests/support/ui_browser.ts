@@ -18,6 +18,19 @@ const RULES_OF_COLOURS = ["color-contrast", "link-in-text-block"];
 const BEYOND_WINDOW =
   "Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)";
 
+/** More than a page has before its content and in a form. */
+const MOST_STOPS = 120;
+
+/** What has the focus: its name, and whether its outline shows it. */
+const FOCUS = `(() => {
+  const at = document.activeElement;
+  const { outlineStyle, outlineWidth } = getComputedStyle(at);
+  return {
+    name: (at.labels?.[0]?.textContent ?? at.getAttribute("aria-label") ?? at.textContent).trim(),
+    isVisible: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && at.getBoundingClientRect().left >= 0,
+  };
+})()`;
+
 export class UiBrowser implements AsyncDisposable {
   /** Faults that the pages have caused. */
   readonly faults: string[] = [];
@@ -72,18 +85,51 @@ export class UiBrowser implements AsyncDisposable {
     );
   }
 
-  /** Checks the present page as a reader meets it: on a phone and on a desk, in both themes. */
-  async look(): Promise<void> {
-    await this.page.waitForFunction("document.readyState === 'complete'");
-    for (const width of [390, 768, 1440]) {
-      await this.page.setViewportSize({ width, height: 900 });
-      const beyond = await this.page.evaluate(BEYOND_WINDOW);
-      assertEquals(beyond, 0, `${this.path} at ${width} pixels is wider than the window`);
-    }
+  /**
+   * Checks the present page as a reader meets it: on a phone and on a desk, in both themes.
+   * @param name of the screenshots that are taken if UI_SCREENSHOTS names a folder
+   */
+  async look(name = this.path): Promise<void> {
+    await this.#measure(name);
     for (const [colorScheme, rules] of [["light", RULES], ["dark", RULES_OF_COLOURS]] as const) {
       // Without transitions, whose colours are of neither theme.
       await this.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       assertEquals(await this.violations(rules), [], `${this.path}, ${colorScheme}`);
+    }
+  }
+
+  /** Checks that the page fits into windows of each width, without looking at what is in it. @param name as of `look` */
+  async measure(name: string): Promise<void> {
+    await this.#measure(name);
+  }
+
+  /** Presses Tab until this has the focus, which must be visible. @param name of a link, a button or a field */
+  async tabTo(name: string): Promise<void> {
+    for (let presses = 0; presses < MOST_STOPS; presses++) {
+      await this.page.keyboard.press("Tab");
+      const focus = await this.page.evaluate(FOCUS) as { readonly name: string; readonly isVisible: boolean };
+      if (focus.name !== name) continue;
+      assertEquals(focus.isVisible, true, `the focus on ${name} is not visible`);
+      return;
+    }
+    throw new Error(`Tab does not come to ${name} on ${this.path}`);
+  }
+
+  async #measure(name: string): Promise<void> {
+    await this.page.waitForFunction("document.readyState === 'complete'");
+    const folder = Deno.env.get("UI_SCREENSHOTS");
+    for (const width of [390, 768, 1440]) {
+      await this.page.setViewportSize({ width, height: 900 });
+      const beyond = await this.page.evaluate(BEYOND_WINDOW);
+      assertEquals(beyond, 0, `${this.path} at ${width} pixels is wider than the window`);
+      if (folder === undefined) continue;
+      for (const colorScheme of ["light", "dark"] as const) {
+        await this.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        const file = `${
+          name.replaceAll(/[0-9a-f]{32}/g, "id").replaceAll(/[^a-z0-9]+/gi, "_")
+        }_${width}_${colorScheme}.png`;
+        await this.page.screenshot({ path: `${folder}/${file}`, fullPage: true });
+      }
     }
   }
 

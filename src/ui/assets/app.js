@@ -41,6 +41,20 @@
     if (button !== null) actions[button.dataset.action]?.(button);
   });
 
+  // The link's address has no query, so that following it would load another page.
+  document.querySelector(".skip")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById("main").focus();
+  });
+
+  // Escape closes the menu of a narrow window, and the focus goes back to its button.
+  document.addEventListener("keydown", ({ key }) => {
+    const menu = document.querySelector(".menu-button[aria-expanded=true]");
+    if (key !== "Escape" || menu === null) return;
+    menu.setAttribute("aria-expanded", "false");
+    menu.focus();
+  });
+
   // What is chosen among the found members of a virtual server stays when something else is searched for.
   document.addEventListener("change", ({ target }) => {
     if (!target.checked || target.closest("[data-found]") === null) return;

@@ -83,7 +83,7 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
                   : <strong>{entry.name}</strong>}
                 {entry.description !== null && <span class="about">{entry.description}</span>}
               </td>
-              {columns.map(([label, of]) => <td data-label={label}>{of(entry)}</td>)}
+              {columns.map(([label, of]) => <td data-label={label} class="long">{of(entry)}</td>)}
               <td data-label="State">
                 <EntryState entry={entry} />
               </td>

@@ -128,7 +128,7 @@ async function toolView(
             <form class="form" method="post" action={`tools/${id}#result`} data-remembered={`tool ${id}`}>
               <ArgumentFields schema={inputSchema ?? {}} form={form} />
               <div class="buttons">
-                <button type="submit" class="main">Call {name}</button>
+                <button type="submit" class="main long">Call {name}</button>
               </div>
             </form>
             {tried !== null && (

@@ -85,7 +85,7 @@ export function Frame(props: FrameProps) {
         <a class="skip" href={`${path}#main`}>Skip to the page</a>
         {viewer === null
           ? (
-            <main class="bare" id="main">
+            <main class="bare" id="main" tabindex={-1}>
               <NoticeBox notice={notice} />
               {children}
             </main>
@@ -93,7 +93,7 @@ export function Frame(props: FrameProps) {
           : (
             <div class="frame">
               <Navigation path={path} viewer={viewer} />
-              <main id="main">
+              <main id="main" tabindex={-1}>
                 <NoticeBox notice={notice} />
                 {children}
               </main>

@@ -1,6 +1,6 @@
 // Room `system`: the audit trail, the log, the settings, and the manual. This file shows the trail, the newest record first.
 import type { PageHandler } from "../call/page_call.ts";
-import { Badge, Empty, NextPage, PageHead } from "../parts/page_parts.tsx";
+import { Badge, Empty, logPath, NextPage, PageHead } from "../parts/page_parts.tsx";
 
 interface AuditRecord {
   readonly sequence: number;
@@ -19,7 +19,7 @@ interface AuditRecord {
 
 const MOODS = { done: "good", refused: "warn", failed: "bad" } as const;
 
-export const auditPage: PageHandler = async ({ rest, query }) => {
+export const auditPage: PageHandler = async ({ rest, query, viewer }) => {
   const asked = new URLSearchParams({ limit: "50" });
   for (const name of ["email", "entity_id", "cursor"]) {
     const value = query.get(name)?.trim();
@@ -69,7 +69,9 @@ export const auditPage: PageHandler = async ({ rest, query }) => {
                     </tr>
                   </thead>
                   <tbody>
-                    {records.map((record) => <RecordRow record={record} />)}
+                    {records.map((record) => (
+                      <RecordRow record={record} hasLog={viewer.can("admin.system_config")} />
+                    ))}
                   </tbody>
                 </table>
               )}
@@ -87,7 +89,7 @@ function withCursor(asked: URLSearchParams, cursor: string): string {
   return `audit?${next}`;
 }
 
-function RecordRow({ record }: { readonly record: AuditRecord }) {
+function RecordRow({ record, hasLog }: { readonly record: AuditRecord; readonly hasLog: boolean }) {
   const { operation, method, entity, actor, outcome, code, at, address, count, changes } = record;
   const changed = Object.entries(changes ?? {});
   return (
@@ -122,7 +124,12 @@ function RecordRow({ record }: { readonly record: AuditRecord }) {
         <Badge mood={MOODS[outcome]} label={code ?? outcome} />
       </td>
       <td data-label="When" class="nowrap">
-        <time dateTime={at} title={record.correlationId}>{at.replace("T", " ").slice(0, 19)}</time>
+        <span>
+          <time dateTime={at} title={record.correlationId}>{at.replace("T", " ").slice(0, 19)}</time>
+          {hasLog && (
+            <a class="about" href={logPath({ correlation_id: record.correlationId })}>its lines in the log</a>
+          )}
+        </span>
       </td>
     </tr>
   );
