@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { SluiceError } from "../base/errors.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { readSecrets, secretsFile } from "../store/secrets.ts";
-import { readBackup, writeBackup } from "../store/sqlite/backup_file.ts";
+import { noteBackup, readBackup, writeBackup } from "../store/sqlite/backup_file.ts";
 import { describe, secretSettings, sqliteLocation } from "./command_line/backup_target.ts";
 import type { BackupArgs } from "./commands/command_arguments.ts";
 import { openGatewayDatabase } from "./command_line/gateway_state.ts";
@@ -25,6 +25,7 @@ export async function backup({ file: given, force }: BackupArgs): Promise<number
   await (await openGatewayDatabase(loaded.config)).close();
   const hasSecrets = await readSecrets(loaded.config.databaseUrl, { warn: console.error }) !== null;
   await writeBackup(path, file, hasSecrets ? await Deno.readTextFile(secretsPath) : null);
+  noteBackup(path, new Date());
 
   console.log(`Backed up ${path} to ${given}: ${describe(readBackup(file))}.`);
   console.log(

@@ -1,6 +1,7 @@
 // `sluice backup` and `sluice restore`, and what a plain copy of the database holds.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
+import { latestBackup, noteBackup } from "../../src/store/sqlite/backup_file.ts";
 import { runCli } from "../support/cli.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -40,6 +41,10 @@ Deno.test("A backup of a running gateway, restored in an empty folder, has regis
       assertEquals((await runCli(["token", "revoke", revoked], { cwd })).code, 0);
       const { code, out, err } = await runCli(["backup", file], { cwd });
       assertEquals([code, err], [0, ""]);
+      // `sluice doctor` tells its age, here of nine days.
+      assertEquals(latestBackup(`${cwd}/mcp.db`)! > Date.now() - 60_000, true);
+      noteBackup(`${cwd}/mcp.db`, new Date(Date.now() - 9 * 24 * 60 * 60 * 1000));
+      assertStringIncludes((await runCli(["doctor"], { cwd })).out, "mcp.db is 9 days old.");
       assertStringIncludes(out, "1 upstream, 3 tools, 0 virtual servers");
       assertStringIncludes(out, "The backup holds the secrets file");
       assertEquals(

@@ -186,7 +186,7 @@ Deno.test("what `sluice doctor --upstream` says registers the server", async () 
     cwd: sluice.cwd,
     env: { TOKEN: await sluice.token(), PATH: Deno.env.get("PATH")! },
   });
-  assertEquals([registered.name, registered.toolCount ?? registered.tool_count], ["127", 1]);
+  assertEquals([registered.name, registered.toolCount ?? registered.tool_count], ["upstream", 1]);
   const json = JSON.parse((await runCli(["doctor", "--json", "--upstream", listing.url], cli)).out);
   assertEquals([json.status, json.register.gateway.url], ["works", listing.url]);
 });

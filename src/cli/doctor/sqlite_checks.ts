@@ -1,10 +1,15 @@
-// Judges a SQLite database: can it be written, is there room, and who else can read it?
+// Judges a SQLite database: can it be written, is there room, and who else can read it, and how old is its backup?
 import { dirname } from "node:path";
 import { type Finding, sentence } from "./finding.ts";
 import type { SqliteFacts } from "./sqlite_facts.ts";
 
 const MIB = 1024 * 1024;
 const [LITTLE_MIB, TOO_LITTLE_MIB] = [1024, 64];
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Who backs up at all does so each day or week. */
+const OLD_BACKUP_DAYS = 8;
 
 /** Magic numbers of statfs(2): NFS, SMB and CIFS. */
 const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
@@ -15,7 +20,7 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 ]);
 
 export function checkSqlite(facts: SqliteFacts): Finding[] {
-  return [...checkAccess(facts), ...checkFileSystem(facts), ...checkModes(facts)];
+  return [...checkAccess(facts), ...checkFileSystem(facts), ...checkModes(facts), ...checkBackup(facts)];
 }
 
 function checkAccess({ path, uid, folderFault, fileFault, secretsFault }: SqliteFacts): Finding[] {
@@ -100,4 +105,22 @@ function checkModes({ files }: SqliteFacts): Finding[] {
     fix: `chmod 600 ${path}`,
     page: "security#before-others-use-it",
   }));
+}
+
+function checkBackup({ path, ageMs, backupAgeMs }: SqliteFacts): Finding[] {
+  const finding = {
+    id: "sqlite.backup",
+    why: "A damaged or lost disk takes upstreams, users, tokens and secrets with it.",
+    fix: "sluice backup /backup/sluice-$(date +%F)",
+    remark: "each night by cron or a timer; the file belongs on another disk",
+    page: "backup",
+  } as const;
+  if (backupAgeMs !== null) {
+    if (backupAgeMs <= OLD_BACKUP_DAYS * DAY_MS) return [];
+    const found = `The latest backup of ${path} is ${Math.floor(backupAgeMs / DAY_MS)} days old.`;
+    return [{ ...finding, severity: "warning", found }];
+  }
+  // Other programs may copy the disk, of which nothing is known here.
+  if (ageMs === null || ageMs <= DAY_MS) return [];
+  return [{ ...finding, severity: "note", found: `sluice backup has never run for ${path}.` }];
 }

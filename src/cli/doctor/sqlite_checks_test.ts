@@ -4,6 +4,7 @@ import type { SqliteFacts } from "./sqlite_facts.ts";
 
 const GIB = 2 ** 30;
 const EXT4 = 0xef53;
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 const WELL: SqliteFacts = {
   path: "/data/mcp.db",
@@ -13,11 +14,14 @@ const WELL: SqliteFacts = {
   fileSystem: { type: EXT4, freeBytes: 5 * GIB },
   files: [{ path: "/data/mcp.db", mode: 0o600 }, { path: "/data/mcp.db.secrets", mode: 0o600 }],
   secretsFault: null,
+  ageMs: 90 * DAY_MS,
+  backupAgeMs: 7 * DAY_MS,
 };
 
 Deno.test("checkSqlite() finds nothing in a folder that is well, new, or of a system without modes", () => {
   assertEquals(checkSqlite(WELL), []);
-  assertEquals(checkSqlite({ ...WELL, files: [] }), []);
+  assertEquals(checkSqlite({ ...WELL, files: [], ageMs: null, backupAgeMs: null }), []);
+  assertEquals(checkSqlite({ ...WELL, ageMs: DAY_MS / 2, backupAgeMs: null }), []);
   assertEquals(checkSqlite({ ...WELL, fileSystem: null, files: [{ path: "C:/mcp.db", mode: null }] }), []);
 });
 
@@ -27,6 +31,8 @@ Deno.test("checkSqlite() finds each fault of the folder, the disk and the files"
       { folderFault: "there is no such file" },
       "error sqlite.folder mkdir -p /data && chown 1000 /data",
     ],
+    [{ backupAgeMs: 9 * DAY_MS }, "warning sqlite.backup sluice backup /backup/sluice-$(date +%F)"],
+    [{ backupAgeMs: null }, "note sqlite.backup sluice backup /backup/sluice-$(date +%F)"],
     [{ fileFault: "permission denied" }, "error sqlite.file chown 1000 /data/mcp.db*"],
     [{ secretsFault: "it has no JWT_SECRET_KEY" }, "error sqlite.secrets sluice restore FILE --force"],
     [{ fileSystem: { type: EXT4, freeBytes: GIB / 2 } }, "warning sqlite.space df -h /data"],

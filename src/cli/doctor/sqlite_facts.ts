@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { reasonOf } from "../../base/errors.ts";
 import { fileReason } from "../../base/file_error.ts";
+import { latestBackup } from "../../store/sqlite/backup_file.ts";
 import { refuseForeignFile } from "../../store/sqlite/sqlite_contents.ts";
 import { readSecrets, secretsFile } from "../../store/secrets.ts";
 import { type FileSystem, fileSystemOf } from "../../supervisor/kernel/libc.ts";
@@ -22,6 +23,10 @@ export interface SqliteFacts {
   readonly files: readonly { readonly path: string; readonly mode: number | null }[];
   /** Why the secrets file cannot be used; null: it can, or there is none. */
   readonly secretsFault: string | null;
+  /** Age of the database, ms; null: there is none, or the system does not tell. */
+  readonly ageMs: number | null;
+  /** Age of the latest `sluice backup`, ms; null: none was made here. */
+  readonly backupAgeMs: number | null;
 }
 
 export async function readSqlite(path: string, databaseUrl: string): Promise<SqliteFacts> {
@@ -31,6 +36,7 @@ export async function readSqlite(path: string, databaseUrl: string): Promise<Sql
   const files = folderFault === null || existsSync(path)
     ? [path, secrets].filter((each) => existsSync(each)).map((each) => ({ path: each, mode: modeOf(each) }))
     : [];
+  const backedUpAt = latestBackup(path);
   const secretsMode = files.find((file) => file.path === secrets)?.mode ?? null;
   return {
     path,
@@ -43,7 +49,14 @@ export async function readSqlite(path: string, databaseUrl: string): Promise<Sql
     secretsFault: secretsMode === null || (secretsMode & 0o077) !== 0
       ? null
       : await secretsFaultOf(databaseUrl),
+    ageMs: ageOf(path),
+    backupAgeMs: backedUpAt === null ? null : Date.now() - backedUpAt,
   };
+}
+
+function ageOf(path: string): number | null {
+  const made = existsSync(path) ? Deno.statSync(path).birthtime : null;
+  return made === null ? null : Date.now() - made.getTime();
 }
 
 function tryFolder(folder: string): void {

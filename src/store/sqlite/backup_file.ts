@@ -226,3 +226,26 @@ function noBackup(file: string): SluiceError {
 function cannotRestore(file: string, reason: string): SluiceError {
   return new SluiceError("CANNOT_RESTORE", { file, reason });
 }
+
+/** Notes beside the database that a backup was made: `sluice doctor` tells its age. */
+export function noteBackup(database: string, now: Date): void {
+  try {
+    Deno.writeTextFileSync(noteOf(database), `${now.toISOString()}\n`, { mode: 0o600 });
+  } catch {
+    // The backup is whole without the note.
+  }
+}
+
+/** When the latest backup was made, ms since the epoch; null: none was noted. */
+export function latestBackup(database: string): number | null {
+  try {
+    const at = Date.parse(Deno.readTextFileSync(noteOf(database)).trim());
+    return Number.isNaN(at) ? null : at;
+  } catch {
+    return null;
+  }
+}
+
+function noteOf(database: string): string {
+  return `${database}.last-backup`;
+}

@@ -1,7 +1,9 @@
 // `sluice doctor --upstream URL`.
+import { isIP } from "node:net";
 import { readAuthorities } from "../../../base/authorities.ts";
 import { loadProcessConfig } from "../../../config/load.ts";
 import type { DoctorArgs } from "../../commands/fitness_commands.ts";
+import { bare } from "./step.ts";
 import { exitCodeOfSteps, upstreamJson, upstreamText } from "./upstream_report.ts";
 import { examineUpstream } from "./upstream_steps.ts";
 
@@ -18,7 +20,10 @@ export async function doctorUpstream(
     }),
     caCertificate: ca === null ? null : readAuthorities("--ca", ca),
   };
-  const name = target.url.hostname.replace(/^\[|\]$/g, "").split(".")[0] || "upstream";
+  const { hostname } = target.url;
+  // An address says nothing of what is there.
+  const isName = isIP(bare(hostname)) === 0 && hostname !== "localhost";
+  const name = isName ? hostname.split(".")[0]! : "upstream";
   const report = await examineUpstream(target, config);
   console.log(
     json ? JSON.stringify(upstreamJson(report, target, name), null, 2) : upstreamText(report, target, name),
