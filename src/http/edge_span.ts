@@ -1,7 +1,7 @@
 // The span of a request at the edge, by OpenTelemetry's conventions for HTTP servers
 // (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server). It has no query, no header and no body of the request.
 import type { CallNote } from "../telemetry/call_note.ts";
-import type { Attributes, Span, Subject } from "../telemetry/traces/span.ts";
+import type { Attributes, Part, Span, Subject } from "../telemetry/traces/span.ts";
 import { shownPath } from "./access_log.ts";
 
 /** The endpoints of MCP, whose paths are few apart from the id of a virtual server. */
@@ -13,6 +13,16 @@ export class EdgeSubject implements Subject {
   readonly #endpoint: string;
   readonly #path: string;
   readonly #note: CallNote | undefined;
+  readonly #startedAt: number;
+  /** When the caller was found, by performance.now(); 0: it was not. */
+  authenticatedAt = 0;
+  /** When no limit was left to pass; 0: one has refused the request. */
+  admittedAt = 0;
+  /** When the last operation was done; 0: there was none. */
+  answeredAt = 0;
+  endedAt = 0;
+  /** Why the request was refused before it was served; empty: it was served. */
+  refusal = "";
   status = 0;
 
   constructor(
@@ -20,8 +30,10 @@ export class EdgeSubject implements Subject {
     endpoint: string,
     path: string,
     note: CallNote | undefined,
+    startedAt: number,
   ) {
     this.#request = request;
+    this.#startedAt = startedAt;
     this.#endpoint = endpoint;
     this.#path = path;
     this.#note = note;
@@ -47,16 +59,25 @@ export class EdgeSubject implements Subject {
     };
   }
 
+  get parts(): Part[] {
+    const { authenticatedAt, admittedAt, answeredAt, endedAt, refusal } = this;
+    const part = (name: string, startedAt: number, at: number): Part => ({
+      name,
+      startedAt,
+      endedAt: at > 0 ? at : endedAt,
+      errorType: at > 0 ? "" : refusal,
+    });
+    return [
+      part("auth", this.#startedAt, authenticatedAt),
+      ...(authenticatedAt > 0 ? [part("admission", authenticatedAt, admittedAt)] : []),
+      ...(answeredAt > 0 ? [part("result", answeredAt, endedAt)] : []),
+    ];
+  }
+
   get #route(): string | undefined {
     if (!MCP_ENDPOINTS.has(this.#endpoint)) return undefined;
     return this.#path.replace(/^\/servers\/[^/]+/, "/servers/{server_id}");
   }
-}
-
-/** Ends the span of a request that was refused there. Refusals are no failed calls: anybody can cause them. */
-export function refusedIn(phase: Span, code: string): void {
-  phase.errorType = code;
-  phase.end();
 }
 
 /**
@@ -73,9 +94,11 @@ export function endEdge(
 ): void {
   const now = performance.now();
   const { trace } = span;
-  if (trace.answeredAt > 0) span.begin("result", "internal", trace.answeredAt).end("", now);
+  const subject = span.subject as EdgeSubject;
+  subject.answeredAt = trace.answeredAt;
+  subject.endedAt = now;
+  subject.status = status;
   if (isCall && note !== undefined && hasFailed(note)) trace.hasFailed = true;
-  (span.subject as EdgeSubject).status = status;
   span.end(status < 500 ? "" : String(note?.code ?? status), now);
 }
 

@@ -15,7 +15,7 @@ import type { Tracer } from "../telemetry/traces/tracer.ts";
 import type { AccessLog } from "./access_log.ts";
 import { type Admission, REFUSED } from "./admission.ts";
 import type { Cors } from "./cors.ts";
-import { EdgeSubject, endEdge, refusedIn } from "./edge_span.ts";
+import { EdgeSubject, endEdge } from "./edge_span.ts";
 import {
   type ErrorReporter,
   type ReportedError,
@@ -218,10 +218,10 @@ export function createHandler(deps: HandlerDeps): Handle {
     const startedAt = performance.now();
     const isTraced = tracer !== null && endpoint !== null && isCounted;
     const span = isTraced ? tracer.beginFor(request.headers).begin("", "server", startedAt) : undefined;
-    if (span !== undefined) {
-      span.subject = new EdgeSubject(request, endpoint!.name, path, record?.note);
-    }
-    let phase: Span | undefined;
+    const subject = span === undefined
+      ? undefined
+      : new EdgeSubject(request, endpoint!.name, path, record?.note, startedAt);
+    if (span !== undefined) span.subject = subject;
     let exchange: Exchange | undefined;
     let principal: Principal | undefined;
     let admittedAt: number | null = null;
@@ -233,15 +233,10 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (!endpoint?.isInternal) origin = originGuard.check(request, endpoint?.isForAnyPage);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const authorization = endpoint.open ? null : authorizationOf(request, endpoint);
-      phase = span?.begin("auth", "internal", startedAt);
       principal = endpoint.open
         ? anonymous
         : endpoint.principalOf?.(authorization) ?? await authenticate(authorization);
-      if (phase !== undefined) {
-        const now = performance.now();
-        phase.end("", now);
-        phase = span!.begin("admission", "internal", now);
-      }
+      if (subject !== undefined) subject.authenticatedAt = performance.now();
       if (record !== null) noteCaller(record.note, principal);
       if (principal.resource !== undefined) {
         resources.require(principal.resource, request, path, addressOf(info));
@@ -276,11 +271,11 @@ export function createHandler(deps: HandlerDeps): Handle {
         info,
         isStream: false,
       };
-      phase?.end();
+      if (subject !== undefined) subject.admittedAt = performance.now();
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, { note: record?.note, received: request.headers });
-      if (phase !== undefined && exchange === undefined) refusedIn(phase, reported.error.code);
+      if (subject !== undefined && exchange === undefined) subject.refusal = reported.error.code;
       auditFailure?.({ request, info, endpoint: endpoint?.name ?? null, exchange, principal }, reported);
       const isUnread = endpoint !== null && UNREAD.has(reported.error.code);
       const inSession = isUnread && endpoint.answersOverLimit

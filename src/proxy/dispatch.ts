@@ -96,7 +96,7 @@ export class Dispatcher {
   /** Serves a request and returns the whole response as JSON text. */
   async respond(call: CallContext, message: RequestMessage): Promise<string> {
     const startedAt = performance.now();
-    const span = call.trace === undefined ? undefined : begun(call.trace, call, message);
+    const span = call.trace === undefined ? undefined : begun(call.trace, call, message, startedAt);
     const served = await this.#serve(call, message);
     this.#ended(call, message, startedAt, served, span);
     const answer = call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
@@ -109,7 +109,7 @@ export class Dispatcher {
    */
   async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     const startedAt = performance.now();
-    const span = call.trace === undefined ? undefined : begun(call.trace, call, message);
+    const span = call.trace === undefined ? undefined : begun(call.trace, call, message, startedAt);
     const served = await this.#serve(call, message);
     this.#ended(call, message, startedAt, served, span);
     return call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
@@ -181,8 +181,8 @@ export class Dispatcher {
 }
 
 /** Begins the span of the operation, to which the further spans of the call belong. */
-function begun(trace: Traced, call: CallContext, message: RequestMessage): Span {
-  return call.trace = beginOperation(trace, message);
+function begun(trace: Traced, call: CallContext, message: RequestMessage, startedAt: number): Span {
+  return call.trace = beginOperation(trace, message, startedAt);
 }
 
 /** A method and its handler. */

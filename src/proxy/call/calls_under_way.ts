@@ -64,12 +64,12 @@ export class CallsUnderWay {
     signal?.throwIfAborted();
     const { gateway, row } = entry;
     const name = method === "tools/call" ? row!.originalName! : note?.tool;
-    const span = trace === undefined ? undefined : beginUpstreamSpan(trace, gateway, method, name);
+    const startedAt = performance.now();
+    const span = trace === undefined ? undefined : beginUpstreamSpan(trace, gateway, method, name, startedAt);
     const call = new CallUnderWay(context, gateway, span);
     const follow = () => call.cancel(signal!.reason);
     signal?.addEventListener("abort", follow);
     this.#calls.push(call);
-    const startedAt = performance.now();
     try {
       const answer = await work(call);
       const type = this.#meter.answered(context.scope, entry, method, startedAt, answer);

@@ -21,9 +21,9 @@ import type { CallContext } from "./call_context.ts";
 import { OTHER_METHOD } from "./call_meter.ts";
 
 /** Begins the span of a request, under the span that the client names in its `_meta`, or else that of the HTTP request. */
-export function beginOperation(trace: Traced, { method, params }: RequestMessage): Span {
+export function beginOperation(trace: Traced, { method, params }: RequestMessage, startedAt: number): Span {
   const meta = metaOf(params);
-  return (meta === undefined ? trace : trace.under(contextIn(meta))).begin(method, "server");
+  return (meta === undefined ? trace : trace.under(contextIn(meta))).begin(method, "server", startedAt);
 }
 
 /** A client's request, as its span describes it. */
@@ -121,8 +121,9 @@ export function beginUpstreamSpan(
   gateway: Pick<GatewayRow, "name" | "url">,
   method: string,
   target: string | undefined,
+  startedAt: number,
 ): Span {
-  const span = trace.begin(method, "client");
+  const span = trace.begin(method, "client", startedAt);
   span.subject = new UpstreamRequest(gateway, method, target);
   return span;
 }

@@ -1,6 +1,6 @@
 // Encodes spans for OTLP, as protobuf (https://github.com/open-telemetry/opentelemetry-proto, trace/v1/trace.proto): the format that every
 // receiver takes. Numbers of fields are those of the messages there.
-import type { Attributes, Span, SpanKind, Trace } from "./span.ts";
+import { type Attributes, Span, type SpanKind, type Trace } from "./span.ts";
 import type { TraceContext } from "./trace_context.ts";
 
 const KINDS: Readonly<Record<SpanKind, number>> = { internal: 1, server: 2, client: 3 };
@@ -144,9 +144,18 @@ export function encodeSpans(trace: Trace): Uint8Array<ArrayBuffer>[] {
   const drift = Date.now() - performance.timeOrigin - performance.now();
   // The system's clock may have been set since the worker began. Below two milliseconds it is only less exact.
   const origin = performance.timeOrigin + (Math.abs(drift) < 2 ? 0 : drift);
-  return trace.spans.map((span) => {
+  return trace.spans.flatMap((span) => [span, ...partsOf(span)]).map((span) => {
     writer.message(2, () => writeSpan(span, origin));
     return writer.take();
+  });
+}
+
+function partsOf(span: Span): Span[] {
+  return (span.subject?.parts ?? []).map(({ name, startedAt, endedAt, errorType }) => {
+    const part = new Span(span.trace, span, name, "internal", startedAt);
+    part.endedAt = endedAt;
+    part.errorType = errorType;
+    return part;
   });
 }
 

@@ -42,6 +42,17 @@ export interface Subject {
   /** The span's name, where only its end tells it. */
   readonly name?: string;
   readonly attributes: Attributes;
+  /** Short parts of the span, which become spans of their own if it is exported. */
+  readonly parts?: readonly Part[];
+}
+
+/** Times by performance.now(). */
+export interface Part {
+  readonly name: string;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Empty: no error. */
+  readonly errorType: string;
 }
 
 export class Trace implements Traced, Linked<Trace> {
