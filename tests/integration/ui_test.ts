@@ -289,7 +289,7 @@ Deno.test({
 
     await t.step("settings show their source, and no secret", async () => {
       await browser.open("settings");
-      await page.getByText(/^2\d\d of \d+ settings$/).waitFor();
+      await page.getByText(/^\d{3} of \d+ settings$/).waitFor();
       assert(!(await page.content()).includes(sluice.secret));
       await page.getByLabel("Changed only").check();
       await page.getByText(/^\d of \d+ settings$/).waitFor();
