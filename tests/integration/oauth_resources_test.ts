@@ -4,6 +4,7 @@ import {
   discoverOAuthProtectedResourceMetadata,
   extractWWWAuthenticateParams,
 } from "@modelcontextprotocol/sdk/client/auth.js";
+import { SignJWT } from "jose";
 import { Sluice } from "../support/sluice.ts";
 
 const LOGIN = "https://login.example";
@@ -68,11 +69,43 @@ Deno.test("A refused client finds the metadata of its resource, at the address t
   assertEquals([called.status, called.headers.get("access-control-allow-origin")], [403, null]);
 });
 
-Deno.test("Without a place to log in, a refusal names none", async () => {
-  await using gateway = await Sluice.start({ env: { WORKERS: "1" } });
+Deno.test("Without a place to log in, a refusal names none, and access tokens are refused", async () => {
+  const env = { WORKERS: "1", OAUTH_AUTHORIZATION_SERVER: "off" };
+  await using gateway = await Sluice.start({ env });
+  const user = { email: "ann@x.org", password: "A-long-Password-7", is_admin: true };
+  assertEquals((await gateway.api("POST", "/auth/email/admin/users", user)).status, 201);
   const response = await fetch(`${gateway.url}/mcp`);
   await response.body?.cancel();
   assertEquals(response.headers.get("www-authenticate"), 'Bearer realm="sluice"');
-  const { status } = await gateway.api("GET", "/.well-known/oauth-protected-resource/mcp", undefined, null);
-  assertEquals(status, 404);
+  for (
+    const path of [
+      ...[
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.well-known/oauth-authorization-server",
+        "/oauth/jwks",
+      ],
+      ...["/.well-known/openid-configuration", "/oauth/authorize"],
+    ]
+  ) assertEquals((await gateway.api("GET", path, undefined, null)).status, 404, path);
+  // Clients that register without looking are told what to do.
+  const { status, body } = await gateway.api(
+    "POST",
+    "/register",
+    { redirect_uris: ["http://127.0.0.1/cb"] },
+    null,
+  );
+  assertEquals(status, 400);
+  assertStringIncludes(body.error_description, "put a token into the Authorization header");
+  const claims = {
+    sub: user.email,
+    iss: gateway.url,
+    aud: `${gateway.url}/mcp`,
+    scope: "tools.read",
+    grant_id: "g",
+  };
+  const token = await new SignJWT(claims).setProtectedHeader({ alg: "HS256", typ: "at+jwt" }).setJti("j")
+    .setExpirationTime("1h").sign(new TextEncoder().encode(gateway.secret));
+  const refused = await gateway.api("POST", "/mcp", { jsonrpc: "2.0", id: 1, method: "tools/list" }, token);
+  assertEquals(refused.status, 401);
+  assertStringIncludes(JSON.stringify(refused.body), "access tokens of OAuth clients are not taken here");
 });

@@ -54,7 +54,8 @@ const METHODS: Readonly<Record<Action, string>> = {
 const MAX_BODY_CHARS = 20_000;
 
 const NO_STORE = { "cache-control": "no-store" };
-const CACHED = { "cache-control": "public, max-age=300" };
+/** Not by proxies: the addresses in it are those that the client uses. */
+const CACHED = { "cache-control": "private, max-age=300" };
 
 export class OAuthEndpoint implements Endpoint {
   readonly name = "oauth";

@@ -8,12 +8,16 @@ import type { UiDeps } from "../call/ui_deps.ts";
 
 export function authorizationOf(deps: UiDeps, exchange: Exchange): PageCall["authorization"] {
   const { request, principal, info } = exchange;
-  const server = () => {
+  /** Each look and each decision counts: some of them are kept for a while, and somebody might try all codes of terminals. */
+  const server = async () => {
     const { oauth } = deps;
-    if (oauth.isOn) return oauth.deps;
-    throw new SluiceError("NOT_FOUND", {
-      what: "Login of clients is off (OAUTH_AUTHORIZATION_SERVER): path",
-    });
+    if (!oauth.isOn) {
+      throw new SluiceError("NOT_FOUND", {
+        what: "Login of clients is off (OAUTH_AUTHORIZATION_SERVER): path",
+      });
+    }
+    await oauth.deps.limits.require("request", deps.clientOf(request.headers, info));
+    return oauth.deps;
   };
   const acts = (clientId: string | null) => {
     exchange.action = {
@@ -23,22 +27,17 @@ export function authorizationOf(deps: UiDeps, exchange: Exchange): PageCall["aut
   };
   const issuer = () => deps.baseOf(request, addressOf(info));
   return {
-    review: async (query) => await server().consents.review(principal, query, issuer()),
+    review: async (query) => await (await server()).consents.review(principal, query, issuer()),
     decide: async (query, decision) => {
       acts(query.get("client_id"));
-      const { url, outcome } = await server().consents.decide(principal, query, issuer(), decision);
+      const { url, outcome } = await (await server()).consents.decide(principal, query, issuer(), decision);
       await deps.auditConsent(exchange, outcome);
       return url;
     },
-    reviewDevice: async (code) => {
-      // Somebody might try all codes.
-      await server().limits.require("request", deps.clientOf(request.headers, info));
-      return await server().devices.review(principal, code);
-    },
+    reviewDevice: async (code) => await (await server()).devices.review(principal, code),
     decideDevice: async (code, decision) => {
       acts(null);
-      await server().limits.require("request", deps.clientOf(request.headers, info));
-      const { outcome, client } = await server().devices.decide(principal, code, decision);
+      const { outcome, client } = await (await server()).devices.decide(principal, code, decision);
       acts(client);
       await deps.auditConsent(exchange, outcome);
       return outcome;

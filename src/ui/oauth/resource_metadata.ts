@@ -40,6 +40,6 @@ export class ResourceMetadataEndpoint implements Endpoint {
     const resource = describedAt(path, this.rootPath);
     const metadata = resource === null ? null : this.resources.metadataOf(resource, request, addressOf(info));
     if (metadata === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
-    return Promise.resolve(Response.json(metadata, { headers: { "cache-control": "public, max-age=300" } }));
+    return Promise.resolve(Response.json(metadata, { headers: { "cache-control": "private, max-age=300" } }));
   }
 }
