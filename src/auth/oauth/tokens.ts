@@ -7,7 +7,7 @@ import type { CodeRow, GrantRow, Holder } from "../../store/oauth/oauth_rows.ts"
 import { newId } from "../../store/sql/new_id.ts";
 import { digest } from "../logins/logins.ts";
 import type { AccessTokens } from "./access_tokens.ts";
-import { CODE_GRANT, DEVICE_GRANT, REFRESH_GRANT } from "./clients/client.ts";
+import { CODE_GRANT, DEVICE_GRANT, GRANT_TYPES, REFRESH_GRANT } from "./clients/client.ts";
 import type { Clients } from "./clients/known_clients.ts";
 import { CODE_TTL_MS } from "./consents.ts";
 import { POLL_S } from "./device_logins.ts";
@@ -63,6 +63,15 @@ export class Tokens {
   /** Never rejects for what a client sends. */
   async answer({ headers, form }: TokenRequest): Promise<TokenAnswer> {
     const { deps } = this;
+    const grantType = form.get("grant_type");
+    if (grantType === null || !GRANT_TYPES.includes(grantType)) {
+      deps.count("other", "refused");
+      return refusal(
+        grantType === null
+          ? new OAuthFault("invalid_request", "send grant_type")
+          : new OAuthFault("unsupported_grant_type", `grant_type must be one of ${GRANT_TYPES.join(", ")}`),
+      );
+    }
     const { default: OAuth2Server } = await library();
     const issuance = new Issuance(deps, form, (fault) =>
       new OAuth2Server.OAuthError(fault.message, {
@@ -83,8 +92,7 @@ export class Tokens {
       body: onceOnly(form),
     });
     const response = new OAuth2Server.Response({});
-    const grantType = form.get("grant_type") ?? "";
-    const known = GRANT_NAMES[grantType] ?? "other";
+    const known = GRANT_NAMES[grantType]!;
     try {
       await server.token(request, response, {
         accessTokenLifetime: deps.accessTokens.expiresInSeconds,
@@ -106,6 +114,11 @@ export class Tokens {
       body: response.body,
     };
   }
+}
+
+function refusal({ code, message, status }: OAuthFault): TokenAnswer {
+  const body = { error: code, error_description: message };
+  return { status, headers: { "cache-control": "no-store" }, body };
 }
 
 /** For the metrics. */
@@ -308,13 +321,20 @@ class Issuance {
     if (found === null) return false;
     const { grant, consent, holder } = found;
     const known = await this.#stateOf(digest(secret), found);
-    if (known !== "valid" || !mayUse(holder, grant.createdAt)) return false;
+    if (known !== "valid" || grant.expiresAt <= this.#deps.clock.now()) return false;
+    if (!mayUse(holder, grant.createdAt)) return false;
     this.#requireResource(consent.resource, grant.issuer);
+    // Before the token is used up: the library asks afterwards.
+    const asked = (this.#form.get("scope") ?? "").split(" ").filter((word) => word !== "");
+    const scope = grant.scope.split(" ");
+    if (!asked.every((word) => scope.includes(word))) {
+      throw this.#faultOf(new OAuthFault("invalid_scope", `the user has allowed ${grant.scope} alone`));
+    }
     this.#grant = found;
     return {
       refreshToken: token,
       refreshTokenExpiresAt: new Date(grant.expiresAt),
-      scope: grant.scope.split(" "),
+      scope,
       client: { id: consent.clientId, grants: [] },
       user: holder,
     };
