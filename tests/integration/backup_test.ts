@@ -44,7 +44,7 @@ Deno.test("A backup of a running gateway, restored in an empty folder, has regis
       // `sluice doctor` tells its age, here of nine days.
       assertEquals(latestBackup(`${cwd}/mcp.db`)! > Date.now() - 60_000, true);
       noteBackup(`${cwd}/mcp.db`, new Date(Date.now() - 9 * 24 * 60 * 60 * 1000));
-      assertStringIncludes((await runCli(["doctor"], { cwd })).out, "mcp.db is 9 days old.");
+      assertStringIncludes((await runCli(["doctor", "--json"], { cwd })).out, "mcp.db is 9 days old.");
       assertStringIncludes(out, "1 upstream, 3 tools, 0 virtual servers");
       assertStringIncludes(out, "The backup holds the secrets file");
       assertEquals(
