@@ -107,7 +107,7 @@ export function bearing(replicas: number): number {
   return Math.max(1, replicas - 1);
 }
 
-/** The fewest replicas of this machine whose processors and memory suffice; null: the load's replicas do. */
+/** The fewest replicas of this machine whose processors and memory suffice; null: the load's replicas do; Infinity: no number does. */
 export function replicasNeeded(load: Load): number | null {
   const suffices = (replicas: number) => {
     const { processorShare, memoryMb } = demandOf({ ...load, replicas });
@@ -119,7 +119,7 @@ export function replicasNeeded(load: Load): number | null {
   let replicas = Math.max(2, load.replicas, Math.ceil(processorShare / PROCESSOR_SHARE) + 1);
   const most = Math.ceil(load.users / 10) + replicas + Math.ceil(memoryMb / load.ramMb);
   while (!suffices(replicas) && replicas < most) replicas++;
-  return replicas;
+  return suffices(replicas) ? replicas : Infinity;
 }
 
 /**

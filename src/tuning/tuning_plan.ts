@@ -112,13 +112,17 @@ function shortfallsOf(load: Load, demand: Demand, { database }: Surroundings): s
   }
   if (memoryMb > HEAP_SHARE * ramMb) {
     shortfalls.push(
-      `The memory does not suffice: ${usersPerReplica} users take about ${memoryMb} MiB of ${each}, and ${
-        HEAP_SHARE * 100
-      } % of ${ramMb} MiB are ${Math.floor(HEAP_SHARE * ramMb)}.`,
+      `The memory does not suffice: ${usersPerReplica} ${
+        usersPerReplica === 1 ? "user takes" : "users take"
+      } about ${memoryMb} MiB of ${each}, and ${HEAP_SHARE * 100} % of ${ramMb} MiB are ${
+        Math.floor(HEAP_SHARE * ramMb)
+      }.`,
     );
   }
   const needed = replicasNeeded(load);
-  if (needed !== null) shortfalls.push(`--replicas ${needed} of this machine would suffice.`);
+  if (needed === Infinity) {
+    shortfalls.push("No number of replicas of this machine suffices: take a larger one.");
+  } else if (needed !== null) shortfalls.push(`--replicas ${needed} of this machine would suffice.`);
   if (database === "sqlite" && replicas > 1) {
     shortfalls.push("Replicas on several machines need PostgreSQL: --postgres or --pgbouncer.");
   }

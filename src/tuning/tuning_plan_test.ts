@@ -257,6 +257,8 @@ Deno.test("planOf() says where a machine does not suffice, and how many of it wo
   const replicas = Number(/^--replicas (\d+) /.exec(shortfalls[2]!)![1]);
   assertEquals(planOf({ ...small, replicas }, ALL).shortfalls, []);
   assert(planOf({ ...small, replicas: replicas - 1 }, ALL).shortfalls.length > 0);
+  const tiny = planOf({ ...small, users: 1, ramMb: 102 }, ALL).shortfalls;
+  assertEquals(tiny.at(-1), "No number of replicas of this machine suffices: take a larger one.");
   // One more alone takes no load off: it stands in for one that is away.
   assert(replicas > 3);
 });
