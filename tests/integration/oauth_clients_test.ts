@@ -13,6 +13,7 @@ import { freePort } from "../support/free_port.ts";
 import { npmProgram } from "../support/npm_programs.ts";
 import { PASSWORD, sendForm } from "../support/oauth_person.ts";
 import { canLeaveOut } from "../support/programs.ts";
+import { pythonProgram } from "../support/python_programs.ts";
 import { Sluice } from "../support/sluice.ts";
 import { UiBrowser } from "../support/ui_browser.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -198,6 +199,23 @@ Deno.test({
       await page.getByText("The application is connected. Go back to your terminal.").waitFor();
       const redeem = { grant_type: grantType, device_code: body.device_code, client_id };
       assertEquals((await sendForm(`${gateway.url}/oauth/token`, redeem)).status, 200);
+    });
+
+    await t.step("the Python SDK", async () => {
+      await using callback = callbackServer();
+      const child = pythonProgram("oauth_client.py", `${gateway.url}/mcp`, callback.url).spawn();
+      const [stdout, stderr] = [new ChildOutput(child.stdout), new ChildOutput(child.stderr)];
+      await waitFor(() => stdout.lines.length === 1, { what: "the address to visit" });
+      await page.goto(stdout.lines[0]!);
+      await allow();
+      await page.getByText("Back at the client").waitFor();
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode(`${callback.url}?${await callback.answer}\n`));
+      await writer.close();
+      const { code } = await child.status;
+      await Promise.all([stdout.ended, stderr.ended]);
+      assertEquals(code, 0, stderr.lines.join("\n"));
+      assertStringIncludes(stdout.lines[1]!, "demo-convert-time");
     });
 
     await t.step("mcp-remote", async () => {

@@ -7,10 +7,10 @@ const PACKAGES = `${FOLDER}python_packages`;
 const INSTALLED_LOCK = "installed.txt";
 
 /** A Python program of tests/programs with the packages on its path. @throws {Error} when they are not installed */
-export function pythonProgram(name: string): Deno.Command {
+export function pythonProgram(name: string, ...args: readonly string[]): Deno.Command {
   const { command, env } = pythonWith(PACKAGES);
   return new Deno.Command(command, {
-    args: [`${FOLDER}${name}`],
+    args: [`${FOLDER}${name}`, ...args],
     env,
     stdin: "piped",
     stdout: "piped",
