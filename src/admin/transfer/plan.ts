@@ -116,7 +116,11 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
   const lines: PlanLine[] = [];
   const conflicts: string[] = [];
   const planning: Planning = { strategy, toolNames, sees, lines, conflicts };
-  const people = planPeople(bundle, { ...present.everybody, tokens: present.tokens }, planning);
+  const { people, planRights } = planPeople(
+    bundle,
+    { ...present.everybody, tokens: present.tokens },
+    planning,
+  );
   const placed = <Row extends EntityRow>(row: Row): Row =>
     row.teamId === null ? row : { ...row, teamId: people.teamIds.get(row.teamId) ?? row.teamId };
   const { plan: gateways, places } = await planGateways(bundle, present, placed, planning, options);
@@ -156,7 +160,15 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
     promptIds: withPresent(prompts.ids, present.prompts),
     gatewayIds: withPresent(gatewayIds, present.gateways),
   };
-  const servers = planServers(bundle.servers, present.servers, ids, placed, planning, isOwnExport);
+  const { ids: serverIds, ...servers } = planServers(
+    bundle.servers,
+    present.servers,
+    ids,
+    placed,
+    planning,
+    isOwnExport,
+  );
+  planRights(serverIds);
   const revocations = [...bundle.revocations, ...people.refusedTokens].filter((item) => {
     const isKnown = present.revoked.has(item.row.jti);
     decide(planning, {
@@ -222,13 +234,10 @@ async function planGateways(
       continue;
     }
     const state = found!.registration === null ? "listed" : "pending";
-    if (decision === "keep") {
+    if (decision === "same" || decision === "keep") {
       const { id, slug } = found!;
-      places.set(item.row.id, {
-        id,
-        slug,
-        state: isHidden || differences.length > 0 && isOther ? "kept" : state,
-      });
+      const isAnother = decision === "keep" && (isHidden || isOther);
+      places.set(item.row.id, { id, slug, state: isAnother ? "kept" : state });
       continue;
     }
     const slugOwner = bySlug.get(row.slug);
@@ -294,7 +303,8 @@ function planServers(
   placed: (row: ServerRow) => ServerRow,
   planning: Planning,
   isOwnExport: boolean,
-): Plan["servers"] {
+): Plan["servers"] & { readonly ids: ReadonlyMap<string, string> } {
+  const here = new Map<string, string>();
   const inserts: ServerRow[] = [];
   const updates: { id: string; changes: Partial<ServerRow> }[] = [];
   const byName = new Map(present.map((row) => [row.name, row]));
@@ -322,6 +332,8 @@ function planServers(
       isHidden: found !== undefined && !isTwin && !planning.sees(found),
     });
     if (decision === "keep") continue;
+    here.set(row.id, decision === "same" || decision === "update" ? found!.id : row.id);
+    if (decision === "same") continue;
     if (decision === "update") {
       const isFree = byName.get(row.name) === undefined || byName.get(row.name)!.id === found!.id;
       updates.push({
@@ -344,7 +356,7 @@ function planServers(
     made.add(taken.id);
     inserts.push(taken);
   }
-  return { inserts, updates };
+  return { inserts, updates, ids: here };
 }
 
 /** The server with the members that are here, by their ids here. */

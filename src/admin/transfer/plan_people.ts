@@ -44,13 +44,20 @@ interface PresentPeople extends Everybody {
   readonly tokens: readonly ApiTokenRow[];
 }
 
-export function planPeople(bundle: Bundle, present: PresentPeople, planning: Planning): PeoplePlan {
-  return new PeoplePlanner(bundle, present, planning).plan();
+/** What people may do comes last: roles and tokens can be for one virtual server, whose id here the plan of the servers decides. */
+export function planPeople(
+  bundle: Bundle,
+  present: PresentPeople,
+  planning: Planning,
+): { readonly people: PeoplePlan; readonly planRights: (serverIds: ReadonlyMap<string, string>) => void } {
+  const planner = new PeoplePlanner(bundle, present, planning);
+  return { people: planner.plan(), planRights: (serverIds) => planner.planRights(serverIds) };
 }
 
 class PeoplePlanner {
   readonly #userIds = new Map<string, string>();
   readonly #teamIds = new Map<string, string>();
+  #serverIds: ReadonlyMap<string, string> = new Map();
   readonly #roleIds = new Map<string, string>(Object.keys(BUILT_IN_ROLES).map((name) => [name, name]));
   readonly #made = {
     users: [] as UserRow[],
@@ -79,9 +86,19 @@ class PeoplePlanner {
     this.#teams();
     this.#members();
     this.#roles();
+    return { ...this.#made, teamIds: this.#teamIds };
+  }
+
+  /** @param serverIds the ids here of the servers of the import, by their ids in the source */
+  planRights(serverIds: ReadonlyMap<string, string>): void {
+    this.#serverIds = serverIds;
     this.#assignments();
     this.#tokens();
-    return { ...this.#made, teamIds: this.#teamIds };
+  }
+
+  /** A server that is left out keeps its id: what names it opens nothing. */
+  #serverHere(id: string): string {
+    return this.#serverIds.get(id) ?? id;
   }
 
   #leftOut(kind: ItemKind, label: string, reason: string): void {
@@ -186,7 +203,7 @@ class PeoplePlanner {
       } else if (decision === "update") {
         changedTeams.push({ id: found!.id, changes: fieldsOf(row, TEAM_FIELDS) });
       }
-      if (decision === "update") this.#teamIds.set(row.id, found!.id);
+      if (decision === "update" || decision === "same") this.#teamIds.set(row.id, found!.id);
       else if (decision !== "keep" || !isOther) this.#teamIds.set(row.id, row.id);
     }
   }
@@ -252,7 +269,7 @@ class PeoplePlanner {
       } else if (decision === "update") {
         changedRoles.push({ id: found!.id, changes: fieldsOf(row, ["description", "permissions"]) });
       }
-      this.#roleIds.set(row.id, decision === "keep" || decision === "update" ? found!.id : row.id);
+      this.#roleIds.set(row.id, decision === "insert" || decision === "rename" ? row.id : found!.id);
     }
   }
 
@@ -266,7 +283,11 @@ class PeoplePlanner {
       const { scope } = item.row;
       const userId = this.#userIds.get(item.row.userId);
       const roleId = this.#roleIds.get(item.row.roleId);
-      const scopeId = scope === "team" ? this.#teamIds.get(item.row.scopeId) : item.row.scopeId;
+      const scopeId = scope === "team"
+        ? this.#teamIds.get(item.row.scopeId)
+        : scope === "server"
+        ? this.#serverHere(item.row.scopeId)
+        : item.row.scopeId;
       if (userId === undefined || roleId === undefined || scopeId === undefined) {
         this.#leftOut("assignment", item.label, "the user, the role or the team is left out");
         continue;
@@ -317,7 +338,7 @@ class PeoplePlanner {
         // The name of a token is for people only: both tokens are taken.
         isTwin: twin !== undefined && this.planning.strategy !== "fail",
       });
-      if (decision === "keep") continue;
+      if (decision !== "insert" && decision !== "rename") continue;
       const name = decision === "insert"
         ? row.name
         : freeName(row.name, (candidate) => byName.has(keyOf(row, candidate)));
@@ -332,11 +353,12 @@ class PeoplePlanner {
   /** The token with the ids that its owner and team have here; null: it is left out. */
   #placedToken(item: Item<ImportedToken>): ImportedToken | null {
     const { id, isActive, revokedAt, expiresAt } = item.row;
+    const serverId = item.row.serverId === null ? null : this.#serverHere(item.row.serverId);
     const userId = this.#userIds.get(item.row.userId);
     const teamId = item.row.teamId === null || item.row.teamId === NO_TEAM
       ? item.row.teamId
       : this.#teamIds.get(item.row.teamId);
-    if (userId !== undefined && teamId !== undefined) return { ...item.row, userId, teamId };
+    if (userId !== undefined && teamId !== undefined) return { ...item.row, userId, teamId, serverId };
     const what = userId === undefined ? "its user" : "its team";
     if (!isActive || revokedAt !== null) {
       this.#leftOut("token", item.label, `${what} is left out; it is refused here too`);

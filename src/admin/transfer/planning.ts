@@ -30,7 +30,8 @@ export interface Planning {
   readonly sees: (row: EntityRow) => boolean;
 }
 
-export type Decision = "insert" | "update" | "rename" | "keep";
+/** same: what is here is the item already. keep: what is here stays, and is something else. */
+export type Decision = "insert" | "update" | "rename" | "same" | "keep";
 
 /** The item as it is told, by what the decision makes of it. */
 export interface Judged<Row> {
@@ -69,9 +70,11 @@ export function decide<Row>(
     return "keep";
   }
   if (isTwin && strategy !== "fail") return "rename";
-  if (differences.length === 0 && !isTwin) {
+  // An update leaves the id of what is here, so that the ids still differ in a second run.
+  const changes = strategy === "update" ? differences.filter((field) => field !== "id") : differences;
+  if (changes.length === 0 && !isTwin) {
     tell("unchanged");
-    return "keep";
+    return "same";
   }
   const words = isTwin
     ? "another one of this import has its name here"
