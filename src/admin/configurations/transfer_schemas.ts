@@ -44,7 +44,7 @@ export const selectiveBody = z.object({
   ...selections,
   passphrase: field(
     z.string().min(12).max(1_024).optional(),
-    "Seals the credentials of gateways in the file. Without it they are left out. Administrators only.",
+    "Seals the credentials of gateways in the file, and the values in the query of their addresses. Without it they are left out. Administrators only.",
   ),
 }).describe("What to export. A passphrase without any selection exports everything.");
 

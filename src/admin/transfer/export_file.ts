@@ -10,6 +10,7 @@ import type {
   ServerRow,
   ToolRow,
 } from "../../store/registry/rows.ts";
+import { writeCredentials } from "../../upstream/credentials.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
 import { tagId } from "../../store/registry/tag_id.ts";
 import { openCredentials } from "../gateways/gateway_credentials.ts";
@@ -172,17 +173,21 @@ async function gatewayEntry(
   sealing: Sealing | null,
 ): Promise<Record<string, unknown>> {
   const credentials = sealing === null ? null : await openCredentials(deps, row);
+  const address = shownAddress(row, principal);
   return {
     ...shared(row),
     name: row.name,
-    // A file with credentials is an administrator's, and has the values in the query too.
-    url: sealing === null ? shownAddress(row, principal) : row.url,
+    url: address,
+    // With the values of the query, which can be credentials.
+    ...sealing === null || address === row.url ? {} : { sealed_url: await sealing.seal("url", row.url) },
     description: row.description,
     transport: row.transport,
     capabilities: row.capabilities,
     passthrough_headers: row.passthroughHeaders,
     auth_type: row.authType,
-    ...credentials === null ? {} : { auth_value: await sealing!.seal(credentials) },
+    ...credentials === null ? {} : {
+      auth_value: await sealing!.seal("credentials", writeCredentials(credentials)),
+    },
     ca_certificate: row.caCertificate,
     refresh_interval_seconds: row.refreshIntervalSeconds,
     isolation: row.isolation,

@@ -5,7 +5,7 @@ import { isObject } from "../../mcp/json_rpc.ts";
 import { SESSION_REVISIONS } from "../../mcp/revisions.ts";
 import type { GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import { newId } from "../../store/sql/new_id.ts";
-import type { Credentials } from "../../upstream/credentials.ts";
+import { type Credentials, readCredentials } from "../../upstream/credentials.ts";
 import { isSameServer, type Place } from "../gateways/gateway_place.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import {
@@ -20,7 +20,7 @@ import { contextForgeSecrets, credentialsOfHeaders } from "./contextforge_secret
 import { promptItem, resourceItem, toolItem } from "./entry_items.ts";
 import { gatewayItem } from "./gateway_items.ts";
 import { type Fields, isId, textOf, Unfit } from "./item_fields.ts";
-import { isSealedHere, openWith } from "./passphrase.ts";
+import { isSealedHere, type OpenText, openWith } from "./passphrase.ts";
 import { serverItem } from "./server_items.ts";
 
 export interface FileOptions {
@@ -34,7 +34,11 @@ export interface FileOptions {
   readonly gateways: readonly GatewayRow[];
 }
 
-type Open = (sealed: string) => Promise<Credentials | null>;
+/** What opens a file's secrets; null: nothing does. */
+interface Opening {
+  readonly ours: OpenText | null;
+  readonly theirs: ((sealed: string) => Promise<Credentials | null>) | null;
+}
 
 /** @throws {SluiceError} FORBIDDEN if the file has programs to start, and the caller is no administrator */
 export async function bundleOfFile(
@@ -75,7 +79,11 @@ export async function bundleOfFile(
     }
     const { credentials, missing } = await credentialsOf(entity, open);
     try {
-      const item = await gatewayItem(deps, gatewayFields(entity), credentials, placeHere(entity, present));
+      const kept = await sealedPlace(entity, open) ?? placeHere(entity, present);
+      if (kept === null && entity.sealed_url !== undefined) {
+        throw new Unfit("its address cannot be opened: send the file's passphrase in rekey_secret");
+      }
+      const item = await gatewayItem(deps, gatewayFields(entity), credentials, kept);
       gateways.push({ ...item, credentialsMissing: missing });
     } catch (error) {
       if (!(error instanceof Unfit)) throw error;
@@ -164,6 +172,13 @@ function placeHere({ id, name, url }: Fields, present: readonly GatewayRow[]): P
   return isSame && here.transport !== "STDIO" ? here : null;
 }
 
+/** The address with the values that masks of `url` stand for, as the file has it sealed; null: it has none, or it stays closed. */
+async function sealedPlace(entity: Fields, { ours }: Opening): Promise<Place | null> {
+  const sealed = textOf(entity.sealed_url);
+  const url = sealed !== null && isSealedHere(sealed) ? await ours?.("url", sealed) ?? null : null;
+  return url === null ? null : { transport: "STREAMABLEHTTP", url };
+}
+
 function gatewayFields(entity: Fields): Fields {
   const { url, command, args, cwd, ...others } = entity;
   const isProgram = textOf(entity.transport)?.toUpperCase() === "STDIO";
@@ -198,11 +213,7 @@ function membersOf(entity: Fields, toolIds: ReadonlyMap<string, string>) {
   };
 }
 
-/** null: there is no secret. */
-async function opening(
-  file: Fields,
-  secret: string | null,
-): Promise<{ ours: Open | null; theirs: Open | null }> {
+async function opening(file: Fields, secret: string | null): Promise<Opening> {
   if (secret === null) return { ours: null, theirs: null };
   const salt = isObject(file.encryption) ? textOf(file.encryption.salt) : null;
   const sealed = await contextForgeSecrets(secret);
@@ -217,7 +228,7 @@ async function opening(
 
 async function credentialsOf(
   entity: Fields,
-  { ours, theirs }: { readonly ours: Open | null; readonly theirs: Open | null },
+  { ours, theirs }: Opening,
 ): Promise<{ credentials: Credentials | null; missing: string | null }> {
   const sealed = textOf(entity.auth_value);
   const hasType = textOf(entity.auth_type) !== null && entity.auth_type !== "none";
@@ -227,10 +238,16 @@ async function credentialsOf(
       missing: hasType ? "its credentials are not in the file: give them anew" : null,
     };
   }
-  const open = isSealedHere(sealed) ? ours : theirs;
-  const credentials = await open?.(sealed) ?? null;
+  const credentials = isSealedHere(sealed)
+    ? await ownCredentials(sealed, ours)
+    : await theirs?.(sealed) ?? null;
   const missing = credentials === null
     ? "its credentials cannot be opened: send the secret in rekey_secret"
     : null;
   return { credentials, missing };
+}
+
+async function ownCredentials(sealed: string, open: OpenText | null): Promise<Credentials | null> {
+  const text = await open?.("credentials", sealed) ?? null;
+  return text === null ? null : readCredentials(text);
 }

@@ -1,5 +1,4 @@
-// Seals the credentials in an exported file with a passphrase: PBKDF2 makes a key of it, and AES-256-GCM seals.
-import { type Credentials, readCredentials, writeCredentials } from "../../upstream/credentials.ts";
+// Seals the secrets in an exported file with a passphrase: PBKDF2 makes a key of it, and AES-256-GCM seals.
 
 /** OWASP Password Storage Cheat Sheet, "PBKDF2": with HMAC-SHA-256. */
 const ITERATIONS = 600_000;
@@ -8,21 +7,26 @@ const IV_BYTES = 12;
 
 const PREFIX = "sluice.v1.";
 
+/** What a sealed text is. One that is put into the place of the other does not open. */
+export type SealedKind = "credentials" | "url";
+
 export interface Sealing {
   /** In the file, for whoever opens it. */
   readonly salt: string;
-  seal(credentials: Credentials): Promise<string>;
+  seal(kind: SealedKind, text: string): Promise<string>;
 }
+
+/** null: a wrong passphrase, or a damaged text. */
+export type OpenText = (kind: SealedKind, sealed: string) => Promise<string | null>;
 
 export async function sealWith(passphrase: string): Promise<Sealing> {
   const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
   const key = await keyOf(passphrase, salt);
   return {
     salt: salt.toBase64(),
-    async seal(credentials) {
+    async seal(kind, text) {
       const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
-      const plain = new TextEncoder().encode(writeCredentials(credentials));
-      const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, plain);
+      const sealed = await crypto.subtle.encrypt(cipher(kind, iv), key, new TextEncoder().encode(text));
       return `${PREFIX}${iv.toBase64()}.${new Uint8Array(sealed).toBase64()}`;
     },
   };
@@ -33,27 +37,30 @@ export function isSealedHere(text: string): boolean {
   return text.startsWith(PREFIX);
 }
 
-/** @returns a function that opens sealed texts, with null for a wrong passphrase, a damaged text or a damaged salt */
-export async function openWith(
-  passphrase: string,
-  salt: string,
-): Promise<(sealed: string) => Promise<Credentials | null>> {
+/** @returns a function that opens sealed texts; with a damaged salt it opens none */
+export async function openWith(passphrase: string, salt: string): Promise<OpenText> {
   const bytes = bytesOf(salt);
   if (bytes === null) return () => Promise.resolve(null);
   const key = await keyOf(passphrase, bytes);
-  return async (sealed) => {
+  return async (kind, sealed) => {
     try {
       const [iv, text] = sealed.slice(PREFIX.length).split(".") as [string, string];
       const plain = await crypto.subtle.decrypt(
-        { name: "AES-GCM", iv: Uint8Array.fromBase64(iv) },
+        cipher(kind, Uint8Array.fromBase64(iv)),
         key,
         Uint8Array.fromBase64(text),
       );
-      return readCredentials(new TextDecoder().decode(plain));
+      return new TextDecoder().decode(plain);
     } catch {
       return null;
     }
   };
+}
+
+/** Credentials have no additional data: files of earlier versions have nothing else. */
+function cipher(kind: SealedKind, iv: Uint8Array<ArrayBuffer>): AesGcmParams {
+  const additionalData = new TextEncoder().encode(kind === "credentials" ? "" : kind);
+  return { name: "AES-GCM", iv, additionalData };
 }
 
 /** null: the text is not base64. */

@@ -60,3 +60,50 @@ Deno.test("an import of ContextForge's file that another write gets in the way o
     await inserting;
     assertEquals([status, has], [409, [[], [], ["Desk"]]]);
   }));
+
+Deno.test("an export with a passphrase has the values of a query sealed, and an import with it has them back", () =>
+  withAdminApi(async ({ call, store }) => {
+    const hosted = "https://hosted.test/mcp?api_key=hush-1&v=2";
+    await call("POST", "/gateways", { body: { name: "hosted", url: hosted } });
+    const passphrase = "correct horse battery";
+    const { body: file } = await call("POST", "/export/selective", { body: { passphrase } });
+    const [entity] = file.entities.gateways;
+    assertEquals([JSON.stringify(file).includes("hush-1"), entity.url], [
+      false,
+      "https://hosted.test/mcp?api_key=*****&v=*****",
+    ]);
+    const run = async (import_data: unknown, rekey_secret?: string) =>
+      (await call("POST", "/import", { body: { import_data, rekey_secret, conflict_strategy: "update" } }))
+        .body;
+    const addresses = async () => (await store.gateways.list()).map(({ url }) => url);
+    // Where the upstream is here, the masks stand for its values.
+    assertEquals([(await run(file)).progress.updated, await addresses()], [0, [hosted]]);
+
+    const [{ id }] = await store.gateways.list();
+    assertEquals((await call("DELETE", `/gateways/${id}`)).status, 200);
+    for (const secret of [undefined, "wrong passphrase"]) {
+      assertStringIncludes(
+        (await run(file, secret)).errors.join(),
+        "send the file's passphrase in rekey_secret",
+      );
+    }
+    // Values that were sealed for one server go to no other one.
+    const moved = {
+      ...file,
+      entities: { gateways: [{ ...entity, url: "https://evil.test/mcp?api_key=*****" }] },
+    };
+    assertStringIncludes((await run(moved, passphrase)).errors.join(), "a mask in the query stands for");
+    // A sealed address is no credentials.
+    const swapped = { ...entity, auth_type: "bearer", auth_value: entity.sealed_url };
+    assertStringIncludes(
+      (await run(
+        { ...file, entities: { gateways: [{ ...swapped, name: "swapped", id: "swapped" }] } },
+        passphrase,
+      ))
+        .warnings.join(),
+      "its credentials cannot be opened",
+    );
+    assertEquals(await addresses(), [hosted]);
+    await call("DELETE", "/gateways/swapped");
+    assertEquals([(await run(file, passphrase)).errors, await addresses()], [[], [hosted]]);
+  }));
