@@ -28,12 +28,15 @@ const RESOURCE_BY_LAST: Readonly<Record<string, string>> = {
   message: "sse",
 };
 
+/** An id has the characters of a path's segment (RFC 3986, section 3.3): it goes into the header of a challenge and into addresses. */
+const ENDPOINT = /^(?:\/servers\/([\w.~!$&'()*+,;=:@%-]+))?\/(mcp|rpc|ws|sse|message)$/;
+
 /**
  * The resource that the path of an MCP endpoint belongs to; null: the path is no MCP endpoint, and no access token opens it.
  * @param path without a slash at the end
  */
 export function resourceAt(path: string): Resource | null {
-  const [, id, last = ""] = /^(?:\/servers\/([^/?#]+))?\/(mcp|rpc|ws|sse|message)$/.exec(path) ?? [];
+  const [, id, last = ""] = ENDPOINT.exec(path) ?? [];
   const name = RESOURCE_BY_LAST[last];
   if (name === undefined) return null;
   if (id === undefined) return { path: `/${name}`, canonicalPath: `/${name}`, serverId: null };

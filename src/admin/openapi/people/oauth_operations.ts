@@ -62,7 +62,7 @@ const fault = z.strictObject({
 const tokens = z.strictObject({
   access_token: field(z.string(), "The access token.", "eyJ…"),
   token_type: field(z.literal("Bearer"), "Always `Bearer`.", "Bearer"),
-  expires_in: field(z.number(), "Seconds until it expires.", 900),
+  expires_in: field(z.number(), "Seconds until it expires.", 3_600),
   refresh_token: field(z.string().optional(), "Works once.", "7b1f….dGhp…"),
   scope: field(z.string(), "What the user has allowed.", "tools.read tools.execute"),
 }).describe("Tokens of a client (RFC 6749, section 5.1).");

@@ -16,8 +16,10 @@ export const OAUTH_SETTINGS = [
     ...common,
     name: "OAUTH_ACCESS_TOKEN_TTL",
     kind: seconds({ min: 30, max: 86_400 }),
-    default: "900",
-    doc: "Lifetime of the access tokens of OAuth clients.",
+    default: "3600",
+    doc:
+      "Lifetime of the access tokens of OAuth clients. Event streams and sessions over SSE and WebSocket end with it. Tokens " +
+      "that are revoked are refused at once.",
   }),
   setting({
     ...common,
