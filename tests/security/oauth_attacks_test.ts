@@ -12,7 +12,7 @@ const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} };
 
 Deno.test("Login of OAuth clients holds against attacks", async (t) => {
   await using gateway = await Sluice.start({
-    env: { OAUTH_REGISTRATIONS_PER_HOUR: "1000" },
+    env: { OAUTH_REGISTRATIONS_PER_HOUR: "1000", OAUTH_REQUESTS_PER_MINUTE: "10000" },
   });
   const victim = await OAuthPerson.make(gateway, "victim@x.org");
   const attacker = await OAuthPerson.make(gateway, "attacker@x.org", { is_admin: true });
@@ -347,10 +347,13 @@ Deno.test("Registrations and requests are limited by address, and clients in num
     },
   });
   const register = () => gateway.api("POST", "/oauth/register", { redirect_uris: [SITE] }, null);
-  const answers = [];
-  for (let i = 0; i < 14; i++) answers.push(await register());
-  assertEquals(answers.map(({ status }) => status), [...new Array(12).fill(201), 429, 429]);
-  const { body, headers } = answers[13]!;
+  // A window may end meanwhile.
+  const answers: Awaited<ReturnType<typeof register>>[] = [];
+  const limited = () => answers.filter(({ status }) => status === 429);
+  while (limited().length < 2 && answers.length < 50) answers.push(await register());
+  const made = answers.filter(({ status }) => status === 201);
+  assertEquals([limited().length, made.length >= 12, made.length + 2], [2, true, answers.length]);
+  const { body, headers } = limited()[0]!;
   assertEquals([body.error, Number(headers.get("retry-after")) > 0], ["temporarily_unavailable", true]);
   // The first ones have made room.
   const known = async (id: string) => {
@@ -365,13 +368,13 @@ Deno.test("Registrations and requests are limited by address, and clients in num
     });
     return body.error;
   };
-  assertEquals([await known(answers[0]!.body.client_id), await known(answers[11]!.body.client_id)], [
+  assertEquals([await known(made[0]!.body.client_id), await known(made.at(-1)!.body.client_id)], [
     "invalid_client",
     "invalid_grant",
   ]);
-  const errors = [];
-  for (let i = 0; i < 5; i++) errors.push(await known("x"));
-  assertEquals(errors.slice(-2), ["temporarily_unavailable", "temporarily_unavailable"]);
+  const errors: string[] = [];
+  while (errors.at(-1) !== "temporarily_unavailable" && errors.length < 50) errors.push(await known("x"));
+  assertEquals([errors.at(-1), errors.length >= 3], ["temporarily_unavailable", true], `${errors}`);
   assertEquals(await metric(gateway, "sluice_oauth_limited_total", 'kind="registration"'), 2);
-  assertEquals(await metric(gateway, "sluice_oauth_limited_total", 'kind="request"'), 2);
+  assertEquals(await metric(gateway, "sluice_oauth_limited_total", 'kind="request"'), 1);
 });
