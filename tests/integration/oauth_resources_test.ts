@@ -1,6 +1,7 @@
 // Each MCP endpoint as a protected resource of OAuth: what a client without a token finds out, and where it is sent.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  discoverAuthorizationServerMetadata,
   discoverOAuthProtectedResourceMetadata,
   extractWWWAuthenticateParams,
 } from "@modelcontextprotocol/sdk/client/auth.js";
@@ -15,6 +16,9 @@ Deno.test("A refused client finds the metadata of its resource, at the address t
       TRUSTED_PROXY_NETWORKS: "127.0.0.1",
       APP_ROOT_PATH: "/gw",
       ALLOWED_HOSTS: "public.example",
+      OAUTH_AUTHORIZATION_SERVER: "on",
+      OAUTH_DYNAMIC_REGISTRATION: "false",
+      OAUTH_CLIENT_METADATA_DOCUMENTS: "false",
       JWT_ISSUERS: JSON.stringify([
         { issuer: LOGIN, jwks_uri: `${LOGIN}/keys`, audience: "sluice", authorization_server: true },
         { issuer: "https://other.example", jwks_uri: "https://other.example/keys", audience: "sluice" },
@@ -32,12 +36,28 @@ Deno.test("A refused client finds the metadata of its resource, at the address t
       resourceMetadataUrl,
     });
     assertEquals(metadata.resource, `${gateway.url}/gw${path}`);
-    assertEquals(metadata.authorization_servers, [LOGIN]);
+    assertEquals(metadata.authorization_servers, [`${gateway.url}/gw`, LOGIN]);
     // The client that ignores the header finds the same by the path.
     assertEquals(await discoverOAuthProtectedResourceMetadata(`${gateway.url}/gw${path}`), metadata);
   }
   const byServer = await (await ask("/servers/a/.well-known/oauth-protected-resource")).json();
   assertEquals(byServer.resource, `${gateway.url}/gw/servers/a/mcp`);
+
+  // The issuer below a path is found too, and says what it does not take.
+  const server = (await discoverAuthorizationServerMetadata(`${gateway.url}/gw`))!;
+  assertEquals([server.issuer, server.registration_endpoint, server.client_id_metadata_document_supported], [
+    `${gateway.url}/gw`,
+    undefined,
+    false,
+  ]);
+  const registered = await gateway.api(
+    "POST",
+    "/oauth/register",
+    { redirect_uris: ["http://127.0.0.1/cb"] },
+    null,
+  );
+  assertEquals([registered.status, registered.body.error], [403, "invalid_client_metadata"]);
+  assertStringIncludes(registered.body.error_description, "OAUTH_DYNAMIC_REGISTRATION");
 
   // Behind a proxy the client's address counts, and no other endpoint is a resource.
   const proxied = {
