@@ -77,6 +77,7 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
     path: { id: gateway },
     query: "?include_resources=true&include_prompts=true",
   });
+  await ask("listGatewayHistory", { path: { id: gateway } });
   await ask("listRemoved", { path: { id: gateway } });
   await ask("forgetRemoved", { path: { id: gateway, entry: "unknown" }, status: 404 });
   const guarded = { url: everything.url, auth_type: "bearer", auth_token: "U", tool_approval: "all" };
@@ -141,6 +142,13 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
       ...["resetMetrics", "drainPool", "getFrontPage", "getOpenApi", "getDocs", "postRpc"],
     ]
   ) await ask(read);
+  await ask("listSettings");
+  for (const read of ["listLogLines", "listLogLinesAsAdmin"]) {
+    await ask(read, { query: "?limit=1000" });
+    await ask(read, { query: "?limit=none", status: 422 });
+  }
+  for (const stream of ["streamLogLines", "streamLogLinesAsAdmin"]) await api.askStream(stream);
+  await ask("drainGateway", { path: { id: gateway } });
   for (const kind of ["Tool", "Resource", "Prompt", "Server", "Gateway"] as const) {
     await ask(`delete${kind}`, { path: { id: entries[kind] } });
   }

@@ -58,6 +58,19 @@ export class DescribedApi {
     return answer.body;
   }
 
+  /** Asks for an event stream, and leaves it after its head. */
+  async askStream(operationId: string): Promise<void> {
+    const { method, path, operation } = this.operations.get(operationId)!;
+    const headers = { authorization: `Bearer ${await this.#gateway.token()}` };
+    const response = await fetch(this.#gateway.url + path, { method: method.toUpperCase(), headers });
+    await response.body?.cancel();
+    const described = operation.responses[response.status];
+    assert(described !== undefined, `${operationId} does not describe ${response.status}`);
+    const types = "$ref" in described ? [] : Object.keys(described.content ?? {});
+    assertEquals(types, [response.headers.get("content-type")]);
+    this.asked.add(operationId);
+  }
+
   #check(operationId: string, { status, body, headers }: Answer): void {
     const { method, path, operation } = this.operations.get(operationId)!;
     const response = operation.responses[status];
