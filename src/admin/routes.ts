@@ -48,6 +48,8 @@ export interface Route {
    * caller's visibility. Reads of gateways are not cached: health checks change them. Reads that ask an upstream are not, either.
    */
   readonly isKept: boolean;
+  /** The answer is the same for every caller who has the permission: it depends on the query and on this replica alone. */
+  readonly isCallerless: boolean;
   readonly handler: Handler;
   /** The entry that describes the route in the OpenAPI document (openapi/operations.ts). */
   readonly operation: OperationName;
@@ -281,7 +283,7 @@ export const ROUTES: readonly Route[] = [
   route("PUT", "/quotas/{id}", "admin.quotas", on(quotas, "updateQuota")),
   route("DELETE", "/quotas/{id}", "admin.quotas", on(quotas, "deleteQuota")),
 
-  route("GET", "/logs", "admin.system_config", on(logs, "listLogLines")),
+  callerless("/logs", "admin.system_config", on(logs, "listLogLines")),
   route("GET", "/logs/stream", "admin.system_config", on(logs, "streamLogLines")),
   // ContextForge's paths.
   route("GET", "/admin/logs", "admin.system_config", on(logs, "listLogLines", "listLogLinesAsAdmin")),
@@ -291,7 +293,7 @@ export const ROUTES: readonly Route[] = [
     "admin.system_config",
     on(logs, "streamLogLines", "streamLogLinesAsAdmin"),
   ),
-  route("GET", "/settings", "admin.system_config", on(settings, "listSettings")),
+  callerless("/settings", "admin.system_config", on(settings, "listSettings")),
   route("POST", "/metrics/reset", "admin.metrics", on(executions, "resetMetrics")),
 
   route("GET", "/audit", "admin.security_audit", on(audit, "listAuditRecords")),
@@ -306,11 +308,15 @@ function route(
   permission: Route["permission"],
   served: Served,
 ): Route {
-  return { method, path, permission, isKept: false, ...served };
+  return { method, path, permission, isKept: false, isCallerless: false, ...served };
 }
 
 function kept(path: string, permission: Permission, served: Served): Route {
   return { ...route("GET", path, permission, served), isKept: true };
+}
+
+function callerless(path: string, permission: Permission, served: Served): Route {
+  return { ...route("GET", path, permission, served), isCallerless: true };
 }
 
 /** A handler in a module that is loaded on its first call. The operation has the handler's name, unless another is given. */

@@ -189,7 +189,7 @@ function callOf(
 const LONGEST_SESSION_S = 7 * 24 * 3600;
 
 async function askRest(
-  { api }: UiDeps,
+  { api, shared }: UiDeps,
   exchange: Exchange,
   { method, path, body, ...from }: {
     readonly method: Method;
@@ -205,13 +205,14 @@ async function askRest(
   const action = api.actionOf(method, pathname!);
   // Where the page fails with the write, the record says which one it was.
   if (action?.isWrite) exchange.action = action;
-  const { body: answer } = await api.admit({
+  const admitted = api.admit({
     ...{ method, principal, action, path: pathname!, query: new URLSearchParams(search) },
     body: () => Promise.resolve(body),
     text: () => Promise.resolve(body === undefined ? "" : JSON.stringify(body)),
     ...from,
-  }).answer();
-  return answer;
+  });
+  const answer = async () => (await admitted.answer()).body;
+  return admitted.route.isCallerless ? await shared.read(path, answer) : await answer();
 }
 
 function correlationOf({ note, request }: Exchange): string {

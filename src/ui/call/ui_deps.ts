@@ -10,6 +10,7 @@ import type { ReportedError } from "../../http/error_response.ts";
 import type { Endpoint, Exchange, FailedRequest, ServedInfo } from "../../http/handler.ts";
 import type { ResponseCache } from "../../http/representation/response_cache.ts";
 import type { LiveFigures } from "./live_figures.ts";
+import type { SharedReads } from "./shared_reads.ts";
 
 export interface UiDeps {
   readonly api: AdminApi;
@@ -18,6 +19,7 @@ export interface UiDeps {
   /** The endpoint of `/rpc`. */
   readonly rpc: Endpoint;
   readonly live: LiveFigures;
+  readonly shared: SharedReads;
   readonly readForm: ReadBody;
   /** Notes the failure of a write; null: nothing is recorded. */
   readonly auditFailure: ((failed: FailedRequest, reported: ReportedError) => void) | null;

@@ -27,6 +27,7 @@ import type { SessionlessHttp } from "../../downstream/http/sessionless_http.ts"
 import type { Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import type { SessionClaims, WorkerPlace } from "../../downstream/session/session_id.ts";
 import { LiveFigures } from "../../ui/call/live_figures.ts";
+import { SharedReads } from "../../ui/call/shared_reads.ts";
 import { UiEndpoint } from "../../ui/ui_endpoint.ts";
 import { WebSocketEndpoint } from "../../downstream/duplex/websocket.ts";
 import type { AccessLog } from "../../http/access_log.ts";
@@ -268,6 +269,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       () => link.askAll({ type: "metrics" }),
       async () => (await link.askAll({ type: "workers" }))[0]!,
     ),
+    shared: new SharedReads(),
     readForm,
     oauth: oauth.server,
     auditConsent: consentAudit(auditTrail, clientOf),
