@@ -31,7 +31,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   config: [["settings"], ["."]],
   store: [
     ["sql"],
-    ["postgres", "sqlite", "tokens", "audit", "quotas", "approvals", "oauth", "executions"],
+    ["postgres", "sqlite", "tokens", "audit", "quotas", "approvals", "oauth", "executions", "upstream_tokens"],
     ["people"],
     ["registry"],
     ["."],
@@ -41,6 +41,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["resilience", "http1"],
     ["transport", "dial"],
     ["http_client", "client"],
+    ["authorization"],
     ["streamable_http", "duplex", "pool"],
     ["stdio", "sse", "websocket", "session"],
     ["bound"],

@@ -105,6 +105,8 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "Above 0 for long: raise `MCP_SESSION_POOL_MAX_PER_KEY`, or find the slow upstream.",
   sluice_upstream_checks_total:
     "`failed` means an upstream that does not answer. `refused` means that it wants other credentials.",
+  sluice_upstream_token_requests_total:
+    "The log has the reason of `failed`. Many of `success` mean tokens that live too short, or that the upstream refuses.",
   sluice_upstream_refreshes_total:
     "`changed` again and again means an upstream whose lists never settle. The log has the reason of `failed`.",
   sluice_registrations_total:

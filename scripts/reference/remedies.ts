@@ -81,6 +81,9 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   UPSTREAM_TIMEOUT:
     "Raise the setting in the text, or `timeout_ms` of the tool, if the upstream needs that long.",
   UPSTREAM_HTTP_ERROR: "Look into the upstream's log. For 404, check the path of its URL.",
+  UPSTREAM_LOGIN_FAILED:
+    "Read the reason. Correct `oauth_config` with `PUT /gateways/{id}`, or look into the log of the upstream's authorization server. " +
+    "See [logging in to upstreams](upstreams.md#oauth).",
   UPSTREAM_AUTH_FAILED: "Give the upstream's current credentials with `PUT /gateways/{id}`.",
   UPSTREAM_PROTOCOL_ERROR:
     "Check that the URL is that of an MCP server, and its transport. Otherwise the server is at fault.",

@@ -68,7 +68,14 @@ export const UPSTREAM_ERRORS = {
     502,
     -31507,
     "never",
-    'Upstream "{upstream}" refused our credentials (HTTP {status})',
+    'Upstream "{upstream}" refused our credentials (HTTP {status}){hint}',
+  ),
+  UPSTREAM_LOGIN_FAILED: row(
+    "upstream",
+    502,
+    -31521,
+    "later",
+    'Cannot log in to upstream "{upstream}": {reason}',
   ),
   UPSTREAM_PROTOCOL_ERROR: row(
     "upstream",

@@ -14,7 +14,12 @@ import { QUOTA_SETTINGS } from "./settings/governance/quota_settings.ts";
 import { MAIL_SETTINGS } from "./settings/mail/mail_settings.ts";
 import { TRACE_SETTINGS } from "./settings/governance/trace_settings.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
-import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings/upstream_access.ts";
+import {
+  HEALTH_SETTINGS,
+  HTTP_CLIENT_SETTINGS,
+  PASSTHROUGH_SETTINGS,
+  UPSTREAM_OAUTH_SETTINGS,
+} from "./settings/upstream_access.ts";
 import { OAUTH_SETTINGS } from "./settings/sso/authorization_settings.ts";
 import { SSO_SETTINGS } from "./settings/sso/provider_settings.ts";
 import type { Setting, Unit } from "./settings/setting.ts";
@@ -39,6 +44,7 @@ const GROUPS = {
   "Upstream session pool": POOL_SETTINGS,
   "Outbound HTTP": HTTP_CLIENT_SETTINGS,
   "Header passthrough": PASSTHROUGH_SETTINGS,
+  "Logins at upstreams": UPSTREAM_OAUTH_SETTINGS,
   "Upstreams started as processes": STDIO_SETTINGS,
   "Registration of upstreams": REGISTRATION_SETTINGS,
   "Health and refresh of upstreams": HEALTH_SETTINGS,

@@ -222,6 +222,11 @@ export const METRICS = {
     ["result"],
     { values: ["healthy", "refused", "failed", "not_checked"] },
   ),
+  sluice_upstream_token_requests_total: counter(
+    "Tokens that the gateway asked for at authorization servers of upstreams, by upstream and outcome: success, failed",
+    ["upstream", "outcome"],
+    { names: 1 },
+  ),
   sluice_upstream_refreshes_total: counter(
     "Refreshes of upstreams' lists, by result: changed, unchanged, failed",
     ["result"],

@@ -1,4 +1,5 @@
 // The gateway's credentials for an upstream: their stored form, and the headers and parameters that they add to requests.
+import type { OAuthCredentials } from "./authorization/oauth_credentials.ts";
 
 /** Kept as JSON text, sealed (store/secret_box.ts). */
 export type Credentials =
@@ -9,6 +10,7 @@ export type Credentials =
     readonly headers: readonly { readonly key: string; readonly value: string }[];
   }
   | { readonly type: "query_param"; readonly key: string; readonly value: string }
+  | OAuthCredentials
   /** Environment variables of an upstream process. */
   | { readonly type: "env"; readonly variables: Readonly<Record<string, string>> };
 
@@ -51,9 +53,17 @@ export function buildAuthHeaders(authType: string | null, secret: string | null)
       return { headers: credentials.headers.map(({ key, value }) => [key.toLowerCase(), value]), query: [] };
     case "query_param":
       return { headers: [], query: [[credentials.key, credentials.value]] };
+    case "oauth":
+      // The transport's client adds the token.
     case "env":
       return { headers: [], query: [] };
   }
+}
+
+/** The login of an upstream that wants OAuth; null: it has other credentials. */
+export function oauthIn(secret: string | null): OAuthCredentials | null {
+  const credentials = secret === null ? null : readCredentials(secret);
+  return credentials?.type === "oauth" ? credentials : null;
 }
 
 /** The environment variables that a process gets in addition to the common ones. */

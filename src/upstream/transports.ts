@@ -3,6 +3,7 @@ import { BoundedMap } from "../base/bounded_map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
+import type { Authorization } from "./authorization/upstream_logins.ts";
 import type { HeaderList, TransportKind, UpstreamTransport } from "./transport/transport.ts";
 import type { OpenChannel } from "./duplex/duplex_channel.ts";
 import type { DuplexConnection } from "./duplex/duplex_connection.ts";
@@ -22,6 +23,8 @@ export interface TransportTarget {
   readonly url: URL;
   readonly headers: HeaderList;
   readonly caCertificate?: string;
+  /** The login of an upstream that wants OAuth, over HTTP. */
+  readonly authorization?: Authorization;
   /** Environment variables of the process, for STDIO. */
   readonly env?: Readonly<Record<string, string>>;
   /** The operator's own file names the command (MCP_CONFIG). */
@@ -79,11 +82,12 @@ export class Transports {
       stdioStartTimeoutMs,
     } = this.#options;
     const openLimit = { ms: openTimeoutMs, setting: "MCP_SESSION_POOL_CREATE_TIMEOUT" };
-    const { upstream, url } = target;
+    const { upstream, url, authorization } = target;
+    const ownClient = authorization?.over(client) ?? client;
     switch (target.transport) {
       case "STREAMABLEHTTP":
         return new HttpTransport({
-          client,
+          client: ownClient,
           target,
           maxResponseBytes,
           agentHeaders,
@@ -93,7 +97,11 @@ export class Transports {
         });
       case "SSE":
         return this.#duplex("sse", target, url.href, {
-          open: openSseChannel(target, { ...this.#options, address: this.#addresses.of(url) }),
+          open: openSseChannel(target, {
+            ...this.#options,
+            client: ownClient,
+            address: this.#addresses.of(url),
+          }),
           openLimit,
           idleMs: Infinity,
           sharedIdleMs,

@@ -11,7 +11,8 @@ import {
   writeCredentials,
 } from "../../upstream/credentials.ts";
 import type { AdminDeps, DiscoverTarget } from "../rest/deps.ts";
-import { type Fault, fault, notSupported } from "../rest/faults.ts";
+import { type Fault, fault } from "../rest/faults.ts";
+import { requestedOAuth } from "./requested_oauth.ts";
 import { requestedEnvironment } from "./gateway_environment.ts";
 import { type GatewayInput, MASK } from "../rest/schemas.ts";
 import type { ShownCredentials } from "../rest/shapes.ts";
@@ -39,6 +40,14 @@ const AUTH_FIELDS = [
   "auth_query_param_key",
   "auth_query_param_value",
 ] as const;
+
+/** What a process does not receive. */
+const IDLE_FIELDS = [...AUTH_FIELDS, "oauth_config"] as const;
+
+const OAUTH_OVER_HTTP = fault(
+  ["body", "auth_type"],
+  '"oauth" needs transport "STREAMABLEHTTP" or "SSE": a WebSocket cannot be asked again with another token',
+);
 
 /** The credentials of a gateway; null if it has none. @throws {SluiceError} SECRET_UNREADABLE */
 export async function openCredentials(
@@ -88,6 +97,7 @@ export function discoverTarget(
     headers: [...auth.headers],
     caCertificate: row.caCertificate,
     env: credentials?.type === "env" ? credentials.variables : {},
+    oauth: credentials?.type === "oauth" ? credentials : null,
     isTransportOpen,
     protocol: row.protocol,
   };
@@ -95,6 +105,7 @@ export function discoverTarget(
 
 /** Does the request change credentials? Masks do not. */
 export function mentionsCredentials(input: GatewayInput): boolean {
+  if (input.oauth_config !== undefined && input.oauth_config !== null) return true;
   return input.auth_type !== undefined || input.env !== undefined || AUTH_FIELDS.some((field) => {
     const value = input[field];
     return value !== undefined && value !== null && value !== MASK;
@@ -110,10 +121,15 @@ export function requestedCredentials(
   kept: Credentials | null,
   transport: GatewayRow["transport"],
 ): { credentials: Credentials | null; faults: Fault[] } {
-  if (transport !== "STDIO") return requestedAuth(input, kept);
+  if (transport !== "STDIO") {
+    const { credentials, faults } = requestedAuth(input, kept);
+    return credentials?.type === "oauth" && transport === "WEBSOCKET"
+      ? { credentials, faults: [...faults, OAUTH_OVER_HTTP] }
+      : { credentials, faults };
+  }
   const { credentials, faults } = requestedEnvironment(input, kept);
   const silent = input.auth_type === undefined || input.auth_type === null || input.auth_type === "none";
-  const stated = [...(silent ? [] : ["auth_type"]), ...AUTH_FIELDS.filter((field) => input[field] != null)];
+  const stated = [...(silent ? [] : ["auth_type"]), ...IDLE_FIELDS.filter((field) => input[field] != null)];
   const idle = stated.map((field) =>
     fault(["body", field], 'has no effect with transport "STDIO"; pass secrets to the process in env')
   );
@@ -124,7 +140,9 @@ function requestedAuth(
   input: GatewayInput,
   kept: Credentials | null,
 ): { credentials: Credentials | null; faults: Fault[] } {
-  const type = input.auth_type === undefined ? kept?.type : input.auth_type;
+  const stated = input.auth_type === undefined ? kept?.type : input.auth_type;
+  // Clients of ContextForge may leave auth_type out.
+  const type = input.oauth_config && input.auth_type === undefined ? "oauth" : stated;
   const faults: Fault[] = [];
   const given = (
     field: Exclude<typeof AUTH_FIELDS[number], "auth_headers">,
@@ -160,8 +178,7 @@ function requestedAuth(
       return done({ type, key, value: given("auth_query_param_value", old?.value) });
     }
     case "oauth":
-      faults.push(notSupported(["body", "auth_type"], 'auth_type "oauth"'));
-      return done(null);
+      return done(requestedOAuth(input.oauth_config, kept, faults));
     default:
       for (const field of AUTH_FIELDS) {
         if (type === undefined && input[field] !== undefined && input[field] !== null) {

@@ -17,7 +17,6 @@ import { requestedPlace } from "./gateway_place.ts";
 
 /** Fields of ContextForge for features that the gateway lacks. A value that asks for the feature is refused. */
 const UNSUPPORTED_FIELDS = [
-  "oauth_config",
   "client_cert",
   "client_key",
   "identity_propagation",

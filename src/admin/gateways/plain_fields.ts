@@ -20,6 +20,8 @@ const SECRET_FIELDS = [
   "auth_query_param_value",
 ] as const;
 
+const OAUTH_SECRETS = ["client_secret", "private_key"] as const;
+
 /** A request's fields, and warnings about parts that were not taken as they are written. */
 export interface PlainFields {
   readonly fields: Fields;
@@ -60,6 +62,13 @@ export function expandedFields(fields: Fields, { variable }: Pick<AdminDeps, "va
     expanded.env = Object.fromEntries(
       Object.entries(fields.env).map(([name, each]) => [name, value(each, ["body", "env", name])]),
     );
+  }
+  if (isObject(fields.oauth_config)) {
+    const config: Record<string, unknown> = { ...fields.oauth_config };
+    for (const name of OAUTH_SECRETS) {
+      if (name in config) config[name] = value(config[name], ["body", "oauth_config", name]);
+    }
+    expanded.oauth_config = config;
   }
   if (Array.isArray(fields.auth_headers)) {
     expanded.auth_headers = fields.auth_headers.map((header: unknown, i) =>

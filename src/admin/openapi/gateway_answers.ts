@@ -97,7 +97,7 @@ export const gateway = z.strictObject({
     0,
   ),
   authType: field(
-    z.enum(["basic", "bearer", "authheaders", "query_param", "env"]).nullable(),
+    z.enum(["basic", "bearer", "authheaders", "query_param", "oauth", "env"]).nullable(),
     "The kind of the upstream's credentials; null if there are none.",
     "bearer",
   ),
@@ -117,6 +117,11 @@ export const gateway = z.strictObject({
   ),
   authQueryParamKey: textOrNull("The name of the query parameter, with `query_param`.", null),
   authQueryParamValueMasked: masked("The value of the query parameter, with `query_param`."),
+  oauthConfig: field(
+    z.record(z.string(), z.unknown()).nullable(),
+    "How the gateway logs in to the upstream, with `oauth`. Secrets are masked.",
+    null,
+  ),
   source: field(
     z.string().nullable().optional(),
     "Where the registration comes from: `import:FILE` or `mcp-config:FILE`; null for a single registration. Administrators only.",

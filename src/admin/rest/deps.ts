@@ -1,5 +1,6 @@
 // Room `rest`: what the handlers of all entities share: requests and answers, schemas, faults, lists and shapes. This file has
 // the interfaces to the rest of the program.
+import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
 import type { Permission } from "../../auth/permission_table.ts";
 import type { ApiTokenSigner } from "../../auth/api_tokens/sign_api_token.ts";
 import type { Principal } from "../../auth/principal.ts";
@@ -32,6 +33,8 @@ export interface DiscoverTarget {
   readonly caCertificate: string | null;
   /** The environment variables of a process. They are secrets. */
   readonly env: Readonly<Record<string, string>>;
+  /** How the gateway logs in; null: it has other credentials, or none. */
+  readonly oauth: OAuthCredentials | null;
   /** Streamable HTTP is tried first, then SSE. */
   readonly isTransportOpen: boolean;
   /** As in `GatewayRow`. */

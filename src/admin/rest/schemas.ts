@@ -4,6 +4,7 @@ import { SESSION_REVISIONS, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { TOOL_APPROVALS } from "../../store/approvals/approval_record.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
 import { field } from "./described.ts";
+import { oauthConfig } from "./oauth_config.ts";
 import {
   argument,
   commaSeparated,
@@ -25,7 +26,7 @@ export const MASK = "*****";
 const CREDENTIALS = {
   auth_type: field(
     z.enum(["none", "", "basic", "bearer", "authheaders", "query_param", "oauth"]).nullable().optional(),
-    "The kind of credentials for the upstream. `oauth` is refused: it is not supported.",
+    "The kind of credentials for the upstream. `oauth`: the gateway logs in by `oauth_config`.",
     "bearer",
   ),
   auth_username: field(secret, "The user name, with `basic`."),
@@ -52,6 +53,10 @@ const CREDENTIALS = {
   ),
   auth_query_param_key: field(secret, "The name of the query parameter, with `query_param`."),
   auth_query_param_value: field(secret, "The value of the query parameter, with `query_param`."),
+  oauth_config: field(
+    oauthConfig.nullable().optional(),
+    "How the gateway logs in to the upstream, with `oauth`.",
+  ),
 };
 
 const GATEWAY = {

@@ -20,6 +20,7 @@ import { tagId } from "../../store/registry/tag_id.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
 import { type Fault, fault } from "./faults.ts";
+import { oauthConfigRead } from "./oauth_config.ts";
 import { knownGateway } from "./lookup.ts";
 import { MASK } from "./schemas.ts";
 import type { KnownMembers } from "./server_names.ts";
@@ -310,6 +311,7 @@ function credentialsRead(authType: string | null, credentials: ShownCredentials)
     authHeaders: null,
     authQueryParamKey: null,
     authQueryParamValueMasked: null,
+    oauthConfig: null,
   };
   switch (credentials?.type) {
     case undefined:
@@ -317,6 +319,8 @@ function credentialsRead(authType: string | null, credentials: ShownCredentials)
     case "env":
       // The answer has the variables in `env`.
       return { ...nothing, authType: null, authValue: null };
+    case "oauth":
+      return { ...nothing, oauthConfig: oauthConfigRead(credentials, MASK) };
     case "basic":
       return { ...nothing, authUsername: credentials.username, authPassword: MASK };
     case "bearer":

@@ -68,6 +68,8 @@ async function requireReachable(checkEgress: AdminDeps["checkEgress"], url: stri
 /** Headers of the connection or the protocol cannot be credentials, and no credential has a line break. @throws {Unfit} */
 function soundCredentials(credentials: Credentials | null, notes: string[]): Credentials | null {
   if (credentials === null || credentials.type === "env") return credentials;
+  // A private key has several lines, and no header carries it.
+  if (credentials.type === "oauth") return credentials;
   const { type: _, ...values } = credentials;
   const texts = credentials.type === "authheaders"
     ? credentials.headers.map(({ value }) => value)

@@ -175,6 +175,18 @@ export const HTTP_CLIENT_SETTINGS = [
   }),
 ] as const;
 
+export const UPSTREAM_OAUTH_SETTINGS = [
+  setting({
+    name: "UPSTREAM_OAUTH_TIMEOUT",
+    kind: seconds(),
+    default: "10.0",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "Time for one request to the authorization server of an upstream, and for reading metadata.",
+  }),
+] as const;
+
 export const PASSTHROUGH_SETTINGS = [
   setting({
     name: "ENABLE_HEADER_PASSTHROUGH",

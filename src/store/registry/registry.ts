@@ -24,6 +24,7 @@ import { type GatewayEventRow, gatewayEvents } from "./history/gateway_history.t
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.ts";
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
+import { UpstreamTokens } from "../upstream_tokens/upstream_tokens.ts";
 import { createOAuthStore, type OAuthStore } from "../oauth/oauth_store.ts";
 import { ExecutionStore } from "../executions/execution_store.ts";
 import { QuotaStore } from "../quotas/quota_store.ts";
@@ -66,6 +67,7 @@ export interface Registry {
   readonly quotas: QuotaStore;
   readonly oauth: OAuthStore;
   readonly executions: ExecutionStore;
+  readonly upstreamTokens: UpstreamTokens;
 
   /**
    * Saves the lists of a gateway in one transaction: adds, updates and removes its tools, resources and prompts. Entities that
@@ -153,6 +155,7 @@ export function createRegistry(
     quotas: new QuotaStore(database, now),
     oauth: createOAuthStore(database, now),
     executions: new ExecutionStore(database),
+    upstreamTokens: new UpstreamTokens(database),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
       database.transaction((tx) =>

@@ -6,6 +6,7 @@ import { API_TOKEN_TABLES } from "./token_tables.ts";
 import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./people_tables.ts";
 import { GATEWAY_HISTORY_TABLES } from "./gateway_tables.ts";
 import { OAUTH_TABLES } from "./steps/oauth_tables.ts";
+import { UPSTREAM_TOKEN_TABLES } from "./steps/upstream_token_tables.ts";
 import { SSO_TABLES } from "./sso_tables.ts";
 import { indexLists, TOKEN_INDEXES } from "./list_indexes.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
@@ -383,6 +384,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "history and draining of gateways", statements: GATEWAY_HISTORY_TABLES },
   { name: "authorization server", statements: OAUTH_TABLES },
   { name: "executions", statements: EXECUTION_TABLES },
+  { name: "tokens for upstreams", statements: UPSTREAM_TOKEN_TABLES },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

@@ -32,7 +32,11 @@ export function failedAnswer(response: AnswerHead, text: string, request: Failed
   const { upstream, url, headers } = request;
   const options = { cause: seenAnswer(response, text, request) };
   if (refusesCredentials(response)) {
-    return new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status }, options);
+    return new SluiceError(
+      "UPSTREAM_AUTH_FAILED",
+      { upstream, status, hint: hintOf(response, request) },
+      options,
+    );
   }
   const { message, code }: JsonObject = errorObjectIn(text);
   const reason = typeof message === "string"
@@ -46,6 +50,13 @@ export function failedAnswer(response: AnswerHead, text: string, request: Failed
     typeof code === "number" ? { ...params, code } : params,
     options,
   );
+}
+
+/** What to do about an upstream that names an authorization server (RFC 9728, section 5.1), and was asked without any token. */
+function hintOf(response: AnswerHead, { headers }: FailedRequest): string {
+  const wantsOAuth = /\bresource_metadata\s*=/i.test(response.header("www-authenticate") ?? "");
+  if (!wantsOAuth || headers.some(([name]) => name === "authorization")) return "";
+  return '. It wants OAuth: register it with auth_type "oauth" and oauth_config';
 }
 
 /** The error for a body that should have been JSON. */

@@ -20,6 +20,8 @@ export interface SseTarget {
   readonly url: URL;
   readonly headers: HeaderList;
   readonly caCertificate?: string;
+  /** Has the headers that the client adds. Upstreams may repeat them in their answers. */
+  readonly authorization?: { readonly secrets: HeaderList };
 }
 
 interface SseOptions {
@@ -112,7 +114,7 @@ class SseChannel implements Channel {
     // The specification says 202; several servers answer 200.
     if (status >= 200 && status <= 299) return response.discard();
     const said = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
-    const asked = { upstream, url: endpoint.url, headers };
+    const asked = { upstream, url: endpoint.url, headers: this.#sentHeaders };
     if (status === 404) {
       const cause = seenAnswer(response, said, asked);
       throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream }, { cause });
@@ -121,13 +123,17 @@ class SseChannel implements Channel {
   }
 
   withoutSecrets(text: string): string {
-    const { url, headers } = this.#target;
-    return withoutSecretsOf(url, headers, text);
+    return withoutSecretsOf(this.#target.url, this.#sentHeaders, text);
   }
 
   close(): Promise<void> {
     this.#stop.abort(new DOMException("the session has ended", "AbortError"));
     return Promise.resolve();
+  }
+
+  get #sentHeaders(): HeaderList {
+    const { headers, authorization } = this.#target;
+    return authorization === undefined ? headers : [...headers, ...authorization.secrets];
   }
 
   async #sendTo(
@@ -146,8 +152,8 @@ class SseChannel implements Channel {
     const type = response.header("content-type")?.toLowerCase() ?? "";
     if (status === 200 && type.startsWith("text/event-stream")) return;
     const text = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
-    const { upstream, headers } = this.#target;
-    const asked = { upstream, url: this.#options.address.url, headers };
+    const { upstream } = this.#target;
+    const asked = { upstream, url: this.#options.address.url, headers: this.#sentHeaders };
     if (status !== 200) throw failedAnswer(response, text, asked);
     const params = { upstream, reason: `expected an event stream, received ${kindOf(response, text)}` };
     throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", params, { cause: seenAnswer(response, text, asked) });

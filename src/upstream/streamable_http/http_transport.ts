@@ -32,6 +32,8 @@ export interface UpstreamTarget {
   /** These include credentials, so they are never logged. */
   readonly headers: HeaderList;
   readonly caCertificate?: string;
+  /** Has the headers that the client adds. Upstreams may repeat them in their answers. */
+  readonly authorization?: { readonly secrets: HeaderList };
 }
 
 /** Limit of resumes in a row without a new event. An upstream that closes the stream more often has lost the call. */
@@ -380,7 +382,9 @@ export class HttpTransport implements UpstreamTransport {
   }
 
   #asked(headers: HeaderList) {
-    return { upstream: this.target.upstream, url: this.#address.url, headers };
+    const { upstream, authorization } = this.target;
+    const sent = authorization === undefined ? headers : [...headers, ...authorization.secrets];
+    return { upstream, url: this.#address.url, headers: sent };
   }
 
   #closed(): SluiceError {

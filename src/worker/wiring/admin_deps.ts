@@ -59,14 +59,11 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     ...parts.audit,
     checkEgress: outbound.check,
     discover: async (asked, onListing) => {
-      const { name, url, transport, headers, caCertificate, env, isTransportOpen, protocol } = asked;
+      const { name, url, transport, headers, caCertificate, env, oauth, isTransportOpen, protocol } = asked;
+      const place = { upstream: name, url: new URL(url), caCertificate: caCertificate ?? undefined };
       const target = {
-        transport,
-        upstream: name,
-        url: new URL(url),
-        headers,
-        caCertificate: caCertificate ?? undefined,
-        env,
+        ...{ ...place, transport, headers, env },
+        authorization: oauth === null ? undefined : outbound.logins.trial({ ...place, credentials: oauth }),
       };
       const found = await parts.discover(target, { protocol, ...NOTHING_FOUND }, {
         isTransportOpen,

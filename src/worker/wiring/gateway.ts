@@ -149,7 +149,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const errors = new ErrorReporter(log, countError);
 
   // Upstreams and what they offer.
-  const outbound = createOutbound(config, { secretBox, log, metrics });
+  const outbound = createOutbound(config, { tokens: registry.upstreamTokens, secretBox, log, metrics });
   const { pool, breakers } = createSessionPool(config, clock);
   const callerSessions = new CallerSessions({
     clock,

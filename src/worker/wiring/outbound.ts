@@ -4,6 +4,7 @@ import { readAuthorities } from "../../base/authorities.ts";
 import { EgressGuard } from "../../base/egress/egress_guard.ts";
 import { mcpConfigSource } from "../../client_config/entry_source.ts";
 import type { Config } from "../../config/schema.ts";
+import type { UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -13,7 +14,9 @@ import {
   buildAuthHeaders,
   buildEnvironment,
   credentialsOwner,
+  oauthIn,
 } from "../../upstream/credentials.ts";
+import { credentialsVersion, UpstreamLogins } from "../../upstream/authorization/upstream_logins.ts";
 import { Proxies } from "../../upstream/dial/proxies.ts";
 import { isAuthorityAsServer } from "../../upstream/dial/tls.ts";
 import { isRelayInForce } from "../../upstream/dial/socks_relay.ts";
@@ -28,12 +31,14 @@ import { stdioAccount } from "../../upstream/stdio/account.ts";
 import { checkLaunch } from "../../upstream/stdio/policy.ts";
 import { StdioProcesses } from "../../upstream/stdio/processes.ts";
 import { Transports, type TransportTarget } from "../../upstream/transports.ts";
+import { boundedExchange } from "./sign_in/bounded_exchange.ts";
 import { VERSION } from "../../version.ts";
 
 export interface Outbound {
   /** Checks the address of each connection. */
   readonly client: HttpClient;
   readonly transports: Transports;
+  readonly logins: UpstreamLogins;
   /** The connections of our own HTTP client. */
   readonly connections: () => PoolStats;
   /** The running processes by the upstream's name. */
@@ -56,7 +61,9 @@ const MAX_HEAD_BYTES = 64 * 1024;
 
 export function createOutbound(
   config: Config,
-  { secretBox, log, metrics }: {
+  { tokens, secretBox, log, metrics }: {
+    /** null: tokens for upstreams are in memory alone. */
+    readonly tokens: UpstreamTokens | null;
     readonly secretBox: SecretBox;
     readonly log: Log;
     readonly metrics: Metrics;
@@ -111,25 +118,45 @@ export function createOutbound(
   metrics.gauge("sluice_stdio_processes", () => processes.size);
   metrics.gaugeBy("sluice_upstream_processes", () => processes.byUpstream());
   metrics.gauge("sluice_upstream_connections", () => transports.connectionCount);
+  const check: Outbound["check"] = async (url, isOwn) => {
+    if (url.protocol === "stdio:") checkLaunch(readLaunch(url), config, isOwn);
+    else await guard.checkUrl(url, proxies.resolveNameOf(url) ? null : undefined);
+  };
+  const timeoutMs = config.upstreamOauthTimeoutMs;
+  const exchange = {
+    outbound: { client, check },
+    clock: systemClock,
+    timeoutMs,
+    setting: "UPSTREAM_OAUTH_TIMEOUT",
+  };
+  const logins = new UpstreamLogins({
+    ...{ secretBox, log, timeoutMs, clock: systemClock },
+    records: tokens,
+    send: (request) => boundedExchange(request, exchange),
+    count: metrics.counter("sluice_upstream_token_requests_total"),
+  });
   return {
     client,
     transports,
+    logins,
     connections: () => http1.stats,
     processes: () => processes.byUpstream(),
-    check: async (url, isOwn) => {
-      if (url.protocol === "stdio:") checkLaunch(readLaunch(url), config, isOwn);
-      else await guard.checkUrl(url, proxies.resolveNameOf(url) ? null : undefined);
-    },
+    check,
     clientInfo: { name: "sluice", version: VERSION },
     targetOf: async ({ id, name, url, transport, authType, authSecret, caCertificate, source }) => {
       const secret = authSecret === null ? null : await secretBox.open(authSecret, credentialsOwner(id));
       const auth = buildAuthHeaders(authType, secret);
+      const credentials = oauthIn(secret);
+      const login = { upstream: name, url: new URL(url), caCertificate: caCertificate ?? undefined };
       return {
         transport,
         upstream: name,
         url: authorizedUrl(url, auth),
         headers: auth.headers,
         caCertificate: caCertificate ?? undefined,
+        authorization: credentials === null
+          ? undefined
+          : logins.of(id, await credentialsVersion(authSecret!, url), { ...login, credentials }),
         env: buildEnvironment(secret),
         isOwn: ownSource !== null && source === ownSource,
       };

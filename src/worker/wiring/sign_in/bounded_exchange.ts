@@ -1,15 +1,17 @@
-// One request to an identity provider, within limits of time and size. The egress check and the address check of the connection hold
+// One request to an identity provider, or an authorization server of an upstream, within limits of time and size. The egress check and the address check of the connection hold
 // as for upstreams. Redirects are not followed.
 import { Cancellation, unlessAborted } from "../../../base/cancellation.ts";
 import type { Clock } from "../../../base/clock.ts";
 import { isError } from "../../../base/errors.ts";
-import type { Outbound } from "../outbound.ts";
+import type { HttpClient } from "../../../upstream/http_client/http_client.ts";
 
 export interface ProviderRequest {
   readonly method: "GET" | "POST";
   readonly url: URL;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body?: string;
+  /** PEM certificates of authorities besides the system's. */
+  readonly caCertificate?: string;
 }
 
 export interface ProviderAnswer {
@@ -19,7 +21,7 @@ export interface ProviderAnswer {
 }
 
 export interface ExchangeDeps {
-  readonly outbound: Pick<Outbound, "client" | "check">;
+  readonly outbound: { readonly client: HttpClient; readonly check: (url: URL) => Promise<void> };
   readonly clock: Clock;
   readonly timeoutMs: number;
   /** The name of the setting of `timeoutMs`, for the error's text. */
@@ -31,7 +33,7 @@ const MAX_BYTES = 256 * 1024;
 
 /** @throws {Error} with the reason */
 export async function boundedExchange(
-  { method, url, headers, body }: ProviderRequest,
+  { method, url, headers, body, caCertificate }: ProviderRequest,
   { outbound, clock, timeoutMs, setting }: ExchangeDeps,
 ): Promise<ProviderAnswer> {
   const signal = new Cancellation();
@@ -41,7 +43,10 @@ export async function boundedExchange(
   );
   const exchange = async () => {
     await outbound.check(url);
-    const response = await outbound.client.send({ method, url, headers, body, signal, upstream: url.host });
+    const response = await outbound.client.send({
+      ...{ method, url, headers, body, caCertificate, signal },
+      upstream: url.host,
+    });
     return {
       status: response.status,
       contentType: response.header("content-type"),

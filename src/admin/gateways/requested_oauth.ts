@@ -1,0 +1,69 @@
+// Reads `oauth_config` from a request.
+import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
+import type { Credentials } from "../../upstream/credentials.ts";
+import type { OAuthConfig } from "../rest/oauth_config.ts";
+import { type Fault, fault } from "../rest/faults.ts";
+import { MASK } from "../rest/schemas.ts";
+
+const LOC = ["body", "oauth_config"] as const;
+
+/**
+ * @param kept the stored credentials, for which masks stand. They also stand for the whole field, if the request has none
+ * @param faults further ones are added
+ */
+export function requestedOAuth(
+  config: OAuthConfig | null | undefined,
+  kept: Credentials | null,
+  faults: Fault[],
+): OAuthCredentials | null {
+  const old = kept?.type === "oauth" ? kept : null;
+  if (config === undefined || config === null) {
+    if (old === null) faults.push(fault(LOC, 'Field required with auth_type "oauth"', "missing"));
+    return old;
+  }
+  const {
+    issuer = null,
+    token_url: tokenUrl = null,
+    resource = null,
+    scopes,
+    client_auth: clientAuth = null,
+  } = config;
+  const isSameServer = old !== null && old.issuer === issuer && old.tokenUrl === tokenUrl;
+  const secret = (
+    name: "client_secret" | "private_key",
+    stored: string | null | undefined,
+  ): string | null => {
+    const value = config[name] ?? null;
+    if (value !== MASK) return value;
+    if (stored === null || stored === undefined) {
+      faults.push(fault([...LOC, name], "the mask stands for a stored secret, and none is stored"));
+    } else if (!isSameServer) {
+      const reason = "send it too: the stored one is for the former authorization server";
+      faults.push(fault([...LOC, name], reason));
+    }
+    return stored ?? null;
+  };
+  const clientSecret = secret("client_secret", old?.clientSecret);
+  const privateKey = secret("private_key", old?.privateKey);
+  if (config.client_id === undefined || config.client_id === null) {
+    faults.push(fault([...LOC, "client_id"], "Field required", "missing"));
+  }
+  if ((clientSecret === null) === (privateKey === null)) {
+    const reason = "give client_secret or private_key, and not both";
+    faults.push(fault([...LOC, "client_secret"], reason, clientSecret === null ? "missing" : "value_error"));
+  }
+  const wantsKey = clientAuth === "private_key_jwt";
+  if (clientAuth !== null && (clientAuth === "none" || wantsKey !== (privateKey !== null))) {
+    faults.push(
+      fault([...LOC, "client_auth"], `does not fit ${privateKey === null ? "client_secret" : "private_key"}`),
+    );
+  }
+  return {
+    type: "oauth",
+    grant: config.grant_type ?? "client_credentials",
+    clientId: config.client_id ?? "",
+    ...{ clientSecret, privateKey, clientAuth, issuer, tokenUrl },
+    scopes: scopes ?? [],
+    resource,
+  };
+}

@@ -1,0 +1,73 @@
+// Room `upstream_tokens`: the tokens that upstreams' authorization servers have given the gateway, sealed. A row is also the claim of
+// the one worker, of all replicas, that asks for a new token.
+import { NOW_MS } from "../sql/database_clock.ts";
+import { type Database, sql, type SqlQuery } from "../sql/sql.ts";
+
+export interface TokenKey {
+  readonly gatewayId: string;
+  /** Whose token it is; "": everybody's. */
+  readonly owner: string;
+  /** Names the credentials that the token is for. A token of others is forgotten by the next claim. */
+  readonly version: string;
+}
+
+export interface TokenClaim {
+  /** The claim is the holder's now. Otherwise another one asks for a token. */
+  readonly isHeld: boolean;
+  /** The stored token; null: there is none of these credentials. */
+  readonly sealed: string | null;
+}
+
+interface Record {
+  readonly sealed: string | null;
+  readonly version: string;
+}
+
+export class UpstreamTokens {
+  readonly #database: Database;
+  readonly #now: SqlQuery;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#now = NOW_MS[database.dialect];
+  }
+
+  /** Claims a token for `ttlMs`, unless another holder has the claim. @throws {SluiceError} STORE_UNAVAILABLE */
+  async claim({ gatewayId, owner, version }: TokenKey, holder: string, ttlMs: number): Promise<TokenClaim> {
+    // PostgreSQL evaluates the condition again after a wait for the row's lock.
+    const [held] = await this.#database.query<Record>(
+      sql`INSERT INTO upstream_tokens (gateway_id, owner, version, sealed, holder, claimed_until)
+          VALUES (${gatewayId}, ${owner}, ${version}, ${null}, ${holder}, ${this.#now} + ${ttlMs})
+          ON CONFLICT (gateway_id, owner) DO UPDATE SET
+            sealed = CASE WHEN upstream_tokens.version = excluded.version THEN upstream_tokens.sealed END,
+            version = excluded.version, holder = excluded.holder, claimed_until = excluded.claimed_until
+          WHERE upstream_tokens.claimed_until <= ${this.#now} OR upstream_tokens.version <> excluded.version
+          RETURNING sealed, version`,
+    );
+    if (held !== undefined) return { isHeld: true, sealed: held.sealed };
+    const [row] = await this.#database.query<Record>(
+      sql`SELECT sealed, version FROM upstream_tokens WHERE gateway_id = ${gatewayId} AND owner = ${owner}`,
+    );
+    return { isHeld: false, sealed: row?.version === version ? row.sealed : null };
+  }
+
+  /** Stores the token of the claim, and ends the claim. Nothing changes if the claim is another holder's by now. */
+  async save({ gatewayId, owner, version }: TokenKey, holder: string, sealed: string): Promise<void> {
+    await this.#database.run(
+      sql`UPDATE upstream_tokens SET sealed = ${sealed}, claimed_until = 0
+          WHERE gateway_id = ${gatewayId} AND owner = ${owner} AND version = ${version} AND holder = ${holder}`,
+    );
+  }
+
+  async release({ gatewayId, owner, version }: TokenKey, holder: string): Promise<void> {
+    await this.#database.run(
+      sql`UPDATE upstream_tokens SET claimed_until = 0
+          WHERE gateway_id = ${gatewayId} AND owner = ${owner} AND version = ${version} AND holder = ${holder}`,
+    );
+  }
+
+  /** Forgets the tokens of a gateway whose credentials have changed. */
+  async forget(gatewayId: string): Promise<void> {
+    await this.#database.run(sql`DELETE FROM upstream_tokens WHERE gateway_id = ${gatewayId}`);
+  }
+}

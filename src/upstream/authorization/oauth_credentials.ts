@@ -1,0 +1,25 @@
+// Room `authorization`: logs in to upstreams that want OAuth (MCP 2025-11-25, basic/authorization). `UpstreamLogins` makes what
+// transports use. This file has what an operator registers.
+
+/** How the gateway proves to an authorization server who it is (OpenID Connect Core 1.0, section 9). */
+export const CLIENT_AUTHS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] as const;
+
+export interface OAuthCredentials {
+  readonly type: "oauth";
+  readonly grant: "client_credentials";
+  readonly clientId: string;
+  /** null: the client has a private key. */
+  readonly clientSecret: string | null;
+  /** PKCS #8 as PEM, for `private_key_jwt`. */
+  readonly privateKey: string | null;
+  /** null: as the authorization server's metadata say. */
+  readonly clientAuth: typeof CLIENT_AUTHS[number] | null;
+  /** The authorization server; null: the upstream names it. */
+  readonly issuer: string | null;
+  /** null: in the metadata of the authorization server. */
+  readonly tokenUrl: string | null;
+  /** Empty: what the upstream asks for. */
+  readonly scopes: readonly string[];
+  /** RFC 8707; null: the upstream's own name for itself, else its URL. */
+  readonly resource: string | null;
+}

@@ -1,0 +1,113 @@
+// Asks an authorization server for a token.
+import type * as OAuth from "oauth4webapi";
+import { reasonOf } from "../../base/errors.ts";
+import { SeenAnswer } from "../../base/seen_answer.ts";
+import { fetchBy, type LoginExchange } from "./login_exchange.ts";
+import { codeOf, LoginFault, wordsOf } from "./login_fault.ts";
+import type { OAuthCredentials } from "./oauth_credentials.ts";
+import type { LoginServer } from "./server_metadata.ts";
+
+// Loaded on first use: most gateways have no such upstream.
+const oauth = () => import("oauth4webapi");
+
+export interface GivenToken {
+  readonly accessToken: string;
+  /** null: the server did not say. */
+  readonly expiresInS: number | null;
+}
+
+/** A longer token does not fit into the headers that most servers take. */
+const MAX_TOKEN_CHARS = 16_384;
+
+/** @param scope null: the server decides @throws {LoginFault} */
+export async function requestToken(
+  exchange: LoginExchange,
+  server: LoginServer,
+  credentials: OAuthCredentials,
+  { scope, resource }: { readonly scope: string | null; readonly resource: string },
+): Promise<GivenToken> {
+  const library = await oauth();
+  const client = { client_id: credentials.clientId };
+  const parameters = { resource, ...(scope === null ? {} : { scope }) };
+  try {
+    const authentication = await authenticationOf(library, server, credentials);
+    const response = await library.clientCredentialsGrantRequest(server, client, authentication, parameters, {
+      [library.customFetch]: fetchBy(exchange),
+      // `ask` decides.
+      [library.allowInsecureRequests]: true,
+    });
+    const token = await library.processClientCredentialsResponse(server, client, response);
+    return tokenIn(token);
+  } catch (error) {
+    throw asFault(library, error);
+  }
+}
+
+function tokenIn({ access_token, token_type, expires_in }: OAuth.TokenEndpointResponse): GivenToken {
+  if (token_type.toLowerCase() !== "bearer") {
+    throw new LoginFault("its authorization server gives tokens of another type than Bearer");
+  }
+  if (access_token.length > MAX_TOKEN_CHARS || !/^[\x21-\x7e]+$/.test(access_token)) {
+    throw new LoginFault("its authorization server gave a token that no header can carry");
+  }
+  return { accessToken: access_token, expiresInS: expires_in ?? null };
+}
+
+async function authenticationOf(
+  library: typeof OAuth,
+  server: LoginServer,
+  { clientSecret, privateKey, clientAuth }: OAuthCredentials,
+): Promise<OAuth.ClientAuth> {
+  const offered = server.token_endpoint_auth_methods_supported;
+  const takesBasic = offered === undefined || offered.includes("client_secret_basic");
+  const ofSecret = clientSecret === null ? "none" : takesBasic ? "client_secret_basic" : "client_secret_post";
+  switch (clientAuth ?? (privateKey === null ? ofSecret : "private_key_jwt")) {
+    case "client_secret_basic":
+      return library.ClientSecretBasic(clientSecret!);
+    case "client_secret_post":
+      return library.ClientSecretPost(clientSecret!);
+    case "private_key_jwt":
+      return library.PrivateKeyJwt(await importKey(privateKey!));
+    case "none":
+      return library.None();
+  }
+}
+
+const KEY_ALGORITHMS = [
+  { name: "ECDSA", namedCurve: "P-256" },
+  { name: "ECDSA", namedCurve: "P-384" },
+  { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+  { name: "Ed25519" },
+] as const;
+
+/** @param pem PKCS #8 @throws {LoginFault} */
+export async function importKey(pem: string): Promise<CryptoKey> {
+  const base64 = /-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----/.exec(pem)?.[1];
+  const der = base64 === undefined ? null : Uint8Array.fromBase64(base64.replaceAll(/\s/g, ""));
+  for (const algorithm of der === null ? [] : KEY_ALGORITHMS) {
+    try {
+      return await crypto.subtle.importKey("pkcs8", der!, algorithm, false, ["sign"]);
+    } catch {
+      // A key of another algorithm.
+    }
+  }
+  throw new LoginFault(
+    "private_key of oauth_config is no PKCS #8 key of RSA, P-256, P-384 or Ed25519 in PEM",
+  );
+}
+
+function asFault(library: typeof OAuth, error: unknown): LoginFault {
+  if (error instanceof LoginFault) return error;
+  if (error instanceof library.ResponseBodyError) {
+    const { error: code, error_description: words = "" } = error;
+    const said = `${codeOf(code)}: ${String(words).slice(0, 200).replaceAll(/\p{Cc}/gu, " ")}`;
+    return new LoginFault(wordsOf(code), { cause: new SeenAnswer(said) });
+  }
+  if (error instanceof library.WWWAuthenticateChallengeError) {
+    return new LoginFault(wordsOf("invalid_client"));
+  }
+  // The library's errors carry whole answers, with tokens.
+  return new LoginFault("the answer of its authorization server is no token", {
+    cause: new SeenAnswer(reasonOf(error).slice(0, 200)),
+  });
+}
