@@ -41,6 +41,7 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
       headers: [],
       caCertificate: null,
       env: {},
+      oauth: null,
       isTransportOpen: true,
       protocol: "auto",
     }]);
@@ -121,7 +122,7 @@ Deno.test("POST /gateways says every fault at once", () =>
         visibility: "team",
         tags: 7,
         auth_type: "bearer",
-        oauth_config: { a: 1 },
+        client_cert: "x",
         refresh_interval_seconds: 1,
       },
     });
@@ -131,8 +132,8 @@ Deno.test("POST /gateways says every fault at once", () =>
     );
     assertEquals(faults.sort(), [
       "body.auth_token missing",
+      "body.client_cert not_supported",
       "body.name missing",
-      "body.oauth_config not_supported",
       "body.refresh_interval_seconds number_too_small",
       "body.tags array_type",
       "body.team_id missing",

@@ -1,5 +1,5 @@
-// Sends the requests of one upstream with its token. A request that the upstream refuses for its token is sent again once, with
-// another one: the server has not executed it.
+// Sends the requests of one upstream with its token. A request that the upstream refuses for its token is sent again with another
+// one, once for each reason: the server has not executed it.
 import { unlessAborted } from "../../base/cancellation.ts";
 import type { Headers } from "../http1/request_head.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../http_client/http_client.ts";
@@ -23,13 +23,20 @@ export class AuthorizedClient implements HttpClient {
   async send(request: HttpRequest): Promise<HttpResponse> {
     // Every address that a transport asks has the upstream's origin. A token must not depend on that.
     if (request.url.origin !== this.#origin) return await this.#client.send(request);
-    const used = this.#source.current ?? await unlessAborted(this.#source.obtain(), request.signal);
-    const response = await this.#client.send(this.#with(used, request));
+    let used = this.#source.current ?? await unlessAborted(this.#source.obtain(), request.signal);
+    let response = await this.#client.send(this.#with(used, request));
     if (response.status !== 401 && response.status !== 403) return response;
-    const next = await this.#another(used, response);
-    if (next === null) return response;
-    response.discard();
-    return await this.#client.send(this.#with(next, request));
+    // A new token may lack a scope. Each reason has one further try.
+    const tried = new Set<number>();
+    while ((response.status === 401 || response.status === 403) && !tried.has(response.status)) {
+      tried.add(response.status);
+      const next = await this.#another(used, response);
+      if (next === null) break;
+      response.discard();
+      used = next;
+      response = await this.#client.send(this.#with(used, request));
+    }
+    return response;
   }
 
   close(): void {

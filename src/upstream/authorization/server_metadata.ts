@@ -6,8 +6,7 @@ import { ask, type LoginExchange } from "./login_exchange.ts";
 import { LoginFault } from "./login_fault.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
 
-/** What is kept of a server's metadata. */
-// A type, because the library's has an index signature.
+/** What is kept of a server's metadata. A type, because the library's has an index signature. */
 export type LoginServer = {
   readonly issuer: string;
   readonly token_endpoint: string;
