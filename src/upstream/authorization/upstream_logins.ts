@@ -1,5 +1,5 @@
 // The logins of a worker at upstreams that want OAuth.
-import { type Clock } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import { BoundedMap } from "../../base/bounded_map.ts";
 import { operatorText } from "../../base/seen_answer.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
