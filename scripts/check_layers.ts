@@ -31,7 +31,17 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   config: [["settings"], ["."]],
   store: [
     ["sql"],
-    ["postgres", "sqlite", "tokens", "audit", "quotas", "approvals", "oauth", "executions", "upstream_tokens"],
+    [
+      "postgres",
+      "sqlite",
+      "tokens",
+      "audit",
+      "quotas",
+      "approvals",
+      "oauth",
+      "executions",
+      "upstream_tokens",
+    ],
     ["people"],
     ["registry"],
     ["."],

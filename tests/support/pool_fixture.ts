@@ -115,7 +115,7 @@ export function unreachable(): SluiceError {
 
 /** The upstream refuses this caller: does not count. */
 export function refused(): SluiceError {
-  return new SluiceError("UPSTREAM_AUTH_FAILED", { upstream: "u", status: 401 });
+  return new SluiceError("UPSTREAM_AUTH_FAILED", { upstream: "u", status: 401, hint: "" });
 }
 
 export function keyOf(identity: string = ANONYMOUS_IDENTITY, fields: Partial<PoolKey> = {}): PoolKey {
