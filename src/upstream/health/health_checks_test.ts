@@ -13,7 +13,8 @@ const INTERVAL_MS = 60_000;
 const TIMEOUT_MS = 5_000;
 
 const refused = () => new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "x", reason: "refused" });
-const unauthorized = (status: number) => new SluiceError("UPSTREAM_AUTH_FAILED", { upstream: "x", status, hint: "" });
+const unauthorized = (status: number) =>
+  new SluiceError("UPSTREAM_AUTH_FAILED", { upstream: "x", status, hint: "" });
 
 /** The reaction of an upstream to a check: none (healthy), a failure, or no answer until the check is aborted. */
 type Behaviour = "well" | "hangs" | (() => Error);
