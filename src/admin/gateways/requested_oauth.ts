@@ -1,7 +1,7 @@
 // Reads `oauth_config` from a request.
 import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
-import type { OAuthConfig } from "../rest/oauth_config.ts";
+import type { OAuthConfig } from "../rest/credentials/oauth_config.ts";
 import { type Fault, fault } from "../rest/faults.ts";
 import { MASK } from "../rest/schemas.ts";
 

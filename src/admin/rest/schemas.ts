@@ -4,7 +4,7 @@ import { SESSION_REVISIONS, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { TOOL_APPROVALS } from "../../store/approvals/approval_record.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
 import { field } from "./described.ts";
-import { oauthConfig } from "./oauth_config.ts";
+import { oauthConfig } from "./credentials/oauth_config.ts";
 import {
   argument,
   commaSeparated,

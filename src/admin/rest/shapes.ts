@@ -20,7 +20,7 @@ import { tagId } from "../../store/registry/tag_id.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
 import { type Fault, fault } from "./faults.ts";
-import { oauthConfigRead } from "./oauth_config.ts";
+import { oauthConfigRead } from "./credentials/oauth_config.ts";
 import { knownGateway } from "./lookup.ts";
 import { MASK } from "./schemas.ts";
 import type { KnownMembers } from "./server_names.ts";

@@ -353,14 +353,8 @@ export const MIGRATIONS: readonly Migration[] = [
         UNIQUE (gateway_id, kind, entry_key))`,
     ],
   },
-  {
-    name: "single sign-on",
-    statements: SSO_TABLES,
-  },
-  {
-    name: "API tokens",
-    statements: API_TOKEN_TABLES,
-  },
+  { name: "single sign-on", statements: SSO_TABLES },
+  { name: "API tokens", statements: API_TOKEN_TABLES },
   {
     name: "exports of the audit trail",
     statements: [sql`CREATE TABLE audit_exports (sink TEXT NOT NULL PRIMARY KEY, sequence BIGINT NOT NULL)`],

@@ -5,7 +5,7 @@ import { SeenAnswer } from "../../base/seen_answer.ts";
 import { fetchBy, type LoginExchange } from "./login_exchange.ts";
 import { codeOf, LoginFault, wordsOf } from "./login_fault.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
-import type { LoginServer } from "./server_metadata.ts";
+import type { LoginServer } from "./login_server.ts";
 
 // Loaded on first use: most gateways have no such upstream.
 const oauth = () => import("oauth4webapi");

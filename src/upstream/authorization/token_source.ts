@@ -8,7 +8,7 @@ import { type BearerChallenge, unionOfScopes } from "./bearer_challenge.ts";
 import type { LoginExchange } from "./login_exchange.ts";
 import { LoginFault } from "./login_fault.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
-import { findServer, type FoundServer } from "./server_metadata.ts";
+import { findServer, type FoundServer } from "./login_server.ts";
 import { requestToken } from "./token_request.ts";
 
 /** A token as it is kept. Times are in ms since the epoch. */

@@ -3,6 +3,9 @@ import type { EventReader } from "../http_client/event_reader.ts";
 import type { HttpResponse } from "../http_client/http_client.ts";
 import { keepStreamOpen, type StreamEnd } from "../transport/stream_reopening.ts";
 
+/** Silence after which a listening stream is opened again, ms. Comments count as sound. The peer may have vanished without a close. */
+export const LISTEN_SILENCE_MS = 5 * 60_000;
+
 interface Listening {
   readonly open: (lastEventId: string | null) => Promise<HttpResponse>;
   readonly reader: () => EventReader;

@@ -21,7 +21,7 @@ import { EventReader } from "../http_client/event_reader.ts";
 import { errorResponseIn, failedAnswer, FAILURE_TEXT_BYTES, notJson } from "../http_client/failed_answer.ts";
 import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
 import { Address } from "../http_client/redirects.ts";
-import { isEventStream, listenTo } from "./get_stream.ts";
+import { isEventStream, LISTEN_SILENCE_MS, listenTo } from "./get_stream.ts";
 import { pauseBeforeResume } from "../transport/stream_reopening.ts";
 
 /** The address of an upstream, and the headers of every request to it. */
@@ -383,8 +383,7 @@ export class HttpTransport implements UpstreamTransport {
 
   #asked(headers: HeaderList) {
     const { upstream, authorization } = this.target;
-    const sent = authorization === undefined ? headers : [...headers, ...authorization.secrets];
-    return { upstream, url: this.#address.url, headers: sent };
+    return { upstream, url: this.#address.url, headers: [...headers, ...authorization?.secrets ?? []] };
   }
 
   #closed(): SluiceError {
@@ -395,9 +394,6 @@ export class HttpTransport implements UpstreamTransport {
     return new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream: this.target.upstream, reason }, { cause });
   }
 }
-
-/** Silence after which a listening stream is opened again, ms. Comments count as sound. The peer may have vanished without a close. */
-const LISTEN_SILENCE_MS = 5 * 60_000;
 
 function isResponseTo(value: JsonObject, id: number): boolean {
   return value.id === id && value.method === undefined && ("result" in value || "error" in value);

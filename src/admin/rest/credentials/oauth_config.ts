@@ -1,8 +1,8 @@
 // The field `oauth_config` of a gateway: how the gateway logs in to an upstream. The names are ContextForge's where it has them.
 import * as z from "zod";
-import { CLIENT_AUTHS, type OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
-import { field } from "./described.ts";
-import { CONTROL } from "./values.ts";
+import { CLIENT_AUTHS, type OAuthCredentials } from "../../../upstream/authorization/oauth_credentials.ts";
+import { field } from "../described.ts";
+import { CONTROL } from "../values.ts";
 
 const words = z.string().trim().min(1).max(2_048).refine((value) => !CONTROL.test(value), "must be one line")
   .nullable().optional();
