@@ -74,7 +74,7 @@ export const UPSTREAM_ERRORS = {
     "upstream",
     502,
     -31521,
-    "later",
+    "never",
     'Cannot log in to upstream "{upstream}": {reason}',
   ),
   UPSTREAM_PROTOCOL_ERROR: row(
