@@ -139,20 +139,22 @@ export function oauthContract(registryTest: RegistryTest): void {
       const { consent } = await consentOf(registry);
       await grants.insert(grantOf(consent.id, "g"));
       const row = (await grants.grant("g"))!.grant;
-      const rotate = (refreshHash: string) =>
-        grants.rotate(row, { refreshHash, at: Date.now(), ttlMs: DAY_MS });
-      const rotated = await Promise.all(["r1", "r2", "r3"].map(rotate));
+      const rotate = (from: GrantRow, refreshHash: string, ttlMs = DAY_MS) => {
+        const formerTokens = [{ hash: from.refreshHash, usedAt: 1 }, ...from.formerTokens];
+        return grants.rotate(from, { refreshHash, formerTokens, expiresAt: Date.now() + ttlMs });
+      };
+      const rotated = await Promise.all(["r1", "r2", "r3"].map((hash) => rotate(row, hash)));
       assertEquals(rotated.filter((isDone) => isDone).length, 1);
       for (let i = 10; i < 10 + MAX_FORMER_TOKENS; i++) {
         const { grant } = (await grants.grant("g"))!;
-        await grants.rotate(grant, { refreshHash: `r${i}`, at: Date.now(), ttlMs: DAY_MS });
+        await rotate(grant, `r${i}`);
       }
       const { grant } = (await grants.grant("g"))!;
       assertEquals([grant.formerTokens.length, grant.formerTokens[0]?.hash], [
         MAX_FORMER_TOKENS,
         `r${8 + MAX_FORMER_TOKENS}`,
       ]);
-      await grants.rotate(grant, { refreshHash: "r99", at: Date.now(), ttlMs: -1 });
+      await rotate(grant, "r99", -1);
       assertEquals(await grants.grant("g"), null);
     },
   );

@@ -13,8 +13,9 @@ import { CODE_TTL_MS } from "./consents.ts";
 import { POLL_S } from "./device_logins.ts";
 import { OAuthFault } from "./oauth_fault.ts";
 import { audienceOf, resourceIn } from "./resources.ts";
-import { scopesIn } from "./scopes.ts";
+import { OFFLINE_ACCESS, scopesIn } from "./scopes.ts";
 import { newSecret } from "./new_secret.ts";
+import { formerTokensAfter, refreshTokenState } from "./refresh_rotation.ts";
 
 export type TokenOutcome = "success" | "refused" | "reused" | "failed";
 
@@ -44,12 +45,6 @@ export interface TokenAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Readonly<Record<string, unknown>>;
 }
-
-/**
- * A refresh token that was used within this time is taken once more: the answer may have been lost, and programs that share their
- * tokens refresh at the same time.
- */
-const REUSE_GRACE_MS = 10_000;
 
 /** A refresh can lose against others of the same token, which is then a former token within the grace. */
 const MAX_TRIES = 5;
@@ -237,12 +232,13 @@ class Issuance {
     // The library would call another redirect URI an invalid request.
     const redirectUri = this.#form.get("redirect_uri");
     if (redirectUri !== null && redirectUri !== code.redirectUri) return false;
+    // Clients of OAuth 2.1 send none: PKCE protects the code, and the library then compares none.
     this.#requireResource(consent.resource, code.issuer);
     this.#code = found;
     return {
       authorizationCode: text,
       expiresAt: new Date(code.expiresAt),
-      redirectUri: code.redirectUri,
+      ...(redirectUri === null ? {} : { redirectUri }),
       scope: code.scope.split(" "),
       client: { id: consent.clientId, grants: [] },
       user: holder,
@@ -325,7 +321,7 @@ class Issuance {
     if (!mayUse(holder, grant.createdAt)) return false;
     this.#requireResource(consent.resource, grant.issuer);
     // Before the token is used up: the library asks afterwards.
-    const asked = (this.#form.get("scope") ?? "").split(" ").filter((word) => word !== "");
+    const asked = askedScopes(this.#form.get("scope") ?? "");
     const scope = grant.scope.split(" ");
     if (!asked.every((word) => scope.includes(word))) {
       throw this.#faultOf(new OAuthFault("invalid_scope", `the user has allowed ${grant.scope} alone`));
@@ -346,10 +342,8 @@ class Issuance {
     found: WithConsent & { readonly grant: GrantRow },
   ): Promise<"valid" | "unknown" | "reused"> {
     const { grant } = found;
-    if (hash === grant.refreshHash) return "valid";
-    const former = grant.formerTokens.find((each) => each.hash === hash);
-    if (former === undefined) return "unknown";
-    if (this.#deps.clock.now() - former.usedAt < REUSE_GRACE_MS) return "valid";
+    const state = refreshTokenState(hash, grant, this.#deps.clock.now());
+    if (state !== "reused") return state;
     this.isReuse = true;
     await this.#grants.end(grant.id);
     await this.#deps.revoke([grant.id], "a former refresh token was used again");
@@ -359,11 +353,14 @@ class Issuance {
 
   async #rotate(): Promise<boolean> {
     const { clock, refreshTtlMs: ttlMs } = this.#deps;
-    const rotation = { refreshHash: digest(this.#refreshSecret), at: clock.now(), ttlMs };
     const hash = digest(this.#form.get("refresh_token")!.split(".")[1] ?? "");
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      if (await this.#grants.rotate(this.#grant!.grant, rotation)) return true;
-      const found = await this.#grants.grant(this.#grant!.grant.id);
+      const { grant } = this.#grant!;
+      const now = clock.now();
+      const rotation = { refreshHash: digest(this.#refreshSecret), expiresAt: now + ttlMs };
+      const formerTokens = formerTokensAfter(hash, grant, now);
+      if (await this.#grants.rotate(grant, { ...rotation, formerTokens })) return true;
+      const found = await this.#grants.grant(grant.id);
       if (found === null || await this.#stateOf(hash, found) !== "valid") return false;
       this.#grant = found;
     }
@@ -388,7 +385,16 @@ function mayUse({ isActive, tokensValidFrom }: Holder, since: number): boolean {
   return isActive && (tokensValidFrom === null || since >= tokensValidFrom);
 }
 
+/** The scopes of a refresh. Clients may name `offline_access` again: each of them gets a refresh token. */
+function askedScopes(text: string): readonly string[] {
+  return text.split(" ").filter((word) => word !== "" && word !== OFFLINE_ACCESS);
+}
+
 /** A parameter that is sent twice counts as absent, so that two readers cannot see two values (RFC 6749, section 3.2). */
 function onceOnly(form: URLSearchParams): Record<string, string> {
-  return Object.fromEntries([...form].filter(([name]) => form.getAll(name).length === 1));
+  const { scope, ...others } = Object.fromEntries(
+    [...form].filter(([name]) => form.getAll(name).length === 1),
+  );
+  const scopes = askedScopes(scope ?? "");
+  return scopes.length === 0 ? others : { ...others, scope: scopes.join(" ") };
 }

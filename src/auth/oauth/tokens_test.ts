@@ -21,7 +21,7 @@ async function withTokens(
     readonly ask: (
       form: Record<string, string>,
     ) => Promise<{ status: number; body: Record<string, unknown> }>;
-    readonly logIn: () => Promise<{ refresh: string; grantId: string }>;
+    readonly logIn: (sendsRedirectUri?: boolean) => Promise<{ refresh: string; grantId: string }>;
     readonly wait: (ms: number) => void;
     readonly revoked: string[];
     readonly outcomes: string[];
@@ -64,7 +64,7 @@ async function withTokens(
       return { status, body };
     };
     let logins = 0;
-    const logIn = async () => {
+    const logIn = async (sendsRedirectUri = true) => {
       const code = `code ${++logins}`.replace(" ", "-");
       const grantId = `grant${logins}`;
       await store.grants.insertCode({
@@ -78,7 +78,8 @@ async function withTokens(
         },
       });
       const { status, body } = await ask({
-        ...{ grant_type: CODE_GRANT, code, redirect_uri: redirectUris[0]!, code_verifier: VERIFIER },
+        ...{ grant_type: CODE_GRANT, code, code_verifier: VERIFIER },
+        ...(sendsRedirectUri ? { redirect_uri: redirectUris[0]! } : {}),
       });
       assertEquals([status, body.token_type], [200, "Bearer"], JSON.stringify(body));
       // Whole seconds, of a lifetime that has begun.
@@ -114,6 +115,35 @@ Deno.test("a refresh token that comes again after the grace ends its login, and 
     assertEquals([revoked, reused, outcomes.at(-1)], [[grantId], ["refresh token"], "refresh_token reused"]);
     assertEquals((await ask(refreshing(String(third.body.refresh_token)))).body.error, "invalid_grant");
     assertEquals((await ask(refreshing(other.refresh))).status, 200);
+  });
+});
+
+Deno.test("programs that share a login and refresh at once go on with any of the answers, and a thief with another is noticed", async () => {
+  await withTokens(async ({ ask, logIn, wait, revoked }) => {
+    const shared = (await logIn()).refresh;
+    const answers = await Promise.all([1, 2, 3].map(() => ask(refreshing(shared))));
+    assertEquals(answers.map(({ status }) => status), [200, 200, 200]);
+    const [first, ...others] = answers.map(({ body }) => String(body.refresh_token));
+    wait(20_000);
+    const kept = await ask(refreshing(first!));
+    assertEquals([kept.status, revoked], [200, []]);
+    // The programs that have kept another answer refresh at the same time again.
+    const again = await ask(refreshing(others[0]!));
+    assertEquals([again.status, revoked], [200, []]);
+    wait(11_000);
+    assertEquals((await ask(refreshing(others[1]!))).body.error, "invalid_grant");
+    assertEquals(revoked.length, 1);
+    assertEquals((await ask(refreshing(String(kept.body.refresh_token)))).body.error, "invalid_grant");
+  });
+});
+
+Deno.test("clients of OAuth 2.1 send no redirect URI with the code, and a refresh may name offline_access", async () => {
+  await withTokens(async ({ ask, logIn }) => {
+    const { refresh } = await logIn(false);
+    const both = await ask(refreshing(refresh, { scope: "tools.read offline_access" }));
+    assertEquals([both.status, both.body.scope], [200, "tools.read"]);
+    const alone = await ask(refreshing(String(both.body.refresh_token), { scope: "offline_access" }));
+    assertEquals([alone.status, alone.body.scope], [200, "tools.read tools.execute"]);
   });
 });
 

@@ -17,12 +17,7 @@ export interface WithConsent {
   readonly holder: Holder;
 }
 
-export interface Rotation {
-  readonly refreshHash: string;
-  /** Now, ms since the epoch. */
-  readonly at: number;
-  readonly ttlMs: number;
-}
+export type Rotation = Pick<GrantRow, "refreshHash" | "formerTokens" | "expiresAt">;
 
 /** Former refresh tokens whose reuse is noticed. */
 export const MAX_FORMER_TOKENS = 10;
@@ -112,12 +107,11 @@ export class OAuthGrants {
   }
 
   /** Gives the grant a new refresh token in the place of the one in `row`. @returns false if another request was first */
-  async rotate(row: GrantRow, { refreshHash, at, ttlMs }: Rotation): Promise<boolean> {
-    const used = { hash: row.refreshHash, usedAt: at };
-    const former = JSON.stringify([used, ...row.formerTokens].slice(0, MAX_FORMER_TOKENS));
+  async rotate(row: GrantRow, { refreshHash, formerTokens, expiresAt }: Rotation): Promise<boolean> {
+    const former = JSON.stringify(formerTokens.slice(0, MAX_FORMER_TOKENS));
     const { changes } = await this.database.run(
       sql`UPDATE oauth_grants SET refresh_hash = ${refreshHash}, former_tokens = ${former},
-            expires_at = ${at + ttlMs}
+            expires_at = ${expiresAt}
           WHERE id = ${row.id} AND refresh_hash = ${row.refreshHash}`,
     );
     return changes > 0;

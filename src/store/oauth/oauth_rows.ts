@@ -48,10 +48,12 @@ export interface CodeRow {
   readonly expiresAt: number;
 }
 
-/** A refresh token that was used. */
+/** A refresh token that has a successor. */
 export interface FormerToken {
   readonly hash: string;
   readonly usedAt: number;
+  /** The token was never shown: its predecessor was taken once more, and `usedAt` says when. */
+  readonly isUnused?: true;
 }
 
 /** One login of a client. */
