@@ -4,6 +4,7 @@ import { visibilityKey } from "../auth/rbac.ts";
 import { conditionalResponse, jsonRepresentation } from "../http/representation/conditional.ts";
 import { codingFor } from "../http/representation/accepted.ts";
 import { type ResponseCache, statusHeader } from "../http/representation/response_cache.ts";
+import { callerKey } from "../base/sharing/caller_identity.ts";
 import type { CallerTurns } from "../base/sharing/caller_turns.ts";
 import type { Admitted } from "./router.ts";
 
@@ -44,6 +45,7 @@ export async function answerRead(
       representation: await jsonRepresentation((await ask()).body, coding),
       isKept: true,
     }),
+    caller: callerKey(principal),
     freshMs: Infinity,
   });
   return conditionalResponse(request, representation, { ...HEADERS, ...statusHeader(status) });

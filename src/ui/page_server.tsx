@@ -2,6 +2,7 @@
 import type { Principal } from "../auth/principal.ts";
 import { holds } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
+import { callerKey } from "../base/sharing/caller_identity.ts";
 import { operatorText } from "../base/seen_answer.ts";
 import { type Coding, codingFor } from "../http/representation/accepted.ts";
 import { compressed } from "../http/representation/compressed.ts";
@@ -28,6 +29,7 @@ import {
   type View,
   type Viewer,
 } from "./call/page_call.ts";
+import { numberOf } from "./call/principal_numbers.ts";
 import { type Method, Rest } from "./call/rest.ts";
 import { authorizationOf, departure } from "./oauth/page_authorization.ts";
 import { SSO_PATH } from "./sso/sso_paths.ts";
@@ -85,6 +87,7 @@ export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Respon
     key: `page ${coding} ${
       numberOf(principal)
     } ${place.isSecure} ${place.host}${place.prefix} ${path}${search}`,
+    caller: callerKey(principal),
     freshMs: cache.freshMs,
     make: async () => await madePage(await ask(), around, coding),
   });
@@ -121,19 +124,6 @@ async function madePage(answer: PageAnswer, around: Around, coding: Coding | nul
   const { status, isLive } = answer;
   return { representation: { ...page, status }, isKept: status === undefined && !isLive };
 }
-
-/**
- * A number for each principal. The principal of a token is the same object as long as the token and the records of its owner say the
- * same, and no other token has it.
- */
-function numberOf(principal: Principal): number {
-  let number = numbers.get(principal);
-  if (number === undefined) numbers.set(principal, number = nextNumber++);
-  return number;
-}
-
-const numbers = new WeakMap<Principal, number>();
-let nextNumber = 0;
 
 /** @param signal ends the work for the page */
 function callOf(

@@ -193,7 +193,8 @@ export const CACHE_SETTINGS = [
     reloadable: false,
     state: "active",
     doc:
-      "Memory of a worker for cached pages and registry reads, in MiB. The least recently used are dropped.",
+      "Memory of a worker for cached pages and registry reads, in MiB. When it is full, the caller with the most in it " +
+      "loses the least recently used.",
   }),
   setting({
     name: "POLL_INTERVAL",

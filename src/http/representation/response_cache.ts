@@ -1,8 +1,8 @@
 // A cache of responses in a worker's memory. An entry is valid for one version of the data that it was made from, and for a time where
 // it shows more than this data.
-import { BoundedMap } from "../../base/bounded_map.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Coding } from "./accepted.ts";
+import { SharedEntries } from "./shared_entries.ts";
 
 /** A response body, ready to be sent. */
 export interface Representation {
@@ -36,6 +36,8 @@ export interface Answer<Kept extends Representation> {
 export interface Question<Kept extends Representation> {
   /** Everything that the response depends on besides the data: the request, and the caller where he matters. */
   readonly key: string;
+  /** Who asks: whoever has kept most loses it first. */
+  readonly caller: string;
   /** Must not depend on the connection of the request: others may wait for the same response. */
   readonly make: () => Promise<Made<Kept>>;
   /** The time for which the response is fresh. It is given for as long again while a new one is made. Infinity: until the data changes. */
@@ -66,7 +68,7 @@ const ENTRY_BYTES = 500;
 export class ResponseCache {
   readonly #options: ResponseCacheOptions;
   readonly #readVersion: () => Promise<number>;
-  readonly #entries: BoundedMap<string, Entry>;
+  readonly #entries: SharedEntries<Entry>;
   /** The responses that are being made, by key. */
   #making = new Map<string, Promise<Made<Representation>>>();
   /** The version that all entries are of, and that the responses being made were asked for. */
@@ -75,8 +77,7 @@ export class ResponseCache {
   constructor(options: ResponseCacheOptions) {
     this.#options = options;
     this.#readVersion = sharingTheNext(options.version);
-    const { maxBytes } = options;
-    this.#entries = new BoundedMap({ maxWeight: maxBytes, weightOf: bytesOf, ageFrom: "get" });
+    this.#entries = new SharedEntries(options.maxBytes);
   }
 
   get bytes(): number {
@@ -98,7 +99,8 @@ export class ResponseCache {
     return { representation: representation as Kept, status };
   }
 
-  async #answer({ key, make, freshMs }: Question<Representation>): Promise<Answer<Representation>> {
+  async #answer(question: Question<Representation>): Promise<Answer<Representation>> {
+    const { key, make, freshMs } = question;
     const version = await this.#readVersion();
     if (version !== this.#version) {
       this.#version = version;
@@ -112,7 +114,7 @@ export class ResponseCache {
       const age = Math.abs(this.#options.clock.now() - madeAt);
       if (age < freshMs) return { representation, status: "HIT" };
       if (age < 2 * freshMs) {
-        this.#make(key, make, version).catch(() => {}); // the next request that finds nothing kept is told
+        this.#make(question, version).catch(() => {}); // the next request that finds nothing kept is told
         return { representation, status: "STALE" };
       }
     }
@@ -123,13 +125,12 @@ export class ResponseCache {
       const { representation } = await make();
       return { representation, status: "MISS" };
     }
-    const { representation } = await this.#make(key, make, version);
+    const { representation } = await this.#make(question, version);
     return { representation, status: "MISS" };
   }
 
   #make(
-    key: string,
-    make: Question<Representation>["make"],
+    { key, caller, make }: Question<Representation>,
     version: number,
   ): Promise<Made<Representation>> {
     const making = this.#making;
@@ -139,7 +140,8 @@ export class ResponseCache {
       const { representation, isKept } = made;
       // The version may have changed during `make`; then this response may be of the old one.
       if (isKept && version === this.#version) {
-        this.#entries.set(key, { representation, madeAt: this.#options.clock.now() });
+        const value = { representation, madeAt: this.#options.clock.now() };
+        this.#entries.set(key, { caller, value, weight: bytesOf(key, representation) });
       }
       return made;
     }).finally(() => making.delete(key));
@@ -148,7 +150,7 @@ export class ResponseCache {
   }
 }
 
-function bytesOf(key: string, { representation: { bytes } }: Entry): number {
+function bytesOf(key: string, { bytes }: Representation): number {
   return bytes.length + 2 * key.length + ENTRY_BYTES;
 }
 

@@ -27,7 +27,7 @@ function setUp({ maxBytes = 100_000 } = {}) {
         isKept,
       });
     };
-    const { representation, status } = await cache.answer({ key, make, freshMs });
+    const { representation, status } = await cache.answer({ key, caller: "ann", make, freshMs });
     return [status, representation.etag];
   };
   return { cache, time, state, counted, ask };
@@ -60,7 +60,9 @@ Deno.test("ResponseCache.answer() makes one answer for all who ask at the same t
   const { cache, state, ask } = setUp();
   const first = slow();
   const freshMs = Infinity;
-  const asked = [0, 1, 2].map((i) => cache.answer({ key: "a", make: i === 0 ? first.make : never, freshMs }));
+  const asked = [0, 1, 2].map((i) =>
+    cache.answer({ caller: "ann", key: "a", make: i === 0 ? first.make : never, freshMs })
+  );
   await first.begun;
   // The others wait for the first one's answer.
   for (let i = 0; i < 20; i++) await Promise.resolve();
@@ -79,7 +81,7 @@ Deno.test("ResponseCache.answer() lets each make its own where another's fails, 
   for (const end of ["fails", "is not kept"]) {
     const { cache, ask } = setUp();
     const first = slow();
-    const asked = cache.answer({ key: "a", make: first.make, freshMs: Infinity });
+    const asked = cache.answer({ caller: "ann", key: "a", make: first.make, freshMs: Infinity });
     await first.begun;
     const other = ask("a");
     if (end === "fails") first.fail(new Error("away"));
@@ -99,8 +101,8 @@ Deno.test("ResponseCache.answer() gives an old answer while one new one is made,
   assertEquals(await ask("a", { freshMs }), ["HIT", '"1"']);
   time.ms += 1;
   const next = slow();
-  assertEquals((await cache.answer({ key: "a", make: next.make, freshMs })).status, "STALE");
-  assertEquals((await cache.answer({ key: "a", make: never, freshMs })).status, "STALE");
+  assertEquals((await cache.answer({ caller: "ann", key: "a", make: next.make, freshMs })).status, "STALE");
+  assertEquals((await cache.answer({ caller: "ann", key: "a", make: never, freshMs })).status, "STALE");
   next.finish('"2"');
   await next.begun;
   state.made = 2;
@@ -111,7 +113,7 @@ Deno.test("ResponseCache.answer() gives an old answer while one new one is made,
   assertEquals(await ask("a", { freshMs }), ["MISS", '"3"']);
   // A failure in the background reaches nobody, and a change of the data makes every answer old.
   time.ms += 5_000;
-  assertEquals((await cache.answer({ key: "a", make: never, freshMs })).status, "STALE");
+  assertEquals((await cache.answer({ caller: "ann", key: "a", make: never, freshMs })).status, "STALE");
   state.version++;
   assertEquals(await ask("a", { freshMs }), ["MISS", '"4"']);
   assertEquals(new Set(counted), new Set(["MISS", "HIT", "STALE"]));
@@ -128,7 +130,7 @@ Deno.test("ResponseCache.answer() makes a new answer after the clock was set bac
 Deno.test("ResponseCache.answer() keeps nothing that was being made when a change was heard of", async () => {
   const { cache, state, ask } = setUp();
   const old = slow();
-  const asked = cache.answer({ key: "a", make: old.make, freshMs: Infinity });
+  const asked = cache.answer({ caller: "ann", key: "a", make: old.make, freshMs: Infinity });
   await old.begun;
   state.version++;
   // Another is made and kept while the slow one is under way.
@@ -154,7 +156,7 @@ Deno.test("ResponseCache.answer() asks for the version once for all who came mea
   const ask = async () => {
     const representation = { bytes: new Uint8Array(1), coding: null, etag: String(++made) };
     const make = () => Promise.resolve({ representation, isKept: true });
-    return (await cache.answer({ key: "a", make, freshMs: Infinity })).representation.etag;
+    return (await cache.answer({ caller: "ann", key: "a", make, freshMs: Infinity })).representation.etag;
   };
   const first = ask();
   const later = [ask(), ask(), ask()];
@@ -184,7 +186,11 @@ Deno.test("ResponseCache.answer() keeps nothing where nobody can say which versi
 
 Deno.test("ResponseCache.answer() keeps no failure, and no answer for one request alone", async () => {
   const { cache, ask } = setUp();
-  await assertRejects(() => cache.answer({ key: "a", make: never, freshMs: 1 }), Error, "asked for nothing");
+  await assertRejects(
+    () => cache.answer({ caller: "ann", key: "a", make: never, freshMs: 1 }),
+    Error,
+    "asked for nothing",
+  );
   await ask("b", { isKept: false });
   assertEquals([cache.size, cache.bytes], [0, 0]);
   assertEquals(await ask("a"), ["MISS", '"2"']);
