@@ -16,6 +16,7 @@ const AUTH_TYPES: readonly Option[] = [
   { value: "basic", label: "User name and password" },
   { value: "authheaders", label: "Headers" },
   { value: "query_param", label: "A parameter of the address" },
+  { value: "oauth", label: "A login by OAuth, as the gateway itself" },
 ];
 
 const AUTH_FIELDS: Readonly<Record<string, readonly string[]>> = {
@@ -23,6 +24,7 @@ const AUTH_FIELDS: Readonly<Record<string, readonly string[]>> = {
   basic: ["auth_username", "auth_password"],
   authheaders: ["auth_headers"],
   query_param: ["auth_query_param_key", "auth_query_param_value"],
+  oauth: ["oauth_client_id", "oauth_client_secret", "oauth_issuer", "oauth_scopes"],
 };
 
 const TRANSPORTS: readonly Option[] = [
@@ -164,6 +166,20 @@ function AddressFields({ form, isNew }: PlaceProps) {
           <TextField {...{ name: "auth_query_param_key", label: "Parameter", form }} isCode />
           <TextField {...{ name: "auth_query_param_value", label: "Its value", ...secret }} />
         </Kind>
+        <Kind of="oauth">
+          <TextField {...{ name: "oauth_client_id", label: "Client id", form }} isCode />
+          <TextField {...{ name: "oauth_client_secret", label: "Client secret", ...secret }} />
+          <TextField
+            {...{ name: "oauth_issuer", label: "Authorization server", form }}
+            isCode
+            hint="Its issuer. Empty: the one that the upstream names."
+          />
+          <TextField
+            {...{ name: "oauth_scopes", label: "Scopes", form }}
+            isCode
+            hint="With spaces. Empty: what the upstream asks for."
+          />
+        </Kind>
       </fieldset>
     </>
   );
@@ -233,6 +249,7 @@ export function valuesOf(upstream: Upstream): URLSearchParams {
     auth_username: upstream.authUsername,
     auth_headers: lines((authHeaders ?? []).map(({ key, value }) => `${key}: ${value}`)),
     auth_query_param_key: upstream.authQueryParamKey,
+    ...oauthValues(upstream.oauthConfig),
     ca_certificate: upstream.caCertificate,
     passthrough_headers: passthroughHeaders?.join(", "),
     isolation: upstream.isolation,
@@ -244,6 +261,16 @@ export function valuesOf(upstream: Upstream): URLSearchParams {
   return new URLSearchParams(Object.entries(values).map(([name, value]) => [name, value ?? ""]));
 }
 
+function oauthValues(config: Upstream["oauthConfig"]): Readonly<Record<string, string>> {
+  if (config === null) return {};
+  const { client_id, issuer, scopes } = config;
+  return {
+    oauth_client_id: String(client_id),
+    oauth_issuer: String(issuer ?? ""),
+    oauth_scopes: Array.isArray(scopes) ? scopes.join(" ") : "",
+  };
+}
+
 /** A new upstream in the words of the REST API. */
 export function registrationIn(values: URLSearchParams, way: Way): Record<string, unknown> {
   return bodyOf(values, way, new URLSearchParams(), way === "command" ? { transport: "STDIO" } : {});
@@ -251,7 +278,8 @@ export function registrationIn(values: URLSearchParams, way: Way): Record<string
 
 /** What differs from the stored upstream, in the words of the REST API. */
 export function changesIn(values: URLSearchParams, upstream: Upstream): Record<string, unknown> {
-  return bodyOf(values, upstream.transport === "STDIO" ? "command" : "address", valuesOf(upstream), {});
+  const way = upstream.transport === "STDIO" ? "command" : "address";
+  return bodyOf(values, way, valuesOf(upstream), {}, upstream.oauthConfig);
 }
 
 const COMMAND_FIELDS = ["command", "args", "env", "cwd"];
@@ -270,6 +298,7 @@ function bodyOf(
   way: Way,
   before: URLSearchParams,
   body: Record<string, unknown>,
+  login: Upstream["oauthConfig"] = null,
 ): Record<string, unknown> {
   const given = (name: string) => textOf(values, name);
   const isChanged = (name: string) => values.has(name) && given(name) !== textOf(before, name);
@@ -286,10 +315,23 @@ function bodyOf(
     const fields = AUTH_FIELDS[type] ?? [];
     if (isChanged("auth_type") && !(before.size === 0 && type === "none") || fields.some(isChanged)) {
       body.auth_type = type;
-      for (const name of fields) if (given(name) !== "") body[name] = valueOf(name, given(name));
+      if (type === "oauth") body.oauth_config = loginOf(given, login);
+      else for (const name of fields) if (given(name) !== "") body[name] = valueOf(name, given(name));
     }
   }
   return body;
+}
+
+/** @param former the stored login. An empty secret keeps the stored one */
+function loginOf(given: (name: string) => string, former: Upstream["oauthConfig"]): Record<string, unknown> {
+  const secret = given("oauth_client_secret");
+  return {
+    ...former,
+    client_id: given("oauth_client_id"),
+    ...(secret === "" ? {} : { client_secret: secret, private_key: null, client_auth: null }),
+    issuer: given("oauth_issuer") || null,
+    scopes: given("oauth_scopes"),
+  };
 }
 
 /** Browsers send line breaks as CRLF. */

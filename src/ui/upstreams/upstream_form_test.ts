@@ -8,6 +8,7 @@ const STORED = {
   ...{ name: "time", url: "https://h/mcp?key=*****", description: null, transport: "STREAMABLEHTTP" },
   ...{ authType: "authheaders", authHeaders: [{ key: "X-Key", value: "*****" }], authUsername: null },
   ...{
+    oauthConfig: null,
     authQueryParamKey: null,
     caCertificate: null,
     passthroughHeaders: ["x-a", "x-b"],
@@ -35,6 +36,34 @@ Deno.test("a form that is sent as it was shown changes nothing, and a changed fi
   assertEquals(changed({ auth_type: "none" }), { auth_type: "none" });
   assertEquals(changed({ auth_token: "of another kind" }), {});
   assertEquals(changed({ auth_type: "bearer", auth_token: "t" }), { auth_type: "bearer", auth_token: "t" });
+});
+
+Deno.test("the form of an upstream with a login keeps it, and keeps the secret that is not typed again", () => {
+  const login = {
+    grant_type: "client_credentials",
+    client_id: "c",
+    client_secret: "*****",
+    private_key: null,
+  };
+  const oauthConfig = {
+    ...login,
+    client_auth: null,
+    issuer: null,
+    scopes: ["a", "b"],
+    resource: "https://h",
+  };
+  const stored = { ...STORED, authType: "oauth", authHeaders: null, oauthConfig } as Upstream;
+  const shown = valuesOf(stored);
+  assertEquals(changesIn(shown, stored), {});
+  const changed = (fields: Record<string, string>) =>
+    changesIn(new URLSearchParams({ ...Object.fromEntries(shown), ...fields }), stored);
+  assertEquals(changed({ oauth_scopes: "a c" }), {
+    auth_type: "oauth",
+    oauth_config: { ...oauthConfig, scopes: "a c" },
+  });
+  assertEquals(changed({ oauth_client_secret: "new" }).oauth_config, {
+    ...{ ...oauthConfig, client_secret: "new", scopes: "a b" },
+  });
 });
 
 Deno.test("a command's arguments are lines, or a JSON list where lines cannot hold them", () => {

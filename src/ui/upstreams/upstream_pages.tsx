@@ -187,6 +187,7 @@ const AUTH_TYPES: Readonly<Record<string, string>> = {
   bearer: "bearer token",
   authheaders: "headers",
   query_param: "a parameter of the address",
+  oauth: "a login by OAuth",
   env: "environment variables",
 };
 

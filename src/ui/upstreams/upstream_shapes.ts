@@ -26,6 +26,8 @@ export interface Upstream {
   /** Absent for viewers who may not approve. */
   readonly heldCount?: number;
   readonly authType: string | null;
+  /** With `oauth`. Secrets are masked. */
+  readonly oauthConfig: Readonly<Record<string, unknown>> | null;
   readonly authUsername: string | null;
   readonly authHeaders: readonly { readonly key: string; readonly value: string }[] | null;
   readonly authQueryParamKey: string | null;
