@@ -1,5 +1,6 @@
-// The metrics of all workers as text, in the formats of Prometheus.
-import type { Metric, RegistryContentType } from "prom-client";
+// The metrics of all workers as text, in the formats of Prometheus. Import this module on use: prom-client takes several megabytes in
+// each worker.
+import { type Metric, Registry, type RegistryContentType } from "prom-client";
 import { BUCKETS } from "./metric_table.ts";
 import { type FamilySnapshot, type MetricsSnapshot, MetricSums, SEPARATOR } from "./metric_values.ts";
 
@@ -13,8 +14,6 @@ export async function renderMetrics(
   snapshots: readonly MetricsSnapshot[],
   format: MetricsFormat = "prometheus",
 ): Promise<{ readonly text: string; readonly type: string }> {
-  // Imported on use: prom-client takes several megabytes in each worker.
-  const { Registry } = await import("prom-client");
   const type = format === "openmetrics"
     ? Registry.OPENMETRICS_CONTENT_TYPE
     : Registry.PROMETHEUS_CONTENT_TYPE;

@@ -143,6 +143,10 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
     const { status, headers } = await sluice.api("GET", "/tools", undefined, token);
     // Weak from a Deno that compresses by itself.
     assertMatch(`${status} ${headers.get("etag")}`, /^200 (W\/)?".+"$/);
+    const metrics = await fetch(`${sluice.url}/metrics/prometheus`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    assertMatch(`${metrics.status} ${await metrics.text()}`, /^200 [^]*^sluice_build_info/m);
     assertEquals(await sluice.stop(), 0);
   });
 

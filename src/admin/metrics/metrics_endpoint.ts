@@ -7,7 +7,6 @@ import type { ExecutionStore } from "../../store/executions/execution_store.ts";
 import { codingFor } from "../../http/representation/accepted.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
-import { renderMetrics } from "../../telemetry/metrics_text.ts";
 import { allMetrics } from "./execution_metrics.ts";
 import { wantedType } from "./wanted_type.ts";
 
@@ -50,6 +49,9 @@ export class MetricsEndpoint implements Endpoint {
       return await encoded(request, JSON.stringify(shown), JSON_TYPE);
     }
     const format = wanted === OPEN_METRICS ? "openmetrics" : "prometheus";
+    // This module, not prom-client, is the one that is imported on use: the bundle gives a dynamic import of a CommonJS package its
+    // default export alone.
+    const { renderMetrics } = await import("../../telemetry/metrics_text.ts");
     const { text, type } = await renderMetrics(await this.#readAll(), format);
     return await encoded(request, text, type);
   }
