@@ -89,6 +89,7 @@ export class AccessLog {
         if (given !== null || status >= 400 || note.code !== undefined) {
           response.headers.set(CORRELATION_HEADER, note.correlationId);
         }
+        if (!this.#options.writes) return;
         const write = () => this.#write("request", { method, path, endpoint, status, startMs }, note);
         if (streamEnded === null) write();
         else streamEnded.then(write, write);

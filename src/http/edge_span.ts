@@ -16,7 +16,7 @@ export class EdgeSubject implements Subject {
   readonly #startedAt: number;
   /** When the caller was found, by performance.now(); 0: it was not. */
   authenticatedAt = 0;
-  /** When no limit was left to pass; 0: one has refused the request. */
+  /** When the limits of an API token were passed, which may take time; 0: a limit has refused the request. */
   admittedAt = 0;
   /** When the last operation was done; 0: there was none. */
   answeredAt = 0;
@@ -83,6 +83,7 @@ export class EdgeSubject implements Subject {
 /**
  * Ends the span of a request. A call that another worker has served is known to have failed by its note.
  * @param isCall the caller was found, so that its failure is that of a call
+ * @param endedAt by performance.now()
  */
 export function endEdge(
   span: Span,
@@ -91,15 +92,15 @@ export function endEdge(
     readonly note: CallNote | undefined;
     readonly isCall: boolean;
   },
+  endedAt: number,
 ): void {
-  const now = performance.now();
   const { trace } = span;
   const subject = span.subject as EdgeSubject;
   subject.answeredAt = trace.answeredAt;
-  subject.endedAt = now;
+  subject.endedAt = endedAt;
   subject.status = status;
   if (isCall && note !== undefined && hasFailed(note)) trace.hasFailed = true;
-  span.end(status < 500 ? "" : String(note?.code ?? status), now);
+  span.end(status < 500 ? "" : String(note?.code ?? status), endedAt);
 }
 
 function hasFailed({ code, calls }: CallNote): boolean {

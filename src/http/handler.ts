@@ -271,7 +271,7 @@ export function createHandler(deps: HandlerDeps): Handle {
         info,
         isStream: false,
       };
-      if (subject !== undefined) subject.admittedAt = performance.now();
+      if (subject !== undefined) subject.admittedAt = admittedAt ?? subject.authenticatedAt;
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, { note: record?.note, received: request.headers });
@@ -305,7 +305,8 @@ export function createHandler(deps: HandlerDeps): Handle {
       const ms = performance.now() - admittedAt;
       tokenGate.answered(principal!, endpoint!.name, { status: response.status, ms });
     }
-    answers.answered(endpoint?.name ?? "none", response.status, startedAt);
+    const endedAt = performance.now();
+    answers.answered(endpoint?.name ?? "none", response.status, startedAt, endedAt);
     const streamEnd = exchange?.isStream ? exchange.connectionEnd ?? info.completed : null;
     if (isCounted) {
       if (streamEnd !== null) admission.leaveAsStream(streamEnd);
@@ -320,8 +321,8 @@ export function createHandler(deps: HandlerDeps): Handle {
     if (span !== undefined) {
       const ended = { status: response.status, note: record?.note, isCall: exchange !== undefined };
       // The stream of a call ends with it. Other streams stay open for hours, and are no call.
-      if (streamEnd === null || request.method !== "POST") endEdge(span, ended);
-      else streamEnd.catch(() => {}).then(() => endEdge(span, ended));
+      if (streamEnd === null || request.method !== "POST") endEdge(span, ended, endedAt);
+      else streamEnd.catch(() => {}).then(() => endEdge(span, ended, performance.now()));
     }
     return response;
   };

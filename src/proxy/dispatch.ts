@@ -141,8 +141,9 @@ export class Dispatcher {
     const isKnown = this.#methods(call.revision).has(message.method);
     const isToolAsMethod = !isKnown && call.toolsAsMethods === true;
     const method = isKnown ? message.method : isToolAsMethod && !answer.failed ? "tools/call" : null;
-    const type = this.#meter.served(method, startedAt, answer);
-    if (span !== undefined) endOperation(span, call, { method, id: message.id, errorType: type });
+    const endedAt = performance.now();
+    const type = this.#meter.served(method, startedAt, answer, endedAt);
+    if (span !== undefined) endOperation(span, call, { method, id: message.id, errorType: type, endedAt });
     if (this.#audit === null) return;
     const isToolCall = isToolAsMethod || message.method === "tools/call";
     this.#audit.ended(call, message, { isToolCall, answer, toolFailed: type === TOOL_ERROR });

@@ -17,8 +17,11 @@ export class AnswerMeter {
     this.#timeOf = metrics.histogram("sluice_http_request_duration_seconds");
   }
 
-  /** @param startedAt by performance.now(); null: the request was refused unread */
-  answered(endpoint: string, status: number, startedAt: number | null): void {
+  /**
+   * @param startedAt by performance.now(); null: the request was refused unread
+   * @param endedAt by performance.now()
+   */
+  answered(endpoint: string, status: number, startedAt: number | null, endedAt = performance.now()): void {
     let children = this.#endpoints.get(endpoint);
     if (children === undefined) {
       children = { time: this.#timeOf(endpoint), byStatus: new Map() };
@@ -29,6 +32,6 @@ export class AnswerMeter {
       children.byStatus.set(status, count = this.#countOf(endpoint, String(status)));
     }
     count[0]!++;
-    if (startedAt !== null) children.time.observe((performance.now() - startedAt) / 1_000);
+    if (startedAt !== null) children.time.observe((endedAt - startedAt) / 1_000);
   }
 }

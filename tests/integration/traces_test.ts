@@ -305,6 +305,29 @@ Deno.test("Slow and failed calls are exported whatever the sampler says, and oth
       assert(sent.endsWith(`"params":${params}}`), sent);
     },
   );
+
+  await t.step(
+    "an upstream gets the header of its client as it came, and none of the gateway's own",
+    async () => {
+      const plain = (headers: Record<string, string>) =>
+        post(sluice, toolCall("up-work", {}), { path: "/rpc", headers, token });
+      await plain({ ...headersOf(quick, false), tracestate: STATE });
+      const { headers: passed } = upstream.calls().at(-1)!;
+      assertEquals(passed.get("traceparent"), `00-${quick}-${CALLER}-00`);
+      assertEquals(passed.get("tracestate"), STATE);
+      await plain({});
+      assertEquals(upstream.calls().at(-1)!.headers.get("traceparent"), null);
+      const before = receiver.spans().length;
+      await post(sluice, toolCall("up-work", { ends: "error" }), { path: "/rpc", token });
+      const all = await receiver.until(
+        (spans) => spans.length >= before + 6,
+        "a failed call without a header",
+      );
+      const call = named(all.slice(before), "tools/call work");
+      assert(/^[0-9a-f]{32}$/.test(call.traceId));
+      assertEquals(new Set(all.slice(before).map(({ traceId }) => traceId)), new Set([call.traceId]));
+    },
+  );
 });
 
 Deno.test("A receiver that is down, hangs, lies or fails costs no call anything", async (t) => {

@@ -67,8 +67,13 @@ export class CallMeter {
    * @param startedAt by performance.now()
    * @returns the error type of the answer; empty: it is a success
    */
-  served(method: string | null, startedAt: number, answer: RpcAnswer): string {
-    const seconds = (performance.now() - startedAt) / 1_000;
+  served(
+    method: string | null,
+    startedAt: number,
+    answer: RpcAnswer,
+    endedAt = performance.now(),
+  ): string {
+    const seconds = (endedAt - startedAt) / 1_000;
     const name = method ?? OTHER_METHOD;
     const isToolCall = name === "tools/call";
     const type = isToolCall && answer === this.#searched
@@ -92,6 +97,7 @@ export class CallMeter {
     method: string,
     startedAt: number,
     answer: RpcAnswer,
+    endedAt = performance.now(),
   ): string {
     const isToolCall = method === "tools/call";
     const type = errorTypeOf(answer, isToolCall);
@@ -99,7 +105,7 @@ export class CallMeter {
       this.#searched = answer;
       this.#typeOfSearched = type;
     }
-    this.#ended(scope, entry, method, startedAt, type);
+    this.#ended(scope, entry, method, startedAt, type, endedAt);
     return type;
   }
 
@@ -110,9 +116,10 @@ export class CallMeter {
     method: string,
     startedAt: number,
     { error, isAborted }: { readonly error: unknown; readonly isAborted: boolean },
+    endedAt = performance.now(),
   ): string {
     const type = thrownTypeOf(error, isAborted);
-    this.#ended(scope, entry, method, startedAt, type);
+    this.#ended(scope, entry, method, startedAt, type, endedAt);
     return type;
   }
 
@@ -122,8 +129,8 @@ export class CallMeter {
     method: string,
     startedAt: number,
     type: string,
+    now: number,
   ): void {
-    const now = performance.now();
     const seconds = (now - startedAt) / 1_000;
     const isFailure = type !== NO_ERROR;
     const upstream = this.#upstream(name);

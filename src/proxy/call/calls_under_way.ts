@@ -72,13 +72,15 @@ export class CallsUnderWay {
     this.#calls.push(call);
     try {
       const answer = await work(call);
-      const type = this.#meter.answered(context.scope, entry, method, startedAt, answer);
-      span?.end(type);
+      const endedAt = performance.now();
+      const type = this.#meter.answered(context.scope, entry, method, startedAt, answer, endedAt);
+      span?.end(type, endedAt);
       return answer;
     } catch (error) {
-      const isAborted = signal?.aborted === true;
-      const type = this.#meter.failed(context.scope, entry, method, startedAt, { error, isAborted });
-      span?.end(type);
+      const endedAt = performance.now();
+      const failure = { error, isAborted: signal?.aborted === true };
+      const type = this.#meter.failed(context.scope, entry, method, startedAt, failure, endedAt);
+      span?.end(type, endedAt);
       throw error;
     } finally {
       this.#calls.remove(call);

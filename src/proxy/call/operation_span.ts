@@ -71,15 +71,17 @@ class Operation implements Subject {
 export function endOperation(
   span: Span,
   call: Pick<CallContext, "note" | "revision">,
-  { method, id, errorType }: {
+  { method, id, errorType, endedAt }: {
     readonly method: string | null;
     readonly id: string | number;
     readonly errorType: string;
+    /** By performance.now() */
+    readonly endedAt: number;
   },
 ): void {
   span.subject = new Operation(call, method ?? OTHER_METHOD, id, errorType !== "");
-  span.end(errorType);
-  span.trace.answeredAt = span.endedAt;
+  span.end(errorType, endedAt);
+  span.trace.answeredAt = endedAt;
 }
 
 /** A request to an upstream, as its span describes it. */

@@ -1,6 +1,6 @@
 // Decides at the beginning of a trace whether it is exported: the samplers of OTEL_TRACES_SAMPLER
 // (https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling).
-import type { TraceContext } from "./trace_context.ts";
+import { randomIn, type TraceContext } from "./trace_context.ts";
 
 export const SAMPLERS = [
   "always_on",
@@ -13,24 +13,23 @@ export const SAMPLERS = [
 
 export type SamplerName = typeof SAMPLERS[number];
 
-/** @param parent null: the trace begins here */
-export type Sampler = (traceId: string, parent: TraceContext | null) => boolean;
-
-/** The last digits of a trace id that are compared with the ratio: as many as a number holds exactly. */
-const RANDOM_DIGITS = 13;
+/**
+ * @param parent null: the trace begins here
+ * @param random 0 to 1: of a trace that begins here, and becomes a part of its id
+ */
+export type Sampler = (parent: TraceContext | null, random: number) => boolean;
 
 /** @param ratio OTEL_TRACES_SAMPLER_ARG, 0 to 1 */
 export function samplerOf(name: SamplerName, ratio: number): Sampler {
   const root = rootSampler(name.replace("parentbased_", ""), ratio);
   return name.startsWith("parentbased_")
-    ? (traceId, parent) => parent === null ? root(traceId) : parent.isSampled
+    ? (parent, random) => parent === null ? root(null, random) : parent.isSampled
     : root;
 }
 
 /** Programs with the same ratio agree about a trace, since its id decides. */
-function rootSampler(name: string, ratio: number): (traceId: string) => boolean {
+function rootSampler(name: string, ratio: number): Sampler {
   if (name === "always_on") return () => true;
   if (name === "always_off") return () => false;
-  const bound = ratio * 16 ** RANDOM_DIGITS;
-  return (traceId) => parseInt(traceId.slice(-RANDOM_DIGITS), 16) < bound;
+  return (parent, random) => (parent === null ? random : randomIn(parent.traceId)) < ratio;
 }

@@ -1,5 +1,6 @@
 // The spans of one trace in this worker, while it is under way. Recording must stay cheap: every call is recorded, because only its end
-// tells whether it was slow or has failed.
+// tells whether it was slow or has failed. A trace that is not sampled has no ids until it is exported, or another worker serves a part
+// of it.
 import type { Linked } from "../../base/linked_list.ts";
 import type { Sampler } from "./sampler.ts";
 import {
@@ -58,8 +59,11 @@ export interface Part {
 export class Trace implements Traced, Linked<Trace> {
   previous: Trace | undefined = undefined;
   next: Trace | undefined = undefined;
-  /** In the order of their beginning. */
-  spans: Span[] = [];
+  /** The spans that are kept, in the order of their beginning: each names the following one. */
+  first: Span | undefined = undefined;
+  #last: Span | undefined = undefined;
+  /** The number of spans that are kept. */
+  size = 0;
   /** Spans under way. */
   open = 0;
   /** Its spans were given up, because too many were under way. */
@@ -73,6 +77,8 @@ export class Trace implements Traced, Linked<Trace> {
   readonly owner: TraceOwner;
   #parent: TraceContext | null;
   #id = "";
+  /** Decides about the trace if it begins here. */
+  readonly #random = Math.random();
   #isSampled: boolean | undefined = undefined;
 
   constructor(owner: TraceOwner, parent: TraceContext | null) {
@@ -90,13 +96,25 @@ export class Trace implements Traced, Linked<Trace> {
   }
 
   get id(): string {
-    if (this.#id === "") this.#id = this.#parent?.traceId ?? newTraceId();
+    if (this.#id === "") this.#id = this.#parent?.traceId ?? newTraceId(this.#random);
     return this.#id;
   }
 
   /** The decision at the beginning of the trace. */
   get isSampled(): boolean {
-    return this.#isSampled ??= this.owner.sampler(this.id, this.#parent);
+    return this.#isSampled ??= this.owner.sampler(this.#parent, this.#random);
+  }
+
+  get spans(): Span[] {
+    const spans: Span[] = [];
+    for (let span = this.first; span !== undefined; span = span.following) spans.push(span);
+    return spans;
+  }
+
+  /** Gives up the spans. */
+  clear(): void {
+    this.first = this.#last = undefined;
+    this.size = 0;
   }
 
   begin(name: string, kind: SpanKind, startedAt = performance.now()): Span {
@@ -109,9 +127,16 @@ export class Trace implements Traced, Linked<Trace> {
 
   beginUnder(parent: Span | null, name: string, kind: SpanKind, startedAt: number): Span {
     const span = new Span(this, parent, name, kind, startedAt);
-    if (this.owner.opened(this)) this.spans.push(span);
+    if (this.owner.opened(this)) this.#keep(span);
     this.open++;
     return span;
+  }
+
+  #keep(span: Span): void {
+    if (this.#last === undefined) this.first = span;
+    else this.#last.following = span;
+    this.#last = span;
+    this.size++;
   }
 
   closed(): void {
@@ -120,7 +145,10 @@ export class Trace implements Traced, Linked<Trace> {
 
   /** Makes a trace that has begun here a part of the caller's. @returns false: it belongs to another one, or its id is known already */
   adopt(context: TraceContext): boolean {
-    if (this.#parent === null && this.#id === "") this.#parent = context;
+    if (this.#parent === null && this.#id === "") {
+      this.#parent = context;
+      this.#isSampled = undefined;
+    }
     return this.id === context.traceId;
   }
 }
@@ -139,6 +167,8 @@ export class Span implements Traced {
   subject: Subject | undefined = undefined;
   /** OpenTelemetry's error.type; empty: no error. */
   errorType = "";
+  /** The span of the trace that began next. */
+  following: Span | undefined = undefined;
   /** A span of another trace that this one was caused by. */
   link: Span | null = null;
   #id = "";
@@ -162,20 +192,28 @@ export class Span implements Traced {
     return { traceId, spanId: this.id, isSampled, state: parent?.state ?? null };
   }
 
+  /**
+   * What an upstream is told: this span, if it is sampled. Otherwise the caller's own context goes on as it came, and an upstream is told
+   * nothing if there is none.
+   */
+  get told(): TraceContext | null {
+    return this.trace.isSampled ? this.context : this.trace.parent;
+  }
+
   /** The headers of a request that this span causes. */
   get headers(): ReadonlyArray<readonly [name: string, value: string]> {
-    const { context } = this;
-    const traceparent = [TRACEPARENT, traceparentOf(context)] as const;
-    return context.state === null ? [traceparent] : [traceparent, [TRACESTATE, context.state]];
+    const { told } = this;
+    if (told === null) return [];
+    const traceparent = [TRACEPARENT, traceparentOf(told)] as const;
+    return told.state === null ? [traceparent] : [traceparent, [TRACESTATE, told.state]];
   }
 
   /** The same headers as lines. */
   get headerLines(): string {
-    const { trace } = this;
-    const state = trace.parent?.state ?? null;
-    const flags = trace.isSampled ? "01" : "00";
-    const lines = `${TRACEPARENT}: 00-${trace.id}-${this.id}-${flags}\r\n`;
-    return state === null ? lines : `${lines}${TRACESTATE}: ${state}\r\n`;
+    const { told } = this;
+    if (told === null) return "";
+    const line = `${TRACEPARENT}: ${traceparentOf(told)}\r\n`;
+    return told.state === null ? line : `${line}${TRACESTATE}: ${told.state}\r\n`;
   }
 
   begin(name: string, kind: SpanKind, startedAt = performance.now()): Span {

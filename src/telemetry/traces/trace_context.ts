@@ -53,9 +53,20 @@ function randomDigits(): string {
   return HEX[random >>> 24]! + HEX[random >>> 16 & 255]! + HEX[random >>> 8 & 255]! + HEX[random & 255]!;
 }
 
-export function newTraceId(): string {
-  const id = randomDigits() + randomDigits() + randomDigits() + randomDigits();
+/** The last digits of a trace id that samplers look at: as many as a number holds exactly. */
+const RANDOM_DIGITS = 13;
+const RANDOM_VALUES = 16 ** RANDOM_DIGITS;
+
+/** @param random 0 to 1: what `randomIn()` reads in the id */
+export function newTraceId(random = Math.random()): string {
+  const last = Math.floor(random * RANDOM_VALUES).toString(16).padStart(RANDOM_DIGITS, "0");
+  const id = (randomDigits() + randomDigits() + randomDigits()).slice(-32 + RANDOM_DIGITS) + last;
   return id === "0".repeat(32) ? newTraceId() : id;
+}
+
+/** The part of a trace id that is random in all programs, 0 to 1. */
+export function randomIn(traceId: string): number {
+  return parseInt(traceId.slice(-RANDOM_DIGITS), 16) / RANDOM_VALUES;
 }
 
 export function newSpanId(): string {

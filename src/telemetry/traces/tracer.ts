@@ -2,7 +2,7 @@
 // This file begins traces, holds those under way, and decides at their end which are exported.
 import { LinkedList } from "../../base/linked_list.ts";
 import type { Sampler } from "./sampler.ts";
-import { Trace, type TraceOwner } from "./span.ts";
+import { type Span, Trace, type TraceOwner } from "./span.ts";
 import { readContext, type TraceContext, TRACEPARENT, TRACESTATE } from "./trace_context.ts";
 
 export interface TracerOptions {
@@ -52,7 +52,7 @@ export class Tracer implements TraceOwner {
 
   opened(trace: Trace): boolean {
     if (trace.open === 0) this.#underWay.push(trace);
-    if (trace.isForgotten || trace.spans.length >= MAX_SPANS_PER_TRACE) {
+    if (trace.isForgotten || trace.size >= MAX_SPANS_PER_TRACE) {
       this.#options.countLost("too_many_open", 1);
       return false;
     }
@@ -63,23 +63,22 @@ export class Tracer implements TraceOwner {
 
   ended(trace: Trace): void {
     this.#underWay.remove(trace);
-    const { spans } = trace;
-    this.#spans -= spans.length;
-    if (spans.length > 0 && this.#isWanted(trace)) this.#options.export(trace);
-    trace.spans = [];
+    this.#spans -= trace.size;
+    if (trace.first !== undefined && this.#isWanted(trace, trace.first)) this.#options.export(trace);
+    trace.clear();
   }
 
-  #isWanted(trace: Trace): boolean {
+  #isWanted(trace: Trace, { startedAt }: Span): boolean {
     const { slowMs, keepsFailed } = this.#options;
     if (trace.hasFailed && keepsFailed) return true;
-    return trace.endedAt - trace.spans[0]!.startedAt >= slowMs || trace.isSampled;
+    return trace.endedAt - startedAt >= slowMs || trace.isSampled;
   }
 
   #forget(trace: Trace): void {
-    this.#options.countLost("too_many_open", trace.spans.length);
+    this.#options.countLost("too_many_open", trace.size);
     this.#underWay.remove(trace);
-    this.#spans -= trace.spans.length;
-    trace.spans = [];
+    this.#spans -= trace.size;
+    trace.clear();
     trace.isForgotten = true;
   }
 }

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { samplerOf } from "./sampler.ts";
 import type { Trace } from "./span.ts";
 import { Tracer, type TracerOptions } from "./tracer.ts";
-import { newTraceId } from "./trace_context.ts";
+import { newTraceId, type TraceContext } from "./trace_context.ts";
 
 function setUp(options: Partial<TracerOptions> = {}) {
   const exported: string[][] = [];
@@ -65,16 +65,48 @@ Deno.test("A trace that has begun here becomes its caller's until its id is know
 });
 
 Deno.test("samplerOf() follows the caller where it is asked to, and takes its part of all traces otherwise", () => {
-  const ids = Array.from({ length: 10_000 }, newTraceId);
+  const ids = Array.from({ length: 10_000 }, () => newTraceId());
+  const parentOf = (traceId: string) => ({
+    traceId,
+    spanId: "00f067aa0ba902b7",
+    isSampled: false,
+    state: null,
+  });
   const part = (ratio: number) => {
     const sampler = samplerOf("traceidratio", ratio);
-    return ids.filter((id) => sampler(id, null)).length;
+    return ids.filter((id) => sampler(parentOf(id), NaN)).length;
   };
   assertEquals([part(0), part(1)], [0, 10_000]);
   const tenth = part(0.1);
   assertEquals(tenth > 800 && tenth < 1_200, true, String(tenth));
-  const parent = { traceId: ids[0]!, spanId: "00f067aa0ba902b7", isSampled: true, state: null };
-  assertEquals(samplerOf("parentbased_traceidratio", 0)(ids[0]!, parent), true);
-  assertEquals(samplerOf("parentbased_always_on", 1)(ids[0]!, { ...parent, isSampled: false }), false);
-  assertEquals(samplerOf("traceidratio", 0)(ids[0]!, parent), false);
+  const parent = { ...parentOf(ids[0]!), isSampled: true };
+  assertEquals(samplerOf("parentbased_traceidratio", 0)(parent, 0.5), true);
+  assertEquals(samplerOf("parentbased_always_on", 1)({ ...parent, isSampled: false }, 0.5), false);
+  assertEquals(samplerOf("traceidratio", 0)(parent, 0.5), false);
+  // What is decided here by a random number, the next program decides alike by the id.
+  const tenthOf = samplerOf("traceidratio", 0.1);
+  for (let i = 0; i < 1_000; i++) {
+    const random = Math.random();
+    assertEquals(tenthOf(parentOf(newTraceId(random)), NaN), tenthOf(null, random));
+  }
+});
+
+Deno.test("An upstream is told of a trace if it is sampled, and otherwise what the client has said", () => {
+  const client = { traceId: newTraceId(), spanId: "00f067aa0ba902b7", isSampled: false, state: "a=1" };
+  const told = (isSampled: boolean, context: TraceContext | null) => {
+    const { tracer } = setUp({ sampler: () => isSampled });
+    const span = tracer.begin(context).begin("edge", "server").begin("call", "client");
+    const lines = span.headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    assertEquals(span.headerLines, lines);
+    return { lines, own: `traceparent: 00-${span.trace.id}-${span.id}-01\r\n` };
+  };
+  assertEquals(told(false, null).lines, "");
+  assertEquals(
+    told(false, client).lines,
+    `traceparent: 00-${client.traceId}-${client.spanId}-00\r\ntracestate: a=1\r\n`,
+  );
+  const begun = told(true, null);
+  assertEquals(begun.lines, begun.own);
+  const continued = told(true, client);
+  assertEquals(continued.lines, `${continued.own}tracestate: a=1\r\n`);
 });

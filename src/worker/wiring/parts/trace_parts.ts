@@ -70,7 +70,7 @@ export async function createTraces(
     maxOpenSpans: config.traceMaxOpenSpans,
     export: (trace: Trace) => {
       if (queue?.hasRoom) queue.add(encodeSpans(trace));
-      else if (queue !== null) countLost("queue_full", trace.spans.length);
+      else if (queue !== null) countLost("queue_full", trace.size);
     },
     countLost,
   });
