@@ -108,7 +108,11 @@ export class People {
     if (person === undefined) {
       if (verified.resource !== undefined) throw refused("the user of the access token was deleted");
       if (!this.#needsRecord(verified)) return withoutRecord(this.#withGiven(verified));
-      throw refused("the token's user is not known here, and REQUIRE_USER_IN_DB refuses such tokens");
+      throw refused(
+        verified.loggedInAt === undefined
+          ? "the token's user is not known here, and REQUIRE_USER_IN_DB refuses such tokens"
+          : "the user who logged in was deleted",
+      );
     }
     const { email, isActive, tokensValidFrom } = person.row;
     if (!isActive) throw refused("the token's user is deactivated");
@@ -187,8 +191,10 @@ export class People {
     return { ...verified, teams: given.isAdmin ? null : teams };
   }
 
-  #needsRecord({ kind, subject }: Principal): boolean {
-    return kind === "user" && this.#options.requireUser && subject !== this.#options.platformAdminEmail;
+  /** A login is a record's, so that its token does not outlive the record. */
+  #needsRecord({ kind, subject, loggedInAt }: Principal): boolean {
+    return kind === "user" && subject !== this.#options.platformAdminEmail &&
+      (this.#options.requireUser || loggedInAt !== undefined);
   }
 
   /** ContextForge's login tokens have the user's id as their subject. */

@@ -294,3 +294,17 @@ Deno.test("People takes over who has not changed, and what a custom role grants 
   assertThrows(() => after.resolve(tokenOf("cat@x")), SluiceError, "not known here");
   assert(before.resolve(tokenOf("cat@x")).grants !== null);
 });
+
+Deno.test("the token of a login ends with the user's record, also where tokens need no record", () => {
+  const token = tokenOf("ann@x", { isLogin: true, loggedInAt: 1, isAdmin: true });
+  const before = peopleOf({ users: [userOf("ann@x", { isAdmin: true }), userOf("bob@x")] });
+  assert(before.resolve(token).isAdmin);
+  for (const users of [[userOf("bob@x")], []]) {
+    const after = peopleOf({ users });
+    assertThrows(() => after.resolve(token), SluiceError, "was deleted");
+    assert(after.isOutdated(before.resolve(token)));
+  }
+  // PLATFORM_ADMIN_EMAIL needs no record.
+  const root = tokenOf("root@x", { isLogin: true, loggedInAt: 1, isAdmin: true });
+  assert(before.resolve({ ...root, subject: "root@x" }).isAdmin);
+});
