@@ -1,6 +1,7 @@
 // A forgotten password, with a real mail server: the link comes by mail, and no answer tells who has an account.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { freePort } from "../support/free_port.ts";
+import { makeCertificates } from "../support/postgres_certificates.ts";
 import { MailServer } from "../support/mail_server.ts";
 import { metric } from "../support/metric.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -136,4 +137,43 @@ Deno.test("A gateway that sends no mail says so", async () => {
   assertStringIncludes(body.detail, "ask an administrator for a one-time link");
   const page = await fetch(`${sluice.url}/admin/sign-in`);
   assertEquals((await page.text()).includes("forgot-password"), false);
+});
+
+Deno.test("Mail goes encrypted to a mail server of a private authority, by STARTTLS and by TLS from the start, and to no other one", async () => {
+  const { ca, cert, key } = await makeCertificates();
+  const folder = await Deno.makeTempDir({ prefix: "sluice_mail_" });
+  try {
+    await Deno.writeTextFile(`${folder}/ca.pem`, ca);
+    for (const [isImplicit, isTrusted] of [[false, true], [true, true], [false, false]] as const) {
+      await using mail = await MailServer.start({ login: LOGIN, tls: { cert, key }, isImplicit });
+      await using sluice = await Sluice.start({
+        env: {
+          ...{ WORKERS: "1", SMTP_ENABLED: "true", SMTP_HOST: "127.0.0.1", SMTP_PORT: String(mail.port) },
+          ...{ SMTP_USER: LOGIN.user, SMTP_PASSWORD: LOGIN.password, SMTP_FROM_EMAIL: "gateway@example.com" },
+          ...{ SMTP_USE_SSL: String(isImplicit), GATEWAY_PUBLIC_URL: "https://g.example" },
+          ...(isTrusted ? { DENO_CERT: `${folder}/ca.pem` } : {}),
+        },
+      });
+      await sluice.api("POST", "/auth/email/admin/users", { email: "ann@example.com", password: PASSWORD });
+      await sluice.api("POST", "/auth/email/forgot-password", { email: "ann@example.com" }, null);
+      const outcome = isTrusted ? "sent" : "failed";
+      await waitFor(
+        async () => await metric(sluice, "sluice_password_mails_total", `outcome="${outcome}"`) === 1,
+        { what: `a mail to be ${outcome}` },
+      );
+      assertEquals(
+        mail.mails.map(({ user, isEncrypted }) => [user, isEncrypted]),
+        isTrusted ? [[LOGIN.user, true]] : [],
+      );
+      if (isTrusted) continue;
+      const line = await waitFor(
+        () =>
+          sluice.log().map((line) => JSON.stringify(line)).find((text) => text.includes("password not sent")),
+        { what: "the reason in the log" },
+      );
+      assertMatch(line, /certificate\. Name the certificate's authority by DENO_CERT/);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -217,12 +217,20 @@ Deno.test("People sign in at an identity provider, whose groups give teams and r
   const first = tokenOf(await asJson("ann", login, here));
   const second = tokenOf(await asJson("ann", login, here));
   const elsewhere = tokenOf(await asJson("ann", login, there));
+  // The session goes on with the token that replaces another one, on every worker; its logout ends that one too.
+  const { body: next } = await gateway.api("POST", "/auth/refresh", undefined, second);
+  const renewed = next.access_token;
+  assertEquals([await statuses(second), await statuses(renewed)], [[401], [200]]);
+  for (let i = 0; i < 4; i++) {
+    const { body: state } = await gateway.api("GET", "/auth/validate", undefined, renewed);
+    assertEquals([state.session_source, state.user.email], ["sso", "ann@x.org"]);
+  }
   const confirm = await here.open(`${provider.issuer}/session/end`);
   const action = /action="([^"]+)"/.exec(confirm.text)![1];
   const xsrf = /name="xsrf" value="([^"]+)"/.exec(confirm.text)![1];
   await here.open(action, { form: { xsrf, logout: "yes" } });
   await waitFor(async () => (await statuses(first)).join() === "401", { what: "the first token to end" });
-  assertEquals([await statuses(second), await statuses(elsewhere)], [[401], [200]]);
+  assertEquals([await statuses(renewed), await statuses(elsewhere)], [[401], [200]]);
 
   // Who signed in, and who was refused, is in the audit trail; the metrics count both.
   const refused = await asJson("stranger");

@@ -17,14 +17,20 @@ export class MailServer {
 
   private constructor(private readonly server: SMTPServer, readonly port: number) {}
 
-  /** @param login the only user and password; absent: anybody may send. @param tls for STARTTLS; absent: plain text only */
-  static async start({ login, tls }: {
+  /**
+   * @param login the only user and password; absent: anybody may send
+   * @param tls for STARTTLS; absent: plain text only
+   * @param isImplicit TLS from the first byte, in place of STARTTLS
+   */
+  static async start({ login, tls, isImplicit = false }: {
     readonly login?: { readonly user: string; readonly password: string };
     readonly tls?: { readonly key: string; readonly cert: string };
+    readonly isImplicit?: boolean;
   } = {}): Promise<MailServer> {
     // deno-lint-ignore prefer-const -- the callbacks below need it
     let self: MailServer;
     const server = new SMTPServer({
+      secure: isImplicit,
       authOptional: login === undefined,
       ...(tls === undefined ? { disabledCommands: ["STARTTLS"] } : tls),
       allowInsecureAuth: true,

@@ -26,6 +26,10 @@ export function smtpSender({ host, port, login, from, security, timeoutMs }: Mai
     try {
       // As an object, an address is never read as a list of addresses.
       await transport.sendMail({ from, to: { name: "", address: to }, subject, text });
+    } catch (error) {
+      const reason = String(error);
+      if (!/certificate/i.test(reason)) throw error;
+      throw new Error(`${reason}. Name the certificate's authority by DENO_CERT`, { cause: error });
     } finally {
       transport.close();
     }
