@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { gatewayTest } from "../support/gateway_tests.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { LoginUpstream, type LoginUpstreamOptions } from "../support/login_upstream.ts";
+import { OidcProvider } from "../support/oidc_provider.ts";
 import { metric } from "../support/metric.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -190,5 +191,53 @@ gatewayTest("Hostile metadata and authorization servers get no secret and are na
     assert(seen.length > 0);
     assertEquals(upstream.callsWith, []);
     await waitFor(() => upstream.tokenRequests.length === 1, { what: "one request for a token" });
+  });
+}, { inCluster: false });
+
+gatewayTest("A gateway logs in at a real provider, by a secret and by a private key", async (start, t) => {
+  const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
+    "sign",
+    "verify",
+  ]);
+  const der = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
+  const pem = `-----BEGIN PRIVATE KEY-----\n${der.toBase64()}\n-----END PRIVATE KEY-----\n`;
+  const key = { ...await crypto.subtle.exportKey("jwk", pair.publicKey), alg: "ES256", use: "sig" };
+  const common = {
+    grant_types: ["client_credentials"],
+    response_types: [],
+    redirect_uris: [],
+    scope: "tools",
+  };
+  await using provider = await OidcProvider.start([
+    { ...common, client_id: "sluice", client_secret: SECRET },
+    { ...common, client_id: "keyed", token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [key] } },
+  ], {});
+  const ask = async (token: string) => {
+    const headers = { authorization: BASIC };
+    const body = new URLSearchParams({ token });
+    const answer = await fetch(`${provider.issuer}/token/introspection`, { method: "POST", headers, body });
+    const { active, scope, aud } = await answer.json();
+    return active ? { scope, resource: aud } : null;
+  };
+  await using upstream = new LoginUpstream({ authorizationServer: { issuer: provider.issuer, ask } });
+  await using gateway = await start({ SSRF_ALLOW_LOCALHOST: "true" });
+  await t.step("secret", async () => {
+    const { status, body } = await register(gateway, "secret", upstream.url);
+    assertEquals([status, body.toolCount], [200, 1]);
+    assertEquals(await whoami(gateway, "secret"), "tools");
+  });
+  await t.step("key", async () => {
+    const keyed = { client_id: "keyed", private_key: pem };
+    const { status, body } = await register(gateway, "key", upstream.url, keyed);
+    assertEquals([status, body.oauthConfig?.private_key], [200, "*****"], JSON.stringify(body));
+    assertEquals(await whoami(gateway, "key"), "tools");
+  });
+  await t.step("an unknown client", async () => {
+    const { status, body } = await register(gateway, "wrong", upstream.url, {
+      ...CONFIG,
+      client_id: "nobody",
+    });
+    assertEquals(status, 502);
+    assertStringIncludes(JSON.stringify(body), "Check client_id, client_secret and client_auth");
   });
 }, { inCluster: false });

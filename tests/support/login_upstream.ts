@@ -2,6 +2,11 @@
 import { serveOnLoopback } from "./loopback_server.ts";
 
 export interface LoginUpstreamOptions {
+  /** Another authorization server, and what it says of a token: scope and resource; null: it does not know the token. */
+  readonly authorizationServer?: {
+    readonly issuer: string;
+    readonly ask: (token: string) => Promise<{ readonly scope: string; readonly resource: string } | null>;
+  };
   /** Life of the tokens, s. */
   readonly expiresInS?: number;
   /** The scope of a token that `whoami` wants besides `tools`. */
@@ -41,7 +46,7 @@ export class LoginUpstream implements AsyncDisposable {
     this.#resource = serveOnLoopback((request) => this.#serveMcp(request));
     this.#server = serveOnLoopback((request) => this.#serveTokens(request));
     this.url = `http://127.0.0.1:${this.#resource.addr.port}/mcp`;
-    this.issuer = `http://127.0.0.1:${this.#server.addr.port}`;
+    this.issuer = options.authorizationServer?.issuer ?? `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
   /** Refuses the tokens that were given so far. */
@@ -62,7 +67,9 @@ export class LoginUpstream implements AsyncDisposable {
     }
     if (pathname !== "/mcp") return new Response(null, { status: 404 });
     const header = request.headers.get("authorization");
-    const token = this.tokens.get(header?.slice("Bearer ".length) ?? "");
+    const given = header?.slice("Bearer ".length) ?? "";
+    const other = given === "" ? null : await this.#options.authorizationServer?.ask(given) ?? null;
+    const token = other === null ? this.tokens.get(given) : { ...other, expiresAt: Infinity };
     const { challenge = `${origin}/.well-known/oauth-protected-resource/mcp` } = this.#options;
     const named = challenge === null ? "" : ` resource_metadata="${challenge}"`;
     const refuse = (status: number, more: string) =>

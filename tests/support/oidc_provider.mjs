@@ -20,9 +20,16 @@ const provider = new Provider(issuer, {
     backchannelLogout: { enabled: true },
     rpInitiatedLogout: { enabled: true },
     devInteractions: { enabled: true },
+    clientCredentials: { enabled: true },
+    introspection: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: () => ({ scope: "tools", accessTokenFormat: "opaque", accessTokenTTL: 600 }),
+    },
   },
   // Its own guard refuses loopback addresses, where the gateway of the test is.
   fetch: (url, { dispatcher: _guard, ...options }) => fetch(url, options),
+  scopes: ["openid", "offline_access", "tools"],
   pkce: { required: () => true },
   ttl: { Session: 600, Grant: 600, Interaction: 600, AccessToken: 600, IdToken: 600 },
   findAccount: (_context, sub) =>

@@ -10,6 +10,11 @@ export interface OidcClient {
   readonly client_secret?: string;
   readonly redirect_uris: readonly string[];
   readonly token_endpoint_auth_method?: string;
+  readonly grant_types?: readonly string[];
+  readonly response_types?: readonly string[];
+  readonly scope?: string;
+  /** Public keys, for `private_key_jwt`. */
+  readonly jwks?: { readonly keys: readonly JsonWebKey[] };
   readonly backchannel_logout_uri?: string;
   readonly backchannel_logout_session_required?: boolean;
 }

@@ -206,7 +206,7 @@ function gatewayFields(row: SourceRow, passedEverywhere: readonly unknown[], isS
   };
 }
 
-/** unreadable: the secret does not open them. oauth: they are made when they are needed, which Sluice does not do. */
+/** unreadable: the secret does not open them. oauth: the login is not imported. */
 type CredentialsFault = "unreadable" | "oauth" | null;
 
 async function credentialsOf(
@@ -236,7 +236,7 @@ function notesOfGateway(
   fault: CredentialsFault,
 ): { readonly texts: string[]; readonly isSwitchedOff: boolean } {
   const needs = [
-    ...fault === "oauth" ? ["OAuth, which is not supported yet"] : [],
+    ...fault === "oauth" ? ["a login by OAuth: give auth_type and oauth_config anew"] : [],
     ...fault === "unreadable" ? ["credentials that the secret does not open"] : [],
     ...isEmpty(row.client_cert) ? [] : ["a client certificate, which is not supported yet"],
   ];
