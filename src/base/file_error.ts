@@ -28,6 +28,7 @@ function withRemedy(error: unknown, remedyForPermission: string): string {
 function remedyOf(error: unknown, remedyForPermission: string): string | null {
   if (error instanceof Deno.errors.PermissionDenied) return remedyForPermission;
   if (error instanceof Deno.errors.NotFound) return "Correct the path, or put the file there";
+  if (error instanceof Deno.errors.AlreadyExists) return "Choose another name, or move the file away";
   if (error instanceof Deno.errors.IsADirectory) return "Name a file, or move the directory away";
   const { code } = error as { code?: unknown };
   if (code === "ENOSPC") return "Free space on its disk";

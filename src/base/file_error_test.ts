@@ -40,6 +40,8 @@ Deno.test("readFault() and writeFault() name the remedy", () => {
     "there is no such file. Correct the path, or put the file there",
   );
   assertEquals(readFault(failure("/")), "it is a directory. Name a file, or move the directory away");
+  const taken = new Deno.errors.AlreadyExists("File exists (os error 17): mkdir '/x'");
+  assertEquals(writeFault(taken), "file exists. Choose another name, or move the file away");
   const full = Object.assign(new Error("No space left on device (os error 28): writefile '/x'"), {
     code: "ENOSPC",
   });

@@ -124,8 +124,10 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
     else if (flag.value === undefined && value !== undefined) mistakes.push(`${rawName} takes no value`);
     else if (flag.value !== undefined && !value) {
       mistakes.push(`${rawName} needs a value: ${rawName} ${flag.value}`);
-    } else if (flag.max !== undefined && !isWholeNumber(value!, flag.max)) {
-      mistakes.push(`${rawName} must be a whole number from 0 to ${flag.max}, not "${value}"`);
+    } else if (
+      flag.max !== undefined && !(isWholeNumber(value!, flag.max) && Number(value) >= (flag.min ?? 0))
+    ) {
+      mistakes.push(`${rawName} must be a whole number from ${flag.min ?? 0} to ${flag.max}, not "${value}"`);
     } else if (flag.isRepeated) given[name] = [...given[name] as string[] ?? [], value!];
     else given[name] = value ?? true;
   }

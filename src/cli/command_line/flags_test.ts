@@ -292,11 +292,15 @@ Deno.test("parseInvocation() reads the load and the servers of `tune`, and names
       out: "d",
     },
   });
-  assertEquals(mistakes("tune --vcpu 0 --latency-ms 0 --check --out d"), [
+  assertEquals(mistakes("tune --vcpu 0 --check --out d"), [
     "--users is missing",
     '--vcpu must be a number from 0.1 to 256, not "0"',
-    "--latency-ms must be 1 or more",
     "--check writes nothing: leave --out away",
+  ]);
+  assertEquals(mistakes("tune --users 0 --replicas -1 --latency-ms 0"), [
+    '--users must be a whole number from 1 to 1000000, not "0"',
+    '--replicas must be a whole number from 1 to 1000, not "-1"',
+    '--latency-ms must be a whole number from 1 to 3600000, not "0"',
   ]);
 });
 

@@ -9,8 +9,10 @@ export const WHERE =
 export interface Flag {
   /** The name of its value in the help; absent: the flag takes no value. */
   readonly value?: string;
-  /** The flag's value is a whole number from 0 to this one. */
+  /** The flag's value is a whole number from `min` to this one. */
   readonly max?: number;
+  /** Absent: 0. */
+  readonly min?: number;
   /** The flag may be given several times. */
   readonly isRepeated?: true;
   readonly doc: string;

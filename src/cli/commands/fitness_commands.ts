@@ -1,7 +1,7 @@
 // The commands `sluice doctor` and `sluice tune`: their flags, the texts of their help, and their arguments.
 import type { Load, Surroundings } from "../../tuning/demand.ts";
 import type { Command } from "./command.ts";
-import { isHttpUrl, isWholeNumber } from "./flag_values.ts";
+import { isHttpUrl } from "./flag_values.ts";
 
 export const FITNESS_COMMANDS = {
   doctor: {
@@ -42,11 +42,21 @@ export const FITNESS_COMMANDS = {
       "sluice tune --users 3000 --check",
     ],
     flags: {
-      users: { value: "N", max: 1_000_000, doc: "people or agents that are connected at the same time" },
-      replicas: { value: "R", max: 1_000, doc: "processes that share the users (default: 1)" },
+      users: {
+        value: "N",
+        min: 1,
+        max: 1_000_000,
+        doc: "people or agents that are connected at the same time",
+      },
+      replicas: { value: "R", min: 1, max: 1_000, doc: "processes that share the users (default: 1)" },
       vcpu: { value: "C", doc: "processors of each replica, such as 2 or 0.5 (default: this machine's)" },
       ram: { value: "GB", doc: "memory of each replica, such as 4 or 0.5 (default: this machine's)" },
-      "latency-ms": { value: "L", max: 3_600_000, doc: "time that upstreams take for a call (default: 200)" },
+      "latency-ms": {
+        value: "L",
+        min: 1,
+        max: 3_600_000,
+        doc: "time that upstreams take for a call (default: 200)",
+      },
       "think-ms": {
         value: "P",
         max: 86_400_000,
@@ -140,13 +150,8 @@ function doctorInvocation({ text, texts, has }: GivenFlags): FitnessInvocation |
 function tuneInvocation({ text, has }: GivenFlags): FitnessInvocation | readonly string[] {
   const command = "tune";
   const mistakes: string[] = [];
-  const whole = (name: string, preset: number | null, min: number): number => {
-    const given = text(name);
-    if (given !== null && isWholeNumber(given, Infinity) && Number(given) >= min) return Number(given);
-    if (given === null && preset !== null) return preset;
-    mistakes.push(given === null ? `--${name} is missing` : `--${name} must be ${min} or more`);
-    return min;
-  };
+  const whole = (name: string, preset: number): number => Number(text(name) ?? preset);
+  if (text("users") === null) mistakes.push("--users is missing");
   const fraction = (name: string, most: number): number | null => {
     const given = text(name);
     if (given === null) return null;
@@ -157,12 +162,12 @@ function tuneInvocation({ text, has }: GivenFlags): FitnessInvocation | readonly
   };
   const ram = fraction("ram", 4_096);
   const load = {
-    users: whole("users", null, 1),
-    replicas: whole("replicas", 1, 1),
+    users: whole("users", 1),
+    replicas: whole("replicas", 1),
     vcpu: fraction("vcpu", 256),
     ramMb: ram === null ? null : Math.floor(ram * 1024),
-    latencyMs: whole("latency-ms", 200, 1),
-    thinkMs: whole("think-ms", 3_000, 0),
+    latencyMs: whole("latency-ms", 200),
+    thinkMs: whole("think-ms", 3_000),
   };
   if (has("check") && text("out") !== null) mistakes.push("--check writes nothing: leave --out away");
   if (mistakes.length > 0) return mistakes;
