@@ -317,15 +317,13 @@ Deno.test("Slow and failed calls are exported whatever the sampler says, and oth
       assertEquals(passed.get("tracestate"), STATE);
       await plain({});
       assertEquals(upstream.calls().at(-1)!.headers.get("traceparent"), null);
-      const before = receiver.spans().length;
-      await post(sluice, toolCall("up-work", { ends: "error" }), { path: "/rpc", token });
-      const all = await receiver.until(
-        (spans) => spans.length >= before + 6,
-        "a failed call without a header",
-      );
-      const call = named(all.slice(before), "tools/call work");
-      assert(/^[0-9a-f]{32}$/.test(call.traceId));
-      assertEquals(new Set(all.slice(before).map(({ traceId }) => traceId)), new Set([call.traceId]));
+      const headers = { "x-correlation-id": "no-context" };
+      await post(sluice, toolCall("up-work", { ends: "error" }), { path: "/rpc", headers, token });
+      const isIts = ({ name, attributes }: SeenSpan) =>
+        name === "POST /rpc" && attributes["sluice.correlation_id"] === "no-context";
+      const all = await receiver.until((spans) => spans.some(isIts), "the failed call without a context");
+      const spans = await trace(receiver, all.find(isIts)!.traceId, 6);
+      assertEquals(named(spans, "tools/call work").isError, true);
     },
   );
 });
