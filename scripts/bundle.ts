@@ -86,6 +86,9 @@ async function install(tree: string): Promise<void> {
   if (!success) throw new Error(`The packages cannot be installed: ${new TextDecoder().decode(stderr)}`);
 }
 
+/** Packages that are imported on use. */
+const ON_USE = "on use";
+
 /** Finds the packages that `imports` of deno.json names, and the modules of Node. */
 const denoImports: esbuild.Plugin = {
   name: "imports of deno.json",
@@ -101,6 +104,7 @@ const denoImports: esbuild.Plugin = {
         const folder = folders.find((name) => path.startsWith(name));
         const target = imports[path] ?? (folder && `${imports[folder]}${path.slice(folder.length)}`);
         if (target === undefined) return;
+        if (kind === "dynamic-import") return { path, namespace: ON_USE, pluginData: { tree: resolveDir } };
         const inPackage = target.replace(/^npm:\/?/, "").replace(/^((?:@[^/]+\/)?[^@/]+)@[^/]+/, "$1");
         return build.resolve(inPackage, {
           ...{ kind, importer, resolveDir },
@@ -109,6 +113,11 @@ const denoImports: esbuild.Plugin = {
         });
       },
     );
+    // A package of the older kind that is imported on use would have its default export alone, so its names are written out.
+    build.onLoad({ filter: /.*/, namespace: ON_USE }, async ({ path, pluginData: { tree } }) => {
+      const names = Object.keys(await import(path)).filter((name) => /^[\w$]+$/.test(name));
+      return { contents: `export { ${names.join(", ")} } from ${JSON.stringify(path)};`, resolveDir: tree };
+    });
   },
 };
 
