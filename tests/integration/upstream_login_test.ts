@@ -189,7 +189,8 @@ gatewayTest("Hostile metadata and authorization servers get no secret and are na
     assertEquals((await register(gateway, "redirect", url, given)).status, 502);
     await server.shutdown();
     assert(seen.length > 0);
-    assertEquals(upstream.callsWith, []);
+    assert(seen.some((header) => header !== null));
+    assertEquals(upstream.mcpWith, []);
     await waitFor(() => upstream.tokenRequests.length === 1, { what: "one request for a token" });
   });
 }, { inCluster: false });

@@ -34,6 +34,8 @@ export class LoginUpstream implements AsyncDisposable {
   readonly tokenRequests: { readonly form: URLSearchParams; readonly authorization: string | null }[] = [];
   /** The Authorization headers of the calls of tools. */
   readonly callsWith: (string | null)[] = [];
+  /** The Authorization headers of all MCP requests. */
+  readonly mcpWith: (string | null)[] = [];
   /** Everything that was asked of the authorization server besides tokens: paths. */
   readonly asked: string[] = [];
   readonly tokens = new Map<string, Token>();
@@ -67,6 +69,7 @@ export class LoginUpstream implements AsyncDisposable {
     }
     if (pathname !== "/mcp") return new Response(null, { status: 404 });
     const header = request.headers.get("authorization");
+    this.mcpWith.push(header);
     const given = header?.slice("Bearer ".length) ?? "";
     const other = given === "" ? null : await this.#options.authorizationServer?.ask(given) ?? null;
     const token = other === null ? this.tokens.get(given) : { ...other, expiresAt: Infinity };
