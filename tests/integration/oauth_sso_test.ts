@@ -6,6 +6,8 @@ import { pkce, requestOf, sendForm } from "../support/oauth_person.ts";
 import { makeSelfSigned } from "../support/self_signed.ts";
 import { Sluice } from "../support/sluice.ts";
 
+const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
+
 Deno.test("A client with a metadata document is allowed by a person who signs in at an identity provider", async () => {
   const folder = await Deno.makeTempDir();
   const { certFile, keyFile } = await makeSelfSigned(folder, "client");
@@ -20,9 +22,11 @@ Deno.test("A client with a metadata document is allowed by a person who signs in
     reads++;
     const { pathname, origin } = new URL(request.url);
     if (pathname === "/moved.json") return Response.redirect(`${origin}/client.json`);
+    const isTerminal = pathname === "/terminal.json";
     return Response.json({
-      client_id: `${origin}/client.json`,
-      client_name: "A web site",
+      client_id: `${origin}${isTerminal ? pathname : "/client.json"}`,
+      client_name: isTerminal ? "A terminal" : "A web site",
+      ...(isTerminal ? { grant_types: [DEVICE_GRANT] } : {}),
       redirect_uris: [`${origin}/cb`],
       token_endpoint_auth_method: "none",
     });
@@ -91,6 +95,18 @@ Deno.test("A client with a metadata document is allowed by a person who signs in
   assertEquals(moved.status, 400);
   assertStringIncludes(moved.text, "it answered HTTP 302");
   assert(reads <= 1 + 1);
+
+  // Anybody can begin a terminal's login with the address of a well-known client.
+  const codePage = async (path: string) => {
+    const { body } = await sendForm(`${gateway.url}/oauth/device_authorization`, {
+      client_id: client + path,
+    });
+    return await browser.open(body.verification_uri_complete);
+  };
+  const pretended = await codePage("/client.json");
+  assertEquals(pretended.status, 400);
+  assertStringIncludes(pretended.text, "A web site does not log in by codes of terminals");
+  assertStringIncludes((await codePage("/terminal.json")).text, "A program on a computer cannot prove that.");
   await site.shutdown();
   await Deno.remove(folder, { recursive: true });
 });

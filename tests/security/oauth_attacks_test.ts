@@ -316,6 +316,18 @@ Deno.test("Login of OAuth clients holds against attacks", async (t) => {
     assertEquals((await gateway.api("GET", "/oauth/applications", undefined, null)).status, 401);
   });
 
+  await t.step("a client that cannot show who it is learns how (RFC 6749, section 5.2)", async () => {
+    for (const path of ["token", "revoke", "device_authorization"]) {
+      const response = await fetch(`${gateway.url}/oauth/${path}`, {
+        method: "POST",
+        headers: { authorization: `Basic ${btoa(`${client}:wrong`)}` },
+        body: new URLSearchParams({ grant_type: "refresh_token", refresh_token: "x", token: "x" }),
+      });
+      assertEquals([response.status, (await response.json()).error], [401, "invalid_client"], path);
+      assertStringIncludes(response.headers.get("www-authenticate") ?? "", "Basic realm=", path);
+    }
+  });
+
   await t.step("what comes with a request is bounded, and no secret is in the log", async () => {
     const large = await sendForm(tokenAt, { grant_type: "refresh_token", refresh_token: "x".repeat(50_000) });
     assertEquals(large.status, 413);

@@ -123,7 +123,12 @@ export class DeviceLogins {
       throw error;
     });
     if (client === null) throw noLogin();
-    return client;
+    // Whoever has begun the login has named the address of a document, which says only now what its client does.
+    if (client.grantTypes.includes(DEVICE_GRANT)) return client;
+    throw new SluiceError("INVALID_REQUEST", {
+      reason:
+        `${client.name} does not log in by codes of terminals; do not go on if somebody has sent you this code`,
+    });
   }
 }
 

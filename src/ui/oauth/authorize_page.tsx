@@ -32,6 +32,7 @@ async function consentView(
     body: (
       <ConsentForm
         asked={request}
+        isProven={!isOnThisMachine}
         email={viewer.email}
         serverName={await serverNameOf(call, request)}
         path="authorize"

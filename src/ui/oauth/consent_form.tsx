@@ -24,18 +24,22 @@ export async function serverNameOf(
   return server?.name ?? serverId;
 }
 
-export function ConsentForm({ asked, email, serverName, path, fields, facts, warning, allowedBefore }: {
-  readonly asked: Asked;
-  readonly email: string;
-  readonly serverName: string | null;
-  /** Where the form goes, relative to `/admin/`. */
-  readonly path: string;
-  readonly fields: Readonly<Record<string, string>>;
-  readonly facts: readonly (readonly [string, Child])[];
-  /** null: there is nothing to warn of. */
-  readonly warning: string | null;
-  readonly allowedBefore: readonly string[];
-}) {
+export function ConsentForm(
+  { asked, isProven, email, serverName, path, fields, facts, warning, allowedBefore }: {
+    readonly asked: Asked;
+    /** Does only the site of the client's metadata document get the answer? */
+    readonly isProven: boolean;
+    readonly email: string;
+    readonly serverName: string | null;
+    /** Where the form goes, relative to `/admin/`. */
+    readonly path: string;
+    readonly fields: Readonly<Record<string, string>>;
+    readonly facts: readonly (readonly [string, Child])[];
+    /** null: there is nothing to warn of. */
+    readonly warning: string | null;
+    readonly allowedBefore: readonly string[];
+  },
+) {
   const { client, scopes } = asked;
   return (
     <>
@@ -45,13 +49,7 @@ export function ConsentForm({ asked, email, serverName, path, fields, facts, war
         facts={[
           [
             "Application",
-            // Registration is open: a name is what its sender has typed.
-            client.host === null ? `It calls itself ${client.name}. Nobody has checked that.` : (
-              <>
-                {`${client.name}, by `}
-                <b>{client.host}</b>
-              </>
-            ),
+            <Application client={client} isProven={isProven} />,
           ],
           [
             "Where",
@@ -91,6 +89,23 @@ export function ConsentForm({ asked, email, serverName, path, fields, facts, war
         {"Not you? "}
         <a href="">To the pages of this gateway</a>, where you can sign out.
       </p>
+    </>
+  );
+}
+
+function Application({ client: { name, host }, isProven }: {
+  readonly client: Client;
+  readonly isProven: boolean;
+}) {
+  // Registration is open: a name is what its sender has typed.
+  if (host === null) return <>{`It calls itself ${name}. Nobody has checked that.`}</>;
+  if (!isProven) {
+    return <>{`It calls itself ${name}, by ${host}. A program on a computer cannot prove that.`}</>;
+  }
+  return (
+    <>
+      {`${name}, by `}
+      <b>{host}</b>
     </>
   );
 }

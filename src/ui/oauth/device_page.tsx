@@ -16,6 +16,7 @@ export const devicePage: PageHandler = async (call) => {
       body: (
         <ConsentForm
           asked={asked}
+          isProven={false}
           email={call.viewer.email}
           serverName={await serverNameOf(call, asked)}
           path="device"

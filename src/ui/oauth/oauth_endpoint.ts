@@ -109,7 +109,14 @@ export class OAuthEndpoint implements Endpoint {
       ? { error: cause.code, error_description: cause.message }
       : { error: codeOf(row.http), error_description: error.message };
     const status = cause instanceof OAuthFault ? cause.status : row.http;
-    const headers = { ...NO_STORE, [CORRELATION_HEADER]: correlationId, ...errorHeaders(error) };
+    const challenge: Record<string, string> = status === 401
+      ? { "www-authenticate": 'Basic realm="sluice"' }
+      : {};
+    const headers = {
+      ...{ ...NO_STORE, [CORRELATION_HEADER]: correlationId },
+      ...errorHeaders(error),
+      ...challenge,
+    };
     return Promise.resolve(Response.json(fault, { status, headers }));
   }
 
