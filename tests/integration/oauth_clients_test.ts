@@ -85,8 +85,12 @@ function callbackServer() {
   const answer = Promise.withResolvers<URLSearchParams>();
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => {
     const url = new URL(request.url);
-    if (url.pathname !== "/callback") return new Response(null, { status: 404 });
-    answer.resolve(url.searchParams);
+    if (url.pathname === "/callback") {
+      answer.resolve(url.searchParams);
+      // As clients do that show the last page on a site of theirs.
+      return Response.redirect(`http://localhost:${url.port}/done`);
+    }
+    if (url.pathname !== "/done") return new Response(null, { status: 404 });
     return new Response(
       "<!doctype html><title>Done</title><link rel=icon href=data:,><p>Back at the client",
       {

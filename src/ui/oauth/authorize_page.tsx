@@ -24,11 +24,12 @@ async function consentView(
 ): Promise<View> {
   const { viewer, query } = call;
   const { client, redirectHost, isOnThisMachine } = request;
-  const { protocol, origin } = new URL(request.redirectUri);
+  const { protocol } = new URL(request.redirectUri);
   return {
     title: `Allow ${client.name}?`,
     isAlone: true,
-    formTarget: /^https?:$/.test(protocol) ? origin : protocol,
+    // Browsers apply the policy to every redirect that follows the form, and a client's page may redirect to any site.
+    formTarget: /^https?:$/.test(protocol) ? "https: http:" : `https: http: ${protocol}`,
     body: (
       <ConsentForm
         asked={request}
