@@ -60,8 +60,8 @@ Deno.test("/ tells a browser and a program where the endpoints are, below the pr
 });
 
 Deno.test("the curl lines of /docs that read without an id can be run as they are shown", async () => {
-  // Without SSO_ENABLED there are no identity providers to list.
-  await using sluice = await Sluice.start({ env: { SSO_ENABLED: "true" } });
+  // Without these, there are no identity providers and no events of logins to list.
+  await using sluice = await Sluice.start({ env: { SSO_ENABLED: "true", AUDIT_TRAIL_ENABLED: "true" } });
   // Some lines read what belongs to the caller's own user record.
   const caller = { email: "admin@example.com", password: "A-long-Password-7", is_admin: true };
   assertEquals((await sluice.api("POST", "/auth/email/admin/users", caller)).status, 201);
