@@ -1,83 +1,86 @@
-// What the cache of pages is for: thousands of users look at /admin again and again, with the cache and without it, by turns. Beside
-// them a few clients call a tool on /rpc.
+// What the cache of pages is for: thousands of users look at /admin, each at his own pace, with the cache and without it, by turns.
+// Beside them a tool is called on /rpc. Requests leave at fixed rates, from another process.
 //
-//   deno run -A bench/load/pages.ts [--seconds 8] [--users 4000] [--clients 16] [--path /admin]
+//   deno run -A bench/load/pages.ts [--seconds 15] [--users 4000] [--rates 90,300] [--calls 300] [--path /admin]
 //
-// Exit code 1 where an answer was wrong.
+// 4,000 users who look every 30 to 60 seconds are 90 pages/s. Exit code 1 where an answer was wrong.
 
 import { parseArgs } from "@std/cli/parse-args";
 import { FastUpstream } from "../../tests/support/fast_upstream.ts";
 import { toolCall } from "../../tests/support/mcp_post.ts";
 import { cpuMicros } from "../../tests/support/process_stats.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
-import { percentile } from "./lane.ts";
+import type { Job, StreamResult } from "./open_loop.ts";
 import { markdownTable } from "./table.ts";
 
 const TURNS = 2;
-const RPC_CLIENTS = 4;
 
-interface Kind {
-  readonly name: string;
-  readonly sluice: Sluice;
-  /** One for each user. */
-  readonly tokens: readonly string[];
-  readonly pagesMs: number[];
-  readonly callsMs: number[];
-  hits: number;
-  bytes: number;
-  cpuMicros: number;
-  seconds: number;
-  wrong: number;
-  nextUser: number;
+interface Turn {
+  readonly rate: number;
+  readonly cache: string;
+  readonly pages: StreamResult;
+  readonly calls: StreamResult;
+  /** Share of a core. */
+  readonly cores: number;
 }
 
-async function measure(kind: Kind, { path, clients, seconds }: {
+interface Kind {
+  readonly cache: string;
+  readonly sluice: Sluice;
+  readonly cookies: readonly string[];
+}
+
+interface Load {
   readonly path: string;
-  readonly clients: number;
   readonly seconds: number;
-}): Promise<void> {
-  const { sluice, tokens, pagesMs, callsMs } = kind;
-  const begun = performance.now();
-  const end = begun + seconds * 1_000;
+  readonly rate: number;
+  readonly calls: number;
+}
+
+async function measure(
+  { cache, sluice, cookies }: Kind,
+  { path, seconds, rate, calls }: Load,
+): Promise<Turn> {
   const before = cpuMicros(sluice.pid);
-  const look = async () => {
-    while (performance.now() < end) {
-      const cookie = `sluice_session=${tokens[kind.nextUser++ % tokens.length]}`;
-      const from = performance.now();
-      const response = await fetch(sluice.url + path, { headers: { cookie, accept: "text/html" } });
-      const { byteLength } = await response.arrayBuffer();
-      pagesMs.push(performance.now() - from);
-      kind.bytes += byteLength;
-      const cache = response.headers.get("x-cache-status");
-      if (cache === "HIT" || cache === "STALE") kind.hits++;
-      if (response.status !== 200) kind.wrong++;
-    }
-  };
-  const body = JSON.stringify(toolCall("fast-echo", { message: "alive" }));
-  const headers = { authorization: `Bearer ${await sluice.token()}`, "content-type": "application/json" };
-  const call = async () => {
-    while (performance.now() < end) {
-      const from = performance.now();
-      const response = await fetch(`${sluice.url}/rpc`, { method: "POST", headers, body });
-      const text = await response.text();
-      callsMs.push(performance.now() - from);
-      if (response.status !== 200 || !text.includes("alive")) kind.wrong++;
-    }
-  };
-  await Promise.all([
-    ...Array.from({ length: clients }, look),
-    ...Array.from({ length: RPC_CLIENTS }, call),
-  ]);
-  kind.cpuMicros += cpuMicros(sluice.pid) - before;
-  kind.seconds += (performance.now() - begun) / 1_000;
+  const [pages, onRpc] = await driven({
+    seconds,
+    streams: [
+      {
+        ...{ url: sluice.url + path, rate, cookies, expected: "</html>" },
+        headers: { accept: "text/html", "accept-encoding": "br, gzip" },
+      },
+      {
+        ...{ url: `${sluice.url}/rpc`, rate: calls, expected: "alive" },
+        body: JSON.stringify(toolCall("fast-echo", { message: "alive" })),
+        headers: { authorization: `Bearer ${await sluice.token()}`, "content-type": "application/json" },
+      },
+    ],
+  });
+  const cores = (cpuMicros(sluice.pid) - before) / 1_000_000 / seconds;
+  return { rate, cache, pages: pages!, calls: onRpc!, cores };
+}
+
+async function driven(job: Job): Promise<StreamResult[]> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", new URL("open_loop.ts", import.meta.url).pathname],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const input = child.stdin.getWriter();
+  await input.write(new TextEncoder().encode(JSON.stringify(job)));
+  await input.close();
+  const { stdout } = await child.output();
+  return JSON.parse(new TextDecoder().decode(stdout));
 }
 
 async function main(): Promise<number> {
   const options = parseArgs(Deno.args, {
-    string: ["seconds", "users", "clients", "path"],
-    default: { seconds: "8", users: "4000", clients: "16", path: "/admin" },
+    string: ["seconds", "users", "rates", "calls", "path"],
+    default: { seconds: "15", users: "4000", rates: "90,300", calls: "300", path: "/admin" },
   });
-  const [seconds, users, clients] = [options.seconds, options.users, options.clients].map(Number);
+  const [seconds, users, calls] = [options.seconds, options.users, options.calls].map(Number);
+  const rates = options.rates.split(",").map(Number);
+  const { path } = options;
   await using upstream = FastUpstream.start();
   const start = async (env: Record<string, string>) => {
     const sluice = await Sluice.start({ env: { LOG_LEVEL: "WARNING", ...env } });
@@ -86,39 +89,43 @@ async function main(): Promise<number> {
   };
   await using without = await start({ RESPONSE_CACHE_TTL: "0" });
   await using within = await start({});
-  const kindOf = async (name: string, sluice: Sluice): Promise<Kind> => ({
-    ...{ name, sluice, pagesMs: [], callsMs: [], hits: 0, bytes: 0, cpuMicros: 0, seconds: 0 },
-    ...{ wrong: 0, nextUser: 0 },
-    tokens: await Promise.all(
-      Array.from({ length: users }, (_, i) => sluice.token({ claims: { jti: `user-${i}` } })),
-    ),
-  });
+  const kindOf = async (cache: string, sluice: Sluice): Promise<Kind> => {
+    const tokens = Array.from(
+      { length: users },
+      (_, i) => sluice.token({ username: `user-${i}@example.com` }),
+    );
+    return { cache, sluice, cookies: (await Promise.all(tokens)).map((token) => `sluice_session=${token}`) };
+  };
   const kinds = [await kindOf("without", without), await kindOf("with", within)];
-  // Every token is verified once, and V8 compiles.
-  for (const kind of kinds) await measure(kind, { path: options.path, clients, seconds });
-  for (const kind of kinds) {
-    kind.pagesMs.length = kind.callsMs.length = 0;
-    Object.assign(kind, { hits: 0, bytes: 0, cpuMicros: 0, seconds: 0 });
-  }
+  // V8 compiles.
+  for (const kind of kinds) await measure(kind, { path, seconds: 3, rate: rates[0]!, calls });
+  const turns: Turn[] = [];
   for (let turn = 0; turn < TURNS; turn++) {
-    for (const kind of kinds) await measure(kind, { path: options.path, clients, seconds });
+    for (const rate of [0, ...rates]) {
+      for (const kind of kinds) turns.push(await measure(kind, { path, seconds, rate, calls }));
+    }
   }
 
   console.log(
-    `GET ${options.path}, ${users} users, ${clients} at once, ${RPC_CLIENTS} clients on /rpc, two workers\n`,
+    `GET ${path}, ${users} users, ${calls} calls/s on /rpc beside it, two workers, ${seconds} s each\n`,
   );
-  console.log(markdownTable<Kind>([
-    ["cache", ({ name }) => name],
-    ["pages/s", ({ pagesMs, seconds }) => (pagesMs.length / seconds).toFixed(0)],
-    ["from memory", ({ hits, pagesMs }) => `${(100 * hits / pagesMs.length).toFixed(0)} %`],
-    ["p50 ms", ({ pagesMs }) => percentile(pagesMs, 0.5).toFixed(1)],
-    ["p99 ms", ({ pagesMs }) => percentile(pagesMs, 0.99).toFixed(1)],
-    ["calls/s on /rpc", ({ callsMs, seconds }) => (callsMs.length / seconds).toFixed(0)],
-    ["p50 ms of calls", ({ callsMs }) => percentile(callsMs, 0.5).toFixed(1)],
-    ["p99 ms of calls", ({ callsMs }) => percentile(callsMs, 0.99).toFixed(1)],
-    ["wrong", ({ wrong }) => String(wrong)],
-  ], kinds));
-  return kinds.every(({ wrong }) => wrong === 0) ? 0 : 1;
+  console.log(markdownTable<Turn>([
+    ["pages/s", ({ rate }) => String(rate)],
+    ["cache", ({ cache }) => cache],
+    ["from memory", ({ pages: { hits, sent } }) => sent === 0 ? "–" : `${(100 * hits / sent).toFixed(0)} %`],
+    ["p50 ms", ({ pages }) => shown(pages.p50Ms)],
+    ["p99 ms", ({ pages }) => shown(pages.p99Ms)],
+    ["p50 ms of calls", ({ calls }) => shown(calls.p50Ms)],
+    ["p99 ms of calls", ({ calls }) => shown(calls.p99Ms)],
+    ["wrong", ({ pages, calls }) => String(pages.wrong + calls.wrong)],
+    ["cores", ({ cores }) => cores.toFixed(2)],
+  ], turns.toSorted((a, b) => a.rate - b.rate || a.cache.localeCompare(b.cache))));
+  return turns.every(({ pages, calls }) => pages.wrong + calls.wrong === 0) ? 0 : 1;
+}
+
+/** NaN travels as null. */
+function shown(ms: number | null): string {
+  return ms === null ? "–" : ms.toFixed(1);
 }
 
 Deno.exit(await main());
