@@ -112,9 +112,9 @@ async function examineGateway(
       findings: checkRegistry(config, registry, Date.now()),
     });
   }
-  const samples = registry === null ? null : await readRunning(loaded);
-  if (samples !== null) {
-    parts.push({ examined: ["the running gateway"], findings: checkRunning(config, samples) });
+  const running = registry === null ? null : await readRunning(loaded);
+  if (running !== null) {
+    parts.push({ examined: ["the running gateway"], findings: checkRunning(config, running) });
   }
   return parts;
 }

@@ -99,6 +99,11 @@ Deno.test("checkRunning() finds nothing in the ordinary state of a gateway", () 
   assertEquals(checkRunning(RUNNING, readSamples("")), []);
 });
 
+Deno.test("checkRunning() finds a gateway that answers with failures", () => {
+  const [finding] = checkRunning(RUNNING, { brokenStatus: 500 });
+  assertEquals([finding?.id, finding?.severity], ["running.broken", "error"]);
+});
+
 Deno.test("checkRunning() names the cause of each symptom and the line that mends it", () => {
   const cases: [more: string, finding: string][] = [
     ['sluice_requests_refused_total{code="OVERLOADED"} 900', "warning running.refused BACKPRESSURE=1024"],

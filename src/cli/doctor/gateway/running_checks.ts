@@ -20,6 +20,9 @@ export interface Sample {
 
 export type Samples = ReadonlyMap<string, readonly Sample[]>;
 
+/** The metrics of a gateway that runs, or the status that it answers in their place. */
+export type Running = Samples | { readonly brokenStatus: number };
+
 /** Fewer failures among the calls are the ordinary state of a network. */
 const RARE = 0.001;
 
@@ -41,7 +44,9 @@ export function readSamples(text: string): Samples {
   return samples;
 }
 
-export function checkRunning(settings: RunningSettings, samples: Samples): Finding[] {
+export function checkRunning(settings: RunningSettings, running: Running): Finding[] {
+  if ("brokenStatus" in running) return [broken(running.brokenStatus)];
+  const samples = running;
   const sum = (name: string, labels: Readonly<Record<string, string>> = {}) =>
     (samples.get(name) ?? []).filter((sample) =>
       Object.entries(labels).every(([label, value]) => sample.labels[label] === value)
@@ -193,4 +198,18 @@ export function checkRunning(settings: RunningSettings, samples: Samples): Findi
     });
   }
   return findings;
+}
+
+function broken(status: number): Finding {
+  return {
+    id: "running.broken",
+    severity: "error",
+    found: `The running gateway answers its metrics with ${status}.`,
+    why: status === 503
+      ? "It is overloaded, or a service that it needs does not answer."
+      : "A fault of the gateway: its log has the reason under the correlation id of the answer.",
+    fix: "sluice health --ready",
+    remark: "sluice logs --level ERROR has the lines of the log",
+    page: "troubleshooting",
+  };
 }
