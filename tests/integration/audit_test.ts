@@ -16,6 +16,9 @@ import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const PASSWORD = "correct horse battery";
+
+/** Clients that nobody has signed in for ask these. Who allowed and disconnected a client is recorded where a person decides. */
+const ASKED_BY_CLIENTS = ["issueTokens", "registerOAuthClient", "beginDeviceLogin", "revokeOAuthToken"];
 const SECRETS = [PASSWORD, "staple of the stable", "hunter2-old", "hunter2-new", "wrong-password"];
 const ON = { AUDIT_TRAIL_ENABLED: "true" };
 const GET = toolCall("counter-get");
@@ -222,7 +225,9 @@ gatewayTest(
         .map((
           [method, { operationId }],
         ): [string, string, string] => [method.toUpperCase(), path, operationId])
-    ).filter(([, , id]) => !CHANGE_NOTHING.has(id) && id !== "endSsoSession");
+    ).filter(([, , id]) =>
+      !CHANGE_NOTHING.has(id) && id !== "endSsoSession" && !ASKED_BY_CLIENTS.includes(id)
+    );
     assert(writes.length > 60, String(writes.length));
     for (const [method, path] of writes) {
       const body = method === "DELETE" ? undefined : {};
