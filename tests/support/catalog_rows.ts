@@ -1,4 +1,5 @@
 // Rows of a catalog for tests, whole as the store reads them; a test names only what matters to it.
+import { NEVER_LISTED } from "../../src/admin/gateways/gateway_draft.ts";
 import type { NewRow } from "../../src/store/registry/entities.ts";
 import type {
   CatalogRows,
@@ -12,6 +13,7 @@ import type {
 
 /** A gateway that says nothing of itself, but for who it is. */
 export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" | "url"> = {
+  ...NEVER_LISTED,
   description: null,
   transport: "STREAMABLEHTTP",
   authType: null,
@@ -20,26 +22,11 @@ export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" |
   caCertificate: null,
   isolation: "session",
   protocol: "auto",
-  protocols: [],
-  capabilities: {},
-  serverInfo: null,
-  instructions: null,
-  protocolVersion: null,
-  stateful: null,
-  listTtlMs: null,
-  skipped: [],
-  listWarnings: [],
   reachable: true,
-  lastSeen: null,
-  lastCheckedAt: null,
-  failedChecks: 0,
-  lastError: null,
-  lastRefreshAt: null,
   refreshIntervalSeconds: null,
   registration: null,
   source: null,
   toolApproval: null,
-  drainingSince: null,
 };
 
 /** A virtual server without members. */

@@ -49,8 +49,7 @@ export class MetricsEndpoint implements Endpoint {
       return await encoded(request, JSON.stringify(shown), JSON_TYPE);
     }
     const format = wanted === OPEN_METRICS ? "openmetrics" : "prometheus";
-    // This module, not prom-client, is the one that is imported on use: the bundle gives a dynamic import of a CommonJS package its
-    // default export alone.
+    // Imported on use, as the module says.
     const { renderMetrics } = await import("../../telemetry/metrics_text.ts");
     const { text, type } = await renderMetrics(await this.#readAll(), format);
     return await encoded(request, text, type);

@@ -112,23 +112,18 @@ export async function connectToGateway(args: GatewayArgs): Promise<GatewayClient
   };
 }
 
-/** The address that was given, else that of the gateway of this folder; without a slash at its end. @throws {SluiceError} SETTINGS_INVALID */
-export function gatewayUrl(given: string | null): string {
-  const { config } = loadProcessConfig({ dev: false, overrides: {} });
-  return given === null ? localUrl(config) : withoutSlash(given);
-}
-
 /** Does a gateway answer at this address? */
 export async function answers(url: string): Promise<boolean> {
   return await healthOf(url, "/health").then(({ status }) => status === 200, () => false);
 }
 
-/** @throws {SluiceError} GATEWAY_UNREACHABLE */
+/** @param given an address; null: that of the gateway of this folder. @throws {SluiceError} GATEWAY_UNREACHABLE, SETTINGS_INVALID */
 export async function healthOf(
-  url: string,
+  given: string | null,
   path: "/health" | "/ready",
 ): Promise<{ readonly status: number; readonly text: string }> {
   const { config } = loadProcessConfig({ dev: false, overrides: {} });
+  const url = given === null ? localUrl(config) : withoutSlash(given);
   const client = createHttp1Client(config, { maxHeadBytes: MAX_HEAD_BYTES, checkAddress: () => {} });
   try {
     const response = await client.send({

@@ -1,4 +1,5 @@
 // The live part of the overview: rates, times, load against its limits, workers, and who and what is busiest.
+import type { Child } from "hono/jsx";
 import type { Figures } from "../call/live_figures.ts";
 import { Bar, Card, megabytes, rounded, Sparkline, timeOf } from "../parts/charts.tsx";
 import { Ago, Badge, logPath, type Mood } from "../parts/page_parts.tsx";
@@ -99,64 +100,73 @@ function Load({ figures: { gauges, labelled } }: { readonly figures: Figures }) 
 
 function Busiest({ figures: { busiest } }: { readonly figures: Figures }) {
   return (
-    <section aria-label="Busiest tools">
-      <h2>Busiest tools</h2>
-      {busiest.length === 0 ? <p class="soft">No tool was called in the last minute.</p> : (
+    <BusyTable
+      title="Busiest tools"
+      noun="Tool"
+      none="No tool was called in the last minute."
+      rows={busiest.map(({ upstream, tool, calls }) => ({
+        calls,
+        name: (
+          <>
+            <a href={`tools?q=${encodeURIComponent(`${tool} ${upstream}`)}`}>{tool}</a>{" "}
+            <span class="soft">of {upstream}</span>
+          </>
+        ),
+      }))}
+    />
+  );
+}
+
+function BusiestCallers({ callers }: { readonly callers: readonly BusyCaller[] }) {
+  return (
+    <BusyTable
+      title="Busiest callers"
+      noun="Caller"
+      none={
+        <>
+          None in the last minute. Callers are known where calls are logged:{" "}
+          <code>DISABLE_ACCESS_LOG=false</code>.
+        </>
+      }
+      rows={callers.map(({ caller, calls }) => ({
+        calls,
+        name: <a href={logPath({ caller })}>{caller}</a>,
+      }))}
+    />
+  );
+}
+
+interface BusyTableProps {
+  readonly title: string;
+  /** What a row is. */
+  readonly noun: string;
+  /** Shown in the place of no rows. */
+  readonly none: Child;
+  readonly rows: readonly { readonly name: Child; readonly calls: number }[];
+}
+
+function BusyTable({ title, noun, none, rows }: BusyTableProps) {
+  return (
+    <section aria-label={title}>
+      <h2>{title}</h2>
+      {rows.length === 0 ? <p class="soft">{none}</p> : (
         <table>
           <thead>
             <tr>
-              <th>Tool</th>
+              <th>{noun}</th>
               <th class="number">Calls in a minute</th>
             </tr>
           </thead>
           <tbody>
-            {busiest.map(({ upstream, tool, calls }) => (
+            {rows.map(({ name, calls }) => (
               <tr>
-                <td>
-                  <a href={`tools?q=${encodeURIComponent(`${tool} ${upstream}`)}`}>{tool}</a>{" "}
-                  <span class="soft">of {upstream}</span>
-                </td>
+                <td>{name}</td>
                 <td class="number">{calls.toLocaleString("en")}</td>
               </tr>
             ))}
           </tbody>
         </table>
       )}
-    </section>
-  );
-}
-
-function BusiestCallers({ callers }: { readonly callers: readonly BusyCaller[] }) {
-  return (
-    <section aria-label="Busiest callers">
-      <h2>Busiest callers</h2>
-      {callers.length === 0
-        ? (
-          <p class="soft">
-            None in the last minute. Callers are known where calls are logged:{" "}
-            <code>DISABLE_ACCESS_LOG=false</code>.
-          </p>
-        )
-        : (
-          <table>
-            <thead>
-              <tr>
-                <th>Caller</th>
-                <th class="number">Calls in a minute</th>
-              </tr>
-            </thead>
-            <tbody>
-              {callers.map(({ caller, calls }) => (
-                <tr>
-                  <td>
-                    <a href={logPath({ caller })}>{caller}</a>
-                  </td>
-                  <td class="number">{calls.toLocaleString("en")}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
     </section>
   );
 }
