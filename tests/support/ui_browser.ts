@@ -63,6 +63,19 @@ export class UiBrowser implements AsyncDisposable {
     await this.page.goto(`${this.url}/${path}`);
   }
 
+  /**
+   * Waits for a text: a click returns before the page that it asks for is there.
+   * @param within the selector of what has the text
+   */
+  async sees(text: string, within = "main"): Promise<void> {
+    await this.page.locator(within).filter({ hasText: text }).first().waitFor();
+  }
+
+  /** Waits until the browser is there. @param path as `path` tells it */
+  async arrives(path: string): Promise<void> {
+    await this.page.waitForURL(this.url + path);
+  }
+
   /** Where the browser is, relative to `/admin`. */
   get path(): string {
     return this.page.url().slice(this.url.length);
