@@ -100,7 +100,7 @@ export class Sluice implements AsyncDisposable {
         await response.body?.cancel();
         // The first worker that is ready answers; a test means all of them.
         return response.ok && listeningSockets(sluice.port).length === sluice.workers;
-      }, { what: "/ready and all workers", deadlineMs: options.readyWithinMs ?? 60_000 });
+      }, { what: "/ready and all workers", deadlineMs: options.readyWithinMs ?? 120_000 });
       if (sluice.exitCode !== undefined) throw new Error(`It ended with exit code ${sluice.exitCode}`);
       if (options.args?.includes("--demo")) {
         // It registers itself once the gateway serves.
