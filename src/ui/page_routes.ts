@@ -14,6 +14,7 @@ const authorize = () => import("./oauth/authorize_page.tsx");
 const device = () => import("./oauth/device_page.tsx");
 const applications = () => import("./oauth/application_pages.tsx");
 const held = () => import("./upstreams/held_page.tsx");
+const passwordLink = () => import("./people/password_link.tsx");
 const users = () => import("./people/user_pages.tsx");
 const teams = () => import("./people/team_pages.tsx");
 const roles = () => import("./people/role_pages.tsx");
@@ -117,7 +118,7 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("POST", "users/{email}/change", on(users, "changeUser")),
   page("POST", "users/{email}/unlock", on(users, "unlockUser")),
   page("POST", "users/{email}/delete", on(users, "deleteUser")),
-  page("POST", "users/{email}/link", on(users, "makeLink")),
+  page("POST", "users/{email}/link", on(passwordLink, "makeLink")),
   page("GET", "users/{email}/roles", on(users, "userPage")),
   page("POST", "users/{email}/roles", on(users, "giveRole")),
   page("POST", "users/{email}/roles/revoke", on(users, "takeRole")),

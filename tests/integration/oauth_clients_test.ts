@@ -165,8 +165,8 @@ Deno.test({
         // Disconnected by its user, the client has to ask again.
         await browser.open("applications");
         await browser.look();
-        page.once("dialog", (dialog) => dialog.accept());
         await page.getByRole("row", { name: url }).getByRole("button", { name: "Disconnect" }).click();
+        await browser.answer("Disconnect");
         await page.getByText("The application is disconnected.").waitFor();
         await assertRejects(() => connect(url, provider));
         assert(provider.opened !== null);

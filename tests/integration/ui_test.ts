@@ -172,8 +172,8 @@ Deno.test({
       await browser.open(`upstreams/${id}`);
       await page.getByRole("row", { name: /^changing-goes/ }).waitFor();
       await browser.look();
-      page.once("dialog", (dialog) => dialog.accept());
       await button("Forget").click();
+      await browser.answer("Forget");
       await page.getByText("The entry is forgotten.").waitFor();
       assertEquals((await sluice.api("GET", `/gateways/${id}/removed`)).body, []);
       await sluice.api("DELETE", `/gateways/${id}`);
@@ -332,8 +332,8 @@ Deno.test({
       assertEquals((await client.listTools()).tools.map(({ name }) => name), ["increment"]);
       await page.getByRole("navigation", { name: "Above" }).getByRole("link", { name: "Counting only" })
         .click();
-      page.once("dialog", (dialog) => dialog.accept());
       await button("Delete").click();
+      await browser.answer("Delete");
       await page.getByText("No virtual server yet").waitFor();
     });
 
@@ -349,8 +349,8 @@ Deno.test({
       assertEquals((await sluice.api("GET", "/auth/email/admin/users", undefined, token)).status, 403);
       await link("Done").click();
       await browser.look();
-      page.once("dialog", (dialog) => dialog.accept());
       await button("Revoke").click();
+      await browser.answer("Revoke");
       await page.getByText("The token is revoked.").waitFor();
       assertEquals(await asked("tools/list"), 401);
       await browser.look();
@@ -371,8 +371,8 @@ Deno.test({
       await button("Approve").click();
       await page.getByText("Nothing waits for you").waitFor();
       await browser.open(`upstreams/${id}`);
-      page.once("dialog", (dialog) => dialog.accept());
       await button("Delete").click();
+      await browser.answer("Delete");
       await page.getByText("The upstream is deleted.").waitFor();
     });
 

@@ -87,6 +87,11 @@ export class UiBrowser implements AsyncDisposable {
     await this.page.getByRole("button", { name: "Sign in" }).click();
   }
 
+  /** Answers what a button has asked before something is lost. @param label of the button in the dialog */
+  async answer(label: string): Promise<void> {
+    await this.page.getByRole("alertdialog").getByRole("button", { name: label, exact: true }).click();
+  }
+
   /** The violations of WCAG 2.2 AA in the present page, one line each. @param runOnly tags or names of rules */
   async violations(runOnly: readonly string[]): Promise<string[]> {
     await this.page.evaluate(`self.axe ?? (() => { ${axe} })()`);

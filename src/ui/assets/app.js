@@ -91,10 +91,27 @@
     }).observe(list, { childList: true });
   }
 
-  // Only where something is lost.
+  // A button that loses something asks first. The dialog's Cancel has the focus, and Escape answers the same.
+  const dialog = document.getElementById("confirmation");
+  let asking = null;
   document.addEventListener("submit", (event) => {
-    const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
-    if (question !== undefined && !confirm(question)) event.preventDefault();
+    const { submitter } = event;
+    if (submitter?.dataset.confirm === undefined || submitter === asking) return;
+    event.preventDefault();
+    asking = submitter;
+    document.getElementById("confirmation-question").textContent = submitter.dataset.confirm;
+    document.getElementById("confirmation-loss").textContent = submitter.dataset.loss;
+    dialog.querySelector("[value=yes]").textContent = submitter.textContent;
+    dialog.returnValue = "";
+    dialog.showModal();
+  });
+  dialog?.addEventListener("close", () => {
+    if (dialog.returnValue === "yes") {
+      // A part of the page that was renewed meanwhile has another form in this one's place.
+      if (!asking.isConnected) document.body.append(asking.form);
+      asking.form.requestSubmit(asking);
+    }
+    asking = null;
   });
 
   // A one-time token comes behind the #, which browsers send to nobody.

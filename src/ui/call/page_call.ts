@@ -90,8 +90,11 @@ export interface Notice {
   /** What was asked for was not done. */
   readonly isFailure?: boolean;
   /** A change that a button takes back: a form that is sent to `path`. */
-  readonly undo?: { readonly path: string; readonly fields: Readonly<Record<string, string>> };
+  readonly undo?: { readonly path: string; readonly fields: FormFields };
 }
+
+/** The fields of a form by name; several values of a name are sent one after the other. */
+export type FormFields = Readonly<Record<string, string | readonly string[]>>;
 
 export interface Redirect {
   /** Relative to `/admin/`; empty: the overview. */

@@ -70,7 +70,10 @@ export const listApplications: PageHandler = async ({ rest }) => {
                         path={`applications/${each.id}/disconnect`}
                         label="Disconnect"
                         class="compact"
-                        confirm={`Disconnect ${each.client_name}? It has to ask you again.`}
+                        confirm={{
+                          question: `Disconnect ${each.client_name}?`,
+                          loss: "Its access ends at once, and it has to ask you again.",
+                        }}
                       />
                     </td>
                   </tr>

@@ -1,5 +1,6 @@
 // Forms: fields with their hints and faults, and buttons that send.
 import type { Child } from "hono/jsx";
+import type { FormFields } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
 
 /** What a form shows: the values as they were sent, and why they were refused. */
@@ -155,20 +156,52 @@ function fieldOf(loc: readonly (string | number)[]): string {
   return String(loc[0] === "body" ? loc[1] ?? "" : loc[0] ?? "");
 }
 
+export interface Confirmation {
+  /** `Delete the role ops?` */
+  readonly question: string;
+  /** What is lost: a sentence. */
+  readonly loss: string;
+}
+
+/** What `data-confirm` buttons of the page ask in. The script opens it; without a script nothing is asked. */
+export function ConfirmationDialog() {
+  return (
+    <dialog
+      id="confirmation"
+      role="alertdialog"
+      aria-labelledby="confirmation-question"
+      aria-describedby="confirmation-loss"
+    >
+      <form method="dialog">
+        <h2 id="confirmation-question"></h2>
+        <p id="confirmation-loss"></p>
+        <div class="buttons">
+          <button type="submit" value="no" autofocus>Cancel</button>
+          <button type="submit" value="yes" class="danger"></button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
+
 /** A button that is a form of its own. */
 export function PostButton({ path, label, class: style, fields = {}, confirm }: {
   /** Relative to `/admin/`. */
   readonly path: string;
   readonly label: string;
   readonly class?: string;
-  readonly fields?: Readonly<Record<string, string>>;
-  /** Asked before something is lost. */
-  readonly confirm?: string;
+  readonly fields?: FormFields;
+  /** Asked before something is lost that no button brings back. */
+  readonly confirm?: Confirmation;
 }) {
   return (
     <form method="post" action={path}>
-      {Object.entries(fields).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
-      <button type="submit" class={style} data-confirm={confirm}>{label}</button>
+      {Object.entries(fields).map(([name, values]) =>
+        [values].flat().map((value) => <input type="hidden" name={name} value={value} />)
+      )}
+      <button type="submit" class={style} data-confirm={confirm?.question} data-loss={confirm?.loss}>
+        {label}
+      </button>
     </form>
   );
 }

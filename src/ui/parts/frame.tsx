@@ -4,7 +4,7 @@ import type { Permission } from "../../auth/permission_table.ts";
 import { VERSION } from "../../version.ts";
 import type { Script } from "../call/assets.ts";
 import type { Notice, Viewer } from "../call/page_call.ts";
-import { PostButton } from "./form.tsx";
+import { ConfirmationDialog, PostButton } from "./form.tsx";
 
 interface NavItem {
   /** Relative to `/admin/`. */
@@ -97,6 +97,7 @@ export function Frame(props: FrameProps) {
                 <NoticeBox notice={notice} />
                 {children}
               </main>
+              <ConfirmationDialog />
             </div>
           )}
       </body>

@@ -131,7 +131,10 @@ async function roleView(
               path={`roles/${encodeURIComponent(role.id)}/delete`}
               label="Delete"
               class="danger"
-              confirm={`Delete the role ${role.name}? Users who have the role lose it.`}
+              confirm={{
+                question: `Delete the role ${role.name}?`,
+                loss: "Users who have the role lose it.",
+              }}
             />
           )}
         </PageHead>

@@ -147,7 +147,10 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
               path={`${path}/delete`}
               label="Delete"
               class="danger"
-              confirm={`Delete the team ${team.name}? Only administrators see its upstreams and virtual servers then.`}
+              confirm={{
+                question: `Delete the team ${team.name}?`,
+                loss: "Its members lose it. Only administrators see its upstreams and virtual servers then.",
+              }}
             />
           )}
         </PageHead>
@@ -181,8 +184,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
                       path={`${path}/members/remove`}
                       label="Remove"
                       class="compact"
-                      fields={{ email: user_email }}
-                      confirm={`Remove ${user_email} from ${team.name}?`}
+                      fields={{ email: user_email, role }}
                     />
                   )}
                 </td>
@@ -219,6 +221,10 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
                         label="Take back"
                         class="quiet compact"
                         fields={{ invitation: id }}
+                        confirm={{
+                          question: `Take the invitation of ${email} back?`,
+                          loss: "Its link does not work any more.",
+                        }}
                       />
                     </li>
                   ))}
@@ -351,11 +357,13 @@ function acceptView(form: FormState, status?: number): View {
 }
 
 export const removeMember: PageHandler = async ({ params, form, rest }) => {
-  const email = (await form()).get("email") ?? "";
+  const { email = "", role = "member" } = Object.fromEntries(await form());
   const path = `/teams/${encodeURIComponent(params.id!)}/members/${encodeURIComponent(email)}`;
   const answer = await rest.attempt("DELETE", path);
-  const text = "refused" in answer ? answer.refused.text : `${email} is no member any more.`;
-  return { to: `teams/${params.id}`, notice: { text } };
+  const to = `teams/${params.id}`;
+  if ("refused" in answer) return { to, notice: { text: answer.refused.text, isFailure: true } };
+  const undo = { path: `${to}/members`, fields: { email, role } };
+  return { to, notice: { text: `${email} is no member any more.`, undo } };
 };
 
 export const cancelInvitation: PageHandler = async ({ params, form, rest }) => {

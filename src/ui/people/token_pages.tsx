@@ -233,7 +233,10 @@ export const tokenPage: PageHandler = async ({ rest, params }) => {
                 path={`tokens/${token.id}/revoke`}
                 label="Revoke"
                 class="danger"
-                confirm={`Revoke ${token.name}? Programs with it are refused, and it cannot be taken back.`}
+                confirm={{
+                  question: `Revoke ${token.name}?`,
+                  loss: "Programs with it are refused, and it cannot be taken back.",
+                }}
               />
             </>
           )}

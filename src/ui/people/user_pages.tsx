@@ -1,5 +1,6 @@
 // Users: their list, the form that makes one, and the page of one with its roles.
-import type { PageCall, PageHandler, View } from "../call/page_call.ts";
+import type { PageCall, PageHandler, Redirect, View } from "../call/page_call.ts";
+import type { Refusal } from "../call/rest.ts";
 import {
   CheckField,
   type FormState,
@@ -9,19 +10,10 @@ import {
   SelectField,
   TextField,
 } from "../parts/form.tsx";
-import { ActionsHead, Ago, Badge, CopyText, Empty, Facts, NextPage, PageHead } from "../parts/page_parts.tsx";
+import { ActionsHead, Ago, Badge, Empty, Facts, NextPage, PageHead } from "../parts/page_parts.tsx";
+import { linkView } from "./password_link.tsx";
 import type { Assignment, Role, Team, User } from "./people_shapes.ts";
-
-const USERS = "/auth/email/admin/users";
-const CRUMBS = [{ path: "users", label: "Users" }];
-
-function restPathOf(email: string): string {
-  return `${USERS}/${encodeURIComponent(email)}`;
-}
-
-function pagePathOf(email: string): string {
-  return `users/${encodeURIComponent(email)}`;
-}
+import { CRUMBS, pagePathOf, restPathOf, USERS } from "./user_paths.ts";
 
 export const listUsers: PageHandler = async ({ rest, query }) => {
   const asked = new URLSearchParams({ limit: "50", include_pagination: "true" });
@@ -213,7 +205,10 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
                 path={`${path}/delete`}
                 label="Delete"
                 class="danger"
-                confirm={`Delete ${user.email}? The roles and tokens of this user are lost.`}
+                confirm={{
+                  question: `Delete ${user.email}?`,
+                  loss: "The roles and tokens of this user are lost.",
+                }}
               />
             </>
           )}
@@ -269,6 +264,7 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
                           role: assignment.role_id,
                           scope: assignment.scope,
                           scope_id: assignment.scope_id ?? "",
+                          expires_at: assignment.expires_at ?? "",
                         }}
                       />
                     </td>
@@ -320,7 +316,7 @@ export const giveRole: PageHandler = async (call) => {
 };
 
 export const takeRole: PageHandler = async ({ params, form, rest }) => {
-  const { role = "", scope = "global", scope_id = "" } = Object.fromEntries(await form());
+  const { role = "", scope = "global", scope_id = "", expires_at = "" } = Object.fromEntries(await form());
   const query = new URLSearchParams({ scope, scope_id });
   await rest.send(
     "DELETE",
@@ -332,7 +328,7 @@ export const takeRole: PageHandler = async ({ params, form, rest }) => {
       text: "The role is taken away.",
       undo: {
         path: `${pagePathOf(params.email!)}/roles`,
-        fields: { role_id: role, place: scope === "global" ? scope : `${scope} ${scope_id}` },
+        fields: { role_id: role, place: scope === "global" ? scope : `${scope} ${scope_id}`, expires_at },
       },
     },
   };
@@ -341,7 +337,7 @@ export const takeRole: PageHandler = async ({ params, form, rest }) => {
 export const changeUser: PageHandler = async ({ params, form, rest }) => {
   const changes = Object.fromEntries([...await form()].map(([name, value]) => [name, value === "true"]));
   const answer = await rest.attempt<User>("PATCH", restPathOf(params.email!), changes);
-  if ("refused" in answer) return { to: pagePathOf(params.email!), notice: { text: answer.refused.text } };
+  if ("refused" in answer) return refusedChange(params.email!, answer.refused);
   const before = Object.fromEntries(Object.entries(changes).map(([name, value]) => [name, String(!value)]));
   return {
     to: pagePathOf(params.email!),
@@ -352,6 +348,10 @@ export const changeUser: PageHandler = async ({ params, form, rest }) => {
   };
 };
 
+function refusedChange(email: string, { text }: Refusal): Redirect {
+  return { to: pagePathOf(email), notice: { text, isFailure: true } };
+}
+
 export const unlockUser: PageHandler = async ({ params, rest }) => {
   await rest.send("POST", `${restPathOf(params.email!)}/unlock`);
   return { to: pagePathOf(params.email!), notice: { text: `${params.email} is unlocked.` } };
@@ -359,36 +359,6 @@ export const unlockUser: PageHandler = async ({ params, rest }) => {
 
 export const deleteUser: PageHandler = async ({ params, rest }) => {
   const answer = await rest.attempt("DELETE", restPathOf(params.email!));
-  if ("refused" in answer) return { to: pagePathOf(params.email!), notice: { text: answer.refused.text } };
+  if ("refused" in answer) return refusedChange(params.email!, answer.refused);
   return { to: "users", notice: { text: `${params.email} is deleted.` } };
 };
-
-export const makeLink: PageHandler = async (call) => {
-  return await linkView(call, await call.rest.get<User>(restPathOf(call.params.email!)));
-};
-
-/** Shown once: only its hash is kept. */
-async function linkView({ rest, origin }: PageCall, { email }: User): Promise<View> {
-  const made = await rest.send<{ link: string; expires_at: string }>(
-    "POST",
-    `${restPathOf(email)}/reset-password`,
-  );
-  return {
-    title: "A link for a new password",
-    body: (
-      <>
-        <PageHead
-          title="A link for a new password"
-          crumbs={[...CRUMBS, { path: pagePathOf(email), label: email }]}
-        />
-        <p>
-          Give this link to {email}. It works once, until {made.expires_at}, and is not shown again.
-        </p>
-        <CopyText id="link" text={origin + made.link} />
-        <p>
-          <a class="button" href={pagePathOf(email)}>Done</a>
-        </p>
-      </>
-    ),
-  };
-}

@@ -1,5 +1,5 @@
 // Room `servers`: pages of virtual servers. This file has their list, the page of one, and the form that composes one.
-import type { PageCall, PageHandler, View } from "../call/page_call.ts";
+import type { FormFields, PageCall, PageHandler, View } from "../call/page_call.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 import { Badge, CopyText, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
 import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
@@ -126,7 +126,10 @@ export const serverPage: PageHandler = async (call) => {
               path={`virtual-servers/${id}/delete`}
               label="Delete"
               class="danger"
-              confirm={`Delete ${name}? Its clients lose their address. The upstreams stay.`}
+              confirm={{
+                question: `Delete ${name}?`,
+                loss: "Its clients lose their address. The upstreams stay.",
+              }}
             />
           )}
         </PageHead>
@@ -219,7 +222,9 @@ export const changeServer: PageHandler = async (call) => {
   const path = `/servers/${encodeURIComponent(server.id)}`;
   const answer = await call.rest.attempt<VirtualServer>("PUT", path, serverIn(values));
   if ("refused" in answer) return await composeView(call, { values, refused: answer.refused }, server, 422);
-  return { to: `virtual-servers/${server.id}`, notice: { text: `${answer.done.name} is changed.` } };
+  const to = `virtual-servers/${server.id}`;
+  const text = `${answer.done.name} is changed.`;
+  return { to, notice: { text, undo: { path: `${to}/edit`, fields: fieldsOf(valuesOf(server)) } } };
 };
 
 export const switchServer: PageHandler = async (call) => {
@@ -271,6 +276,10 @@ function valuesOf(server: VirtualServer): URLSearchParams {
     ...many("associated_resources", server.associatedResources),
     ...many("associated_prompts", server.associatedPrompts),
   ]);
+}
+
+function fieldsOf(values: URLSearchParams): FormFields {
+  return Object.fromEntries([...values.keys()].map((name) => [name, values.getAll(name)]));
 }
 
 function wordsIn(text: string | null): string[] {

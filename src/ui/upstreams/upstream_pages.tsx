@@ -104,6 +104,10 @@ function Draining({ upstream }: { readonly upstream: Upstream }) {
           label="Cut them off"
           class="compact"
           fields={{ activate: "false" }}
+          confirm={{
+            question: "Cut off the calls under way?",
+            loss: "Their clients get an error instead of a result.",
+          }}
         />
       </div>
     )
@@ -137,7 +141,10 @@ function Actions({ upstream: { id, name, enabled }, viewer }: {
           path={`upstreams/${id}/delete`}
           label="Delete"
           class="danger"
-          confirm={`Delete ${name}? Its tools leave every virtual server, and its credentials are lost.`}
+          confirm={{
+            question: `Delete ${name}?`,
+            loss: "Its tools leave every virtual server, and its credentials are lost.",
+          }}
         />
       )}
     </>
@@ -300,7 +307,10 @@ function RemovedEntries({ id, removed, now }: {
                   label="Forget"
                   class="compact"
                   fields={{ entry: entry.id }}
-                  confirm={`Forget ${entry.name}? If it comes back, it is a new entry with a new id.`}
+                  confirm={{
+                    question: `Forget ${entry.name}?`,
+                    loss: "What was set for it is lost. If it comes back, it is a new entry with a new id.",
+                  }}
                 />
               </td>
             </tr>
