@@ -1,14 +1,20 @@
 // `sluice logs`: the latest lines of the log of a running gateway.
+import { logQuery } from "../admin/rest/queries.ts";
 import { isObject } from "../mcp/json_rpc.ts";
 import { lineOf } from "../telemetry/log.ts";
-import type { LogsArgs } from "./commands/log_command.ts";
 import { connectToGateway, type GatewayClient } from "./command_line/gateway_client.ts";
+import { usage } from "./command_line/usage.ts";
+import { flagOf, type LogsArgs } from "./commands/log_command.ts";
 
 /** A stream ends after a while: the next one goes on where it ended. */
 const PAUSE_MS = 1_000;
 
+/** How much of a refused value a message repeats. */
+const SHOWN_CHARACTERS = 40;
+
 /** Shows lines, and with --follow goes on until it is interrupted. @returns the exit code. @throws {SluiceError} USAGE_INVALID, GATEWAY_UNREACHABLE */
 export async function logs({ follow, json, query, ...gateway }: LogsArgs): Promise<number> {
+  checkConditions(query);
   const client = await connectToGateway(gateway);
   const show = (line: Record<string, unknown>) => console.log(json ? JSON.stringify(line) : textOf(line));
   try {
@@ -22,6 +28,18 @@ export async function logs({ follow, json, query, ...gateway }: LogsArgs): Promi
   } finally {
     client.close();
   }
+}
+
+/** The gateway reads the conditions by the same schema. Here a mistake has the name of its flag. @throws {SluiceError} USAGE_INVALID */
+function checkConditions(query: URLSearchParams): void {
+  const { error } = logQuery.safeParse(Object.fromEntries(query));
+  if (error === undefined) return;
+  const mistakes = error.issues.map(({ path: [name], message }) => {
+    const parameter = String(name);
+    const value = JSON.stringify((query.get(parameter) ?? "").slice(0, SHOWN_CHARACTERS));
+    return `--${flagOf(parameter)} ${message}, not ${value}`;
+  });
+  throw usage(mistakes, "logs");
 }
 
 interface Following {

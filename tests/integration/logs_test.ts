@@ -19,6 +19,20 @@ interface Line {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+Deno.test("A condition that cannot be read is refused under its flag's name, before a gateway is asked", async () => {
+  const { code, err } = await runCli([
+    "logs",
+    ...["--since", "5x", "--level", "LOUD", "--text", "x".repeat(257)],
+    ...["--url", "http://127.0.0.1:1"],
+  ], { cwd: Deno.cwd(), env: { SLUICE_TOKEN: "none" } });
+  assertEquals([code, err.trimEnd().split("\n").toSorted()], [2, [
+    'sluice: --level must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not "LOUD"',
+    'sluice: --since must be a time in ISO 8601, or a span like 15m, not "5x"',
+    `sluice: --text must have at most 256 characters, not "${"x".repeat(40)}"`,
+    "sluice: Try: sluice logs --help",
+  ]]);
+});
+
 Deno.test("The log is filtered, followed, and shown only to whoever may read it", async (t) => {
   await using counter = CounterUpstream.start();
   await using sluice = await Sluice.start({ env: { DISABLE_ACCESS_LOG: "false" } });

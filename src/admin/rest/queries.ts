@@ -108,7 +108,7 @@ const moment = z.string().transform((text, context) => {
 });
 
 const filter = (description: string, example: string) =>
-  field(z.string().min(1).max(256).optional(), description, example);
+  field(z.string().min(1).max(256, "must have at most 256 characters").optional(), description, example);
 
 /** Which lines of the log. `request_id`, `search` and `start_time` are ContextForge's names. */
 export const logQuery = z.object({
@@ -118,7 +118,7 @@ export const logQuery = z.object({
   correlation_id: filter("Only lines of the request with this id.", "0f6e4c1a9b7d4c55a2b8"),
   request_id: filter("The same as `correlation_id`.", "0f6e4c1a9b7d4c55a2b8"),
   level: field(
-    z.string().toUpperCase().pipe(z.enum(LOG_LEVELS)).optional(),
+    z.string().toUpperCase().pipe(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`)).optional(),
     "Only lines of this level and above.",
     "WARNING",
   ),

@@ -10,7 +10,10 @@ const CONDITIONS = {
   tool: { value: "NAME", doc: "only calls of this tool or prompt, as the client names it" },
   upstream: { value: "NAME", doc: "only lines of this upstream" },
   "correlation-id": { value: "ID", doc: "only lines of this request: errors name its id" },
-  level: { value: "LEVEL", doc: "only lines of this level and above: DEBUG, INFO, WARNING or ERROR" },
+  level: {
+    value: "LEVEL",
+    doc: "only lines of this level and above: DEBUG, INFO, WARNING, ERROR or CRITICAL",
+  },
   text: { value: "TEXT", doc: "only lines with this text" },
   since: {
     value: "TIME",
@@ -42,6 +45,7 @@ export const LOG_COMMANDS = {
       failed: { doc: "only calls that failed, and warnings and errors" },
       limit: {
         value: "N",
+        min: 1,
         max: MAX_LINES,
         doc: `show so many lines at first (default: 100, at most ${MAX_LINES})`,
       },
@@ -81,4 +85,9 @@ export function logInvocation(
     if (value !== null) query.set(PARAMETERS[name] ?? name, value);
   }
   return { command: "logs", args: { ...gateway, follow: has("follow"), json: has("json"), query } };
+}
+
+/** The flag of a parameter of GET /logs. */
+export function flagOf(parameter: string): string {
+  return Object.keys(PARAMETERS).find((flag) => PARAMETERS[flag] === parameter) ?? parameter;
 }
