@@ -76,7 +76,8 @@ Deno.test("`sluice tune` writes YAML and a unit that their programs take, and ke
   assertEquals(services.gateway.ulimits.nofile, { soft: 65536, hard: 65536 });
   assertEquals(services.pgbouncer.environment.POOL_MODE, "transaction");
   assertEquals(services.redis.command.slice(0, 3), ["redis-server", "--maxclients", "10000"]);
-  assertStringIncludes(configs.nginx.content, "server gateway:4444;");
+  assertStringIncludes(configs.nginx.content, "resolver 127.0.0.11 valid=5s;");
+  assertStringIncludes(configs.nginx.content, "server gateway:4444 resolve;");
   assertStringIncludes(configs.nginx.content, "proxy_set_header Host $$host;");
   assertEquals(volumes, { postgres: {} });
   // deno-lint-ignore no-explicit-any -- what is read is asserted

@@ -3,7 +3,7 @@ import type { Figure } from "../figure.ts";
 import type { Plan } from "../tuning_plan.ts";
 import { databaseUrl } from "./env_file.ts";
 import { comment, fileOf, type PlannedFile } from "./planned_lines.ts";
-import { nginxText } from "./nginx_file.ts";
+import { nginxInCompose } from "./nginx_file.ts";
 
 export function composeFile(plan: Plan): PlannedFile {
   const { surroundings: { database, redis } } = plan;
@@ -25,9 +25,7 @@ export function composeFile(plan: Plan): PlannedFile {
       ...(redis ? [redisService(plan)] : []),
       ["configs:", "  nginx:", "    content: |"],
       // Compose replaces $NAME.
-      nginxText(plan, ["gateway:4444"]).trimEnd().replaceAll("$", "$$$$").split("\n").map((line) =>
-        `      ${line}`
-      ),
+      nginxInCompose(plan).trimEnd().replaceAll("$", "$$$$").split("\n").map((line) => `      ${line}`),
       ["volumes:", `  ${hasDatabase ? "postgres" : "gateway"}: {}`],
     ),
     use: "docker compose",

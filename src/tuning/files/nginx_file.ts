@@ -3,14 +3,37 @@ import type { Plan } from "../tuning_plan.ts";
 import { comment, fileOf, type PlannedFile } from "./planned_lines.ts";
 
 export function nginxFile(plan: Plan): PlannedFile {
-  return { name: "nginx.conf", text: nginxText(plan, ["127.0.0.1:4444"]), use: "/etc/nginx/nginx.conf" };
+  const upstream = [
+    "    server 127.0.0.1:4444;",
+    ...(plan.load.replicas > 1 ? ["    # A line for each replica; any of them serves any session."] : []),
+  ];
+  return { name: "nginx.conf", text: nginxText(plan, { upstream, http: [] }), use: "/etc/nginx/nginx.conf" };
 }
 
-/** @param gateways host and port of each replica */
-export function nginxText(
-  { files, proxyConnections, load, settings }: Plan,
-  gateways: readonly string[],
-): string {
+/** Docker's own DNS server, the same in every container: https://docs.docker.com/engine/network/#dns-services */
+const DOCKER_DNS = "127.0.0.11";
+
+/** nginx in a container of Compose. The address of a container changes with each start, and their number by `--scale`. */
+export function nginxInCompose(plan: Plan): string {
+  return nginxText(plan, {
+    http: indented(
+      2,
+      comment(
+        "nginx follows the replicas as they come and go. It needs version 1.27.3 or later for `resolve`.",
+      ),
+      [`resolver ${DOCKER_DNS} valid=5s;`],
+    ),
+    upstream: ["    zone gateways 256k;", "    server gateway:4444 resolve;"],
+  });
+}
+
+/** Lines that depend on where nginx runs: of the http block, and of the upstream's. */
+interface Place {
+  readonly http: readonly string[];
+  readonly upstream: readonly string[];
+}
+
+function nginxText({ files, proxyConnections, load, settings }: Plan, { http, upstream }: Place): string {
   // Each worker of nginx may get all connections: it has one to the client and one to the gateway.
   const toolTimeout = Number(settings.find(({ name }) => name === "TOOL_TIMEOUT")?.value);
   const connections = Math.max(1_024, 2 * proxyConnections);
@@ -34,11 +57,9 @@ export function nginxText(
       ),
       "}",
       "http {",
+      ...http,
       "  upstream gateways {",
-      ...gateways.map((address) => `    server ${address};`),
-      ...(load.replicas > 1 && gateways.length === 1
-        ? ["    # A line for each replica; any of them serves any session."]
-        : []),
+      ...upstream,
       "    keepalive 256;",
       "  }",
       "  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }",
