@@ -1,6 +1,7 @@
 // When and from where a token may be used, and how often: how tokens and requests write it, in ContextForge's fields, and how the
 // gateway reads it. A limit that cannot be read is refused, because a limit that is left out would open more than its author meant.
 import { parseNetwork } from "../base/egress/egress_guard_address.ts";
+import { withoutMapping } from "../base/egress/trusted_proxies.ts";
 import { isObject } from "../mcp/json_rpc.ts";
 import type { AllowedTimes, TimeWindow, TokenLimits, UsageLimits } from "./principal.ts";
 
@@ -57,12 +58,13 @@ function readNetworks(written: unknown): readonly string[] | null {
     throw fault(`must be a list of at most ${MAX_NETWORKS} addresses and networks`);
   }
   return written.map((text) => {
-    if (typeof text !== "string" || parseNetwork(text) === null) {
+    const network = typeof text === "string" ? withoutMapping(text.trim()) : "";
+    if (parseNetwork(network) === null) {
       throw fault(
         `has "${String(text).slice(0, 50)}", which is no IP address or network such as 192.0.2.0/24`,
       );
     }
-    return text.trim();
+    return network;
   });
 }
 

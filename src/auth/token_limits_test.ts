@@ -7,7 +7,7 @@ Deno.test("readLimits() reads ContextForge's fields, and takes what limits nothi
   assertEquals(readLimits({ time_restrictions: { timezone: "Europe/Berlin" } }), null);
   assertEquals(
     readLimits({
-      ip_restrictions: [" 10.0.0.0/8 ", "2001:db8::1"],
+      ip_restrictions: [" 10.0.0.0/8 ", "2001:db8::1", "::ffff:192.0.2.7"],
       time_restrictions: {
         start_time: "22:00",
         end_time: "6:30",
@@ -19,7 +19,7 @@ Deno.test("readLimits() reads ContextForge's fields, and takes what limits nothi
       usage_limits: { requests_per_hour: 5, requests_total: null },
     }),
     {
-      networks: ["10.0.0.0/8", "2001:db8::1"],
+      networks: ["10.0.0.0/8", "2001:db8::1", "192.0.2.7"],
       times: {
         timeZone: "Europe/Berlin",
         days: [1, 5],

@@ -2,7 +2,7 @@
 import { callerKey } from "../base/sharing/caller_identity.ts";
 import type { Principal } from "../auth/principal.ts";
 import { tokenOf } from "../auth/token_reach.ts";
-import { networkOf } from "../base/egress/trusted_proxies.ts";
+import { networkOf, withoutMapping } from "../base/egress/trusted_proxies.ts";
 
 /** ContextForge's names. A higher tier allows fewer requests. */
 export const TIERS = ["high", "medium", "low"] as const;
@@ -40,9 +40,7 @@ export function callerOf(principal: Principal, info: { readonly remoteAddr: Deno
   return networkOf(addressOf(info));
 }
 
-/** The client's IP address. A dual-stack socket gives IPv4 clients as `::ffff:…`. */
+/** The client's IP address. */
 export function addressOf({ remoteAddr: { hostname } }: { readonly remoteAddr: Deno.NetAddr }): string {
-  return hostname.startsWith(IPV4_MAPPED) ? hostname.slice(IPV4_MAPPED.length) : hostname;
+  return withoutMapping(hostname);
 }
-
-const IPV4_MAPPED = "::ffff:";

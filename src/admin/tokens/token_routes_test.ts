@@ -260,6 +260,12 @@ Deno.test("an API token is never made to open more than its owner, or the token 
       [422, bob, { scope: { server_id: "unknown" } }],
       [422, bob, { scope: { ip_restrictions: ["x"] } }],
       [422, bob, { scope: { usage_limits: { per_week: 1 } } }],
+      // Ignored, each of these would leave the token without the limit.
+      [422, bob, { scope: { ip_restriction: ["10.0.0.0/8"] } }],
+      [422, bob, { scope: { serverId: hidden.id } }],
+      [422, bob, { scopes: { permissions: ["tools.read"] } }],
+      [422, bob, { permissions: ["tools.read"] }],
+      [201, bob, { scope: {}, scopes: null, ip_restrictions: [] }],
       [422, bob, permissions("tools read")],
       [422, bob, { expires_in_days: 0 }],
       [403, bob, { user_email: "ada@x" }],

@@ -2,18 +2,19 @@
 import { isWhole, requireNoApiToken, requireNoLimits, teamOfToken } from "../../auth/api_tokens/narrowing.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { holds } from "../../auth/rbac.ts";
+import { isEmpty } from "../../auth/token_limits.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { revokeTokenOf } from "../../store/registry/revoked_tokens.ts";
 import type { ApiTokenChanges } from "../../store/tokens/api_tokens.ts";
 import type { ShownToken } from "../../store/tokens/token_rows.ts";
 import { type AdminDeps, type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { validated } from "../rest/faults.ts";
+import { type Fault, fault, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
-import { jti, tokenCreate, tokenRevoke, tokenUpdate } from "../rest/people/token_schemas.ts";
+import { FIELDS_OF_SCOPE, jti, tokenCreate, tokenRevoke, tokenUpdate } from "../rest/people/token_schemas.ts";
 import { hasTeam, issueToken, narrowingOf, serverOf, type TokenOwner, withWarnings } from "./issue_token.ts";
 import { tokenRead } from "./token_shapes.ts";
 
-const CREATE: KnownFields = { schema: tokenCreate };
+const CREATE: KnownFields = { schema: tokenCreate, judged: FIELDS_OF_SCOPE };
 const UPDATE: KnownFields = { schema: tokenUpdate };
 
 /** The owner is the caller, or a user whom an administrator names. The answer is the only one that has the token. */
@@ -84,7 +85,8 @@ async function create(call: Call, teamInPath: string | null): Promise<AdminRespo
   const { deps, principal } = call;
   requireNoApiToken(principal);
   requireNoLimits(principal);
-  const given = validated(tokenCreate, readFields(call, await call.body(), ["body"], CREATE), ["body"]);
+  const raw = readFields(call, await call.body(), ["body"], CREATE);
+  const given = validated(tokenCreate, raw, ["body"], misplacedLimits(raw));
   const owner = await ownerOf(deps, principal, given.user_email ?? principal.email);
   const asked = teamInPath ?? given.team_id ?? null;
   const teamId = owner.principal === principal ? teamOfToken(principal, asked) : asked;
@@ -94,6 +96,14 @@ async function create(call: Call, teamInPath: string | null): Promise<AdminRespo
   const { row, accessToken } = await issueToken(deps, { owner, given, teamId });
   await deps.catalogChanged();
   return ok(withWarnings({ token: tokenRead(row), access_token: accessToken }, given.scope), 201);
+}
+
+/** Limits outside of `scope`: ignored, they would make a token that opens more than its author meant. */
+function misplacedLimits(raw: Readonly<Record<string, unknown>>): Fault[] {
+  return FIELDS_OF_SCOPE.filter((name) => !isEmpty(raw[name]))
+    .map((name) =>
+      fault(["body", name], "is no field of a token; what narrows a token belongs into `scope`")
+    );
 }
 
 /** @throws {SluiceError} FORBIDDEN, NOT_FOUND, CONFLICT */

@@ -26,7 +26,7 @@ export class TrustedProxies {
   addressOf(headers: { get(name: string): string | null }, peer: string): string {
     const forwarded = headers.get("x-forwarded-for");
     if (forwarded === null) return peer;
-    const way = [...forwarded.split(","), peer].map((each) => each.trim());
+    const way = [...forwarded.split(","), peer].map((each) => withoutMapping(each.trim()));
     const client = way.findLast((each) => !this.has(each)) ?? way[0];
     return parseAddress(client) === null ? peer : client;
   }
@@ -53,6 +53,11 @@ export class TrustedProxies {
       host: forwarded("x-forwarded-host") ?? headers.get("host") ?? host,
     };
   }
+}
+
+/** A dual-stack socket, also that of a proxy, gives IPv4 clients as `::ffff:192.0.2.1` (RFC 4291, section 2.5.5.2). */
+export function withoutMapping(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 /** An address as limits count it: for IPv6 its /64 network, in which a host may have any number of addresses. */

@@ -16,6 +16,9 @@ Deno.test("TrustedProxies.clientOf() believes the headers of trusted proxies onl
     ["10.3.3.3, 10.2.2.2", "10.1.1.1", "10.3.3.3"],
     ["unknown", "10.1.1.1", "10.1.1.1"],
     ["", "10.1.1.1", "10.1.1.1"],
+    // A proxy with a dual-stack socket writes IPv4 clients so, and itself in front of another proxy.
+    ["::ffff:203.0.113.9", "10.1.1.1", "203.0.113.9"],
+    ["::FFFF:203.0.113.9, ::ffff:10.2.2.2", "10.1.1.1", "203.0.113.9"],
     ["2001:db8:1:2:3:4:5:6", "10.1.1.1", "20010db800010002::/64"],
   ];
   for (const [header, peer, client] of cases) {

@@ -12,7 +12,8 @@ const name = z.string().trim().min(1).max(255).refine(
 );
 const limits = z.record(z.string(), z.unknown()).nullable().optional();
 
-const scope = z.object({
+/** Strict: a misspelt limit would make a token that opens more than its author meant. */
+const scope = z.strictObject({
   server_id: field(
     z.string().max(255).nullable().optional(),
     "The id of the only virtual server that the token opens.",
@@ -44,6 +45,9 @@ const scope = z.object({
     { requests_per_hour: 100 },
   ),
 }).describe("What a token is narrowed to.");
+
+/** Names under which a request without `scope` could mean to narrow a token. */
+export const FIELDS_OF_SCOPE = ["scopes", "resource_scopes", ...Object.keys(scope.shape)];
 
 const TOKEN = {
   name: field(name, "The name of the token, which no other token of the owner in the team has.", "ci"),
