@@ -17,7 +17,7 @@ export function canSee(principal: Principal, { visibility, teamId, ownerEmail }:
   if (teams === null) return principal.isAdmin;
   if (teams.length === 0) return false;
   if (visibility === "team") return teamId !== null && teams.includes(teamId);
-  return principal.kind === "user" && ownerEmail !== null && ownerEmail === principal.email;
+  return principal.kind === "user" && isAddressOf(principal, ownerEmail);
 }
 
 /** A key of what canSee() reads of a principal: principals with the same key see the same entries. */
@@ -67,11 +67,11 @@ export function mayChange(
   permission: Permission,
   { id, teamId, ownerEmail }: Visible & Pick<EntityRow, "id">,
 ): boolean {
-  const { isAdmin, grants, email } = principal;
+  const { isAdmin, grants } = principal;
   if (!includesPermission(principal, permission)) return false;
   if (isAdmin || grants === null) return isAdmin;
   if (has(grants.everywhere, permission) || grantsFor(grants.onServers, id, permission)) return true;
-  return ownerEmail === email
+  return isAddressOf(principal, ownerEmail)
     ? grantsAny(grants.inTeams, permission)
     : teamId !== null && grantsFor(grants.inTeams, teamId, permission);
 }
@@ -127,7 +127,7 @@ export function placeOf(principal: Principal, permission: Permission, asked: str
 export function requireOwner(principal: Principal, permission: Permission, owner: unknown): void {
   const { isAdmin, grants, email } = principal;
   if (isAdmin || grants === null || has(grants.everywhere, permission)) return;
-  if (owner === undefined || owner === null || owner === email) return;
+  if (owner === undefined || owner === null || isAddressOf(principal, owner)) return;
   throw new SluiceError("FORBIDDEN", { reason: `${email} cannot make an entry belong to somebody else` });
 }
 
@@ -194,6 +194,12 @@ export function requireRestPermission(
   requirePermission(principal, permission, serverId);
   if (principal.serverId === null || principal.serverId === serverId) return;
   throw new SluiceError("FORBIDDEN", { reason: `the token is for server ${principal.serverId} only` });
+}
+
+/** Addresses are compared without regard to case, as for logins. */
+function isAddressOf({ email }: Principal, address: unknown): boolean {
+  return address === email ||
+    (typeof address === "string" && address.toLowerCase() === email.toLowerCase());
 }
 
 function has(permissions: readonly string[], permission: Permission): boolean {

@@ -22,6 +22,8 @@ Deno.test("canSee() follows the token's teams", () => {
   assertEquals(seen({ teams: null }), [true, false, false, false, false]);
   assertEquals(seen({ teams: null, isAdmin: true }), [true, true, true, true, true]);
   assertEquals(seen({ kind: "anonymous", teams: ["t1"] }), [true, true, false, false, false]);
+  assertEquals(canSee(principal({ teams: ["t1"] }), { ...OWN, ownerEmail: "A@X" }), true);
+  assertEquals(canSee(principal({ teams: ["t1"], email: "A@x" }), OWN), true);
 });
 
 Deno.test("visibilityKey() is the same only for those of whom canSee() says the same, whatever the entity", () => {

@@ -72,4 +72,10 @@ Deno.test("passwordFault() refuses short passwords, monotonous ones, and the add
   ) {
     assertEquals(passwordFault(password, "ann.miller@x", 12), null, password);
   }
+  for (const address of ["ann.miller@example.com", "al@example.com"]) {
+    for (const password of [address, address.toUpperCase(), `${address}1`, `${address} ${address}`]) {
+      assert(passwordFault(password, address, 12) !== null, password);
+    }
+    assertEquals(passwordFault(`${address} likes tea`, address, 12), null);
+  }
 });

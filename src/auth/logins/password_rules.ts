@@ -9,8 +9,10 @@ export function passwordFault(password: string, email: string, minChars: number)
   if (chars < minChars) return `must have at least ${minChars} characters (PASSWORD_MIN_LENGTH_USER)`;
   if (password.length > MAX_PASSWORD_CHARS) return `must have at most ${MAX_PASSWORD_CHARS} characters`;
   if (new Set(password.toLowerCase()).size < 5) return "must have at least 5 different characters";
-  const name = email.split("@", 1)[0].toLowerCase();
-  const rest = name.length < 3 ? password : password.toLowerCase().replaceAll(name, "");
+  const address = email.toLowerCase();
+  const name = address.split("@", 1)[0];
+  const withoutAddress = password.toLowerCase().replaceAll(address, "");
+  const rest = name.length < 3 ? withoutAddress : withoutAddress.replaceAll(name, "");
   if ([...rest].length < minChars / 2) return "must not consist of the email address";
   return null;
 }
