@@ -107,12 +107,8 @@ export function errorHeaders(error: SluiceError): Record<string, string> {
       return { "accept-encoding": DECODED_CONTENT.join(", ") };
     case "UPGRADE_REQUIRED":
       return { upgrade: "websocket" };
-    case "RATE_LIMITED":
-    case "OAUTH_LIMITED":
-    case "QUOTA_EXCEEDED":
-      return { "retry-after": String(error.params.waitS) };
     default:
-      return ERRORS[error.code].retry === "later" ? { "retry-after": "1" } : {};
+      return ERRORS[error.code].retry === "later" ? { "retry-after": String(error.params.waitS ?? 1) } : {};
   }
 }
 

@@ -279,6 +279,11 @@ Deno.test("errorHeaders() says what a status asks for", () => {
     [new SluiceError("METHOD_NOT_ALLOWED", { method: "PUT", allowed: "GET, POST" }), { allow: "GET, POST" }],
     [new SluiceError("OVERLOADED"), { "retry-after": "1" }],
     [new SluiceError("NOT_FOUND", { what: "x" }), {}],
+    ...(["RATE_LIMITED", "OAUTH_LIMITED", "QUOTA_EXCEEDED", "TOKEN_LIMIT_REACHED"] as const).map((
+      code,
+    ): [SluiceError, Record<string, string>] => [new SluiceError(code, { waitS: 35 }), {
+      "retry-after": "35",
+    }]),
   ];
   for (const [error, headers] of cases) assertEquals(errorHeaders(error), headers);
 });
