@@ -192,14 +192,19 @@ export class People {
   }
 
   /** A login is a record's, so that its token does not outlive the record. */
-  #needsRecord({ kind, subject, loggedInAt }: Principal): boolean {
+  #needsRecord({ kind, subject, loggedInAt, recordId }: Principal): boolean {
+    if (recordId !== undefined) return true;
     return kind === "user" && subject !== this.#options.platformAdminEmail &&
       (this.#options.requireUser || loggedInAt !== undefined);
   }
 
-  /** ContextForge's login tokens have the user's id as their subject. */
-  #personOf({ kind, email, subject }: Principal): Person | undefined {
+  /**
+   * A token that names a record is that record's alone, whoever has its address now. ContextForge's login tokens have the user's id as
+   * their subject.
+   */
+  #personOf({ kind, email, subject, recordId }: Principal): Person | undefined {
     if (kind === "anonymous" || this.#records.byEmail.isEmpty) return undefined;
+    if (recordId !== undefined) return this.#records.byId.get(recordId);
     return this.#records.byEmail.get(email.toLowerCase()) ??
       this.#records.byId.get(subject.replaceAll("-", ""));
   }

@@ -304,7 +304,29 @@ Deno.test("the token of a login ends with the user's record, also where tokens n
     assertThrows(() => after.resolve(token), SluiceError, "was deleted");
     assert(after.isOutdated(before.resolve(token)));
   }
-  // PLATFORM_ADMIN_EMAIL needs no record.
+  // PLATFORM_ADMIN_EMAIL needs no record, but a login that names one does.
   const root = tokenOf("root@x", { isLogin: true, loggedInAt: 1, isAdmin: true });
   assert(before.resolve({ ...root, subject: "root@x" }).isAdmin);
+});
+
+Deno.test("tokens of a login and of an OAuth grant are no tokens of a record made anew with the same address", () => {
+  const before = peopleOf({
+    users: [userOf("ann@x", { id: "first", isAdmin: true }), userOf("root@x", { id: "old" })],
+  });
+  const after = peopleOf({
+    users: [userOf("ann@x", { id: "second", isAdmin: true }), userOf("root@x", { id: "new" })],
+  });
+  for (
+    const token of [
+      tokenOf("ann@x", { isLogin: true, loggedInAt: 1, recordId: "first" }),
+      tokenOf("ann@x", { isLogin: true, resource: "https://g.example/mcp", recordId: "first" }),
+      tokenOf("root@x", { isLogin: true, loggedInAt: 1, recordId: "old" }),
+    ]
+  ) {
+    const caller = before.resolve(token);
+    assert(caller.isAdmin);
+    assert(after.isOutdated(caller));
+    assertThrows(() => after.resolve(token), SluiceError, "was deleted");
+  }
+  assert(after.resolve(tokenOf("ann@x", { isLogin: true, loggedInAt: 1, recordId: "second" })).isAdmin);
 });

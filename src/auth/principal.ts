@@ -24,6 +24,8 @@ export interface Principal {
   readonly isLogin: boolean;
   /** When the person logged in, ms since the epoch. Only login tokens of this gateway have it, and can be replaced by new ones. */
   readonly loggedInAt?: number;
+  /** The id of the user record that a login or an OAuth grant belongs to. A record made anew with the same address has another. */
+  readonly recordId?: string;
   /** The row of an API token; null: the token is none, and its claims say all of it. */
   readonly apiToken: ApiToken | null;
   /** The look-up of an API token of another program that found no row, so that the claims count. */

@@ -32,10 +32,15 @@ export function principalOf(claims: JsonObject, subject: string, platformAdminEm
     apiToken: null,
     grants: null,
     ...(claims.token_use === "session" && typeof claims.session_start === "number"
-      ? { loggedInAt: claims.session_start * 1000 }
+      ? { loggedInAt: claims.session_start * 1000, ...recordIn(claims) }
       : {}),
     ...(claims.teams === undefined ? { teamsLimitSight: true } : {}),
   };
+}
+
+/** The user record that a token of the gateway belongs to. Tokens of former versions name none. */
+export function recordIn({ user_record: recordId }: JsonObject): Pick<Principal, "recordId"> {
+  return typeof recordId === "string" ? { recordId } : {};
 }
 
 /** The claims that mean the same in tokens of every issuer (RFC 7519, section 4.1). */

@@ -83,6 +83,19 @@ Deno.test("Nobody goes on with a login that has ended, takes another user's pass
     }
   });
 
+  await t.step("a user made anew with the address of a deleted one inherits no login", async () => {
+    await add("fay@x.org");
+    const former = await logIn("fay@x.org");
+    const made = await ask("POST", "/tokens", { name: "former", expires_in_days: 1 }, former);
+    await sluice.api("DELETE", `${USERS}/fay@x.org`);
+    assertEquals(await add("fay@x.org", { is_admin: true }).then(({ status }) => status), 201);
+    const present = await logIn("fay@x.org");
+    for (const token of [former, made.body.access_token]) {
+      assertEquals([await everywhere(token, USERS), (await refresh(token)).status], [[401], 401]);
+    }
+    assertEquals([await everywhere(present, USERS), (await refresh(present)).status], [[200], 200]);
+  });
+
   await t.step("tokens that are no login are not continued", async () => {
     const ann = await logIn("ann@x.org");
     const made = await ask("POST", "/tokens", { name: "one", expires_in_days: 1 }, ann);

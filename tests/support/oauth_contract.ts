@@ -178,7 +178,14 @@ export function oauthContract(registryTest: RegistryTest): void {
     const { consent } = await consentOf(registry);
     const row = (deviceHash: string, userCode: string, expiresAt = Date.now() + DAY_MS) => ({
       ...{ deviceHash, userCode, clientId: "c", issuer: "https://gw.example", resource: ACCESS.resource },
-      ...{ scope: "tools.read", state: "pending", consentId: null, polledAt: 0, expiresAt } as const,
+      ...{
+        scope: "tools.read",
+        state: "pending",
+        consentId: null,
+        allowedAt: null,
+        polledAt: 0,
+        expiresAt,
+      } as const,
     });
     assertEquals([await devices.insert(row("d", "BCDF"), 1), await devices.insert(row("e", "GHJK"), 1)], [
       true,
@@ -186,13 +193,13 @@ export function oauthContract(registryTest: RegistryTest): void {
     ]);
     await devices.polled("d", 17);
     assertEquals([(await devices.pending("BCDF"))?.polledAt, await devices.pending("GHJK")], [17, null]);
-    const allowed = { consentId: consent.id, scope: "tools.read" };
+    const allowed = { consentId: consent.id, scope: "tools.read", at: 23 };
     assertEquals(await devices.redeem("d", grantOf(consent.id, "early")), null);
     const decided = await Promise.all([devices.decide("BCDF", allowed), devices.decide("BCDF", null)]);
     assertEquals(decided.filter((isDone) => isDone).length, 1);
     await devices.insert(row("f", "LMNP"), 10);
     await devices.decide("LMNP", allowed);
-    assertEquals(await devices.pending("LMNP"), null);
+    assertEquals([await devices.pending("LMNP"), (await devices.find("f"))?.allowedAt], [null, 23]);
     const redeemed = await Promise.all(
       ["g1", "g2"].map((id) => devices.redeem("f", grantOf(consent.id, id))),
     );

@@ -4,6 +4,7 @@ import { SluiceError } from "../../src/base/errors.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import type { NewUser } from "../../src/store/people/users.ts";
 import { MAX_SESSIONS_PER_USER } from "../../src/store/people/sso_sessions.ts";
+import { newServer } from "./registry_rows.ts";
 import type { FreshDatabase } from "./store_contract.ts";
 
 export type RegistryTest = (
@@ -36,6 +37,25 @@ async function refused(act: () => Promise<unknown>, code: string, text = ""): Pr
 }
 
 export function peopleContract(registryTest: RegistryTest): void {
+  registryTest(
+    "a virtual server that gets the id of a deleted one has none of its roles",
+    async (registry) => {
+      const { people, servers } = registry;
+      const user = await people.users.insert(newUser("ann@x"));
+      for (const id of ["mine", "other"]) {
+        await servers.insert(newServer({ id, name: id }));
+        const assigned = { userId: user.id, roleId: "developer", scope: "server", scopeId: id } as const;
+        await people.roles.assign({ ...assigned, grantedBy: "root@x", expiresAt: null });
+      }
+      const { version } = await people.read();
+      assert(await servers.delete("mine"));
+      await servers.insert(newServer({ id: "mine", name: "mine" }));
+      const { changed, assignments } = await people.read(version);
+      assertEquals(changed?.users, [user.id]);
+      assertEquals(assignments.map(({ scopeId }) => scopeId), ["other"]);
+    },
+  );
+
   registryTest(
     "the groups of an identity provider give teams and roles anew at each sign-in, and take none that a person gave",
     async (registry) => {

@@ -37,7 +37,7 @@ export class LoginTokens {
    * @param loggedInAt of an earlier login that the token continues
    */
   sign(
-    { email, fullName, isAdmin }: UserRow,
+    { id, email, fullName, isAdmin }: UserRow,
     { jti = crypto.randomUUID(), provider = "local", loggedInAt }: {
       readonly jti?: string;
       readonly provider?: string;
@@ -55,6 +55,7 @@ export class LoginTokens {
       exp: issuedAt + lastsS,
       jti,
       token_use: "session",
+      user_record: id,
       session_start: loggedInAt === undefined ? issuedAt : Math.floor(loggedInAt / 1000),
       user: { email, full_name: fullName, is_admin: isAdmin, auth_provider: provider },
       scopes: { server_id: null, permissions: ["*"], ip_restrictions: [], time_restrictions: {} },

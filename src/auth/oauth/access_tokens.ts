@@ -5,7 +5,7 @@ import type { JsonObject } from "../../mcp/json_rpc.ts";
 import { ACCESS_TOKEN_TYPE, type Issuer } from "../jwt.ts";
 import { type OwnKeys, signToken, verifyingKeys } from "../keys/own_keys.ts";
 import type { Principal } from "../principal.ts";
-import { refused, timesAndId } from "../token_claims.ts";
+import { recordIn, refused, timesAndId } from "../token_claims.ts";
 import { isTokenId } from "../token_id.ts";
 import { resourceIn } from "./resources.ts";
 import { type Scopes, scopesIn, scopeText } from "./scopes.ts";
@@ -14,6 +14,8 @@ import { type Scopes, scopesIn, scopeText } from "./scopes.ts";
 export interface Access {
   /** The email address of the user. */
   readonly email: string;
+  /** The id of the user's record. */
+  readonly userId: string;
   readonly clientId: string;
   /** The id of the grant that the token is revoked by. */
   readonly grantId: string;
@@ -38,13 +40,13 @@ export class AccessTokens {
     return Math.floor(this.options.ttlMs / 1000);
   }
 
-  sign({ email, clientId, grantId, issuer, audience, scopes }: Access): Promise<string> {
+  sign({ email, userId, clientId, grantId, issuer, audience, scopes }: Access): Promise<string> {
     const { keys, clock } = this.options;
     const issuedAt = Math.floor(clock.now() / 1000);
     const claims = {
       ...{ iss: issuer, sub: email, aud: audience, client_id: clientId, scope: scopeText(scopes) },
       ...{ iat: issuedAt, exp: issuedAt + this.expiresInSeconds, jti: crypto.randomUUID() },
-      grant_id: grantId,
+      ...{ grant_id: grantId, user_record: userId },
     };
     return signToken(claims, keys, ACCESS_TOKEN_TYPE);
   }
@@ -84,5 +86,6 @@ function principalOf(claims: JsonObject, email: string): Principal {
     isLogin: true,
     ...{ apiToken: null, limits: null, grants: null },
     resource: aud as string,
+    ...recordIn(claims),
   };
 }

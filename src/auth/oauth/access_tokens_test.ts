@@ -20,7 +20,7 @@ function setUp() {
   const clock = { now: () => NOW } as Clock;
   const tokens = new AccessTokens({ keys: KEYS, clock, ttlMs: 900_000 });
   const access = {
-    ...{ email: "ann@x.org", clientId: "c", grantId: "g-1", issuer: ISSUER },
+    ...{ email: "ann@x.org", userId: "u-1", clientId: "c", grantId: "g-1", issuer: ISSUER },
     audience: `${ISSUER}/servers/a/mcp`,
     scopes: scopesIn("tools.read offline_access")!,
   };
@@ -41,6 +41,7 @@ Deno.test("accessTokenIssuer() makes a caller that is narrowed to the scopes, th
     true,
   ]);
   assertEquals([caller.serverId, caller.permissions, caller.jti], ["a", ["tools.read"], "g-1"]);
+  assertEquals(caller.recordId, "u-1");
   assertEquals([caller.resource, caller.expiresAt], [
     access.audience,
     Math.floor(clock.now() / 1000) * 1000 + 900_000,

@@ -65,7 +65,7 @@ export class DeviceLogins {
     const [deviceCode, userCode] = [newSecret(), newUserCode()];
     const row: DeviceCodeRow = {
       ...{ deviceHash: digest(deviceCode), userCode, clientId: client.id, issuer, resource: audience },
-      ...{ scope: scopeText(scopes), state: "pending", consentId: null, polledAt: 0 },
+      ...{ scope: scopeText(scopes), state: "pending", consentId: null, allowedAt: null, polledAt: 0 },
       expiresAt: clock.now() + TTL_MS,
     };
     if (!await devices.insert(row, MAX_PENDING)) {
@@ -94,7 +94,7 @@ export class DeviceLogins {
     typed: string,
     decision: Decision,
   ): Promise<{ outcome: ConsentOutcome; client: string }> {
-    const { consents, devices, count } = this.deps;
+    const { consents, devices, clock, count } = this.deps;
     const user = await consents.userOf(principal);
     const row = await this.#pending(typed);
     const client = await this.#client(row);
@@ -103,7 +103,10 @@ export class DeviceLogins {
     const isAllowed = decision.allows && permissions.length > 0;
     const scope = scopeText({ ...asked, permissions });
     const allowed = isAllowed
-      ? { consentId: await consents.allow(user.id, client, { resource: row.resource, scope }), scope }
+      ? {
+        consentId: await consents.allow(user.id, client, { resource: row.resource, scope }),
+        ...{ scope, at: clock.now() },
+      }
       : null;
     if (!await devices.decide(row.userCode, allowed)) throw noLogin();
     const outcome = isAllowed ? "allowed" : "denied";

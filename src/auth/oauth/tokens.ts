@@ -189,9 +189,9 @@ class Issuance {
       revokeToken: () => this.#rotate(),
       generateAccessToken: ({ id: clientId }: KnownClient, { email }: Holder, scope: string[]) => {
         const { id: grantId, issuer } = this.#granted;
-        const audience = this.#consent.resource;
+        const { resource: audience, userId } = this.#consent;
         const scopes = scopesIn(scope.join(" "))!;
-        return accessTokens.sign({ email, clientId, grantId, issuer, audience, scopes });
+        return accessTokens.sign({ email, userId, clientId, grantId, issuer, audience, scopes });
       },
       generateRefreshToken: () => Promise.resolve(`${this.#granted.id}.${this.#refreshSecret}`),
       saveToken: async (
@@ -298,14 +298,14 @@ class Issuance {
           : new OAuthFault("authorization_pending", "the user has not decided yet"),
       );
     }
-    const { scope, issuer } = row;
+    const { scope, issuer, consentId, allowedAt } = row;
     const grant = {
-      ...{ id: newId(), consentId: row.consentId!, issuer, scope, formerTokens: [], createdAt: now },
+      ...{ id: newId(), consentId: consentId!, issuer, scope, formerTokens: [], createdAt: allowedAt ?? now },
       ...{ refreshHash: digest(this.#refreshSecret), expiresAt: now + refreshTtlMs },
     };
     const ended = await devices.redeem(row.deviceHash, grant);
     this.#grant = ended === null ? null : await this.#grants.grant(grant.id);
-    if (this.#grant === null || !mayUse(this.#grant.holder, now)) throw refused();
+    if (this.#grant === null || !mayUse(this.#grant.holder, grant.createdAt)) throw refused();
     if (ended !== null && ended.length > 0) await revoke(ended, LATER_LOGINS);
     this.#requireResource(this.#grant.consent.resource, issuer);
     return { holder: this.#grant.holder, scope: scope.split(" ") };

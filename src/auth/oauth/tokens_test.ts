@@ -7,7 +7,7 @@ import { openSqlite } from "../../store/sqlite/sqlite.ts";
 import { keysOfSecret } from "../keys/own_keys.ts";
 import { digest } from "../logins/logins.ts";
 import { AccessTokens } from "./access_tokens.ts";
-import { CODE_GRANT, REFRESH_GRANT } from "./clients/client.ts";
+import { CODE_GRANT, DEVICE_GRANT, REFRESH_GRANT } from "./clients/client.ts";
 import { Clients } from "./clients/known_clients.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -23,6 +23,10 @@ async function withTokens(
     ) => Promise<{ status: number; body: Record<string, unknown> }>;
     readonly logIn: (sendsRedirectUri?: boolean) => Promise<{ refresh: string; grantId: string }>;
     readonly wait: (ms: number) => void;
+    /** A terminal that its person has allowed now. @returns its device code */
+    readonly allowDevice: () => Promise<string>;
+    /** The user changes the password now. */
+    readonly changePassword: () => Promise<unknown>;
     readonly revoked: string[];
     readonly outcomes: string[];
     readonly reused: string[];
@@ -38,7 +42,11 @@ async function withTokens(
     const user = await people.users.insert(newUser("ann@x"));
     const redirectUris = ["https://app.example/cb"];
     const client = { id: "c", name: "C", uri: null, redirectUris, secretHash: null };
-    await store.clients.insert({ ...client, grantTypes: [CODE_GRANT, REFRESH_GRANT] }, 86_400_000, 10);
+    await store.clients.insert(
+      { ...client, grantTypes: [CODE_GRANT, REFRESH_GRANT, DEVICE_GRANT] },
+      86_400_000,
+      10,
+    );
     const consent = (await store.consents.allow({
       ...{
         userId: user.id,
@@ -89,6 +97,18 @@ async function withTokens(
     await run({
       ...{ ask, logIn, revoked: revoked!, outcomes: outcomes!, reused: reused! },
       wait: (ms) => void (offset += ms),
+      allowDevice: async () => {
+        const [deviceCode, userCode] = [`device-${++logins}`, `CODE${logins}`];
+        await store.devices.insert({
+          ...{ deviceHash: digest(deviceCode), userCode, clientId: "c", issuer: ISSUER, scope: "tools.read" },
+          ...{ resource: consent.resource, state: "pending", consentId: null, allowedAt: null, polledAt: 0 },
+          expiresAt: clock.now() + 600_000,
+        }, 10);
+        const allowed = { consentId: consent.id, scope: "tools.read", at: clock.now() };
+        assert(await store.devices.decide(userCode, allowed));
+        return deviceCode;
+      },
+      changePassword: () => people.users.update("ann@x", { tokensValidFrom: clock.now() }),
     });
   } finally {
     await database.close();
@@ -162,6 +182,17 @@ Deno.test("a guess by the id of a login ends nothing, and an unused login expire
     assertEquals([whole.status, whole.body.scope], [200, "tools.read tools.execute"]);
     wait(61_000);
     assertEquals((await ask(refreshing(String(whole.body.refresh_token)))).body.error, "invalid_grant");
+  });
+});
+
+Deno.test("a terminal that was allowed before a change of the password gets no tokens after it", async () => {
+  await withTokens(async ({ ask, wait, allowDevice, changePassword }) => {
+    const redeem = async (device_code: string) => (await ask({ grant_type: DEVICE_GRANT, device_code })).body;
+    const before = await allowDevice();
+    wait(2_000);
+    await changePassword();
+    assertEquals((await redeem(before)).error, "invalid_grant");
+    assertEquals((await redeem(await allowDevice())).token_type, "Bearer");
   });
 });
 

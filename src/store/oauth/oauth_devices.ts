@@ -43,14 +43,15 @@ export class OAuthDevices {
     );
   }
 
-  /** @param allowed null: the person has not allowed it. @returns false if the login does not wait any more */
+  /** @param allowed null: the person has not allowed it; `at`: now, ms since the epoch. @returns false if the login does not wait any more */
   async decide(
     userCode: string,
-    allowed: { readonly consentId: string; readonly scope: string } | null,
+    allowed: { readonly consentId: string; readonly scope: string; readonly at: number } | null,
   ): Promise<boolean> {
     const decided = allowed === null
       ? sql`state = 'denied'`
-      : sql`state = 'allowed', consent_id = ${allowed.consentId}, scope = ${allowed.scope}`;
+      : sql`state = 'allowed', consent_id = ${allowed.consentId}, scope = ${allowed.scope},
+            allowed_at = ${allowed.at}`;
     const { changes } = await this.database.run(
       sql`UPDATE oauth_device_codes SET ${decided} WHERE user_code = ${userCode} AND state = 'pending'
           AND expires_at > ${NOW_MS[this.database.dialect]}`,

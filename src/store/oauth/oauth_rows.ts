@@ -80,6 +80,8 @@ export interface DeviceCodeRow {
   readonly state: "pending" | "allowed" | "denied" | "redeemed";
   /** null until it is allowed. */
   readonly consentId: string | null;
+  /** When it was allowed, ms since the epoch; null: it was not, or by a former version. */
+  readonly allowedAt: number | null;
   readonly polledAt: number;
   readonly expiresAt: number;
 }
@@ -147,6 +149,7 @@ export const DEVICE_CODES = new Table<DeviceCodeRow>("oauth_device_codes", {
   scope: "text",
   state: "text",
   consentId: "text",
+  allowedAt: "integer",
   polledAt: "integer",
   expiresAt: "integer",
 });

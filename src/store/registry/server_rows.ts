@@ -2,6 +2,7 @@
 import { ConstraintError, type Database, sql } from "../sql/sql.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { type Entities, type ListFilter, type NewRow, type RowChanges, TableEntities } from "./entities.ts";
+import { tellPeopleChanged } from "../people/people_changes.ts";
 import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { MEMBERSHIP } from "./removed_entries.ts";
 import type { ServerRow } from "./rows.ts";
@@ -54,8 +55,15 @@ export class ServerEntities implements Entities<ServerRow> {
     });
   }
 
+  /** Also takes away the roles that users were assigned on the server: another server can get the same id. */
   delete(id: string): Promise<boolean> {
-    return this.#fields(this.#database).delete(id);
+    return this.#database.transaction(async (tx) => {
+      const holders = await tx.query<{ user_id: string }>(
+        sql`DELETE FROM role_assignments WHERE scope = 'server' AND scope_id = ${id} RETURNING user_id`,
+      );
+      if (holders.length > 0) await tellPeopleChanged(tx, { users: holders.map(({ user_id }) => user_id) });
+      return await this.#fields(tx).delete(id);
+    });
   }
 
   async get(id: string): Promise<ServerRow | null> {

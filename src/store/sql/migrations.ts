@@ -5,7 +5,7 @@ import { EXECUTION_TABLES } from "./steps/execution_tables.ts";
 import { API_TOKEN_TABLES } from "./token_tables.ts";
 import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./people_tables.ts";
 import { GATEWAY_HISTORY_TABLES } from "./gateway_tables.ts";
-import { OAUTH_TABLES } from "./steps/oauth_tables.ts";
+import { DEVICES_ALLOWED_AT, OAUTH_TABLES } from "./steps/oauth_tables.ts";
 import { UPSTREAM_TOKEN_TABLES } from "./steps/upstream_token_tables.ts";
 import { SSO_TABLES } from "./sso_tables.ts";
 import { indexLists, TOKEN_INDEXES } from "./list_indexes.ts";
@@ -379,6 +379,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "authorization server", statements: OAUTH_TABLES },
   { name: "executions", statements: EXECUTION_TABLES },
   { name: "tokens for upstreams", statements: UPSTREAM_TOKEN_TABLES },
+  { name: "when logins of terminals are allowed", statements: DEVICES_ALLOWED_AT },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

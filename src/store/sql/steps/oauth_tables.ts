@@ -63,3 +63,8 @@ export const OAUTH_TABLES: readonly SqlQuery[] = [
         expires_at BIGINT NOT NULL)`,
   sql`CREATE INDEX oauth_device_codes_consent_id ON oauth_device_codes (consent_id)`,
 ];
+
+/** A terminal that is allowed before a change of the password gets no tokens after it. */
+export const DEVICES_ALLOWED_AT: readonly SqlQuery[] = [
+  sql`ALTER TABLE oauth_device_codes ADD COLUMN allowed_at BIGINT`,
+];
