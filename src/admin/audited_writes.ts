@@ -33,6 +33,9 @@ const OTHER_READERS: Readonly<Record<string, Handler>> = {
   getPrompt: async (call) => await (await import("./entities/prompt_routes.ts")).describePrompt(call),
 };
 
+/** What a write is about, where the segment in front of its id names something else. */
+const KINDS: Readonly<Record<string, string>> = { revokeTokenAsAdmin: "token" };
+
 /** @param params the decoded values of the path */
 export function actionOf(route: Route, params: Readonly<Record<string, string>>): AuditAction {
   const { operation, permission, method, path } = route;
@@ -45,7 +48,7 @@ export function actionOf(route: Route, params: Readonly<Record<string, string>>)
     isWrite: method !== "GET" && !CHANGE_NOTHING.has(operation),
     entity: name === undefined || SECRET_PARAMETERS.has(name)
       ? null
-      : { kind: kindIn(segments[at - 1]), id: boundedText(params[name]) },
+      : { kind: KINDS[operation] ?? kindIn(segments[at - 1]), id: boundedText(params[name]) },
     fields: [],
   };
 }
@@ -78,6 +81,7 @@ export async function recorded(write: Write, run: () => Promise<AdminResponse>):
   if (reader?.path.endsWith("}")) action.entity = namedBy(before, action.entity);
   const answer = await run();
   let after = reader === null ? null : await shown(reader, call);
+  if (answer.about !== undefined) action.entity = answer.about;
   if (reader === null && action.entity === null) {
     const creation = write.routes.find(({ method, path }) =>
       method === "GET" && path.startsWith(`${route.path}/{`) &&
@@ -113,13 +117,17 @@ export async function recorded(write: Write, run: () => Promise<AdminResponse>):
   return answer;
 }
 
-/** The read of what a write changes: of its own path, or of the nearest above that still names an entity; null: there is none. */
+/**
+ * The read of what a write changes: of its own path, or of the nearest above that still names an entity; null: there is none. What a
+ * secret of the path opens is no entity.
+ */
 function readerOf({ route, routes }: Write): Route | null {
   const elsewhere = READ_AT[route.operation];
   if (elsewhere !== undefined) {
     return routes.find(({ method, path }) => method === "GET" && path === elsewhere) ?? null;
   }
   for (let path = route.path; path.includes("{"); path = path.slice(0, path.lastIndexOf("/"))) {
+    if ([...SECRET_PARAMETERS].some((name) => path.includes(`{${name}}`))) return null;
     const found = routes.find((each) => each.method === "GET" && each.path === path);
     if (found !== undefined) return found;
   }

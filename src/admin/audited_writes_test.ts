@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ADMIN, ALICE, withAdminApi } from "../../tests/support/admin_api.ts";
+import { newUser } from "../../tests/support/people_contract.ts";
 import { discovery } from "../../tests/support/registry_rows.ts";
 import { actorOf } from "../auth/principal.ts";
 import { actionOf } from "./audited_writes.ts";
@@ -69,6 +70,8 @@ Deno.test("the trail has each write with what a GET of the entity shows before a
     assertEquals((await latest()).changes, {});
     await call("DELETE", "/tokens/a-token", { body: { reason: "lost" } });
     assertEquals((await latest()).entity, { kind: "token", id: "a-token" });
+    await call("DELETE", "/tokens/admin/another", { body: { reason: "lost" } });
+    assertEquals((await latest()).entity, { kind: "token", id: "another" });
 
     const { length } = (await call("GET", "/audit")).body.records;
     assertEquals(
@@ -83,6 +86,51 @@ Deno.test("the trail has each write with what a GET of the entity shows before a
     for (const secret of ["hunter2", PASSWORD, "scrypt"]) assertEquals(text.includes(secret), false, secret);
     assertEquals((await call("GET", "/audit", { as: ALICE })).status, 403);
     assertEquals((await call("GET", "/audit?limit=0")).status, 422);
+  }));
+
+Deno.test("the trail names who and what a write is about, where its path has a secret or another id", () =>
+  withAdminApi(async ({ call, store }) => {
+    const latest = async (): Promise<Json> => (await call("GET", "/audit?limit=1")).body.records[0];
+    for (const email of ["ada@x.org", "ann@x.org"]) {
+      await call("POST", "/auth/email/admin/users", { body: { email, password: PASSWORD } });
+    }
+    const { body: { token } } = await call("POST", "/auth/email/admin/users/ann@x.org/reset-password");
+    const password = { new_password: "another horse battery" };
+    await call("POST", `/auth/email/reset-password/${token}`, { body: password });
+    const { entity: changed, changes } = await latest();
+    assertEquals([changed, changes], [{ kind: "user", id: "ann@x.org" }, {}]);
+
+    const { body: team } = await call("POST", "/teams", {
+      as: { ...ADMIN, email: "ada@x.org" },
+      body: { name: "crew" },
+    });
+    const { body: invitation } = await call("POST", `/teams/${team.id}/invitations`, {
+      as: { ...ADMIN, email: "ada@x.org" },
+      body: { email: "ann@x.org" },
+    });
+    await call("POST", `/teams/invitations/${invitation.token}/accept`, {
+      as: { ...ADMIN, email: "ann@x.org" },
+    });
+    const { operation, entity, actor } = await latest();
+    assertEquals([operation, entity, actor.email], [
+      "acceptInvitation",
+      { kind: "team", id: team.id },
+      "ann@x.org",
+    ]);
+
+    for (const [name, action] of [["cyd", "approve"], ["dan", "reject"]]) {
+      const row = await store.people.users.insert({
+        ...newUser(`${name}@x.org`),
+        ...{ passwordHash: null, isActive: false },
+      });
+      await store.people.sso.identify({ issuer: "https://idp", subject: name!, provider: "main" }, row.id);
+      await call("POST", `/auth/sso/pending-approvals/${row.id}/action`, { body: { action } });
+      const decided = await latest();
+      assertEquals([decided.entity, Object.keys(decided.changes)], [
+        { kind: "user", id: `${name}@x.org` },
+        [action === "approve" ? "is_active" : "email"],
+      ]);
+    }
   }));
 
 Deno.test("the trail never has a token of a path, nor anybody without a token as an actor", () => {

@@ -76,7 +76,7 @@ export async function acceptInvitation(call: Call): Promise<AdminResponse> {
   const user = await callersRecord(call);
   const row = await deps.store.people.teams.accept(digest(token), user, limitsOf(call));
   await deps.catalogChanged();
-  return ok(memberRead(row, user.email));
+  return { ...ok(memberRead(row, user.email)), about: { kind: "team", id: row.teamId } };
 }
 
 export async function cancelInvitation(call: Call): Promise<AdminResponse> {

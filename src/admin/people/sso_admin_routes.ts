@@ -68,9 +68,14 @@ export async function decideApproval(call: Call): Promise<AdminResponse> {
   if (action === "approve") await people.users.update(email, { isActive: true });
   else await people.users.delete(email);
   await deps.catalogChanged();
-  return ok({
-    message: action === "approve" ? `User ${email} approved successfully` : `User ${email} rejected`,
-  });
+  const isApproved = action === "approve";
+  return {
+    ...ok({ message: isApproved ? `User ${email} approved successfully` : `User ${email} rejected` }),
+    about: { kind: "user", id: email },
+    audited: isApproved
+      ? { is_active: { before: false, after: true } }
+      : { email: { before: email, after: null } },
+  };
 }
 
 function summary({ id, display_name, trusted_domains, create_users }: SsoProvider) {

@@ -13,7 +13,7 @@ import type { RunningSettings } from "../../config/settings_report.ts";
 import type { ExtraField } from "./fields.ts";
 import type { ToolNameRules } from "../../catalog/snapshot/tool_name.ts";
 import type { DiscoveryKinds, DiscoverySaved } from "../../store/registry/save_discovery.ts";
-import type { AuditAction, AuditRecord } from "../../store/audit/audit_record.ts";
+import type { AuditAction, AuditEntity, AuditRecord } from "../../store/audit/audit_record.ts";
 import type { AuditRecords } from "../../store/audit/audit_records.ts";
 import type { AuditTrail } from "../../store/audit/audit_trail.ts";
 import type { Holding } from "../../store/approvals/approvals.ts";
@@ -184,6 +184,8 @@ export interface AdminResponse {
   readonly headers?: Record<string, string>;
   /** For the audit trail: changes that the read of the route's entity does not show. */
   readonly audited?: AuditRecord["changes"];
+  /** For the audit trail: the entity, where neither the path nor the id of the answer names it. */
+  readonly about?: AuditEntity;
 }
 
 /** The arguments of a handler. */
