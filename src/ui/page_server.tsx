@@ -74,7 +74,7 @@ export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Respon
       coding,
     );
     const { status, formTarget } = answer;
-    const shown = { notice, status, formTarget, cacheStatus: "BYPASS" } as const;
+    const shown = { path, notice, status, formTarget, cacheStatus: "BYPASS" } as const;
     const response = await pageResponse(page, place, shown);
     if (answer.endsSession) {
       response.headers.append("set-cookie", sessionCookie(null, pagesScope(place.prefix, place.isSecure)));
@@ -93,7 +93,7 @@ export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Respon
   });
   const { instead, status } = representation;
   if (instead !== undefined) return withoutPage(instead, exchange, place);
-  return await pageResponse(representation, place, { notice, status, cacheStatus });
+  return await pageResponse(representation, place, { path, notice, status, cacheStatus });
 }
 
 type WithoutPage = Exclude<PageAnswer, View>;
@@ -264,7 +264,7 @@ export async function answerFailure(failed: FailedRequest): Promise<Response> {
   const notice = noticeIn(request.headers);
   const page = await rendered(view, { path, place, viewer, notice }, null);
   const { status } = view;
-  const response = await pageResponse(page, place, { notice, status, cacheStatus: "BYPASS" });
+  const response = await pageResponse(page, place, { path, notice, status, cacheStatus: "BYPASS" });
   response.headers.set(CORRELATION_HEADER, correlationId);
   return response;
 }
@@ -343,7 +343,8 @@ async function textOf(element: Markup): Promise<string> {
 async function pageResponse(
   { bytes, coding }: Representation,
   { prefix, isSecure }: Place,
-  { notice, status = 200, formTarget, cacheStatus }: {
+  { path, notice, status = 200, formTarget, cacheStatus }: {
+    readonly path: string;
     /** The notice that the page has shown. */
     readonly notice: Notice | null;
     readonly status: number | undefined;
@@ -355,6 +356,7 @@ async function pageResponse(
   const headers = new Headers({
     ...HEADERS,
     ...statusHeader(cacheStatus),
+    "cross-origin-opener-policy": LEAD_TO_CLIENTS.has(path) ? "unsafe-none" : "same-origin",
     "content-security-policy": policyFor(scripts, formTarget),
   });
   if (coding !== null) headers.set("content-encoding", coding);
@@ -362,13 +364,18 @@ async function pageResponse(
   return new Response(bytes, { status, headers });
 }
 
+/**
+ * Pages on the way of a browser that an OAuth client has sent here. A client on a web site opens them in a window of its own, which
+ * has to tell the client's page how the login went: `same-origin` would part them for good.
+ */
+const LEAD_TO_CLIENTS: ReadonlySet<string> = new Set(["authorize", "sign-in", "change-password"]);
+
 /** Browsers keep no page: whoever uses one after a sign-out does not find it there. */
 const HEADERS = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "private, no-store",
   "referrer-policy": "same-origin",
   "x-content-type-options": "nosniff",
-  "cross-origin-opener-policy": "same-origin",
   vary: "Accept-Encoding, Cookie",
 };
 

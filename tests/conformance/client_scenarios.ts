@@ -1,6 +1,6 @@
 // The suite's scenarios for clients that apply to the gateway's upstream side, and how many checks each has.
 //
-// Left out are auth/*: the gateway calls upstreams with stored credentials, and no user is there to authorize it.
+// Those of logins (auth/*) are in upstream_login_test.ts.
 import { assert, assertEquals } from "@std/assert";
 import { count, objections, report, type Revision, runClientScenario, type SuiteResult } from "./suite.ts";
 import { givenTime } from "../support/pace.ts";

@@ -51,7 +51,7 @@ export async function runServerScenario(
 }
 
 /**
- * One scenario of the client's side: the suite starts a server and has `command` (which gets its URL as last argument) talk
+ * One scenario of the client's side, also of an extension: the suite starts a server and has `command` (which gets its URL as last argument) talk
  * to it.
  */
 export async function runClientScenario(
@@ -59,7 +59,16 @@ export async function runClientScenario(
   scenario: string,
   revision: Revision,
 ): Promise<SuiteResult> {
-  const args = ["client", "--command", command, "--scenario", scenario, "--spec-version", revision];
+  const args = [
+    "client",
+    "--command",
+    command,
+    "--scenario",
+    scenario,
+    "--spec-version",
+    revision,
+    "--force",
+  ];
   // The suite kills the shell that runs the command and not the command: it has to end by itself before.
   args.push("--timeout", String(COMMAND_WITHIN_MS));
   return await runInto(args, new Set([scenario]));

@@ -182,6 +182,17 @@ Deno.test("Login of OAuth clients holds against attacks", async (t) => {
     assertStringIncludes(policy, "frame-ancestors 'none'");
     assertStringIncludes(policy, "form-action 'self' https: http:;");
     assertEquals(asked.headers.get("cache-control"), "private, no-store");
+    // A client's page opens them in a window that reports to it afterwards; every other page is cut off from its opener.
+    const opener = async (path: string) => {
+      const response = await fetch(`${gateway.url}/admin/${path}`, { headers: { cookie: victim.cookie } });
+      await response.body?.cancel();
+      return response.headers.get("cross-origin-opener-policy");
+    };
+    assertEquals(asked.headers.get("cross-origin-opener-policy"), "unsafe-none");
+    assertEquals(await Promise.all(["sign-in?next=authorize", "", "applications", "tokens"].map(opener)), [
+      "unsafe-none",
+      ...new Array(3).fill("same-origin"),
+    ]);
     // Without a session, and with a session cookie of nonsense, the person signs in first.
     for (const cookie of ["", "sluice_session=x.y.z"]) {
       const response = await victim.open(query, cookie);

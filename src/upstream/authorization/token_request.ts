@@ -4,6 +4,7 @@ import { reasonOf } from "../../base/errors.ts";
 import { SeenAnswer } from "../../base/seen_answer.ts";
 import { fetchBy, type LoginExchange } from "./login_exchange.ts";
 import { codeOf, LoginFault, wordsOf } from "./login_fault.ts";
+import { clientSecretBasic } from "./client_secret_basic.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
 import type { LoginServer } from "./login_server.ts";
 
@@ -63,7 +64,7 @@ async function authenticationOf(
   const ofSecret = clientSecret === null ? "none" : takesBasic ? "client_secret_basic" : "client_secret_post";
   switch (clientAuth ?? (privateKey === null ? ofSecret : "private_key_jwt")) {
     case "client_secret_basic":
-      return library.ClientSecretBasic(clientSecret!);
+      return clientSecretBasic(clientSecret!);
     case "client_secret_post":
       return library.ClientSecretPost(clientSecret!);
     case "private_key_jwt":
