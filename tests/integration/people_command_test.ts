@@ -46,6 +46,11 @@ Deno.test("`sluice user` and `sluice role` manage people, and lead back in when 
 
   assertEquals(await setPassword(await done("user add Ann@x.org")), 200);
   for (const word of ["lock", "remove"]) await refused(`user ${word} ada@x.org`, "No active administrator");
+  await done("role grant platform_admin --user ann@x.org");
+  await done("user lock ada@x.org");
+  await refused("role revoke platform_admin --user ann@x.org", "No active administrator");
+  await done("user unlock ada@x.org");
+  await done("role revoke platform_admin --user ann@x.org");
   await refused("user add ann@x.org", "exists already");
   const { body: { access_token: ann } } = await login("ann@x.org");
   /** What the workers say to the same call, over connections of their own. */

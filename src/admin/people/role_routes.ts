@@ -110,7 +110,10 @@ export async function revokeRole(call: Call): Promise<AdminResponse> {
   const { scope, scope_id: scopeId } = validated(revokeQuery, Object.fromEntries(query), ["query"]);
   const user = await namedUser(call, params.email);
   const { id, name } = await namedRole(call, params.role);
-  if (!await deps.store.people.roles.revoke({ userId: user.id, roleId: id, scope, scopeId })) {
+  const isRevoked = await deps.store.transaction(({ people: { users, roles } }) =>
+    users.keepingAdministrator(() => roles.revoke({ userId: user.id, roleId: id, scope, scopeId }))
+  );
+  if (!isRevoked) {
     throw new SluiceError("NOT_FOUND", { what: `An assignment of ${name} to ${user.email} there` });
   }
   await deps.catalogChanged();

@@ -1,7 +1,6 @@
-// /auth/email/admin/users: users, as administrators manage them. One active administrator always remains.
+// /auth/email/admin/users: users, as administrators manage them. The last active administrator remains.
 import { passwordLink, passwordToken } from "../../auth/logins/one_time_links.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { Registry } from "../../store/registry/registry.ts";
 import type { UserChanges } from "../../store/people/users.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { validated } from "../rest/faults.ts";
@@ -65,11 +64,9 @@ export async function updateUser(call: Call): Promise<AdminResponse> {
       : {}),
     ...(hasPassword || given.is_active === false ? { tokensValidFrom: thisSecond(deps) } : {}),
   };
-  const row = await deps.store.transaction(async (store) => {
-    const updated = await store.people.users.update(email, changes);
-    await requireAdministrator(store);
-    return updated;
-  });
+  const row = await deps.store.transaction(({ people: { users } }) =>
+    users.keepingAdministrator(() => users.update(email, changes))
+  );
   await deps.catalogChanged();
   return ok(await shownUser(deps, row));
 }
@@ -80,10 +77,9 @@ export async function deleteUser(call: Call): Promise<AdminResponse> {
   if (email === principal.email) {
     throw new SluiceError("CONFLICT", { reason: "You cannot delete your own account" });
   }
-  await deps.store.transaction(async (store) => {
-    await store.people.users.delete(email);
-    await requireAdministrator(store);
-  });
+  await deps.store.transaction(({ people: { users } }) =>
+    users.keepingAdministrator(() => users.delete(email))
+  );
   await deps.catalogChanged();
   return ok({ success: true, message: `User ${email} deleted` });
 }
@@ -103,12 +99,4 @@ export async function makePasswordLink(call: Call): Promise<AdminResponse> {
   const expiresAt = new Date(deps.now().getTime() + passwordLinkMs).toISOString();
   const body = { email, token, link: passwordLink(token), expires_at: expiresAt };
   return { ...ok(body, 201), headers: { "cache-control": "no-store" } };
-}
-
-/** @throws {SluiceError} CONFLICT if there are users, and none of them is an active administrator */
-export async function requireAdministrator({ people }: Registry): Promise<void> {
-  if (await people.users.hasAdministrator() || await people.users.count() === 0) return;
-  throw new SluiceError("CONFLICT", {
-    reason: "No active administrator would remain; make another user one first",
-  });
 }

@@ -88,6 +88,24 @@ Deno.test("a user who is no administrator manages no users, and nobody makes the
     assertEquals((await call("DELETE", `${USERS}/ada@x.org`)).status, 200);
   }));
 
+Deno.test("without an administrator among the users, every user can be switched off; the last role of one stays", () =>
+  withAdminApi(async ({ call }) => {
+    for (const email of ["ann@x.org", "bob@x.org", "cid@x.org"]) {
+      await call("POST", USERS, { body: { email, password: PASSWORD } });
+    }
+    assertEquals((await call("PATCH", `${USERS}/ann@x.org`, { body: { is_active: false } })).status, 200);
+    assertEquals((await call("DELETE", `${USERS}/ann@x.org`)).status, 200);
+    const role = { role_id: "platform_admin", scope: "global" };
+    const revoke = (email: string) =>
+      call("DELETE", `/rbac/users/${email}/roles/platform_admin?scope=global`);
+    assertEquals((await call("POST", "/rbac/users/bob@x.org/roles", { body: role })).status, 200);
+    assertEquals((await revoke("bob@x.org")).status, 409);
+    assertEquals((await call("PATCH", `${USERS}/cid@x.org`, { body: { is_active: false } })).status, 200);
+    assertEquals((await call("PATCH", `${USERS}/cid@x.org`, { body: { is_active: true } })).status, 200);
+    await call("POST", "/rbac/users/cid@x.org/roles", { body: role });
+    assertEquals((await revoke("bob@x.org")).status, 200);
+  }));
+
 Deno.test("passwords have rules, which name the field and not the password", () =>
   withAdminApi(async ({ call }) => {
     for (const password of ["short", "ann-ann-ann-ann", "aaaaaaaaaaaaaaa"]) {

@@ -56,13 +56,15 @@ export async function roleGrant({ role: named, user: email, until, ...where }: R
   });
 }
 
-/** @returns the exit code. @throws {SluiceError} USAGE_INVALID; otherwise like roleList() */
+/** @returns the exit code. @throws {SluiceError} USAGE_INVALID, CONFLICT for the last administrator; otherwise like roleList() */
 export async function roleRevoke({ role: named, user: email, ...where }: RoleArgs): Promise<number> {
   return await changePeople(async (people) => {
     const user = await userNamed(people, email);
     const role = await roleNamed(people, named);
     const place = await placeOf(people, where);
-    if (!await people.registry.people.roles.revoke({ userId: user.id, roleId: role.id, ...place })) {
+    const { users, roles } = people.registry.people;
+    const assignment = { userId: user.id, roleId: role.id, ...place };
+    if (!await users.keepingAdministrator(() => roles.revoke(assignment))) {
       throw mistake(
         `${user.email} was not assigned ${role.name} there; \`sluice role list --user ${user.email}\` shows the roles`,
       );

@@ -1,5 +1,4 @@
 // `sluice user list|add|lock|unlock|reset|remove`.
-import { requireAdministrator } from "../../admin/people/user_routes.ts";
 import { userRead } from "../../admin/people/user_shapes.ts";
 import { passwordLink, passwordToken } from "../../auth/logins/one_time_links.ts";
 import type { UserRow } from "../../store/people/person_rows.ts";
@@ -82,8 +81,8 @@ export async function userReset({ email }: UserArgs): Promise<number> {
 export async function userRemove({ email }: UserArgs): Promise<number> {
   return await changePeople(async (people) => {
     const user = await userNamed(people, email);
-    await people.registry.people.users.delete(email);
-    await requireAdministrator(people.registry);
+    const { users } = people.registry.people;
+    await users.keepingAdministrator(() => users.delete(email));
     return changeOf("deleteUser", { before: user, after: null, says: [`removed ${email}`] });
   });
 }
@@ -91,8 +90,8 @@ export async function userRemove({ email }: UserArgs): Promise<number> {
 async function update(email: string, changes: UserChanges, says: string): Promise<number> {
   return await changePeople(async (people) => {
     const before = await userNamed(people, email);
-    const after = await people.registry.people.users.update(email, changes);
-    if (!after.isActive) await requireAdministrator(people.registry);
+    const { users } = people.registry.people;
+    const after = await users.keepingAdministrator(() => users.update(email, changes));
     return changeOf("updateUser", { before, after, says: [says] });
   });
 }

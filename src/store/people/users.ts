@@ -113,6 +113,19 @@ export class Users {
     return rows.length > 0;
   }
 
+  /**
+   * Runs a change of users or roles, in a transaction of the caller.
+   * @throws {SluiceError} CONFLICT if the change takes away the last active administrator of the users who remain
+   */
+  async keepingAdministrator<T>(change: () => Promise<T>): Promise<T> {
+    const hadOne = await this.hasAdministrator();
+    const result = await change();
+    if (!hadOne || await this.hasAdministrator() || await this.count() === 0) return result;
+    throw new SluiceError("CONFLICT", {
+      reason: "No active administrator would remain; make another user one first",
+    });
+  }
+
   /** @throws {SluiceError} NOT_FOUND */
   async update(email: string, changes: UserChanges): Promise<UserRow> {
     return await this.database.transaction(async (tx) => {

@@ -64,6 +64,7 @@ export const roleOperations = operations("Roles", {
     path: { ...EMAIL, ...ROLE },
     query: revokeQuery,
     answers: { 200: finished },
+    errors: ["CONFLICT"],
   },
   checkPermission: {
     summary: "Has a user a permission?",
