@@ -52,6 +52,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["transport", "dial"],
     ["http_client", "client"],
     ["authorization"],
+    ["identity"],
     ["streamable_http", "duplex", "pool"],
     ["stdio", "sse", "websocket", "session"],
     ["bound"],

@@ -1,8 +1,16 @@
 // The gateway's credentials for an upstream: their stored form, and the headers and parameters that they add to requests.
 import type { OAuthCredentials } from "./authorization/oauth_credentials.ts";
+import type { ClientCertificate } from "./identity/client_certificate.ts";
 
 /** Kept as JSON text, sealed (store/secret_box.ts). */
-export type Credentials =
+export type Credentials = LoginCredentials & {
+  /** What the gateway presents in TLS. */
+  readonly certificate?: ClientCertificate;
+};
+
+export type LoginCredentials =
+  /** Nothing besides a certificate. */
+  | { readonly type: "none" }
   | { readonly type: "basic"; readonly username: string; readonly password: string }
   | { readonly type: "bearer"; readonly token: string }
   | {
@@ -55,6 +63,7 @@ export function buildAuthHeaders(authType: string | null, secret: string | null)
       return { headers: [], query: [[credentials.key, credentials.value]] };
     case "oauth":
       // The transport's client adds the token.
+    case "none":
     case "env":
       return { headers: [], query: [] };
   }
@@ -64,6 +73,11 @@ export function buildAuthHeaders(authType: string | null, secret: string | null)
 export function oauthIn(secret: string | null): OAuthCredentials | null {
   const credentials = secret === null ? null : readCredentials(secret);
   return credentials?.type === "oauth" ? credentials : null;
+}
+
+/** null: the gateway presents no certificate. */
+export function certificateIn(secret: string | null): ClientCertificate | null {
+  return secret === null ? null : readCredentials(secret).certificate ?? null;
 }
 
 /** The environment variables that a process gets in addition to the common ones. */

@@ -238,7 +238,7 @@ function notesOfGateway(
   const needs = [
     ...fault === "oauth" ? ["a login by OAuth: give auth_type and oauth_config anew"] : [],
     ...fault === "unreadable" ? ["credentials that the secret does not open"] : [],
-    ...isEmpty(row.client_cert) ? [] : ["a client certificate, which is not supported yet"],
+    ...isEmpty(row.client_cert) ? [] : ["its client certificate: give client_cert and client_key anew"],
   ];
   const idle = ["add_headers", "remove_headers", "identity_propagation"]
     .filter((name) => !isEmpty(jsonOf(row[name] ?? null)));

@@ -7,12 +7,15 @@ import {
   buildAuthHeaders,
   type Credentials,
   credentialsOwner,
+  type LoginCredentials,
   readCredentials,
   writeCredentials,
 } from "../../upstream/credentials.ts";
 import type { AdminDeps, DiscoverTarget } from "../rest/deps.ts";
 import { type Fault, fault } from "../rest/faults.ts";
 import { requestedOAuth } from "./requested_oauth.ts";
+import { mentionsCertificate, requestedCertificate } from "./requested_certificate.ts";
+import type { Place } from "./gateway_place.ts";
 import { requestedEnvironment } from "./gateway_environment.ts";
 import { type GatewayInput, MASK } from "../rest/schemas.ts";
 import type { ShownCredentials } from "../rest/shapes.ts";
@@ -42,7 +45,7 @@ const AUTH_FIELDS = [
 ] as const;
 
 /** What a process does not receive. */
-const IDLE_FIELDS = [...AUTH_FIELDS, "oauth_config"] as const;
+const IDLE_FIELDS = [...AUTH_FIELDS, "oauth_config", "client_cert", "client_key"] as const;
 
 const OAUTH_OVER_HTTP = fault(
   ["body", "auth_type"],
@@ -98,6 +101,7 @@ export function discoverTarget(
     caCertificate: row.caCertificate,
     env: credentials?.type === "env" ? credentials.variables : {},
     oauth: credentials?.type === "oauth" ? credentials : null,
+    certificate: credentials?.certificate ?? null,
     isTransportOpen,
     protocol: row.protocol,
   };
@@ -106,6 +110,7 @@ export function discoverTarget(
 /** Does the request change credentials? Masks do not. */
 export function mentionsCredentials(input: GatewayInput): boolean {
   if (input.oauth_config !== undefined && input.oauth_config !== null) return true;
+  if (mentionsCertificate(input)) return true;
   return input.auth_type !== undefined || input.env !== undefined || AUTH_FIELDS.some((field) => {
     const value = input[field];
     return value !== undefined && value !== null && value !== MASK;
@@ -119,13 +124,14 @@ export function mentionsCredentials(input: GatewayInput): boolean {
 export function requestedCredentials(
   input: GatewayInput,
   kept: Credentials | null,
-  transport: GatewayRow["transport"],
+  { transport, url }: Place,
 ): { credentials: Credentials | null; faults: Fault[] } {
   if (transport !== "STDIO") {
-    const { credentials, faults } = requestedAuth(input, kept);
-    return credentials?.type === "oauth" && transport === "WEBSOCKET"
-      ? { credentials, faults: [...faults, OAUTH_OVER_HTTP] }
-      : { credentials, faults };
+    const { credentials: login, faults } = requestedAuth(input, kept);
+    const { certificate, faults: others } = requestedCertificate(input, kept, { transport, url });
+    const mismatched = login?.type === "oauth" && transport === "WEBSOCKET" ? [OAUTH_OVER_HTTP] : [];
+    const credentials = certificate === null ? login : { ...login ?? { type: "none" as const }, certificate };
+    return { credentials, faults: [...faults, ...others, ...mismatched] };
   }
   const { credentials, faults } = requestedEnvironment(input, kept);
   const silent = input.auth_type === undefined || input.auth_type === null || input.auth_type === "none";
@@ -139,7 +145,7 @@ export function requestedCredentials(
 function requestedAuth(
   input: GatewayInput,
   kept: Credentials | null,
-): { credentials: Credentials | null; faults: Fault[] } {
+): { credentials: LoginCredentials | null; faults: Fault[] } {
   const stated = input.auth_type === undefined ? kept?.type : input.auth_type;
   // Clients of ContextForge may leave auth_type out.
   const type = input.oauth_config && input.auth_type === undefined ? "oauth" : stated;
@@ -157,7 +163,7 @@ function requestedAuth(
     }
     return value ?? "";
   };
-  const done = (credentials: Credentials | null) => ({
+  const done = (credentials: LoginCredentials | null) => ({
     credentials: faults.length > 0 ? null : credentials,
     faults,
   });

@@ -17,8 +17,6 @@ import { requestedPlace } from "./gateway_place.ts";
 
 /** Fields of ContextForge for features that the gateway lacks. A value that asks for the feature is refused. */
 const UNSUPPORTED_FIELDS = [
-  "client_cert",
-  "client_key",
   "identity_propagation",
   "auth_value",
 ];
@@ -73,7 +71,7 @@ export async function draftGateway(
   const loose = soundFields(gatewayUpdate, raw);
   const { place, faults: placeFaults } = requestedPlace(loose, null);
   if (place.transport === "STDIO") requireOperator(principal, "an upstream that is a program");
-  const { credentials, faults } = requestedCredentials(loose, null, place.transport);
+  const { credentials, faults } = requestedCredentials(loose, null, place);
   const input = validated(gatewayCreate, raw, ["body"], [
     // A field with a fault of its own is not also reported as missing.
     ...placeFaults.filter(({ loc, type }) => type !== "missing" || !(loc[1]! in raw)),

@@ -170,7 +170,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     !isSameServer(place.url, row.url);
   const kept = mentionsCredentials(loose) && !isMoved ? await shownCredentials(deps, row) : null;
   if (place.transport === "STDIO") requireOperator(principal, "a change of an upstream that is a program");
-  const asked = mentionsCredentials(loose) ? requestedCredentials(loose, kept, place.transport) : null;
+  const asked = mentionsCredentials(loose) ? requestedCredentials(loose, kept, place) : null;
   const input = validated(gatewayUpdate, raw, ["body"], [
     ...placeFaults,
     ...isMoved && asked === null && row.authSecret !== null ? [MOVED_WITHOUT_CREDENTIALS] : [],

@@ -42,6 +42,7 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
       caCertificate: null,
       env: {},
       oauth: null,
+      certificate: null,
       isTransportOpen: true,
       protocol: "auto",
     }]);
@@ -123,6 +124,7 @@ Deno.test("POST /gateways says every fault at once", () =>
         tags: 7,
         auth_type: "bearer",
         client_cert: "x",
+        auth_value: "x",
         refresh_interval_seconds: 1,
       },
     });
@@ -132,7 +134,8 @@ Deno.test("POST /gateways says every fault at once", () =>
     );
     assertEquals(faults.sort(), [
       "body.auth_token missing",
-      "body.client_cert not_supported",
+      "body.auth_value not_supported",
+      "body.client_cert value_error",
       "body.name missing",
       "body.refresh_interval_seconds number_too_small",
       "body.tags array_type",

@@ -72,6 +72,8 @@ export const gateway = z.strictObject({
     null,
   ),
   caCertificate: textOrNull("The CA certificate that verifies the upstream, PEM.", null),
+  clientCert: textOrNull("The certificate that the gateway presents to the upstream, PEM.", null),
+  clientKey: masked("The private key of that certificate."),
   isolation: field(
     z.enum(["session", "caller", "shared"]),
     "Who shares a session, process or socket of the upstream: one client session, one caller, or everybody.",

@@ -1,6 +1,7 @@
 // Room `rest`: what the handlers of all entities share: requests and answers, schemas, faults, lists and shapes. This file has
 // the interfaces to the rest of the program.
 import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
+import type { ClientCertificate } from "../../upstream/identity/client_certificate.ts";
 import type { Permission } from "../../auth/permission_table.ts";
 import type { ApiTokenSigner } from "../../auth/api_tokens/sign_api_token.ts";
 import type { Principal } from "../../auth/principal.ts";
@@ -35,6 +36,8 @@ export interface DiscoverTarget {
   readonly env: Readonly<Record<string, string>>;
   /** How the gateway logs in; null: it has other credentials, or none. */
   readonly oauth: OAuthCredentials | null;
+  /** What the gateway presents in TLS; null: nothing. */
+  readonly certificate: ClientCertificate | null;
   /** Streamable HTTP is tried first, then SSE. */
   readonly isTransportOpen: boolean;
   /** As in `GatewayRow`. */

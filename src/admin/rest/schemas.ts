@@ -23,6 +23,8 @@ import {
 /** Stands for a secret in answers. In a request it means the stored secret. */
 export const MASK = "*****";
 
+const pem = z.string().max(65_536);
+
 const CREDENTIALS = {
   auth_type: field(
     z.enum(["none", "", "basic", "bearer", "authheaders", "query_param", "oauth"]).nullable().optional(),
@@ -106,6 +108,15 @@ const GATEWAY = {
   ca_certificate: field(
     z.string().max(65536).includes("-----BEGIN CERTIFICATE-----").nullable().optional(),
     "The CA certificate that verifies the upstream, PEM.",
+  ),
+  client_cert: field(
+    pem.includes("-----BEGIN CERTIFICATE-----").nullable().optional(),
+    "The certificate that the gateway presents to the upstream (mTLS), PEM, with those of authorities in between. " +
+      "Null removes certificate and key.",
+  ),
+  client_key: field(
+    z.union([z.literal(MASK), pem.includes("PRIVATE KEY-----")]).nullable().optional(),
+    "The private key of `client_cert`, PEM without a passphrase. Answers mask it.",
   ),
   refresh_interval_seconds: field(
     z.int().min(60).max(86_400 * 365).nullable().optional(),

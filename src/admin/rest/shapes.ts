@@ -301,8 +301,10 @@ function launchRead({ transport, url }: GatewayRow, credentials: ShownCredential
 
 function credentialsRead(authType: string | null, credentials: ShownCredentials): Json {
   const nothing = {
-    authType,
-    authValue: authType === null ? null : MASK,
+    authType: authType === "none" ? null : authType,
+    authValue: authType === null || authType === "none" ? null : MASK,
+    clientCert: credentials?.certificate?.cert ?? null,
+    clientKey: credentials?.certificate === undefined ? null : MASK,
     authUsername: null,
     authPassword: null,
     authToken: null,
@@ -315,6 +317,7 @@ function credentialsRead(authType: string | null, credentials: ShownCredentials)
   };
   switch (credentials?.type) {
     case undefined:
+    case "none":
       return nothing;
     case "env":
       // The answer has the variables in `env`.

@@ -70,7 +70,7 @@ function soundCredentials(credentials: Credentials | null, notes: string[]): Cre
   if (credentials === null || credentials.type === "env") return credentials;
   // A private key has several lines, and no header carries it.
   if (credentials.type === "oauth") return credentials;
-  const { type: _, ...values } = credentials;
+  const { type: _, certificate, ...values } = credentials;
   const texts = credentials.type === "authheaders"
     ? credentials.headers.map(({ value }) => value)
     : Object.values(values);
@@ -83,5 +83,6 @@ function soundCredentials(credentials: Credentials | null, notes: string[]): Cre
     }
     return isSound;
   });
-  return headers.length === 0 ? null : { ...credentials, headers };
+  if (headers.length > 0) return { ...credentials, headers };
+  return certificate === undefined ? null : { type: "none", certificate };
 }

@@ -1,6 +1,7 @@
 // The form of an upstream: its fields, and what they say in the words of the REST API.
 import type { Child } from "hono/jsx";
 import { type FormState, type Option, SelectField, TextField } from "../parts/form.tsx";
+import { CertificateFields } from "./certificate_fields.tsx";
 import type { Team } from "../people/people_shapes.ts";
 import type { Upstream } from "./upstream_shapes.ts";
 
@@ -51,7 +52,16 @@ const APPROVALS: readonly Option[] = [
 export const SHOWN_FIELDS = [
   ...["name", "url", "description", "command", "args", "env", "cwd", "transport", "auth_type"],
   ...Object.values(AUTH_FIELDS).flat(),
-  ...["ca_certificate", "passthrough_headers", "isolation", "tool_approval", "visibility", "tags"],
+  ...[
+    "ca_certificate",
+    "client_cert",
+    "client_key",
+    "passthrough_headers",
+    "isolation",
+    "tool_approval",
+    "visibility",
+    "tags",
+  ],
   "refresh_interval_seconds",
 ];
 
@@ -78,12 +88,7 @@ export function UpstreamFields({ form, way, teams, upstream }: UpstreamFieldsPro
             {isNew && (
               <SelectField {...{ name: "transport", label: "Transport", form, options: TRANSPORTS }} />
             )}
-            <TextField
-              {...{ name: "ca_certificate", label: "CA certificate", form, rows: 4 }}
-              isCode
-              placeholder="-----BEGIN CERTIFICATE-----"
-              hint="Of the authority that signed the upstream's certificate, PEM. Empty: the public ones."
-            />
+            <CertificateFields {...{ form, isNew }} />
             <TextField
               {...{ name: "passthrough_headers", label: "Headers of clients that it gets", form }}
               isCode
@@ -251,6 +256,7 @@ export function valuesOf(upstream: Upstream): URLSearchParams {
     auth_query_param_key: upstream.authQueryParamKey,
     ...oauthValues(upstream.oauthConfig),
     ca_certificate: upstream.caCertificate,
+    client_cert: upstream.clientCert,
     passthrough_headers: passthroughHeaders?.join(", "),
     isolation: upstream.isolation,
     tool_approval: upstream.toolApproval,
@@ -283,7 +289,9 @@ export function changesIn(values: URLSearchParams, upstream: Upstream): Record<s
 }
 
 const COMMAND_FIELDS = ["command", "args", "env", "cwd"];
-const ADDRESS_FIELDS = ["url", "transport", "ca_certificate", "passthrough_headers"];
+const ADDRESS_FIELDS = [
+  ...["url", "transport", "ca_certificate", "client_cert", "client_key", "passthrough_headers"],
+];
 const COMMON_FIELDS = [
   "name",
   "description",

@@ -230,6 +230,7 @@ function factsOf(upstream: Upstream, now: number): (readonly [string, Child])[] 
         }`,
     ],
     ["Private CA", upstream.caCertificate === null ? null : "yes"],
+    ["Client certificate", upstream.clientCert === null ? null : "yes"],
     ["Headers of clients", upstream.passthroughHeaders?.join(", ") || null],
     [
       "Approval",

@@ -32,6 +32,7 @@ export interface Upstream {
   readonly authHeaders: readonly { readonly key: string; readonly value: string }[] | null;
   readonly authQueryParamKey: string | null;
   readonly caCertificate: string | null;
+  readonly clientCert: string | null;
   readonly passthroughHeaders: readonly string[] | null;
   readonly refreshIntervalSeconds: number | null;
   /** A program: for administrators alone. */

@@ -6,11 +6,16 @@ import { sleep, systemClock } from "../../base/clock.ts";
 import { type SluiceError, toSluiceError } from "../../base/errors.ts";
 import { dial, type DialOptions } from "./dial.ts";
 import { closeSocket, copy, type Socket, writeAll } from "./socket.ts";
+import type { Proxies } from "./proxies.ts";
 import { targetOf } from "./target.ts";
 
 export type SocksRelayOptions =
   & Pick<DialOptions, "connectTimeoutMs" | "checkAddress" | "resolve">
-  & Partial<Pick<DialOptions, "clock">>;
+  & Partial<Pick<DialOptions, "clock">>
+  & {
+    /** The proxies of https addresses. Default: connections are direct. */
+    readonly proxies?: Proxies;
+  };
 
 const VERSION = 5;
 const METHOD_PASSWORD = 2;
@@ -102,7 +107,10 @@ export class SocksRelay {
 
   async #connect(client: Deno.TcpConn, hostname: string, port: number): Promise<Socket> {
     const { clock = systemClock } = this.#options;
-    const target = targetOf(new URL(`http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`));
+    const { proxies = null } = this.#options;
+    const address = new URL(`https://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`);
+    // TLS is between `fetch` and the upstream.
+    const target = { ...targetOf(address, undefined, proxies), tls: false };
     try {
       const request = { upstream: hostname, alpnProtocols: [] };
       const { socket } = await dial(target, request, { ...this.#options, clock });

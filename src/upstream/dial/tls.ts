@@ -142,8 +142,36 @@ async function startNodeTls(
 /** What an operator does about a certificate of an unknown authority. */
 const UPSTREAM_REMEDY = "register the upstream with the field ca_certificate (PEM)";
 
+/**
+ * The reason why the server ended the handshake, if that concerns the client's certificate (RFC 8446, section 6.2).
+ * @returns null if it does not
+ */
+export function alertReason(message: string): string | null {
+  const alert = /fatal alert: ?(\w+)/.exec(message)?.[1];
+  switch (alert) {
+    case "CertificateRequired":
+      return "it wants a client certificate; register it with the fields client_cert and client_key (PEM)";
+    case "HandshakeFailure":
+      return "it refuses the handshake (HandshakeFailure); if it wants a client certificate, register it with the fields " +
+        "client_cert and client_key (PEM)";
+    case "UnknownCA":
+    case "BadCertificate":
+    case "CertificateUnknown":
+    case "CertificateRevoked":
+    case "CertificateExpired":
+    case "UnsupportedCertificate":
+    case "AccessDenied":
+    case "DecryptError":
+      return `it refuses the client certificate (${alert}); check client_cert, and the authorities that the upstream trusts`;
+    default:
+      return null;
+  }
+}
+
 /** Translates a TLS error of Deno or node for the operator. @returns null if the connection ended before the handshake decided */
 export function tlsReason(message: string, hostname: string, remedy = UPSTREAM_REMEDY): string | null {
+  const alert = alertReason(message);
+  if (alert !== null) return alert;
   if (/CaUsedAsEndEntity/.test(message)) {
     return `its certificate is marked as an authority (CA:TRUE), and is not itself trusted; ${remedy}, or give the upstream ` +
       "a certificate with basicConstraints=CA:FALSE";

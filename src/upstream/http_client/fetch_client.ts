@@ -1,4 +1,4 @@
-// The HTTP client for HTTP/2, by `fetch`. `fetch` opens its connections through a relay of this process, so that each leads to a
+// The HTTP client for HTTP/2 and for client certificates, by `fetch`. `fetch` opens its connections through a relay of this process, so that each leads to a
 // checked address.
 
 import { type Clock, systemClock } from "../../base/clock.ts";
@@ -9,7 +9,7 @@ import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
 import { StreamPlaces } from "./stream_places.ts";
 import { SocksRelay, type SocksRelayOptions } from "../dial/socks_relay.ts";
 import { type Target, targetOf } from "../dial/target.ts";
-import { tlsReason } from "../dial/tls.ts";
+import { alertReason, tlsReason } from "../dial/tls.ts";
 import { checkHeaders } from "../http1/request_head.ts";
 
 export interface FetchClientOptions extends SocksRelayOptions {
@@ -20,6 +20,12 @@ export interface FetchClientOptions extends SocksRelayOptions {
   readonly readTimeoutMs: number;
   /** Default: as many as are asked for. */
   readonly streamPlaces?: StreamPlaces;
+  /** Offers HTTP/2 besides HTTP/1.1; default: yes. */
+  readonly http2?: boolean;
+  /** Certificate and key in PEM, for servers that want one of their clients. Default: none. */
+  readonly certificate?: { readonly cert: string; readonly key: string };
+  /** Shared with other clients; whoever made it closes it. Default: one of its own. */
+  readonly relay?: SocksRelay;
 }
 
 /** Redirects are returned like any other response. HTTP_CLIENT_MAX_CONNECTIONS has no effect on `fetch`. */
@@ -36,7 +42,7 @@ export class FetchClient implements HttpClient {
   constructor(options: FetchClientOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#relay = new SocksRelay(options);
+    this.#relay = options.relay ?? new SocksRelay(options);
     this.#streamPlaces = options.streamPlaces ?? new StreamPlaces();
   }
 
@@ -76,20 +82,27 @@ export class FetchClient implements HttpClient {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const exchange of [...this.#exchanges]) exchange.abort(new SluiceError("SHUTTING_DOWN"));
+    this.release();
+    if (this.#options.relay === undefined) this.#relay.close();
+  }
+
+  /** Closes idle connections. Requests under way go on, and a further one opens connections anew. */
+  release(): void {
     for (const pool of this.#pools.values()) pool.close();
     this.#pools.clear();
-    this.#relay.close();
   }
 
   #pool(caCertificate: string | undefined): Deno.HttpClient {
     const key = caCertificate ?? "";
     let pool = this.#pools.get(key);
     if (pool === undefined) {
+      const { http2 = true, certificate } = this.#options;
       pool = Deno.createHttpClient({
+        ...certificate === undefined ? {} : { cert: certificate.cert, key: certificate.key },
         caCerts: caCertificate === undefined ? [] : [caCertificate],
         poolMaxIdlePerHost: this.#options.maxKeepaliveConnections,
         poolIdleTimeout: this.#options.keepaliveExpiryMs,
-        http2: true,
+        http2,
         proxy: this.#relay.proxy,
       });
       this.#pools.set(key, pool);
@@ -109,6 +122,8 @@ export class FetchClient implements HttpClient {
         options,
       );
     }
+    const alert = alertReason(message);
+    if (alert !== null) return new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason: alert }, options);
     const detail = /client error \(Connect\): (.*)$/s.exec(message)?.[1].trim();
     if (detail === undefined) return new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 }, options);
     if (/SOCKS/i.test(detail)) {

@@ -2,7 +2,8 @@
 
 import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
-import { SluiceError } from "../../base/errors.ts";
+import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { alertReason } from "../dial/tls.ts";
 import type { Linked } from "../../base/linked_list.ts";
 import type { Socket } from "../dial/socket.ts";
 import type { ByteWindow } from "../http1/body_reader.ts";
@@ -116,8 +117,13 @@ export class Connection implements ByteWindow, Expiring, Linked<Connection> {
     let count: number | null = null;
     try {
       count = await reading;
-    } catch {
-      // A reset is treated as the end of the stream.
+    } catch (error) {
+      // A reset is treated as the end of the stream. TLS 1.3 refuses a client after the handshake.
+      const reason = alertReason(reasonOf(error));
+      if (reason !== null) {
+        const { upstream } = this.#carriage!;
+        this.#failure ??= { error: new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason }) };
+      }
     }
     if (this.#failure !== undefined) throw (this.#failure as { error: unknown }).error;
     this.#reading = undefined;

@@ -63,7 +63,10 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       const place = { upstream: name, url: new URL(url), caCertificate: caCertificate ?? undefined };
       const target = {
         ...{ ...place, transport, headers, env },
-        authorization: oauth === null ? undefined : outbound.logins.trial({ ...place, credentials: oauth }),
+        authorization: outbound.certified.over(
+          asked.certificate,
+          oauth === null ? undefined : outbound.logins.trial({ ...place, credentials: oauth }),
+        ),
       };
       const found = await parts.discover(target, { protocol, ...NOTHING_FOUND }, {
         isTransportOpen,

@@ -13,10 +13,12 @@ import {
   authorizedUrl,
   buildAuthHeaders,
   buildEnvironment,
+  certificateIn,
   credentialsOwner,
   oauthIn,
 } from "../../upstream/credentials.ts";
 import { credentialsVersion, UpstreamLogins } from "../../upstream/authorization/upstream_logins.ts";
+import { CertifiedClients } from "../../upstream/identity/certified_clients.ts";
 import { Proxies } from "../../upstream/dial/proxies.ts";
 import { isAuthorityAsServer } from "../../upstream/dial/tls.ts";
 import { isRelayInForce } from "../../upstream/dial/socks_relay.ts";
@@ -39,6 +41,8 @@ export interface Outbound {
   readonly client: HttpClient;
   readonly transports: Transports;
   readonly logins: UpstreamLogins;
+  /** Clients with a certificate of the gateway's. */
+  readonly certified: CertifiedClients;
   /** The connections of our own HTTP client. */
   readonly connections: () => PoolStats;
   /** The running processes by the upstream's name. */
@@ -87,6 +91,13 @@ export function createOutbound(
   const offersHttp2 = config.httpClientHttp2Enabled && !proxies.hasTlsProxy &&
     isRelayInForce((name) => Deno.env.get(name));
   const client = offersHttp2 ? withHttp2(http1, config, { guard, streamPlaces }) : http1;
+  const certified = new CertifiedClients({
+    ...fetchOptions(config, { guard, streamPlaces }),
+    http2: config.httpClientHttp2Enabled,
+    clock: systemClock,
+    variable: (name) => Deno.env.get(name),
+    proxies,
+  });
   const ownSource = config.mcpConfig === null ? null : mcpConfigSource(config.mcpConfig);
   const processes = new StdioProcesses({
     ...config,
@@ -139,6 +150,7 @@ export function createOutbound(
     client,
     transports,
     logins,
+    certified,
     connections: () => http1.stats,
     processes: () => processes.byUpstream(),
     check,
@@ -148,21 +160,23 @@ export function createOutbound(
       const auth = buildAuthHeaders(authType, secret);
       const credentials = oauthIn(secret);
       const login = { upstream: name, url: new URL(url), caCertificate: caCertificate ?? undefined };
+      const loggedIn = credentials === null
+        ? undefined
+        : logins.of(id, await credentialsVersion(authSecret!, url), { ...login, credentials });
       return {
         transport,
         upstream: name,
         url: authorizedUrl(url, auth),
         headers: auth.headers,
         caCertificate: caCertificate ?? undefined,
-        authorization: credentials === null
-          ? undefined
-          : logins.of(id, await credentialsVersion(authSecret!, url), { ...login, credentials }),
+        authorization: certified.over(certificateIn(secret), loggedIn),
         env: buildEnvironment(secret),
         isOwn: ownSource !== null && source === ownSource,
       };
     },
     close: async () => {
       await transports.close();
+      certified.close();
       client.close();
     },
   };
@@ -174,14 +188,7 @@ function withHttp2(
   config: Config,
   { guard, streamPlaces }: { readonly guard: EgressGuard; readonly streamPlaces: StreamPlaces },
 ): HttpClient {
-  const http2 = new FetchClient({
-    maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
-    keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
-    readTimeoutMs: config.httpClientReadTimeoutMs,
-    connectTimeoutMs: config.httpClientConnectTimeoutMs,
-    checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
-    streamPlaces,
-  });
+  const http2 = new FetchClient(fetchOptions(config, { guard, streamPlaces }));
   /** URLs of servers whose certificate `fetch` refuses because it is marked as an authority. */
   const withPinnedServer = new WeakSet<URL>();
   const sendPinnable = async (request: HttpRequest) => {
@@ -205,5 +212,19 @@ function withHttp2(
       http2.close();
       http1.close();
     },
+  };
+}
+
+function fetchOptions(
+  config: Config,
+  { guard, streamPlaces }: { readonly guard: EgressGuard; readonly streamPlaces: StreamPlaces },
+) {
+  return {
+    maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
+    keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
+    readTimeoutMs: config.httpClientReadTimeoutMs,
+    connectTimeoutMs: config.httpClientConnectTimeoutMs,
+    checkAddress: (hostname: string, ip: string) => guard.checkAddress(hostname, ip),
+    streamPlaces,
   };
 }
