@@ -8,6 +8,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { gitCommit } from "../../scripts/git_commit.ts";
 import { freePort } from "../../tests/support/free_port.ts";
+import { interruptible } from "../interruptible.ts";
 import { type Columns, markdownTable } from "../load/table.ts";
 import { install } from "./install.ts";
 import { type Figures, measure, memoryAtRest } from "./measure.ts";
@@ -85,13 +86,14 @@ async function samplesOf(
   return samples;
 }
 
-async function round(peers: readonly Peer[], options: Options): Promise<Sample[]> {
+async function round(peers: readonly Peer[], options: Options, signal: AbortSignal): Promise<Sample[]> {
   const direct = await samplesOf(DIRECT, options);
   const others: Omit<Sample, "ofDirect">[] = [];
   for (const peer of peers) {
     try {
       others.push(...await samplesOf(peer, options));
     } catch (error) {
+      if (signal.aborted) throw error;
       // The others are worth having. The exit code tells.
       console.error(`${peer.name} failed: ${error}`);
       failed.add(peer.name);
@@ -156,7 +158,7 @@ function ms(value: number): string {
   return value.toFixed(value < 10 ? 2 : 0);
 }
 
-async function main(): Promise<number> {
+async function main(signal: AbortSignal): Promise<number> {
   const options = parseArgs(Deno.args, {
     string: ["peers", "clients", "seconds", "rounds", "program", "json"],
     default: { clients: "1,16", seconds: "5", rounds: "2" },
@@ -186,7 +188,7 @@ async function main(): Promise<number> {
     console.error(`round ${turn + 1} of ${rounds}`);
     // Every other round backwards: who comes first is not always the same.
     const inTurn = turn % 2 === 0 ? peers : peers.toReversed();
-    samples.push(...await round(inTurn, { clients, seconds, upstreamUrl }));
+    samples.push(...await round(inTurn, { clients, seconds, upstreamUrl }, signal));
   }
   const order = [DIRECT, ...peers].map(({ name }) => name);
   const rows = medians(samples).sort((a, b) => order.indexOf(a.peer) - order.indexOf(b.peer));
@@ -220,4 +222,4 @@ function cpuModel(): string {
   return /^model name\s*:\s*(.+)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? Deno.build.arch;
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

@@ -2,7 +2,7 @@
 import { cpuMicros } from "../../tests/support/process_stats.ts";
 
 /** The processes below `roots`, and they themselves. @param without a script: the Deno that runs it is left out */
-export function treeOf(roots: readonly number[], without: string): number[] {
+export function treeOf(roots: readonly number[], without?: string): number[] {
   const children = new Map<number, number[]>();
   for (const { name } of Deno.readDirSync("/proc")) {
     const parent = /^\d+$/.test(name) ? parentOf(Number(name)) : null;
@@ -10,9 +10,11 @@ export function treeOf(roots: readonly number[], without: string): number[] {
   }
   const found: number[] = [];
   const walk = (pid: number) => {
-    // The program that has started it may have its name among its arguments.
-    const command = commandOf(pid);
-    if (command.startsWith(Deno.execPath()) && command.includes(without)) return;
+    if (without !== undefined) {
+      // The program that has started it may have its name among its arguments.
+      const command = commandOf(pid);
+      if (command.startsWith(Deno.execPath()) && command.includes(without)) return;
+    }
     found.push(pid);
     for (const child of children.get(pid) ?? []) walk(child);
   };

@@ -15,6 +15,7 @@ import { startManyUpstreams } from "../../tests/support/many_upstreams.ts";
 import { inSession, openSession, post, toolCall } from "../../tests/support/mcp_post.ts";
 import { cpuMicros } from "../../tests/support/process_stats.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
+import { interruptible } from "../interruptible.ts";
 import { loadClient } from "./load_client.ts";
 import { type Columns, markdownTable } from "./table.ts";
 
@@ -192,8 +193,12 @@ async function cost(): Promise<boolean> {
 }
 
 const PARTS = { faults, size, cost };
-let isRight = true;
-for (const [name, part] of Object.entries(PARTS)) {
-  if (options.only === undefined || options.only === name) isRight = await part() && isRight;
+async function main(): Promise<number> {
+  let isRight = true;
+  for (const [name, part] of Object.entries(PARTS)) {
+    if (options.only === undefined || options.only === name) isRight = await part() && isRight;
+  }
+  return isRight ? 0 : 1;
 }
-Deno.exit(isRight ? 0 : 1);
+
+Deno.exit(await interruptible(main));

@@ -19,6 +19,7 @@ import { inSession, openSession, toolCall } from "../../tests/support/mcp_post.t
 import { cpuMicros, rssBytes } from "../../tests/support/process_stats.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
+import { interruptible } from "../interruptible.ts";
 import { GREEDY_WAYS } from "./greedy_ways.ts";
 import { Lane, percentile, requestBytes } from "./lane.ts";
 import { type Columns, markdownTable } from "./table.ts";
@@ -281,4 +282,4 @@ async function main(): Promise<number> {
   return isMissed || failures.length > 0 ? 1 : 0;
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

@@ -7,6 +7,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { startManyUpstreams } from "../../tests/support/many_upstreams.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
+import { interruptible } from "../interruptible.ts";
 import { percentile } from "./lane.ts";
 import { markdownTable } from "./table.ts";
 
@@ -108,4 +109,4 @@ async function main(): Promise<number> {
   return pages.every(({ wrong }) => wrong === 0) ? 0 : 1;
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

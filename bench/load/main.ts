@@ -8,6 +8,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { gitCommit } from "../../scripts/git_commit.ts";
 import { cpuMicros, rssBytes } from "../../tests/support/process_stats.ts";
+import { interruptible } from "../interruptible.ts";
 import { type LoadClient, loadClient } from "./load_client.ts";
 import { type Circumstances, headline, type Row, table } from "./report.ts";
 import { startTargets, type Target } from "./targets.ts";
@@ -83,4 +84,4 @@ async function main(): Promise<number> {
   return rows.some(({ errors }) => errors > 0) ? 1 : 0;
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

@@ -12,6 +12,7 @@ import { toolCall } from "../../tests/support/mcp_post.ts";
 import { cpuMicros, rssBytes } from "../../tests/support/process_stats.ts";
 import { startSlowProcess } from "../../tests/support/slow_upstream.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
+import { interruptible } from "../interruptible.ts";
 import { Lane, percentile, requestBytes } from "./lane.ts";
 import { type Columns, markdownTable } from "./table.ts";
 
@@ -194,4 +195,4 @@ async function main(): Promise<number> {
   return missed.length === 0 ? 0 : 1;
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

@@ -10,6 +10,7 @@ import { FastUpstream } from "../../tests/support/fast_upstream.ts";
 import { toolCall } from "../../tests/support/mcp_post.ts";
 import { cpuMicros } from "../../tests/support/process_stats.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
+import { interruptible } from "../interruptible.ts";
 import type { Job, StreamResult } from "./open_loop.ts";
 import { markdownTable } from "./table.ts";
 
@@ -128,4 +129,4 @@ function shown(ms: number | null): string {
   return ms === null ? "–" : ms.toFixed(1);
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

@@ -16,6 +16,7 @@ import { open } from "../../tests/support/postgres_database.ts";
 import { PostgresServer } from "../../tests/support/postgres.ts";
 import { rssBytes } from "../../tests/support/process_stats.ts";
 import { type Answer, Sluice } from "../../tests/support/sluice.ts";
+import { interruptible } from "../interruptible.ts";
 import { percentile } from "./lane.ts";
 import { markdownTable } from "./table.ts";
 
@@ -262,4 +263,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await interruptible(main));

@@ -8,6 +8,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { CounterProcess } from "../../tests/support/counter_process.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
+import { interruptible } from "../interruptible.ts";
 import { loadClient, type LoadResult } from "./load_client.ts";
 
 const WANTED_RATIO = 20;
@@ -118,4 +119,4 @@ async function openSession(url: string): Promise<Headers> {
   return headers;
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

@@ -8,6 +8,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { startManyUpstreams } from "../../tests/support/many_upstreams.ts";
 import { cpuMicros } from "../../tests/support/process_stats.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
+import { interruptible } from "../interruptible.ts";
 import { percentile } from "./lane.ts";
 import { markdownTable } from "./table.ts";
 
@@ -87,4 +88,4 @@ async function main(): Promise<number> {
   return kinds.every(({ wrong }) => wrong === 0) ? 0 : 1;
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

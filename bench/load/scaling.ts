@@ -9,6 +9,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { cpuMicros } from "../../tests/support/process_stats.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
+import { interruptible } from "../interruptible.ts";
 import { type LoadClient, loadClient, type LoadRequest } from "./load_client.ts";
 import { type Columns, markdownTable } from "./table.ts";
 import { startEcho, startTargets, type Target } from "./targets.ts";
@@ -113,4 +114,4 @@ async function main(): Promise<number> {
   return errors > 0 ? 1 : 0;
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await interruptible(main));

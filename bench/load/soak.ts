@@ -12,6 +12,7 @@ import { inSession, openSession, post, toolCall } from "../../tests/support/mcp_
 import { Prng } from "../../tests/support/prng.ts";
 import { openFds, rssBytes } from "../../tests/support/process_stats.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
+import { interruptible } from "../interruptible.ts";
 
 const SAMPLE_MS = 10_000;
 /** How much more memory the end may need than the time after the warm-up: the heap breathes. */
@@ -308,4 +309,4 @@ function verdict({ baseline, samples, end, warmUpSeconds, surprises }: {
   return checks.every(([passed]) => passed) ? 0 : 1;
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

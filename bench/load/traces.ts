@@ -10,6 +10,7 @@ import { FastUpstream } from "../../tests/support/fast_upstream.ts";
 import { toolCall } from "../../tests/support/mcp_post.ts";
 import { cpuMicros } from "../../tests/support/process_stats.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
+import { interruptible } from "../interruptible.ts";
 import { percentile } from "./lane.ts";
 import { loadClient, type LoadRequest } from "./load_client.ts";
 import { markdownTable } from "./table.ts";
@@ -84,4 +85,4 @@ async function main(): Promise<number> {
   return kinds.every(({ errors }) => errors === 0) ? 0 : 1;
 }
 
-Deno.exit(await main());
+Deno.exit(await interruptible(main));

@@ -346,3 +346,47 @@ Deno.test("an address without a server, and mistakes on the command line, are to
   assertEquals(wrong.code, 2);
   assertMatch(wrong.err, /URL must be .*\n.*--rate must be .*\n.*--assert "p99" is no rule/);
 });
+
+Deno.test("A measurement that a signal ends leaves no program behind, of those either that it starts afterwards", async () => {
+  const script = `${cwd}/measurement.ts`;
+  const url = new URL("../../bench/interruptible.ts", import.meta.url);
+  // A shell that waits for another program; a stubborn one; and after each a further one, as `bench:compare` has.
+  await Deno.writeTextFile(
+    script,
+    `import { interruptible } from "${url}";
+    const start = (shell: string) => new Deno.Command("/bin/sh", { args: ["-c", shell] }).spawn();
+    Deno.exit(await interruptible(async (signal) => {
+      const stubborn = start("(trap '' TERM; sleep 3471) & echo ready; wait");
+      await start("sleep 3472 & wait").status;
+      await start("sleep 3473").status;
+      await stubborn.status;
+      Deno.writeTextFileSync("${cwd}/unwound", String(signal.aborted));
+      return 0;
+    }, 500));`,
+  );
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--config", config, script],
+    cwd,
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  assertStringIncludes((await reader.read()).value!, "ready");
+  await waitFor(() => sleepers().length === 2, { what: "both programs" });
+  child.kill("SIGTERM");
+  assertEquals((await child.status).code, 143);
+  assertEquals(sleepers(), []);
+  assertEquals(Deno.readTextFileSync(`${cwd}/unwound`), "true");
+  await reader.cancel();
+});
+
+/** The programs of the test above, by what they sleep. */
+function sleepers(): string[] {
+  return [...Deno.readDirSync("/proc")].flatMap(({ name }) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${name}/cmdline`).match(/sleep\x00347[123]/) ?? [];
+    } catch {
+      return [];
+    }
+  });
+}
