@@ -76,6 +76,13 @@ Deno.test("`sluice doctor --upstream` describes servers of both kinds of revisio
 const FAULTS: readonly [Fault, steps: string[], words: string][] = [
   ["login page", ["HTTP fails"], "The answer is a web page."],
   ["wants credentials", ["HTTP fails"], 'Try again with --header "Authorization: Bearer TOKEN".'],
+  [
+    "wants credentials",
+    ["HTTP fails"],
+    "The gateway can also log in itself, by OAuth: sluice help upstreams#oauth.",
+  ],
+  ["wants other credentials", ["HTTP fails"], "It refuses the request."],
+  ["limit", ["HTTP fails"], "The server limits requests (Retry-After: 30). -> Try again later"],
   ["error page", ["HTTP fails"], "Look at the log of the server, or of the proxy in front of it."],
   ["redirect loop", ["HTTP fails"], "There are too many redirects."],
   ["no such path", ["HTTP attention", "MCP fails"], "The path is often /mcp or /sse."],
@@ -111,8 +118,17 @@ Deno.test("`sluice doctor --upstream` follows redirects without giving credentia
     return new Response(null, { status: 401 });
   });
   await using sick = startSick("redirect", `http://127.0.0.1:${other.addr.port}/mcp`);
-  const { text } = await examined(sick.url, { headers: [["authorization", "Bearer hush-hush"]] });
+  const { text, words } = await examined(sick.url, { headers: [["authorization", "Bearer hush-hush"]] });
   assertStringIncludes(text, `It redirects to http://127.0.0.1:${other.addr.port}/mcp.`);
+  assertStringIncludes(
+    words,
+    `The gateway does not follow this redirect. -> Examine and register http://127.0.0.1:${other.addr.port}/mcp itself`,
+  );
+  // It serves MCP, and is out of the gateway's reach under this address.
+  await using listed = new ListingUpstream();
+  await using moved = startSick("redirect", listed.url);
+  const { outcomes } = await examined(moved.url);
+  assertEquals(outcomes.at(-1), "HTTP fails");
   assertEquals(seen, [null]);
   await other.shutdown();
 
@@ -127,23 +143,7 @@ Deno.test("`sluice doctor --upstream` follows redirects without giving credentia
 });
 
 Deno.test("`sluice doctor --upstream` shows the chain of certificates, and why the gateway refuses it", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "sluice_tls_" });
-  const [certFile, keyFile] = [`${folder}/cert.pem`, `${folder}/key.pem`];
-  await openssl(
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "5"],
-    ...[
-      "-keyout",
-      keyFile,
-      "-out",
-      certFile,
-      "-subj",
-      "/CN=mcp.internal",
-      "-addext",
-      "subjectAltName=DNS:localhost",
-    ],
-    ...["-addext", "basicConstraints=critical,CA:FALSE"],
-  );
-  const [cert, key] = await Promise.all([certFile, keyFile].map((file) => Deno.readTextFile(file)));
+  const { cert, key } = await certificate("basicConstraints=critical,CA:FALSE");
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} },
     async (request) => {
@@ -158,16 +158,51 @@ Deno.test("`sluice doctor --upstream` shows the chain of certificates, and why t
     const [, line] = /^ +(mcp\.internal.*)$/m.exec(refused.text) ?? [];
     assert(line?.startsWith("mcp.internal, for localhost, by mcp.internal, until"), refused.text);
     assertStringIncludes(refused.words, "--ca FILE");
-    const trusted = await examined(url, { ca: cert! });
+    const trusted = await examined(url, { ca: cert });
     assertEquals(trusted.outcomes, [...REACHED, "TLS attention", "HTTP fails"], trusted.text);
     assertStringIncludes(trusted.words, "Renew the certificate that ends within 14 days.");
-    const wrongName = await examined(`https://127.0.0.1:${server.addr.port}/mcp`, { ca: cert! });
+    const wrongName = await examined(`https://127.0.0.1:${server.addr.port}/mcp`, { ca: cert });
     assertStringIncludes(wrongName.words, 'its certificate is not valid for "127.0.0.1"');
   } finally {
     await server.shutdown();
-    await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("`sluice doctor --upstream` trusts what the gateway trusts: a certificate of the server's own that is marked as an authority", async () => {
+  const { cert, key } = await certificate("basicConstraints=critical,CA:TRUE");
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} },
+    async (request) => {
+      await request.body?.cancel();
+      return new Response(null, { status: 401 });
+    },
+  );
+  try {
+    const url = `https://localhost:${server.addr.port}/mcp`;
+    const refused = await examined(url);
+    assertStringIncludes(refused.words, "marked as an authority (CA:TRUE)");
+    const trusted = await examined(url, { ca: cert });
+    assertEquals(trusted.outcomes, [...REACHED, "TLS attention", "HTTP fails"], trusted.text);
+    const other = await certificate("basicConstraints=critical,CA:TRUE");
+    assertEquals((await examined(url, { ca: other.cert })).outcomes.at(-1), "TLS fails");
+  } finally {
+    await server.shutdown();
+  }
+});
+
+/** A certificate for localhost that ends in five days, and its key. */
+async function certificate(extension: string): Promise<{ readonly cert: string; readonly key: string }> {
+  const folder = await Deno.makeTempDir({ prefix: "sluice_tls_" });
+  const [certFile, keyFile] = [`${folder}/cert.pem`, `${folder}/key.pem`];
+  await openssl(
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "5"],
+    ...["-keyout", keyFile, "-out", certFile, "-subj", "/CN=mcp.internal"],
+    ...["-addext", "subjectAltName=DNS:localhost", "-addext", extension],
+  );
+  const [cert, key] = await Promise.all([certFile, keyFile].map((file) => Deno.readTextFile(file)));
+  await Deno.remove(folder, { recursive: true });
+  return { cert: cert!, key: key! };
+}
 
 Deno.test("what `sluice doctor --upstream` says registers the server", async () => {
   await using listing = new ListingUpstream();

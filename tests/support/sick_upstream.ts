@@ -5,6 +5,7 @@ export type Fault =
   | "login page"
   | "wants credentials"
   | "wants other credentials"
+  | "limit"
   | "error page"
   | "redirect"
   | "redirect loop"
@@ -24,6 +25,7 @@ export function startSick(fault: Fault, to?: string): AsyncDisposable & { readon
         headers: { "www-authenticate": 'Bearer resource_metadata="https://auth.example.com/.well-known"' },
       }),
     "wants other credentials": () => new Response("no", { status: 403 }),
+    limit: () => new Response(null, { status: 429, headers: { "retry-after": "30" } }),
     "error page": () =>
       new Response("<h1>502 Bad Gateway</h1>", { status: 502, headers: { server: "nginx/1.22.1" } }),
     redirect: () => new Response(null, { status: 308, headers: { location: to! } }),

@@ -56,12 +56,7 @@ export class Address {
     if (!isRedirect(response)) return null;
     const location = response.header("location");
     const to = location === null ? null : URL.parse(location, from);
-    if (to === null || to.origin !== this.#registered.origin || to.username !== "" || to.password !== "") {
-      return null;
-    }
-    // Clients may turn POST into GET at 301 and 302 (RFC 9110, section 15.4.2), so only 307 and 308 lead anywhere. A path that differs
-    // in its last slash alone is the same resource.
-    if (response.status < 307 && withoutSlash(from.pathname) !== withoutSlash(to.pathname)) return null;
+    if (to === null || !isFollowed(response.status, from, to)) return null;
     for (const [name, value] of this.#registered.searchParams) {
       // Credentials in the query.
       if (!to.searchParams.has(name)) to.searchParams.append(name, value);
@@ -80,6 +75,15 @@ export class Addresses {
     if (known === undefined) this.#byUrl.set(url.href, known = new Address(url));
     return known;
   }
+}
+
+/**
+ * Does the gateway follow a redirect? Only within the origin. Clients may turn POST into GET at 301 and 302 (RFC 9110, section 15.4.2),
+ * so only 307 and 308 lead anywhere. A path that differs in its last slash alone is the same resource.
+ */
+export function isFollowed(status: number, from: URL, to: URL): boolean {
+  if (to.origin !== from.origin || to.username !== "" || to.password !== "") return false;
+  return status >= 307 || withoutSlash(from.pathname) === withoutSlash(to.pathname);
 }
 
 function isRedirect({ status }: HttpResponse): boolean {

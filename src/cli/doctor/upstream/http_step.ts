@@ -2,57 +2,69 @@
 import { reasonOf } from "../../../base/errors.ts";
 import type { Config } from "../../../config/schema.ts";
 import { LATEST_SESSION_REVISION } from "../../../mcp/revisions.ts";
+import { createHttp1Client } from "../../../upstream/http_client/configured_client.ts";
+import type { HttpClient, HttpResponse } from "../../../upstream/http_client/http_client.ts";
+import { isFollowed } from "../../../upstream/http_client/redirects.ts";
 import { VERSION } from "../../../version.ts";
 import { shownUrl, StepFailure, type StepResult, type UpstreamTarget } from "./step.ts";
 
 const MAX_REDIRECTS = 5;
 /** How much of an answer is looked at. */
 const MAX_SHOWN = 120;
+const MAX_HEAD_BYTES = 65_536;
+const END_WITHIN_MS = 5_000;
 
 /** Statuses with which servers of the older SSE transport refuse a POST. The MCP step tries that transport. */
 const NO_POST: ReadonlySet<number> = new Set([400, 404, 405, 406, 410, 415, 422, 501]);
 
 export async function readHttp(target: UpstreamTarget, config: Config): Promise<StepResult> {
-  const client = Deno.createHttpClient({
-    caCerts: target.caCertificate === null ? [] : [target.caCertificate],
-  });
+  // The addresses of the server have been checked. Those of redirects are the operator's to see.
+  const client = createHttp1Client(config, { maxHeadBytes: MAX_HEAD_BYTES, checkAddress: () => {} });
+  const timeoutMs = config.mcpSessionPoolTransportTimeoutMs;
   const found: string[] = [];
-  let { url, headers } = target;
+  let from: UpstreamTarget = target;
+  let isOnItsWay = true;
   try {
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-      const response = await ask(url, headers, client, config.mcpSessionPoolTransportTimeoutMs);
-      const type = response.headers.get("content-type") ?? "no content type";
-      const server = response.headers.get("server");
+      const response = await send(client, "POST", from, timeoutMs);
+      const type = response.header("content-type") ?? "no content type";
+      const server = response.header("server");
       found.push(
-        `POST ${shownUrl(url)} is answered ${response.status} (${type}${
+        `POST ${shownUrl(from.url)} is answered ${response.status} (${type}${
           server === null ? "" : `, by ${server}`
         }).`,
       );
-      const location = response.headers.get("location");
-      if (response.status >= 300 && response.status < 400 && location !== null) {
-        await response.body?.cancel();
-        const next = new URL(location, url);
+      const location = response.header("location");
+      const next = location === null ? null : URL.parse(location, from.url);
+      if (response.status >= 300 && response.status < 400 && next !== null) {
+        response.discard();
         found.push(`It redirects to ${shownUrl(next)}.`);
-        if (next.origin !== url.origin && headers.length > 0) {
+        isOnItsWay &&= isFollowed(response.status, from.url, next);
+        const isElsewhere = next.origin !== from.url.origin;
+        if (isElsewhere && from.headers.length > 0) {
           found.push("Credentials are not sent to another server.");
         }
-        if (next.origin !== url.origin) headers = [];
-        url = next;
+        from = { ...from, url: next, headers: isElsewhere ? [] : from.headers };
         continue;
       }
-      const { found: more, ...judged } = await judge(response, headers);
-      return { ...judged, found: [...found, ...more] };
+      const { found: more, ...judged } = await judge(response, from, client);
+      if (isOnItsWay) return { ...judged, found: [...found, ...more] };
+      return {
+        outcome: "fails",
+        found: [...found, ...more, "The gateway does not follow this redirect."],
+        remedy: `Examine and register ${shownUrl(from.url)} itself, if it serves MCP.`,
+      };
     }
   } catch (error) {
     if (error instanceof StepFailure) throw error;
     const words = error instanceof DOMException && error.name === "TimeoutError"
-      ? `no answer within ${
-        config.mcpSessionPoolTransportTimeoutMs / 1000
-      } s (MCP_SESSION_POOL_TRANSPORT_TIMEOUT)`
+      ? `no answer within ${timeoutMs / 1000} s (MCP_SESSION_POOL_TRANSPORT_TIMEOUT)`
       : reasonOf((error as Error).cause ?? error);
     throw new StepFailure(
       [...found, `The request gets no HTTP answer: ${words}.`].join(" "),
-      "Look at the log of the server. A port that speaks TLS needs https://.",
+      from === target
+        ? "Look at the log of the server. A port that speaks TLS needs https://."
+        : "Give the address that serves MCP itself. A redirect to a login page wants credentials.",
     );
   } finally {
     client.close();
@@ -63,12 +75,13 @@ export async function readHttp(target: UpstreamTarget, config: Config): Promise<
   );
 }
 
-async function ask(
-  url: URL,
-  headers: UpstreamTarget["headers"],
-  client: Deno.HttpClient,
+/** @param method POST: the first message of a client; DELETE: the end of the session in the headers */
+async function send(
+  client: HttpClient,
+  method: "POST" | "DELETE",
+  { url, headers, caCertificate }: UpstreamTarget,
   timeoutMs: number,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const initialize = {
     jsonrpc: "2.0",
     id: 0,
@@ -79,42 +92,44 @@ async function ask(
       clientInfo: { name: "sluice-doctor", version: VERSION },
     },
   };
-  return await fetch(url, {
-    method: "POST",
-    redirect: "manual",
-    client,
-    signal: AbortSignal.timeout(timeoutMs),
+  return await client.send({
+    method,
+    url,
     headers: [
-      ["content-type", "application/json"],
       ["accept", "application/json, text/event-stream"],
       ["user-agent", `sluice/${VERSION}`],
-      ...headers.map(([name, value]) => [name, value] as [string, string]),
+      ...(method === "POST" ? [["content-type", "application/json"] as const] : []),
+      ...headers,
     ],
-    body: JSON.stringify(initialize),
+    ...(method === "POST" ? { body: JSON.stringify(initialize) } : {}),
+    ...(caCertificate === null ? {} : { caCertificate }),
+    upstream: url.host,
+    signal: AbortSignal.timeout(timeoutMs),
   });
 }
 
 /** @param response not redirected */
-async function judge(response: Response, headers: UpstreamTarget["headers"]): Promise<StepResult> {
+async function judge(
+  response: HttpResponse,
+  target: UpstreamTarget,
+  client: HttpClient,
+): Promise<StepResult> {
   const { status } = response;
-  const type = response.headers.get("content-type") ?? "";
+  const type = response.header("content-type") ?? "";
   const isMcp = type.includes("application/json") || type.includes("text/event-stream");
   if (status === 401 || status === 403) {
-    const challenge = response.headers.get("www-authenticate");
-    await endSession(response, headers);
+    const challenge = response.header("www-authenticate");
+    await endSession(response, target, client);
+    const refusal = status === 401 ? "It wants credentials" : "It refuses the request";
     return {
       outcome: "fails",
-      found: challenge === null
-        ? ["It wants credentials."]
-        : [`It wants credentials: ${shortened(challenge)}.`],
-      remedy: headers.length === 0
-        ? 'Try again with --header "Authorization: Bearer TOKEN".'
-        : "The given headers do not open it. Check the token, its audience and its scopes.",
+      found: [`${refusal}${challenge === null ? "" : `: ${shortened(challenge)}`}.`],
+      remedy: remedyForRefusal(challenge, target.headers),
     };
   }
-  if (response.ok && isMcp) {
-    const session = response.headers.get("mcp-session-id");
-    await endSession(response, headers);
+  if (status >= 200 && status < 300 && isMcp) {
+    const session = response.header("mcp-session-id");
+    await endSession(response, target, client);
     return {
       outcome: "works",
       found: [session === null ? "It opens no session." : "It opens a session (Mcp-Session-Id)."],
@@ -137,6 +152,17 @@ async function judge(response: Response, headers: UpstreamTarget["headers"]): Pr
         "Give the address that serves MCP, often with the path /mcp. A login page in front of it needs credentials.",
     };
   }
+  if (status === 429) {
+    const wait = response.header("retry-after");
+    return {
+      outcome: "fails",
+      found: [
+        `The server limits requests${wait === null ? "" : ` (Retry-After: ${shortened(wait)})`}.`,
+        ...words,
+      ],
+      remedy: "Try again later, or have the limit raised for the gateway's address and credentials.",
+    };
+  }
   return {
     outcome: "fails",
     found: words,
@@ -146,28 +172,37 @@ async function judge(response: Response, headers: UpstreamTarget["headers"]): Pr
   };
 }
 
+function remedyForRefusal(challenge: string | null, headers: UpstreamTarget["headers"]): string {
+  if (headers.length > 0) {
+    return "The given headers do not open it. Check the token, its audience and its scopes.";
+  }
+  const withToken = 'Try again with --header "Authorization: Bearer TOKEN".';
+  // RFC 9728, section 5.1: the server names an authorization server.
+  return challenge?.includes("resource_metadata=")
+    ? `${withToken} The gateway can also log in itself, by OAuth: sluice help upstreams#oauth.`
+    : withToken;
+}
+
 /** Leaves no session behind at the server. Its answer does not matter. */
-async function endSession(response: Response, headers: UpstreamTarget["headers"]): Promise<void> {
-  const session = response.headers.get("mcp-session-id");
-  await response.body?.cancel();
-  if (session === null || response.url === "") return;
-  await fetch(response.url, {
-    method: "DELETE",
-    redirect: "manual",
-    signal: AbortSignal.timeout(5_000),
-    headers: [
-      ["mcp-session-id", session],
-      ...headers.map(([name, value]) => [name, value] as [string, string]),
-    ],
-  }).then((answer) => answer.body?.cancel(), () => {});
+async function endSession(response: HttpResponse, target: UpstreamTarget, client: HttpClient): Promise<void> {
+  const session = response.header("mcp-session-id");
+  response.discard();
+  if (session === null) return;
+  const headers = [["mcp-session-id", session] as const, ...target.headers];
+  await send(client, "DELETE", { ...target, headers }, END_WITHIN_MS).then(
+    (answer) => answer.discard(),
+    () => {},
+  );
 }
 
 /** The first piece of a body, which may never end. */
-async function beginningOf({ body }: Response): Promise<string> {
-  const reader = body?.getReader();
-  const piece = await reader?.read().catch(() => undefined);
-  void reader?.cancel().catch(() => {});
-  return new TextDecoder().decode(piece?.value);
+async function beginningOf(response: HttpResponse): Promise<string> {
+  try {
+    for await (const piece of response.chunks()) return new TextDecoder().decode(piece);
+  } catch {
+    // The server has ended the answer early.
+  }
+  return "";
 }
 
 /** The first words, on one line. */

@@ -66,6 +66,8 @@ function judge(discovery: Discovery, ms: number): StepResult {
     ],
     ...(faults.length > 0
       ? { remedy: "Correct these entries in the server. The gateway works without them." }
+      : isSlow
+      ? { remedy: "Look at the load of the server. Calls that take longer than TOOL_TIMEOUT fail." }
       : {}),
   };
 }
@@ -77,7 +79,9 @@ function describe(discovery: Discovery): string[] {
     " ",
   );
   const count = (list: readonly unknown[] | null, noun: string) =>
-    list === null ? `no answer to its list of ${noun}` : `${list.length} ${noun}`;
+    list === null
+      ? `no answer to its list of ${noun}s`
+      : `${list.length} ${noun}${list.length === 1 ? "" : "s"}`;
   return [
     `${program === "" ? "The server" : program} speaks MCP ${protocols.join(" and ")}${
       transport === "SSE" ? " over the older SSE transport" : ""
@@ -88,8 +92,8 @@ function describe(discovery: Discovery): string[] {
     stateful
       ? "It keeps sessions: by default each client session gets a session of its own there."
       : "It keeps no session: all callers share its connections.",
-    `It has ${count(tools, "tools")}, ${count(resources, "resources")}, ${
-      count(resourceTemplates, "resource templates")
-    }, ${count(prompts, "prompts")}.`,
+    `It has ${count(tools, "tool")}, ${count(resources, "resource")}, ${
+      count(resourceTemplates, "resource template")
+    }, ${count(prompts, "prompt")}.`,
   ];
 }

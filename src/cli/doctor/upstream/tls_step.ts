@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { connect, type DetailedPeerCertificate } from "node:tls";
 import { reasonOf } from "../../../base/errors.ts";
-import { tlsReason } from "../../../upstream/dial/tls.ts";
+import { authoritiesIn, isAuthorityAsServer, startTlsPinned, tlsReason } from "../../../upstream/dial/tls.ts";
 import { bare, type StepResult, type UpstreamTarget } from "./step.ts";
 
 /** The longest chain that is shown. */
@@ -22,12 +22,7 @@ export async function readTls(
   const chain = await peerChain(hostname, address, port).catch(() => []);
   const found = chain.map((certificate, index) => certificateLine(certificate, index));
   try {
-    const connection = await Deno.connectTls({
-      hostname,
-      port,
-      caCerts: caCertificate === null ? [] : [caCertificate],
-    });
-    await connection.handshake().finally(() => connection.close());
+    await shakeHands(hostname, port, caCertificate);
   } catch (error) {
     const reason = tlsReason(reasonOf(error), hostname) ?? reasonOf(error);
     return {
@@ -42,6 +37,25 @@ export async function readTls(
     found: [...found, `The chain is trusted and valid for ${hostname}.`],
     ...(soon ? { remedy: "Renew the certificate that ends within 14 days." } : {}),
   };
+}
+
+/** As the gateway does: a certificate that is marked as an authority may be the server's own if it is given. */
+async function shakeHands(hostname: string, port: number, caCertificate: string | null): Promise<void> {
+  try {
+    const caCerts = caCertificate === null ? [] : [caCertificate];
+    const connection = await Deno.connectTls({ hostname, port, caCerts });
+    await connection.handshake().finally(() => connection.close());
+  } catch (error) {
+    if (caCertificate === null || !isAuthorityAsServer(error)) throw error;
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const connection = await Deno.connect({ hostname, port, signal });
+    (await startTlsPinned(
+      connection,
+      authoritiesIn(caCertificate),
+      { hostname, alpnProtocols: [] },
+      signal,
+    )).close();
+  }
 }
 
 function remedyFor(chain: readonly DetailedPeerCertificate[], reason: string): string {
