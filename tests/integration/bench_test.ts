@@ -384,7 +384,8 @@ Deno.test("A measurement that a signal ends leaves no program behind, of those e
 function sleepers(): string[] {
   return [...Deno.readDirSync("/proc")].flatMap(({ name }) => {
     try {
-      return Deno.readTextFileSync(`/proc/${name}/cmdline`).match(/sleep\x00347[123]/) ?? [];
+      const [program, time] = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
+      return program === "sleep" && /^347[123]$/.test(time!) ? [time!] : [];
     } catch {
       return [];
     }
