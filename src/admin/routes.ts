@@ -22,6 +22,7 @@ const tags = () => import("./entities/tag_routes.ts");
 const tokenReads = () => import("./tokens/token_reads.ts");
 const tokenWrites = () => import("./tokens/token_writes.ts");
 const audit = () => import("./entities/audit_routes.ts");
+const checkup = () => import("./operation/checkup_routes.ts");
 const settings = () => import("./operation/setting_routes.ts");
 const logs = () => import("./operation/log_routes.ts");
 const logins = () => import("./people/login_routes.ts");
@@ -294,6 +295,7 @@ export const ROUTES: readonly Route[] = [
     on(logs, "streamLogLines", "streamLogLinesAsAdmin"),
   ),
   callerless("/settings", "admin.system_config", on(settings, "listSettings")),
+  callerless("/doctor", "admin.system_config", on(checkup, "readCheckup")),
   route("POST", "/metrics/reset", "admin.metrics", on(executions, "resetMetrics")),
 
   route("GET", "/audit", "admin.security_audit", on(audit, "listAuditRecords")),

@@ -47,7 +47,12 @@ export class Reload {
 
   /** The settings that are in effect. */
   report(): RunningSettings {
-    return { ...settingsReport({ ...this.#loaded, config: this.#config }), needs_restart: this.#waiting };
+    return { ...settingsReport(this.loaded), needs_restart: this.#waiting };
+  }
+
+  /** What is in effect, and where it comes from. */
+  get loaded(): Loaded {
+    return { ...this.#loaded, config: this.#config };
   }
 
   /** Never throws. A mistake is logged, and the gateway keeps its settings and keys. */

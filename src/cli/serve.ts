@@ -30,6 +30,8 @@ import { programName } from "./command_line/program_name.ts";
 import { onReloadSignal } from "./command_line/reload_signal.ts";
 import { isolateStdio } from "./isolation/stdio_isolation.ts";
 import { stopSignal } from "./command_line/stop_signal.ts";
+import { readFileFacts } from "./doctor/examination.ts";
+import { Checkups, examineServing } from "./doctor/gateway/checkups.ts";
 import { welcome } from "./welcome.ts";
 
 /**
@@ -66,6 +68,8 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   await checkCertificate(config, log);
   const mcpConfig = config.mcpConfig === null ? null : McpConfigFile.open(config.mcpConfig);
 
+  // Before the database is opened, and while files can be read.
+  const files = await readFileFacts(loaded).catch(() => null);
   // The one-time token goes to the operator's output alone: people who may read the log are not all administrators.
   const secrets = await prepare(config, log, (token) => announceSetup(token, config, out));
   await isolateStdio(loaded, sink);
@@ -73,8 +77,9 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const stopping = stopSignal();
   const supervisor: Supervisor = new Supervisor({
     ...{ config, secrets, log, sink, recentLog, workerEntry },
-    settings: () => reload.report(),
+    reports: { settings: () => reload.report(), checkup: () => checkups.latest() },
   });
+  const checkups = new Checkups(() => examineServing(reload.loaded, files), log);
   const started = { ...loaded, config, tokenKeys: secrets.tokenKeys };
   const reload = new Reload(started, { supervisor, log, load: { dev, overrides: args.overrides } });
   const program = Deno.stderr.isTerminal() ? programName() : null;

@@ -3,7 +3,6 @@ import { quotaMemory } from "../auth/quotas/quota_counters.ts";
 import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
-import type { RunningSettings } from "../config/settings_report.ts";
 import type { GatewaySecrets } from "../auth/keys/gateway_secrets.ts";
 import type { OwnKeys } from "../auth/keys/own_keys.ts";
 import { parseDatabaseUrl } from "../store/database_url.ts";
@@ -30,7 +29,7 @@ export interface SupervisorOptions {
   readonly sink: LineSink;
   /** Has them as well. */
   readonly recentLog: RecentLog;
-  readonly settings: () => RunningSettings;
+  readonly reports: { readonly [Type in "settings" | "checkup"]: () => CommandResults[Type] };
   /** Another entry module for the workers; tests inject faults with it. */
   readonly workerEntry?: URL;
 }
@@ -372,7 +371,8 @@ export class Supervisor {
       case "workers":
         return [[...this.#alive].map(({ index, state, startedAt }) => ({ worker: index, state, startedAt }))];
       case "settings":
-        return [this.#options.settings()];
+      case "checkup":
+        return [this.#options.reports[command.type]()];
       case "execution_batch":
         return [this.#workerMetrics.executions()];
       case "executions_written":

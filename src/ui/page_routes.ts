@@ -20,6 +20,7 @@ const teams = () => import("./people/team_pages.tsx");
 const roles = () => import("./people/role_pages.tsx");
 const audit = () => import("./system/audit_page.tsx");
 const log = () => import("./system/log_page.tsx");
+const doctor = () => import("./system/doctor_page.tsx");
 const settings = () => import("./system/settings_page.tsx");
 const forgotPassword = () => import("./start/forgot_password_page.tsx");
 const manual = () => import("./system/manual_page.tsx");
@@ -145,6 +146,7 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
 
   page("GET", "logs", on(log, "logPage")),
   page("GET", LIVE_LOG, on(log, "liveLog")),
+  page("GET", "doctor", on(doctor, "doctorPage")),
   page("GET", "settings", on(settings, "settingsPage")),
   page("GET", "audit", on(audit, "auditPage")),
   kept("help", on(manual, "manualPage")),

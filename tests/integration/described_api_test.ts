@@ -143,6 +143,7 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
     ]
   ) await ask(read);
   await ask("listSettings");
+  await ask("readCheckup");
   for (const read of ["listLogLines", "listLogLinesAsAdmin"]) {
     await ask(read, { query: "?limit=1000" });
     await ask(read, { query: "?limit=none", status: 422 });

@@ -1,6 +1,6 @@
 // `sluice doctor` beside a new gateway, and with a real PostgreSQL, PgBouncer and Redis, each well and sick.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { examineLoaded } from "../../src/cli/doctor/doctor.ts";
+import { examineLoaded } from "../../src/cli/doctor/examination.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { sql } from "../../src/store/sql/sql.ts";
 import { runCli } from "../support/cli.ts";

@@ -48,7 +48,7 @@ Deno.test({
           "virtual-servers/new",
           "held",
         ],
-        ...["tokens", "users", "teams", "roles", "logs", "settings", "audit"],
+        ...["tokens", "users", "teams", "roles", "doctor", "logs", "settings", "audit"],
         ...(id === null ? [] : [`upstreams/${id}`]),
       ];
       for (const path of pages) {

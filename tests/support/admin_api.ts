@@ -24,6 +24,7 @@ import { createSecretBox } from "../../src/store/secret_box.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import type { Discovery } from "../../src/store/registry/rows.ts";
+import { NOT_EXAMINED } from "../../src/telemetry/checkup.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { RecentLog } from "../../src/telemetry/recent_log.ts";
 import type { Route } from "../../src/admin/routes.ts";
@@ -172,6 +173,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     countDecision: () => {},
     executions: () => Promise.resolve(store.executions),
     settings: () => Promise.resolve({ ...settingsReport(DEFAULT_SETTINGS), needs_restart: [] }),
+    checkup: () => Promise.resolve(NOT_EXAMINED),
     logLines: { find: (query) => Promise.resolve(recentLog.find(query)), streams: new Set() },
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
     upstreamLoad: () => Promise.resolve({ processes: new Map(), calls: new Map() }),

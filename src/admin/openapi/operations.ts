@@ -5,6 +5,7 @@ import { entryOperations } from "./entry_operations.ts";
 import { gatewayOperations } from "./gateway_operations.ts";
 import { gatewayStateOperations } from "./gateway_state_operations.ts";
 import { logOperations } from "./system/log_operations.ts";
+import { doctorOperations } from "./system/doctor_operations.ts";
 import { settingOperations } from "./system/setting_operations.ts";
 import { metricsOperations } from "./system/metrics_operations.ts";
 import type { Operation } from "./operation.ts";
@@ -22,6 +23,7 @@ export const OPERATIONS = {
   ...logOperations,
   ...metricsOperations,
   ...settingOperations,
+  ...doctorOperations,
   ...gatewayOperations,
   ...approvalOperations,
   ...entryOperations,

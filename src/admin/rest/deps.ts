@@ -21,6 +21,7 @@ import type { Holding } from "../../store/approvals/approvals.ts";
 import type { Verdict } from "../../store/registry/decisions.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
+import type { Checkup } from "../../telemetry/checkup.ts";
 import type { FoundLines, LogQuery } from "../../telemetry/recent_log.ts";
 import type { ExecutionStore } from "../../store/executions/execution_store.ts";
 import type { Discovery, GatewayRow, PromptRow, ResourceRow } from "../../store/registry/rows.ts";
@@ -125,6 +126,8 @@ export interface AdminDeps {
   upstreamLoad(): Promise<UpstreamLoad>;
   /** The settings of this replica, without secrets. */
   settings(): Promise<RunningSettings>;
+  /** What the doctor has found of this replica. */
+  checkup(): Promise<Checkup>;
   /** The latest lines of the log of this replica. */
   readonly logLines: LogLines;
   readonly logins: Logins;

@@ -19,6 +19,8 @@ export interface Finding {
   readonly remark?: string;
   /** The page of the manual, with its section: `deploy#systemd`. */
   readonly page: TopicName | `${TopicName}#${string}`;
+  /** The name of the upstream that it is about. */
+  readonly upstream?: string;
 }
 
 /** What was looked at, for people, and what was found. */

@@ -36,9 +36,8 @@ export async function readSqlite(path: string, databaseUrl: string): Promise<Sql
   const files = folderFault === null || existsSync(path)
     ? [path, secrets].filter((each) => existsSync(each)).map((each) => ({ path: each, mode: modeOf(each) }))
     : [];
-  const backedUpAt = latestBackup(path);
   const secretsMode = files.find((file) => file.path === secrets)?.mode ?? null;
-  return {
+  return withAges({
     path,
     uid: Deno.uid(),
     folderFault,
@@ -49,7 +48,17 @@ export async function readSqlite(path: string, databaseUrl: string): Promise<Sql
     secretsFault: secretsMode === null || (secretsMode & 0o077) !== 0
       ? null
       : await secretsFaultOf(databaseUrl),
-    ageMs: ageOf(path),
+    ageMs: null,
+    backupAgeMs: null,
+  });
+}
+
+/** The facts with the ages of now. */
+export function withAges(facts: SqliteFacts): SqliteFacts {
+  const backedUpAt = latestBackup(facts.path);
+  return {
+    ...facts,
+    ageMs: ageOf(facts.path),
     backupAgeMs: backedUpAt === null ? null : Date.now() - backedUpAt,
   };
 }

@@ -6,6 +6,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { STDOUT } from "../../audit_export/file_sink.ts";
 import type { Config } from "../../config/schema.ts";
 import { sqliteFile } from "../../config/sqlite_file.ts";
+import { backupNoteOf } from "../../store/sqlite/backup_file.ts";
 import { parseDatabaseUrl } from "../../store/database_url.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { startsPrograms } from "../../upstream/stdio/account.ts";
@@ -65,6 +66,8 @@ export function needsOf(
     ...databaseFiles,
     // Keys of tokens are replaced while the gateway runs.
     database === null ? null : `${database}.secrets`,
+    // The doctor looks when the database was backed up.
+    database === null ? null : backupNoteOf(database),
     config.jwtPrivateKeyPath,
     config.jwtPublicKeyPath,
     config.jwtPublicKeyPathPrevious,

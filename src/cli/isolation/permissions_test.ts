@@ -12,7 +12,13 @@ function needs(environment: Record<string, string>) {
 Deno.test("needsOf() names the database's files, and the settings files beside it and in the working folder", () => {
   const database = ["", "-wal", "-shm", "-journal"].map((suffix) => `/data/gateway.db${suffix}`);
   assertEquals(needs({ DATABASE_URL: "sqlite:////data/gateway.db" }), {
-    read: [`${folder}/.env`, "/data/.env", ...database, "/data/gateway.db.secrets"],
+    read: [
+      `${folder}/.env`,
+      "/data/.env",
+      ...database,
+      "/data/gateway.db.secrets",
+      "/data/gateway.db.last-backup",
+    ],
     write: database,
     run: false,
   });

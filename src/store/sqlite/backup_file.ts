@@ -230,7 +230,7 @@ function cannotRestore(file: string, reason: string): SluiceError {
 /** Notes beside the database that a backup was made: `sluice doctor` tells its age. */
 export function noteBackup(database: string, now: Date): void {
   try {
-    Deno.writeTextFileSync(noteOf(database), `${now.toISOString()}\n`, { mode: 0o600 });
+    Deno.writeTextFileSync(backupNoteOf(database), `${now.toISOString()}\n`, { mode: 0o600 });
   } catch {
     // The backup is whole without the note.
   }
@@ -239,13 +239,14 @@ export function noteBackup(database: string, now: Date): void {
 /** When the latest backup was made, ms since the epoch; null: none was noted. */
 export function latestBackup(database: string): number | null {
   try {
-    const at = Date.parse(Deno.readTextFileSync(noteOf(database)).trim());
+    const at = Date.parse(Deno.readTextFileSync(backupNoteOf(database)).trim());
     return Number.isNaN(at) ? null : at;
   } catch {
     return null;
   }
 }
 
-function noteOf(database: string): string {
+/** Beside a database: when it was backed up. */
+export function backupNoteOf(database: string): string {
   return `${database}.last-backup`;
 }

@@ -3,8 +3,8 @@
 import { BoundedMap } from "../../base/bounded_map.ts";
 
 const SHARED_MS = 1_000;
-/** The overview has two, and pages of the log may each have another. Each may have a thousand lines. */
-const MOST_READS = 4;
+/** The overview has three, and pages of the log may each have another. Each may have a thousand lines. */
+const MOST_READS = 5;
 
 interface SharedRead {
   readonly at: number;

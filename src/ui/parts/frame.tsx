@@ -41,6 +41,7 @@ const NAVIGATION: readonly { readonly group: string | null; readonly items: read
   {
     group: "Gateway",
     items: [
+      { path: "doctor", label: "Doctor", permission: "admin.system_config" },
       { path: "logs", label: "Logs", permission: "admin.system_config" },
       { path: "settings", label: "Settings", permission: "admin.system_config" },
       { path: "audit", label: "Audit trail", permission: "admin.security_audit" },

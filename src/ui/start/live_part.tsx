@@ -2,6 +2,8 @@
 import type { Child } from "hono/jsx";
 import type { Figures } from "../call/live_figures.ts";
 import { Bar, Card, megabytes, rounded, Sparkline, timeOf } from "../parts/charts.tsx";
+import type { ReplicaStatus } from "../../telemetry/checkup.ts";
+import { Replicas } from "../system/replica_table.tsx";
 import { Ago, Badge, logPath, type Mood } from "../parts/page_parts.tsx";
 
 /** A caller of the last minute, as the log has them. */
@@ -14,9 +16,11 @@ export interface LivePartProps {
   readonly figures: Figures;
   /** null: the viewer may not read the log. */
   readonly callers: readonly BusyCaller[] | null;
+  /** Empty: none are known, or the viewer may not see them. */
+  readonly replicas: readonly ReplicaStatus[];
 }
 
-export function LivePart({ figures, callers }: LivePartProps) {
+export function LivePart({ figures, callers, replicas }: LivePartProps) {
   const { perSecond, errorsPerSecond, p50, p95, p99, history } = figures;
   return (
     <>
@@ -25,9 +29,9 @@ export function LivePart({ figures, callers }: LivePartProps) {
           <Sparkline values={history} />
         </Card>
         <Card label="Errors per second" value={rounded(errorsPerSecond)} isBad={errorsPerSecond > 0} />
-        <Card label="Time, median" value={timeOf(p50)} />
-        <Card label="Time, 95 of 100" value={timeOf(p95)} />
-        <Card label="Time, 99 of 100" value={timeOf(p99)} />
+        <Card label="Median time" value={timeOf(p50)} />
+        <Card label="95th percentile" value={timeOf(p95)} />
+        <Card label="99th percentile" value={timeOf(p99)} />
       </div>
       <div class="columns">
         <Load figures={figures} />
@@ -37,6 +41,7 @@ export function LivePart({ figures, callers }: LivePartProps) {
         </div>
       </div>
       <Workers figures={figures} />
+      <Replicas replicas={replicas} />
     </>
   );
 }
@@ -189,7 +194,7 @@ function Workers({ figures: { workers, gauges } }: { readonly figures: Figures }
             <th>Worker</th>
             <th>State</th>
             <th>Since</th>
-            <th class="number">Memory of its values</th>
+            <th class="number">Heap</th>
           </tr>
         </thead>
         <tbody>
@@ -204,7 +209,7 @@ function Workers({ figures: { workers, gauges } }: { readonly figures: Figures }
               <td data-label="Since">
                 <Ago at={new Date(startedAt).toISOString()} now={now} />
               </td>
-              <td data-label="Memory of its values" class="number">
+              <td data-label="Heap" class="number">
                 {heapBytes === null ? "–" : megabytes(heapBytes)}
                 {heapLimitBytes !== null && <span class="soft">{` of ${megabytes(heapLimitBytes)}`}</span>}
               </td>

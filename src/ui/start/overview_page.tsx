@@ -1,5 +1,6 @@
 // GET /admin: what there is, and what needs attention.
 import type { RunningSettings } from "../../config/settings_report.ts";
+import type { Checkup } from "../../telemetry/checkup.ts";
 import { Attention } from "./attention.tsx";
 import { callersIn, type LoggedCalls } from "../call/logged_calls.ts";
 import type { PageCall, PageHandler } from "../call/page_call.ts";
@@ -15,8 +16,10 @@ const BEYOND_THE_LAST = 1_000_000_000;
 export const overviewPage: PageHandler = async (call) => {
   const { rest, viewer, query, figures } = call;
   const live = await figures();
+  const checkup = viewer.can("admin.system_config") ? await rest.get<Checkup>("/doctor") : null;
+  const replicas = checkup?.replicas ?? [];
   if (live !== null && query.has("live")) {
-    const body = <LivePart figures={live} callers={await busiestCallers(call)} />;
+    const body = <LivePart figures={live} callers={await busiestCallers(call)} replicas={replicas} />;
     return { title: "Overview", body, isPart: true, isLive: true };
   }
   const upstreams = await rest.find<Upstream[]>("/gateways?limit=0&include_inactive=true") ?? [];
@@ -33,6 +36,8 @@ export const overviewPage: PageHandler = async (call) => {
     { label: "Prompts", path: "prompts", value: sum(({ promptCount }) => promptCount) },
   ];
   const settings = viewer.can("admin.system_config") ? await rest.find<RunningSettings>("/settings") : null;
+  const attention = <Attention {...{ upstreams, held: pending.length, figures: live, settings, checkup }} />;
+  if (query.has("attention")) return { title: "Overview", body: attention, isPart: true };
   return {
     title: "Overview",
     body: (
@@ -53,24 +58,21 @@ export const overviewPage: PageHandler = async (call) => {
             </Empty>
           )
           : (
-            <>
-              <div class="cards">
-                {counts.map(({ label, path, value }) => (
-                  <a class="card" href={path}>
-                    <div class="label">{label}</div>
-                    <div class="value">{value.toLocaleString("en")}</div>
-                  </a>
-                ))}
-              </div>
-              <h2>Needs attention</h2>
-              <Attention {...{ upstreams, held: pending.length, figures: live, settings }} />
-              {live !== null && (
-                <div id="live" hx-get="?live" hx-trigger="every 2s" hx-swap="innerMorph">
-                  <LivePart figures={live} callers={await busiestCallers(call)} />
-                </div>
-              )}
-            </>
+            <div class="cards">
+              {counts.map(({ label, path, value }) => (
+                <a class="card" href={path}>
+                  <div class="label">{label}</div>
+                  <div class="value">{value.toLocaleString("en")}</div>
+                </a>
+              ))}
+            </div>
           )}
+        <div id="attention" hx-get="?attention" hx-trigger="every 5s" hx-swap="innerMorph">{attention}</div>
+        {live !== null && upstreams.length > 0 && (
+          <div id="live" hx-get="?live" hx-trigger="every 2s" hx-swap="innerMorph">
+            <LivePart figures={live} callers={await busiestCallers(call)} replicas={replicas} />
+          </div>
+        )}
       </>
     ),
   };

@@ -9,6 +9,7 @@ import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
 import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { SessionIdentity } from "../../downstream/session/downstream_sessions.ts";
+import type { Checkup } from "../../telemetry/checkup.ts";
 import type { LineKind } from "../../telemetry/log.ts";
 import type { FoundLines, LogQuery } from "../../telemetry/recent_log.ts";
 import type { MetricsSnapshot } from "../../telemetry/metric_values.ts";
@@ -37,6 +38,8 @@ export type SupervisorCommand =
   | { readonly type: "workers" }
   /** The settings in effect, without secrets. */
   | { readonly type: "settings" }
+  /** What the doctor has found. */
+  | { readonly type: "checkup" }
   /** Give what was executed and is not in the database. The same again, until it is written. */
   | { readonly type: "execution_batch" }
   /** The database has this batch. */
@@ -106,6 +109,7 @@ export interface CommandResults {
   readonly metrics: MetricsSnapshot;
   readonly find_lines: FoundLines;
   readonly settings: RunningSettings;
+  readonly checkup: Checkup;
   readonly workers: readonly WorkerStatus[];
   readonly hand_over: Handover;
   readonly take_over: null;

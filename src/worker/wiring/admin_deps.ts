@@ -39,6 +39,7 @@ export interface AdminParts {
   readonly executions: AdminDeps["executions"];
   readonly logLines: AdminDeps["logLines"];
   readonly settings: AdminDeps["settings"];
+  readonly checkup: AdminDeps["checkup"];
   /** Of each worker. */
   readonly upstreamLoads: () => Promise<readonly UpstreamLoad[]>;
   readonly ready: () => Promise<Readiness>;
@@ -97,6 +98,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     executions: parts.executions,
     logLines: parts.logLines,
     settings: parts.settings,
+    checkup: parts.checkup,
     upstreamLoad: async () => {
       const loads = await parts.upstreamLoads();
       return {

@@ -1,5 +1,6 @@
 // Judges the registered upstreams, the tokens of scrapers, and the replicas.
 import type { Config } from "../../../config/schema.ts";
+import type { ReplicaStatus } from "../../../telemetry/checkup.ts";
 import { VERSION } from "../../../version.ts";
 import { type Finding, sentence } from "../finding.ts";
 import type { RegistryFacts, ReplicaFacts, UpstreamFacts } from "./registry_facts.ts";
@@ -44,6 +45,7 @@ function checkReachable(upstreams: readonly UpstreamFacts[]): Finding[] {
       : `sluice doctor --upstream ${withoutQuery(url)}`,
     remark: "or switch it off: POST /gateways/{id}/state?activate=false",
     page: "troubleshooting#an-upstream-fails-find-out-why",
+    upstream: name,
   }));
 }
 
@@ -69,6 +71,7 @@ function checkLists(upstreams: readonly UpstreamFacts[]): Finding[] {
     fix: `GET /gateways/${name}`,
     remark: "its fields skippedTools and warnings name the entries and the reasons",
     page: "upstreams",
+    upstream: name,
   }));
 }
 
@@ -86,6 +89,7 @@ function checkState({ authRequired }: Settings, upstreams: readonly UpstreamFact
       fix: `curl -X PUT .../gateways/{id} -d '{"isolation":"session"}'`,
       remark: "or leave it, if the server keeps nothing of a conversation",
       page: "upstreams",
+      upstream: name,
     })),
     ...anonymous.map(({ name }): Finding => ({
       id: "upstream.anonymous_state",
@@ -95,6 +99,7 @@ function checkState({ authRequired }: Settings, upstreams: readonly UpstreamFact
       fix: "AUTH_REQUIRED=true",
       remark: "or isolation session for this upstream",
       page: "upstreams",
+      upstream: name,
     })),
   ];
 }
@@ -173,8 +178,8 @@ function checkReplica({ address, isForeign, asked }: ReplicaFacts): Finding[] {
   const { status, text, clockAheadMs } = asked;
   if (status === 401) return [secrets];
   const findings: Finding[] = [];
-  const version = /"version":\s*"([^"]{1,40})"/.exec(text)?.[1];
-  if (status === 200 && version !== undefined && version !== VERSION) {
+  const version = versionIn(text);
+  if (status === 200 && version !== null && version !== VERSION) {
     findings.push({
       id: "replica.version",
       severity: "warning",
@@ -199,6 +204,23 @@ function checkReplica({ address, isForeign, asked }: ReplicaFacts): Finding[] {
     });
   }
   return findings;
+}
+
+/** How the replicas stand. @param own the address of this one; null: the question comes from no replica */
+export function statesOf(replicas: readonly ReplicaFacts[], own: string | null): ReplicaStatus[] {
+  return replicas.map(({ address, isForeign, asked }) => {
+    const shared = { address, is_this: address === own, version: null, reason: null };
+    if (isForeign) return { ...shared, state: "foreign" };
+    if (asked === null) return { ...shared, state: "unknown" };
+    if ("reason" in asked) return { ...shared, state: "unreachable", reason: asked.reason };
+    if (asked.status === 401) return { ...shared, state: "foreign" };
+    return { ...shared, state: "serves", version: versionIn(asked.text) };
+  });
+}
+
+/** Of an answer to GET /version. */
+function versionIn(text: string): string | null {
+  return /"version":\s*"([^"]{1,40})"/.exec(text)?.[1] ?? null;
 }
 
 function isHere(url: string): boolean {

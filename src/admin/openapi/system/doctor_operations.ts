@@ -1,0 +1,49 @@
+// The operation of the doctor's findings.
+import * as z from "zod";
+import { field } from "../../rest/described.ts";
+import { flag, text, textOrNull, timeOrNull } from "../answers.ts";
+import { operations } from "../operation.ts";
+
+const finding = z.strictObject({
+  id: text("What was found, for programs.", "machine.open_files"),
+  severity: field(
+    z.enum(["error", "warning", "note"]),
+    "`error`: it does not work, or is open to others. `warning`: it will fail under load. `note`: worth knowing.",
+    "warning",
+  ),
+  found: text("What is there.", "WORKERS is 4, and this machine has 2 processors for them."),
+  why: text("Why it matters.", "More workers than processors take turns."),
+  fix: text("The line that mends it.", "WORKERS=2"),
+  remark: text("Where the line belongs, or what would mend it too.", "in .env").optional(),
+  page: text("The page of the manual, with its section.", "sizing#settings-that-follow"),
+  upstream: text("The name of the upstream that it is about.", "time").optional(),
+}).describe("One finding.");
+
+const replica = z.strictObject({
+  address: text("Where the other replicas reach it.", "http://10.0.0.2:4444"),
+  is_this: flag("Whether it is the replica that answers."),
+  state: field(
+    z.enum(["serves", "unreachable", "foreign", "unknown"]),
+    "`foreign`: it has other secrets or another version. `unknown`: it could not be asked.",
+    "serves",
+  ),
+  version: textOrNull("Its version; null: it has not said.", "0.1.0"),
+  reason: textOrNull("Why it cannot be reached; null: it can, or it is not known.", null),
+}).describe("One replica.");
+
+export const doctorOperations = operations("Operation", {
+  readCheckup: {
+    summary: "Read what the doctor has found",
+    description:
+      "What `sluice doctor` finds of the replica that answers. It is examined in the background, at most once a " +
+      "minute, while somebody asks.",
+    answers: {
+      200: z.strictObject({
+        examined_at: timeOrNull("When the examination ended; null: the first one is under way."),
+        examined: field(z.array(z.string()), "What was looked at.", ["the settings", "this machine"]),
+        findings: field(z.array(finding), "The worst first.", []),
+        replicas: field(z.array(replica), "The replicas that are registered."),
+      }).describe("The state of the replica."),
+    },
+  },
+});

@@ -1,0 +1,140 @@
+// Examines the machine, the settings and what they point at: for the command, and for a gateway that serves.
+import type { Loaded } from "../../config/load.ts";
+import type { Config } from "../../config/schema.ts";
+import { parseDatabaseUrl } from "../../store/database_url.ts";
+import type { PostgresTarget } from "../../store/postgres/postgres_url.ts";
+import type { Examination } from "./finding.ts";
+import type { ReplicaFacts, StoredRecord } from "./gateway/registry_facts.ts";
+import { checkMachine } from "./machine_checks.ts";
+import { readMachine } from "./machine_facts.ts";
+import { checkSettings } from "./settings_checks.ts";
+import { readSettingsFacts, type SettingsFacts } from "./settings_facts.ts";
+import { checkSqlite } from "./sqlite_checks.ts";
+import { readSqlite, type SqliteFacts, withAges } from "./sqlite_facts.ts";
+
+/** Facts about files that a gateway cannot read any more when it serves. */
+export interface FileFacts {
+  readonly settings: SettingsFacts;
+  /** null: the database is another one. */
+  readonly sqlite: SqliteFacts | null;
+}
+
+/** @throws {SluiceError} SETTINGS_INVALID for files that settings name and that cannot be read */
+export async function readFileFacts(loaded: Loaded): Promise<FileFacts> {
+  const { databaseUrl } = loaded.config;
+  const location = parseDatabaseUrl(databaseUrl);
+  return {
+    settings: await readSettingsFacts(loaded),
+    sqlite: location.kind === "sqlite" ? await readSqlite(location.path, databaseUrl) : null,
+  };
+}
+
+export interface FullExamination extends Examination {
+  readonly replicas: readonly ReplicaFacts[];
+}
+
+/** @throws {SluiceError} as `readFileFacts` */
+export async function examineLoaded(loaded: Loaded): Promise<FullExamination> {
+  return await examine(loaded, await readFileFacts(loaded));
+}
+
+/** @param files null: not known, so that nothing is said of them */
+export async function examine(loaded: Loaded, files: FileFacts | null): Promise<FullExamination> {
+  const { config } = loaded;
+  const location = parseDatabaseUrl(config.databaseUrl);
+  const parts: Examination[] = [
+    ...(files === null
+      ? []
+      : [{ examined: ["the settings"], findings: checkSettings(loaded, files.settings) }]),
+    { examined: ["this machine"], findings: checkMachine(config, readMachine()) },
+  ];
+  const redis = config.cacheType === "redis" ? await examineRedis(config) : null;
+  if (location.kind === "sqlite") {
+    if (files?.sqlite) {
+      parts.push({
+        examined: [`SQLite at ${location.path}`],
+        findings: checkSqlite(withAges(files.sqlite)),
+      });
+    }
+  } else parts.push(await examinePostgres(config, location, redis?.replicas ?? null));
+  if (redis !== null) parts.push(redis);
+  const gateway = await examineGateway(loaded, redis?.records ?? null);
+  parts.push(...gateway.parts);
+  return {
+    examined: parts.flatMap(({ examined }) => examined),
+    findings: parts.flatMap(({ findings }) => findings),
+    replicas: gateway.replicas,
+  };
+}
+
+async function examinePostgres(
+  config: Config,
+  target: PostgresTarget,
+  replicas: number | null,
+): Promise<Examination> {
+  // Loaded only with PostgreSQL, as by the gateway.
+  const [{ readPostgres }, { checkPostgres }] = await Promise.all([
+    import("./servers/postgres_facts.ts"),
+    import("./servers/postgres_checks.ts"),
+  ]);
+  const facts = await readPostgres(target, config);
+  const use = { settings: config, target, replicas };
+  const through = facts.pooler === null ? "" : " through PgBouncer";
+  return {
+    examined: [`PostgreSQL at ${facts.location}${through}`],
+    findings: checkPostgres(use, facts),
+  };
+}
+
+/** What is registered, the replicas, and the gateway of this folder if it runs. */
+async function examineGateway(
+  loaded: Loaded,
+  records: readonly StoredRecord[] | null,
+): Promise<{ readonly parts: readonly Examination[]; readonly replicas: readonly ReplicaFacts[] }> {
+  const { config } = loaded;
+  const [{ readRegistry }, { checkRegistry }, { readRunning }, { checkRunning }] = await Promise.all([
+    import("./gateway/registry_facts.ts"),
+    import("./gateway/registry_checks.ts"),
+    import("./gateway/running_facts.ts"),
+    import("./gateway/running_checks.ts"),
+  ]);
+  const parts: Examination[] = [];
+  const registry = await readRegistry(loaded, records);
+  if (registry !== null) {
+    const { upstreams, replicas } = registry;
+    parts.push({
+      examined: [
+        counted(upstreams.length, "upstream"),
+        ...(replicas.length > 0 ? [counted(replicas.length, "replica")] : []),
+      ],
+      findings: checkRegistry(config, registry, Date.now()),
+    });
+  }
+  const running = registry === null ? null : await readRunning(loaded);
+  if (running !== null) {
+    parts.push({ examined: ["the running gateway"], findings: checkRunning(config, running) });
+  }
+  return { parts, replicas: registry?.replicas ?? [] };
+}
+
+async function examineRedis(
+  config: Config,
+): Promise<
+  Examination & { readonly replicas: number | null; readonly records: readonly StoredRecord[] | null }
+> {
+  const [{ readRedis }, { checkRedis }] = await Promise.all([
+    import("./servers/redis_facts.ts"),
+    import("./servers/redis_checks.ts"),
+  ]);
+  const facts = await readRedis(config);
+  return {
+    examined: [`Redis at ${facts.location}`],
+    findings: checkRedis(config, facts),
+    replicas: "reason" in facts.answer ? null : facts.answer.replicas,
+    records: "reason" in facts.answer ? null : facts.answer.records,
+  };
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

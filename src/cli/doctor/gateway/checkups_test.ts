@@ -1,0 +1,75 @@
+import { assertEquals } from "@std/assert";
+import { type Checkup, NOT_EXAMINED } from "../../../telemetry/checkup.ts";
+import type { Finding } from "../finding.ts";
+import { checkupOf, Checkups } from "./checkups.ts";
+
+function checkup(examined: string): Checkup {
+  return { ...NOT_EXAMINED, examined_at: "2026-11-30T09:00:00.000Z", examined: [examined] };
+}
+
+Deno.test("Checkups answers at once, and examines once a minute while somebody asks", async () => {
+  let now = 0;
+  const begun: PromiseWithResolvers<Checkup>[] = [];
+  const warnings: unknown[] = [];
+  const checkups = new Checkups(
+    () => {
+      begun.push(Promise.withResolvers());
+      return begun.at(-1)!.promise;
+    },
+    { warning: (event, fields) => warnings.push([event, fields]) },
+    () => now,
+  );
+  assertEquals(checkups.latest(), NOT_EXAMINED);
+  // One that takes long is not begun a second time.
+  now = 120_000;
+  assertEquals([checkups.latest(), begun.length], [NOT_EXAMINED, 1]);
+  begun[0]!.resolve(checkup("first"));
+  await begun[0]!.promise;
+  await Promise.resolve();
+  assertEquals(checkups.latest().examined, ["first"]);
+  assertEquals(begun.length, 2);
+  begun[1]!.reject(new Error("no database"));
+  await begun[1]!.promise.catch(() => {});
+  await Promise.resolve();
+  // A failure keeps what was found before, and is tried again a minute later.
+  now = 179_999;
+  assertEquals([checkups.latest().examined, begun.length], [["first"], 2]);
+  assertEquals(warnings, [["not examined", { reason: "no database" }]]);
+  now = 180_000;
+  checkups.latest();
+  assertEquals(begun.length, 3);
+});
+
+Deno.test("checkupOf() is bounded, has the worst first, and says how each replica stands", () => {
+  const finding = (severity: Finding["severity"]): Finding => ({
+    ...{ id: "machine.cores", severity, found: "f", why: "w", fix: "WORKERS=1", page: "sizing" },
+  });
+  const { findings, replicas, examined_at } = checkupOf(
+    {
+      examined: [],
+      findings: [...new Array(300).fill(finding("note")), finding("error")],
+      replicas: [
+        {
+          address: "http://a",
+          isForeign: false,
+          asked: { status: 200, text: '{"version": "1.2"}', clockAheadMs: 0 },
+        },
+        { address: "http://b", isForeign: false, asked: { reason: "connection refused" } },
+        { address: "http://c", isForeign: false, asked: { status: 401, text: "", clockAheadMs: 0 } },
+        { address: "http://d", isForeign: true, asked: null },
+        { address: "http://e", isForeign: false, asked: null },
+      ],
+    },
+    "http://a",
+    new Date("2026-11-30T09:00:00Z"),
+  );
+  assertEquals([findings.length, findings[0]!.severity], [200, "error"]);
+  assertEquals(examined_at, "2026-11-30T09:00:00.000Z");
+  assertEquals(replicas.map((each) => [each.address, each.state, each.is_this, each.version, each.reason]), [
+    ["http://a", "serves", true, "1.2", null],
+    ["http://b", "unreachable", false, null, "connection refused"],
+    ["http://c", "foreign", false, null, null],
+    ["http://d", "foreign", false, null, null],
+    ["http://e", "unknown", false, null, null],
+  ]);
+});
