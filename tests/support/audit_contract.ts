@@ -1,9 +1,10 @@
 // What the store promises of the audit trail, whichever database is under it.
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type AuditRecord, FIRST_HASH } from "../../src/store/audit/audit_record.ts";
+import { type AuditRecord, chainHash, FIRST_HASH } from "../../src/store/audit/audit_record.ts";
 import { AuditCursors } from "../../src/store/audit/audit_cursors.ts";
 import { AuditRecords } from "../../src/store/audit/audit_records.ts";
 import { migrate } from "../../src/store/sql/migrate.ts";
+import { MIGRATIONS } from "../../src/store/sql/migrations.ts";
 import { type Database, sql, type SqlQuery } from "../../src/store/sql/sql.ts";
 import type { FreshDatabase } from "./store_contract.ts";
 
@@ -74,6 +75,32 @@ export function auditContract(
     assertEquals(exported.at(-1)!.hash, head.hash);
   });
 
+  test("lists find records of one user and entity in any block, and events of logins by their user", async (fresh) => {
+    await migrate(fresh.database);
+    const records = new AuditRecords(fresh.database);
+    const login = (email: string, given: Partial<AuditRecord> = {}) =>
+      auditRecord({ operation: "login", entity: { kind: "user", id: email }, actor: null, ...given });
+    await records.append([
+      auditRecord({ actor: { subject: "eve", email: "Eve@X", tokenId: null } }),
+      login("Eve@X"),
+      login("", { entity: null, outcome: "failed" }),
+    ]);
+    for (let i = 0; i < 3; i++) await appendSome(records, 900);
+    await records.append([login("bob@x"), login("eve@x")]);
+    const numbers = (list: readonly { readonly sequence: number }[]) => list.map(({ sequence }) => sequence);
+    assertEquals(numbers(await records.list({ limit: 5, email: "eve@x" })), [1]);
+    assertEquals(numbers(await records.list({ limit: 5, entityId: "bob@x" })), [2704]);
+    assertEquals(numbers(await records.list({ limit: 2, entityId: "g1", before: 5 })), [4, 1]);
+    const many = numbers(await records.list({ limit: 1_500, email: "ann@x", entityId: "g1", before: 2_600 }));
+    assertEquals(many, Array.from({ length: 1_500 }, (_, i) => 2_599 - i));
+    assertEquals(numbers(await records.events({ limit: 10, offset: 0 })), [2705, 2704, 3, 2]);
+    assertEquals(numbers(await records.events({ limit: 10, offset: 0, email: "EVE@x" })), [2705, 2]);
+    assertEquals(numbers(await records.events({ limit: 1, offset: 1, email: "eve@x" })), [2]);
+    await records.sweepAll({ beforeMs: 0, keep: 100 });
+    assertEquals(numbers(await records.list({ limit: 5, email: "eve@x" })), []);
+    assertEquals((await records.verify()).fault, null);
+  });
+
   test("verify() finds what was changed, removed, inserted or cut off", async ({ database }) => {
     await migrate(database);
     const records = new AuditRecords(database);
@@ -90,7 +117,7 @@ export function auditContract(
         [sql`DELETE FROM audit_records WHERE sequence <= 2`, "record 1 is missing"],
         [sql`DELETE FROM audit_records WHERE sequence = 10`, "record 10 is missing, at the end"],
         [
-          sql`INSERT INTO audit_records SELECT 11, at, email, entity_id, record, hash FROM audit_records WHERE sequence = 4`,
+          sql`INSERT INTO audit_records SELECT 11, at, email, entity_id, record, hash, event_of FROM audit_records WHERE sequence = 4`,
           "record 11 does not match its hash",
         ],
       ] as const
@@ -147,5 +174,41 @@ export function auditContract(
     assertEquals([await cursors.read("file"), await numbers(5)], [5, []]);
     await records.sweepAll({ beforeMs: 0, keep: 1 });
     assertEquals([await numbers(0), (await records.verify()).fault], [[5], null]);
+  });
+}
+
+/** @param test gets a database without tables */
+export function auditMigrationContract(
+  test: (criterion: string, run: (fresh: FreshDatabase) => Promise<void>) => void,
+): void {
+  test("migrate() keeps the audit records of a former version, and finds the events among them", async ({ database }) => {
+    const step = MIGRATIONS.findIndex(({ name }) => name === "look-ups of the audit trail");
+    await migrate(database, MIGRATIONS.slice(0, step));
+    const given = [
+      auditRecord({ operation: "login", entity: { kind: "user", id: "Ann@x" }, actor: null }),
+      auditRecord({ entity: { kind: "tool", id: "t", name: "with \0" } }),
+      auditRecord({ operation: "logout" }),
+      auditRecord({ operation: "login", entity: null, actor: null }),
+    ];
+    let last = FIRST_HASH;
+    for (const [i, record] of given.entries()) {
+      const text = JSON.stringify(record);
+      last = chainHash(i + 1, last, text);
+      await database.run(
+        sql`INSERT INTO audit_records (sequence, at, email, entity_id, record, hash) VALUES (${i + 1},
+              ${Date.parse(record.at)}, ${record.actor?.email ?? null}, ${
+          record.entity?.id ?? null
+        }, ${text}, ${last})`,
+      );
+    }
+    await database.run(sql`UPDATE audit_chain SET last_sequence = ${given.length}, last_hash = ${last}`);
+    await migrate(database);
+    const records = new AuditRecords(database);
+    await appendSome(records, 2);
+    const { records: amount, fault } = await records.verify();
+    assertEquals([amount, fault], [6, null]);
+    const events = async (email?: string) =>
+      (await records.events({ limit: 9, offset: 0, email })).map(({ sequence }) => sequence);
+    assertEquals([await events(), await events("ann@x")], [[4, 3, 1], [3, 1]]);
   });
 }

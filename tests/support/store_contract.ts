@@ -12,7 +12,7 @@ import { TOOLS } from "../../src/store/registry/tables.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
 import { approvalContract } from "./approval_contract.ts";
-import { auditContract } from "./audit_contract.ts";
+import { auditContract, auditMigrationContract } from "./audit_contract.ts";
 import { executionContract } from "./execution_contract.ts";
 import { peopleChangesContract } from "./people_changes_contract.ts";
 import { oauthContract } from "./oauth_contract.ts";
@@ -1010,6 +1010,7 @@ export function storeContract(
   executionContract(registryTest);
   const migratingTest: typeof test = (criterion, run) => test(criterion, run, { mayBeMigrated: true });
   auditContract(migratingTest);
+  auditMigrationContract(test);
   approvalContract(migratingTest);
   return tests;
 }

@@ -1,9 +1,10 @@
 // The chain of audit records in the database. All workers and replicas append to the same chain, each batch in one transaction.
-import { type Database, sql, storable } from "../sql/sql.ts";
+import { type Database, sql, type SqlQuery, storable } from "../sql/sql.ts";
 import { Table } from "../sql/table.ts";
 import { type AuditRecord, type ChainedRecord, chainHash } from "./audit_record.ts";
+import { eventUserOf, LOGIN_EVENTS } from "./login_events.ts";
 
-/** A row of `audit_records`. The columns besides the text are for look-ups; `verify()` compares them with the text. */
+/** A row of `audit_records`. The columns besides the text are for look-ups; `verify()` compares those of every record with the text. */
 interface AuditRow {
   readonly sequence: number;
   /** ms since the epoch. */
@@ -12,6 +13,8 @@ interface AuditRow {
   readonly entityId: string | null;
   readonly record: string;
   readonly hash: string;
+  /** Of an event of a login: the address of its user in lower case, "" if nobody is known; null: the record is no such event. */
+  readonly eventOf: string | null;
 }
 
 const RECORDS = new Table<AuditRow>("audit_records", {
@@ -21,6 +24,7 @@ const RECORDS = new Table<AuditRow>("audit_records", {
   entityId: "text",
   record: "text",
   hash: "text",
+  eventOf: "text",
 });
 
 export interface AuditQuery {
@@ -29,9 +33,15 @@ export interface AuditQuery {
   readonly before?: number;
   /** The email address of the actor, in any case. */
   readonly email?: string;
-  /** The email address of the actor, or of the user that is acted on. */
-  readonly about?: string;
   readonly entityId?: string;
+}
+
+/** Which events of logins. */
+export interface EventQuery {
+  readonly limit: number;
+  readonly offset: number;
+  /** Of this user, in any case; absent: of all. */
+  readonly email?: string;
 }
 
 /** A record's number and hash. Whoever notes one elsewhere can check later that nothing up to it was changed. */
@@ -63,6 +73,9 @@ const DELETED_AT_ONCE = 20_000;
 /** Sweeps in a row. What is left then is taken the next time. */
 const MAX_SWEEPS = 20;
 
+/** Blocks that one query of a list looks at: it meets at most 65,536 entries of an index. */
+const MAX_BLOCKS = 64;
+
 /** What retention keeps. */
 interface Kept {
   /** ms since the epoch: older records are deleted. */
@@ -92,7 +105,7 @@ export class AuditRecords {
         const text = storable(JSON.stringify(record));
         sequence++;
         hash = chainHash(sequence, hash, text);
-        return { ...lookUpColumns(record), sequence, record: text, hash };
+        return { ...lookUpColumns(record), sequence, record: text, hash, eventOf: eventOf(record) };
       });
       for (const statement of RECORDS.inserts(rows)) await tx.run(statement);
       await tx.run(sql`UPDATE audit_chain SET last_hash = ${hash} WHERE id = 1`);
@@ -100,30 +113,47 @@ export class AuditRecords {
   }
 
   /** The newest first. */
-  async list({ limit, before, email, about, entityId }: AuditQuery): Promise<ChainedRecord[]> {
-    const conditions = [
-      sql`1 = 1`,
-      ...(before === undefined ? [] : [sql`sequence < ${before}`]),
+  async list({ limit, before, email, entityId }: AuditQuery): Promise<ChainedRecord[]> {
+    const { start, head } = await readChain(this.#database);
+    const end = Math.min(head.sequence + 1, before ?? Infinity);
+    const wanted = [
       ...(email === undefined ? [] : [sql`email = ${email.toLowerCase()}`]),
-      ...(about === undefined
-        ? []
-        : [sql`(email = ${about.toLowerCase()} OR entity_id = ${about.toLowerCase()})`]),
       ...(entityId === undefined ? [] : [sql`entity_id = ${entityId}`]),
     ];
-    const rows = await this.#database.query<Record<string, unknown>>(
-      sql`SELECT * FROM audit_records WHERE ${
-        sql.join(conditions, " AND ")
-      } ORDER BY sequence DESC LIMIT ${limit}`,
+    if (wanted.length === 0) {
+      return await this.#rows(sql`sequence < ${end} ORDER BY sequence DESC LIMIT ${limit}`);
+    }
+    const found: number[] = [];
+    let last = blockOf(end - 1);
+    for (let blocks = 1; last >= blockOf(start.sequence) && found.length < limit;) {
+      const some = Array.from({ length: blocks }, (_, i) => last - i);
+      const rows = await this.#database.query<{ sequence: number | string }>(
+        sql`SELECT sequence FROM audit_records
+            WHERE sequence / 1024 IN ${sql.list(some)} AND ${sql.join(wanted, " AND ")} 
+              AND sequence >= ${some.at(-1)! * 1024} AND sequence < ${end}
+            ORDER BY sequence DESC LIMIT ${limit - found.length}`,
+      );
+      found.push(...rows.map(({ sequence }) => Number(sequence)));
+      last -= blocks;
+      blocks = rows.length > 0 ? 1 : Math.min(blocks * 2, MAX_BLOCKS);
+    }
+    return found.length === 0
+      ? []
+      : await this.#rows(sql`sequence IN ${sql.list(found)} ORDER BY sequence DESC`);
+  }
+
+  /** Events of logins, the newest first. */
+  async events({ limit, offset, email }: EventQuery): Promise<ChainedRecord[]> {
+    const wanted = email === undefined ? sql`event_of IS NOT NULL` : sql`event_of = ${email.toLowerCase()}`;
+    return await this.#rows(
+      sql`sequence IN (SELECT sequence FROM audit_records WHERE ${wanted}
+          ORDER BY sequence DESC LIMIT ${limit} OFFSET ${offset}) ORDER BY sequence DESC`,
     );
-    return rows.map((row) => chained(RECORDS.decode(row)));
   }
 
   /** The first records after a number, the oldest first. */
   async page(after: number, limit: number): Promise<ChainedRecord[]> {
-    const rows = await this.#database.query<Record<string, unknown>>(
-      sql`SELECT * FROM audit_records WHERE sequence > ${after} ORDER BY sequence LIMIT ${limit}`,
-    );
-    return rows.map((row) => chained(RECORDS.decode(row)));
+    return await this.#rows(sql`sequence > ${after} ORDER BY sequence LIMIT ${limit}`);
   }
 
   /** The records after a number, the oldest first. */
@@ -137,6 +167,13 @@ export class AuditRecords {
    */
   async verify(noted: ChainPoint | null = null): Promise<Verified> {
     return await this.#database.transaction((tx) => verifyChain(tx, noted), { readOnly: true });
+  }
+
+  async #rows(which: SqlQuery): Promise<ChainedRecord[]> {
+    const rows = await this.#database.query<Record<string, unknown>>(
+      sql`SELECT * FROM audit_records WHERE ${which}`,
+    );
+    return rows.map((row) => chained(RECORDS.decode(row)));
   }
 
   /** Deletes what is not kept, in several transactions if it is much. */
@@ -177,6 +214,17 @@ export class AuditRecords {
 
 function lookUpColumns({ at, actor, entity }: AuditRecord): Pick<AuditRow, "at" | "email" | "entityId"> {
   return { at: Date.parse(at), email: actor?.email.toLowerCase() ?? null, entityId: entity?.id ?? null };
+}
+
+/** Not compared by `verify()`: a later version can have other events. */
+function eventOf(record: AuditRecord): string | null {
+  if (LOGIN_EVENTS[record.operation ?? ""] === undefined) return null;
+  return eventUserOf(record)?.toLowerCase() ?? "";
+}
+
+/** The indexes of emails and entities begin with the block of a record, so that new records go to few of their pages. */
+function blockOf(sequence: number): number {
+  return Math.floor(sequence / 1024);
 }
 
 function chained({ sequence, hash, record }: AuditRow): ChainedRecord {

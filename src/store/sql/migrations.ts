@@ -2,6 +2,7 @@
 import { repairStoredEntries } from "./repair_entries.ts";
 import { rewriteServerIds } from "./server_ids.ts";
 import { EXECUTION_TABLES } from "./steps/execution_tables.ts";
+import { indexAuditRecords } from "./steps/audit_tables.ts";
 import { API_TOKEN_TABLES } from "./token_tables.ts";
 import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./people_tables.ts";
 import { GATEWAY_HISTORY_TABLES } from "./gateway_tables.ts";
@@ -380,6 +381,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "executions", statements: EXECUTION_TABLES },
   { name: "tokens for upstreams", statements: UPSTREAM_TOKEN_TABLES },
   { name: "when logins of terminals are allowed", statements: DEVICES_ALLOWED_AT },
+  { name: "look-ups of the audit trail", statements: [], run: indexAuditRecords },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */
