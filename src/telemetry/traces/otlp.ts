@@ -19,7 +19,8 @@ const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 const encoder = new TextEncoder();
 
 class Writer {
-  #bytes = new Uint8Array(2_048);
+  #bytes = new Uint8Array(4_096);
+  #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
   /** What was written since the last call. */
@@ -37,21 +38,26 @@ class Writer {
   double(field: number, value: number): void {
     this.#tag(field, WIRE.fixed64);
     this.#reserve(8);
-    new DataView(this.#bytes.buffer).setFloat64(this.#length, value, true);
+    this.#view.setFloat64(this.#length, value, true);
     this.#length += 8;
   }
 
   fixed32(field: number, value: number): void {
     this.#tag(field, WIRE.fixed32);
     this.#reserve(4);
-    new DataView(this.#bytes.buffer).setUint32(this.#length, value, true);
+    this.#view.setUint32(this.#length, value, true);
     this.#length += 4;
   }
 
-  fixed64(field: number, value: bigint): void {
+  /** Milliseconds as nanoseconds, which are too many for a number: they are counted in two halves. */
+  nanoseconds(field: number, ms: number): void {
     this.#tag(field, WIRE.fixed64);
     this.#reserve(8);
-    new DataView(this.#bytes.buffer).setBigUint64(this.#length, value, true);
+    const whole = Math.floor(ms);
+    const upper = Math.floor(whole / HALF_WORD) * 1e6;
+    const lower = (upper % HALF_WORD) * HALF_WORD + whole % HALF_WORD * 1e6 + Math.round((ms - whole) * 1e6);
+    this.#view.setUint32(this.#length, lower % WORD, true);
+    this.#view.setUint32(this.#length + 4, Math.floor(upper / HALF_WORD) + Math.floor(lower / WORD), true);
     this.#length += 8;
   }
 
@@ -60,31 +66,36 @@ class Writer {
     // Nearly all texts are short and ASCII: their length takes one byte.
     this.#reserve(1 + text.length * 3);
     const start = ++this.#length;
-    const { written } = encoder.encodeInto(text, this.#bytes.subarray(start));
-    this.#length += written;
-    this.#lengthBefore(start);
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code > 127) {
+        this.#length = start + encoder.encodeInto(text, this.#bytes.subarray(start)).written;
+        break;
+      }
+      this.#bytes[this.#length++] = code;
+    }
+    this.end(start);
   }
 
-  /** An id, given in hexadecimal digits. */
+  /** An id, given in hexadecimal digits in lower case. */
   id(field: number, digits: string): void {
     this.#tag(field, WIRE.bytes);
     this.#varint(digits.length / 2);
     this.#reserve(digits.length / 2);
     for (let at = 0; at < digits.length; at += 2) {
-      this.#bytes[this.#length++] = parseInt(digits.slice(at, at + 2), 16);
+      this.#bytes[this.#length++] = valueOf(digits.charCodeAt(at)) << 4 | valueOf(digits.charCodeAt(at + 1));
     }
   }
 
-  message(field: number, write: () => void): void {
+  /** Begins a message. @returns what `end()` takes */
+  begin(field: number): number {
     this.#tag(field, WIRE.bytes);
     this.#reserve(1);
-    const start = ++this.#length;
-    write();
-    this.#lengthBefore(start);
+    return ++this.#length;
   }
 
   /** Writes the length of what stands from `start` on into the byte before it, and makes room if it takes more of them. */
-  #lengthBefore(start: number): void {
+  end(start: number): void {
     const length = this.#length - start;
     const more = varintLength(length) - 1;
     if (more > 0) {
@@ -128,8 +139,19 @@ class Writer {
     const larger = new Uint8Array(Math.max(this.#length + more, this.#bytes.length * 2));
     larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
   }
 }
+
+const HALF_WORD = 2 ** 16;
+const WORD = 2 ** 32;
+
+/** Of a hexadecimal digit. */
+function valueOf(code: number): number {
+  return code <= NINE ? code - ZERO : code - LETTER_A + 10;
+}
+
+const [ZERO, NINE, LETTER_A] = [0x30, 0x39, 0x61];
 
 function varintLength(value: number): number {
   let bytes = 1;
@@ -139,15 +161,33 @@ function varintLength(value: number): number {
 
 const writer = new Writer();
 
-/** Each span as the field `spans` of a ScopeSpans. */
-export function encodeSpans(trace: Trace): Uint8Array<ArrayBuffer>[] {
+/** The spans of a trace, as the export sends them. */
+export interface EncodedSpans {
+  /** Each span is a field `spans` of a ScopeSpans. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly count: number;
+}
+
+/** What one request sends. */
+export interface Batch {
+  readonly traces: readonly EncodedSpans[];
+  /** The number of spans. */
+  readonly count: number;
+}
+
+/** One array for all spans: V8 allocates the memory of each apart, and frees it late. */
+export function encodeSpans(trace: Trace): EncodedSpans {
   const drift = Date.now() - performance.timeOrigin - performance.now();
   // The system's clock may have been set since the worker began. Below two milliseconds it is only less exact.
   const origin = performance.timeOrigin + (Math.abs(drift) < 2 ? 0 : drift);
-  return trace.spans.flatMap((span) => [span, ...partsOf(span)]).map((span) => {
-    writer.message(2, () => writeSpan(span, origin));
-    return writer.take();
-  });
+  let count = 0;
+  for (let span = trace.first; span !== undefined; span = span.following) {
+    writeSpan(span, origin);
+    const parts = partsOf(span);
+    for (const part of parts) writeSpan(part, origin);
+    count += 1 + parts.length;
+  }
+  return { bytes: writer.take(), count };
 }
 
 function partsOf(span: Span): Span[] {
@@ -162,22 +202,25 @@ function partsOf(span: Span): Span[] {
 /** The body of a request: an ExportTraceServiceRequest. */
 export function encodeRequest(
   { resource, version }: { readonly resource: Attributes; readonly version: string },
-  spans: readonly Uint8Array[],
+  traces: readonly EncodedSpans[],
 ): Uint8Array<ArrayBuffer> {
-  writer.message(1, () => {
-    writer.message(1, () => writeAttributes(1, resource));
-    writer.message(2, () => {
-      writer.message(1, () => {
-        writer.text(1, "sluice");
-        writer.text(2, version);
-      });
-      for (const span of spans) writer.bytes(span);
-    });
-  });
+  const resourceSpans = writer.begin(1);
+  const described = writer.begin(1);
+  writeAttributes(1, resource);
+  writer.end(described);
+  const scopeSpans = writer.begin(2);
+  const scope = writer.begin(1);
+  writer.text(1, "sluice");
+  writer.text(2, version);
+  writer.end(scope);
+  for (const { bytes } of traces) writer.bytes(bytes);
+  writer.end(scopeSpans);
+  writer.end(resourceSpans);
   return writer.take();
 }
 
 function writeSpan(span: Span, origin: number): void {
+  const start = writer.begin(2);
   const { trace, parent, errorType } = span;
   const { state = null } = trace.parent ?? {};
   const parentId = parent?.id ?? trace.parent?.spanId;
@@ -187,38 +230,43 @@ function writeSpan(span: Span, origin: number): void {
   if (parentId !== undefined) writer.id(4, parentId);
   writer.text(5, bounded(span.subject?.name ?? span.name));
   writer.varint(6, KINDS[span.kind]);
-  writer.fixed64(7, nanoseconds(origin + span.startedAt));
-  writer.fixed64(8, nanoseconds(origin + span.endedAt));
+  writer.nanoseconds(7, origin + span.startedAt);
+  writer.nanoseconds(8, origin + span.endedAt);
   if (span.subject !== undefined) writeAttributes(9, span.subject.attributes);
   if (errorType !== "") writeAttributes(9, { "error.type": errorType });
-  if (span.link !== null) {
-    const { context } = span.link;
-    writer.message(13, () => writeLink(context));
+  if (span.link !== null) writeLink(span.link.context);
+  if (errorType !== "") {
+    const status = writer.begin(15);
+    writer.varint(3, ERROR_STATUS);
+    writer.end(status);
   }
-  if (errorType !== "") writer.message(15, () => writer.varint(3, ERROR_STATUS));
   const isRemote = parent === null && parentId !== undefined;
   writer.fixed32(16, flagsOf(trace.isSampled) | FLAGS.knowsParent | (isRemote ? FLAGS.parentIsRemote : 0));
+  writer.end(start);
 }
 
 function writeLink({ traceId, spanId, isSampled, state }: TraceContext): void {
+  const start = writer.begin(13);
   writer.id(1, traceId);
   writer.id(2, spanId);
   if (state !== null) writer.text(3, state);
   writer.fixed32(6, flagsOf(isSampled));
+  writer.end(start);
 }
 
 function writeAttributes(field: number, attributes: Attributes): void {
-  for (const [key, value] of Object.entries(attributes)) {
+  for (const key in attributes) {
+    const value = attributes[key];
     if (value === undefined) continue;
-    writer.message(field, () => {
-      writer.text(1, key);
-      writer.message(2, () => {
-        if (typeof value === "string") writer.text(1, bounded(value));
-        else if (typeof value === "boolean") writer.varint(2, value ? 1 : 0);
-        else if (Number.isSafeInteger(value)) writer.varint(3, value);
-        else writer.double(4, value);
-      });
-    });
+    const attribute = writer.begin(field);
+    writer.text(1, key);
+    const given = writer.begin(2);
+    if (typeof value === "string") writer.text(1, bounded(value));
+    else if (typeof value === "boolean") writer.varint(2, value ? 1 : 0);
+    else if (Number.isSafeInteger(value)) writer.varint(3, value);
+    else writer.double(4, value);
+    writer.end(given);
+    writer.end(attribute);
   }
 }
 
@@ -228,9 +276,4 @@ function flagsOf(isSampled: boolean): number {
 
 function bounded(text: string): string {
   return text.length > MAX_TEXT_CHARS ? text.slice(0, MAX_TEXT_CHARS) : text;
-}
-
-function nanoseconds(ms: number): bigint {
-  const whole = Math.floor(ms);
-  return BigInt(whole) * 1_000_000n + BigInt(Math.round((ms - whole) * 1e6));
 }

@@ -1,7 +1,7 @@
 // Posts spans to an OTLP receiver over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp). `fetch` is used in place of the clients
 // for upstreams: the receiver is the operator's, so that neither the egress guard nor the limits of upstreams apply.
 import { reasonOf } from "../../base/errors.ts";
-import { encodeRequest } from "./otlp.ts";
+import { type Batch, encodeRequest } from "./otlp.ts";
 import type { Attributes } from "./span.ts";
 
 export interface OtlpHttpOptions {
@@ -48,9 +48,9 @@ export class OtlpHttp {
   }
 
   /** @throws {Error} a failure that may pass; it names the receiver without its path */
-  async post(spans: readonly Uint8Array[]): Promise<Posted> {
+  async post({ traces, count }: Batch): Promise<Posted> {
     const { url, compresses, timeoutMs } = this.#options;
-    const body = encodeRequest(this.#options, spans);
+    const body = encodeRequest(this.#options, traces);
     const { host } = new URL(url);
     const signal = AbortSignal.timeout(timeoutMs);
     let response: Response;
@@ -73,12 +73,12 @@ export class OtlpHttp {
     if (PASSING.has(status)) throw new Error(`${host} answered HTTP ${status}`);
     if (status < 200 || status > 299) {
       return {
-        refused: spans.length,
+        refused: count,
         why: `${host} answered HTTP ${status}: ${HINTS[status] ?? "it refuses the spans"}`,
       };
     }
     const { refused, why } = partialSuccessIn(answer);
-    return { refused: Math.min(refused, spans.length), why: `${host} refused spans: ${why}` };
+    return { refused: Math.min(refused, count), why: `${host} refused spans: ${why}` };
   }
 
   close(): void {

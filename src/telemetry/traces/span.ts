@@ -105,12 +105,6 @@ export class Trace implements Traced, Linked<Trace> {
     return this.#isSampled ??= this.owner.sampler(this.#parent, this.#random);
   }
 
-  get spans(): Span[] {
-    const spans: Span[] = [];
-    for (let span = this.first; span !== undefined; span = span.following) spans.push(span);
-    return spans;
-  }
-
   /** Gives up the spans. */
   clear(): void {
     this.first = this.#last = undefined;

@@ -1,7 +1,9 @@
-// Sends encoded spans to an OTLP receiver, in batches, behind the calls. Nothing waits for it: what finds no place is lost, and counted.
+// Sends encoded spans to an OTLP receiver, in batches of whole traces, behind the calls. Nothing waits for it: what finds no place is
+// lost, and counted.
 import { type Clock, sleep, within } from "../../base/clock.ts";
 import { reasonOf } from "../../base/errors.ts";
 import type { Log } from "../log.ts";
+import type { Batch, EncodedSpans } from "./otlp.ts";
 import type { Posted } from "./otlp_http.ts";
 
 /** Why spans are lost. */
@@ -14,10 +16,10 @@ export interface SpanQueueOptions {
   readonly delayMs: number;
   /** OTEL_BSP_MAX_QUEUE_SIZE, spans that wait. */
   readonly maxWaiting: number;
-  /** OTEL_BSP_MAX_EXPORT_BATCH_SIZE */
+  /** OTEL_BSP_MAX_EXPORT_BATCH_SIZE, spans. A trace of more is a batch of its own. */
   readonly maxBatch: number;
   /** Sends a batch. Rejects if it may be sent again. */
-  readonly post: (spans: readonly Uint8Array[]) => Promise<Posted>;
+  readonly post: (batch: Batch) => Promise<Posted>;
   readonly countSent: (spans: number) => void;
   readonly countLost: (reason: LossReason, spans: number) => void;
 }
@@ -36,7 +38,8 @@ const FLUSH_MS = 5_000;
 
 export class SpanQueue {
   readonly #options: SpanQueueOptions;
-  #waiting: Uint8Array[] = [];
+  #waiting: EncodedSpans[] = [];
+  #spans = 0;
   #bytes = 0;
   #timer: number | undefined;
   #sending: Promise<void> | null = null;
@@ -49,24 +52,23 @@ export class SpanQueue {
     this.#options = options;
   }
 
+  /** The number of spans. */
   get length(): number {
-    return this.#waiting.length;
+    return this.#spans;
   }
 
   /** Whether spans are taken. */
   get hasRoom(): boolean {
-    return this.#waiting.length < this.#options.maxWaiting && this.#bytes < MAX_BYTES;
+    return this.#spans < this.#options.maxWaiting && this.#bytes < MAX_BYTES;
   }
 
-  add(spans: readonly Uint8Array[]): void {
+  add(trace: EncodedSpans): void {
     const { clock, delayMs, maxBatch, maxWaiting, countLost } = this.#options;
-    const taken = spans.slice(0, maxWaiting - this.#waiting.length);
-    if (taken.length < spans.length) countLost("queue_full", spans.length - taken.length);
-    for (const span of taken) {
-      this.#waiting.push(span);
-      this.#bytes += span.length;
-    }
-    if (this.#waiting.length >= maxBatch) this.#send();
+    if (this.#spans + trace.count > maxWaiting) return countLost("queue_full", trace.count);
+    this.#waiting.push(trace);
+    this.#spans += trace.count;
+    this.#bytes += trace.bytes.length;
+    if (this.#spans >= maxBatch) this.#send();
     else this.#timer ??= clock.setTimeout(() => this.#send(), delayMs);
   }
 
@@ -78,8 +80,9 @@ export class SpanQueue {
     this.#closing.abort();
     clock.clearTimeout(this.#timer!);
     if (!isDone) await this.#sending;
-    if (this.#waiting.length > 0) countLost("not_delivered", this.#waiting.length);
+    if (this.#spans > 0) countLost("not_delivered", this.#spans);
     this.#waiting = [];
+    this.#spans = 0;
   }
 
   #send(): void {
@@ -90,20 +93,30 @@ export class SpanQueue {
 
   async #sendAll(): Promise<void> {
     while (this.#waiting.length > 0 && !this.#closing.signal.aborted) {
-      const batch = this.#waiting.splice(0, this.#options.maxBatch);
-      for (const span of batch) this.#bytes -= span.length;
-      await this.#deliver(batch);
+      await this.#deliver(this.#nextBatch());
     }
   }
 
-  async #deliver(batch: readonly Uint8Array[]): Promise<void> {
+  #nextBatch(): Batch {
+    let [count, traces] = [0, 0];
+    for (const { count: more, bytes } of this.#waiting) {
+      if (traces > 0 && count + more > this.#options.maxBatch) break;
+      traces++;
+      count += more;
+      this.#bytes -= bytes.length;
+    }
+    this.#spans -= count;
+    return { traces: this.#waiting.splice(0, traces), count };
+  }
+
+  async #deliver(batch: Batch): Promise<void> {
     const { clock, post, countSent, countLost } = this.#options;
     const { signal } = this.#closing;
     for (const pauseMs of [...PAUSES_MS, null]) {
       try {
         const { refused, why } = await post(batch);
         if (refused > 0) countLost("refused", refused);
-        if (refused < batch.length) countSent(batch.length - refused);
+        if (refused < batch.count) countSent(batch.count - refused);
         return this.#says(refused === 0 ? null : why);
       } catch (error) {
         this.#says(reasonOf(error));
@@ -112,7 +125,7 @@ export class SpanQueue {
         if (isOver) break;
       }
     }
-    countLost("not_delivered", batch.length);
+    countLost("not_delivered", batch.count);
   }
 
   /** @param trouble null: the batch was taken */

@@ -3,8 +3,6 @@ import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { createLog } from "../log.ts";
 import { SpanQueue, type SpanQueueOptions } from "./span_queue.ts";
 
-const SPAN = new Uint8Array(10);
-
 function setUp(post: SpanQueueOptions["post"]) {
   const clock = new FakeClock();
   const lines: string[] = [];
@@ -17,34 +15,38 @@ function setUp(post: SpanQueueOptions["post"]) {
     countSent: (spans) => count("sent", spans),
     countLost: (reason, spans) => count(reason, spans),
   });
-  const spans = (length: number) => Array.from({ length }, () => SPAN);
-  return { clock, lines, counts, queue, spans };
+  const add = (...counts: number[]) => {
+    for (const count of counts) queue.add({ bytes: new Uint8Array(10 * count), count });
+  };
+  return { clock, lines, counts, queue, add };
 }
 
 Deno.test("SpanQueue sends a full batch at once, and the rest after its delay", async () => {
   const batches: number[] = [];
-  const { clock, counts, queue, spans } = setUp((batch) => {
-    batches.push(batch.length);
+  const { clock, counts, add } = setUp((batch) => {
+    batches.push(batch.count);
     return Promise.resolve({ refused: 0, why: "" });
   });
-  queue.add(spans(1));
+  add(1);
   assertEquals(batches, []);
   await clock.tick(100);
-  queue.add(spans(6));
+  add(2, 1, 3);
   await clock.tick(0);
-  assertEquals([batches, counts], [[1, 4, 2], { sent: 7 }]);
+  assertEquals([batches, counts], [[1, 3, 3], { sent: 7 }]);
 });
 
 Deno.test("SpanQueue loses what finds no place, and what was tried four times", async () => {
   let tries = 0;
-  const { clock, counts, lines, queue, spans } = setUp(() => {
+  const { clock, counts, lines, queue, add } = setUp(() => {
     tries++;
     return Promise.reject(new Error("collector:4318 answered HTTP 503"));
   });
-  queue.add(spans(4));
+  add(4);
   await clock.tick(0);
-  queue.add(spans(12));
-  assertEquals([queue.hasRoom, counts], [false, { queue_full: 2 }]);
+  add(4, 4, 4);
+  assertEquals([queue.hasRoom, queue.length, counts], [true, 8, { queue_full: 4 }]);
+  add(2);
+  assertEquals(queue.hasRoom, false);
   await clock.tick(7_000);
   assertEquals([tries, counts.not_delivered], [5, 4]);
   assertEquals(lines.length, 1);
@@ -53,10 +55,10 @@ Deno.test("SpanQueue loses what finds no place, and what was tried four times", 
 });
 
 Deno.test("SpanQueue sends nothing again that is refused for good", async () => {
-  const { clock, counts, queue, spans } = setUp((batch) =>
-    Promise.resolve({ refused: batch.length - 1, why: "collector:4318 refused spans: too old" })
+  const { clock, counts, add } = setUp((batch) =>
+    Promise.resolve({ refused: batch.count - 1, why: "collector:4318 refused spans: too old" })
   );
-  queue.add(spans(4));
+  add(4);
   await clock.tick(10_000);
   assertEquals(counts, { refused: 3, sent: 1 });
 });

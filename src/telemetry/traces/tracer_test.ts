@@ -12,11 +12,17 @@ function setUp(options: Partial<TracerOptions> = {}) {
     slowMs: Infinity,
     keepsFailed: true,
     maxOpenSpans: 100,
-    export: (trace: Trace) => void exported.push(trace.spans.map(({ name }) => name)),
+    export: (trace: Trace) => void exported.push(namesIn(trace)),
     countLost: (_reason, spans) => void lost.push(spans),
     ...options,
   });
   return { tracer, exported, lost };
+}
+
+function namesIn(trace: Trace): string[] {
+  const names: string[] = [];
+  for (let span = trace.first; span !== undefined; span = span.following) names.push(span.name);
+  return names;
 }
 
 Deno.test("Tracer exports at the end what is sampled, slow or has failed", () => {

@@ -60,7 +60,7 @@ export async function createTraces(
   const queue = receiver === null ? null : new SpanQueue({
     ...options,
     ...{ clock, log, countLost },
-    post: (spans) => receiver.post(spans),
+    post: (batch) => receiver.post(batch),
     countSent: (spans) => void (sent[0]! += spans),
   });
   const tracer = new Tracer({
