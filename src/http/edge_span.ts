@@ -3,17 +3,25 @@
 import type { CallNote } from "../telemetry/call_note.ts";
 import type { Attributes, Part, Span, Subject } from "../telemetry/traces/span.ts";
 import { shownPath } from "./access_log.ts";
+import { addressOf } from "./rate_tiers.ts";
 
 /** The endpoints of MCP, whose paths are few apart from the id of a virtual server. */
 const MCP_ENDPOINTS: ReadonlySet<string> = new Set(["mcp", "rpc", "sse", "ws"]);
 
+/** What is known of a request from its beginning. */
+interface Edge {
+  readonly request: Pick<Request, "method" | "url">;
+  readonly info: { readonly remoteAddr: Deno.NetAddr };
+  readonly endpoint: string;
+  readonly path: string;
+  readonly note: CallNote;
+  /** By performance.now() */
+  readonly startedAt: number;
+}
+
 /** A request, as its span describes it. */
 export class EdgeSubject implements Subject {
-  readonly #request: Pick<Request, "method" | "url">;
-  readonly #endpoint: string;
-  readonly #path: string;
-  readonly #note: CallNote | undefined;
-  readonly #startedAt: number;
+  readonly #edge: Edge;
   /** When the caller was found, by performance.now(); 0: it was not. */
   authenticatedAt = 0;
   /** When the limits of an API token were passed, which may take time; 0: a limit has refused the request. */
@@ -25,37 +33,28 @@ export class EdgeSubject implements Subject {
   refusal = "";
   status = 0;
 
-  constructor(
-    request: Pick<Request, "method" | "url">,
-    endpoint: string,
-    path: string,
-    note: CallNote | undefined,
-    startedAt: number,
-  ) {
-    this.#request = request;
-    this.#startedAt = startedAt;
-    this.#endpoint = endpoint;
-    this.#path = path;
-    this.#note = note;
+  constructor(edge: Edge) {
+    this.#edge = edge;
   }
 
   get name(): string {
     const route = this.#route;
-    const { method } = this.#request;
+    const { method } = this.#edge.request;
     return route === undefined ? method : `${method} ${route}`;
   }
 
   get attributes(): Attributes {
+    const { request, info, endpoint, path, note } = this.#edge;
     return {
-      "http.request.method": this.#request.method,
+      "http.request.method": request.method,
       "http.route": this.#route,
-      "url.path": shownPath(this.#endpoint, this.#path),
-      "url.scheme": this.#request.url.startsWith("https:") ? "https" : "http",
+      "url.path": shownPath(endpoint, path),
+      "url.scheme": request.url.startsWith("https:") ? "https" : "http",
       "http.response.status_code": this.status,
-      "client.address": this.#note?.client,
-      "mcp.session.id": this.#note?.session,
-      "sluice.endpoint": this.#endpoint,
-      "sluice.correlation_id": this.#note?.correlationId,
+      "client.address": note.client ?? addressOf(info),
+      "mcp.session.id": note.session,
+      "sluice.endpoint": endpoint,
+      "sluice.correlation_id": note.correlationId,
     };
   }
 
@@ -68,15 +67,16 @@ export class EdgeSubject implements Subject {
       errorType: at > 0 ? "" : refusal,
     });
     return [
-      part("auth", this.#startedAt, authenticatedAt),
+      part("auth", this.#edge.startedAt, authenticatedAt),
       ...(authenticatedAt > 0 ? [part("admission", authenticatedAt, admittedAt)] : []),
       ...(answeredAt > 0 ? [part("result", answeredAt, endedAt)] : []),
     ];
   }
 
   get #route(): string | undefined {
-    if (!MCP_ENDPOINTS.has(this.#endpoint)) return undefined;
-    return this.#path.replace(/^\/servers\/[^/]+/, "/servers/{server_id}");
+    const { endpoint, path } = this.#edge;
+    if (!MCP_ENDPOINTS.has(endpoint)) return undefined;
+    return path.replace(/^\/servers\/[^/]+/, "/servers/{server_id}");
   }
 }
 
@@ -89,7 +89,7 @@ export function endEdge(
   span: Span,
   { status, note, isCall }: {
     readonly status: number;
-    readonly note: CallNote | undefined;
+    readonly note: CallNote;
     readonly isCall: boolean;
   },
   endedAt: number,
@@ -99,8 +99,8 @@ export function endEdge(
   subject.answeredAt = trace.answeredAt;
   subject.endedAt = endedAt;
   subject.status = status;
-  if (isCall && note !== undefined && hasFailed(note)) trace.hasFailed = true;
-  span.end(status < 500 ? "" : String(note?.code ?? status), endedAt);
+  if (isCall && hasFailed(note)) trace.hasFailed = true;
+  span.end(status < 500 ? "" : String(note.code ?? status), endedAt);
 }
 
 function hasFailed({ code, calls }: CallNote): boolean {

@@ -8,7 +8,13 @@ import type { TokenGate } from "../auth/api_tokens/token_gate.ts";
 import type { Principal } from "../auth/principal.ts";
 import { type ErrorCode, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { AuditAction } from "../store/audit/audit_record.ts";
-import { type CallNote, CORRELATION_HEADER, correlationIdOf, noteCaller } from "../telemetry/call_note.ts";
+import {
+  type CallNote,
+  CORRELATION_HEADER,
+  correlationIdFrom,
+  correlationIdOf,
+  noteCaller,
+} from "../telemetry/call_note.ts";
 import type { AnswerMeter } from "../telemetry/answer_meter.ts";
 import type { Span } from "../telemetry/traces/span.ts";
 import type { Tracer } from "../telemetry/traces/tracer.ts";
@@ -124,8 +130,9 @@ export interface Endpoint {
 export interface HandlerDeps {
   readonly admission: Admission;
   readonly callers: Callers;
-  /** null: DISABLE_ACCESS_LOG. */
-  readonly accessLog: AccessLog | null;
+  readonly accessLog: AccessLog;
+  /** CORRELATION_ID_RESPONSE_HEADER: successes have a correlation id also where the client has sent none. */
+  readonly identifiesAll: boolean;
   /** APP_ROOT_PATH, which a path may begin with; empty: none. */
   readonly rootPath: string;
   readonly route: (path: string) => Endpoint | null;
@@ -140,7 +147,7 @@ export interface HandlerDeps {
   readonly originGuard: OriginGuard;
   /** The MCP endpoints as OAuth clients see them. */
   readonly resources: Pick<ProtectedResources, "require" | "completeChallenge">;
-  /** null: OTEL_ENABLE_OBSERVABILITY=false. With it, there are notes of requests. */
+  /** null: OTEL_ENABLE_OBSERVABILITY=false. */
   readonly tracer: Tracer | null;
   /** null: CORS_ENABLED=false. */
   readonly cors: Cors | null;
@@ -201,6 +208,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     if (cors !== null && request.method === "OPTIONS" && !endpoint?.isInternal) {
       const preflight = cors.preflight(request, endpoint?.isForAnyPage);
       if (preflight !== null) {
+        if (deps.identifiesAll) preflight.headers.set(CORRELATION_HEADER, correlationIdOf(request.headers));
         answers.answered(endpoint?.name ?? "none", preflight.status, null);
         return preflight;
       }
@@ -212,15 +220,19 @@ export function createHandler(deps: HandlerDeps): Handle {
     const ticket = isCounted ? admission.enter() : 0;
     if (ticket === REFUSED) return await refuseOverload(request, endpoint);
 
-    const record = accessLog === null
-      ? null
-      : accessLog.begin(request, { path, endpoint: endpoint?.name ?? "none", client: addressOf(info) });
+    const givenId = request.headers.get(CORRELATION_HEADER);
+    const record = accessLog.begin(request, correlationIdFrom(givenId), {
+      path,
+      endpoint: endpoint?.name ?? "none",
+      client: accessLog.namesClients ? addressOf(info) : undefined,
+    });
+    const { note } = record;
     const startedAt = performance.now();
     const isTraced = tracer !== null && endpoint !== null && isCounted;
     const span = isTraced ? tracer.beginFor(request.headers).begin("", "server", startedAt) : undefined;
     const subject = span === undefined
       ? undefined
-      : new EdgeSubject(request, endpoint!.name, path, record?.note, startedAt);
+      : new EdgeSubject({ request, info, endpoint: endpoint!.name, path, note, startedAt });
     if (span !== undefined) span.subject = subject;
     let exchange: Exchange | undefined;
     let principal: Principal | undefined;
@@ -233,11 +245,15 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (!endpoint?.isInternal) origin = originGuard.check(request, endpoint?.isForAnyPage);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const authorization = endpoint.open ? null : authorizationOf(request, endpoint);
-      principal = endpoint.open
+      const found = endpoint.open
         ? anonymous
-        : endpoint.principalOf?.(authorization) ?? await authenticate(authorization);
-      if (subject !== undefined) subject.authenticatedAt = performance.now();
-      if (record !== null) noteCaller(record.note, principal);
+        : endpoint.principalOf?.(authorization) ?? authenticate(authorization);
+      principal = found instanceof Promise ? await found : found;
+      // A token that is known takes less time than the reading of a clock.
+      if (subject !== undefined) {
+        subject.authenticatedAt = found === principal ? startedAt : performance.now();
+      }
+      noteCaller(note, principal);
       if (principal.resource !== undefined) {
         resources.require(principal.resource, request, path, addressOf(info));
       }
@@ -266,7 +282,7 @@ export function createHandler(deps: HandlerDeps): Handle {
         caller,
         overLimit,
         overQuota: undefined,
-        note: record?.note,
+        note,
         trace: span,
         info,
         isStream: false,
@@ -274,7 +290,7 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (subject !== undefined) subject.admittedAt = admittedAt ?? subject.authenticatedAt;
       response = await endpoint.serve(exchange);
     } catch (thrown) {
-      const reported = errors.report(thrown, { note: record?.note, received: request.headers });
+      const reported = errors.report(thrown, { note, received: request.headers });
       if (subject !== undefined && exchange === undefined) subject.refusal = reported.error.code;
       auditFailure?.({ request, info, endpoint: endpoint?.name ?? null, exchange, principal }, reported);
       const isUnread = endpoint !== null && UNREAD.has(reported.error.code);
@@ -316,24 +332,22 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (streamEnd !== null) callers.leaveAsStream(counted, streamEnd);
       else counted.calls--;
     }
-    if (record !== null) record.answered(response, streamEnd);
-    else identify(response, request.headers);
+    const { status } = response;
+    const isIdentified = deps.identifiesAll && !endpoint?.isInternal || givenId !== null || status >= 400 ||
+      note.code !== undefined;
+    if (isIdentified && status !== 101) response.headers.set(CORRELATION_HEADER, note.correlationId);
+    record.answered(status, streamEnd);
     if (span !== undefined) {
-      const ended = { status: response.status, note: record?.note, isCall: exchange !== undefined };
+      const isCall = exchange !== undefined && exchange.overLimit === undefined;
       // The stream of a call ends with it. Other streams stay open for hours, and are no call.
-      if (streamEnd === null || request.method !== "POST") endEdge(span, ended, endedAt);
-      else streamEnd.catch(() => {}).then(() => endEdge(span, ended, performance.now()));
+      if (streamEnd === null || request.method !== "POST") endEdge(span, { status, note, isCall }, endedAt);
+      else {
+        note.client ??= addressOf(info);
+        streamEnd.catch(() => {}).then(() => endEdge(span, { status, note, isCall }, performance.now()));
+      }
     }
     return response;
   };
-}
-
-/** Without an access log: a failure has a correlation id, and so has the answer to a client that has sent one. */
-function identify({ headers, status }: Response, received: Headers): void {
-  const isWanted = status >= 400 || received.has(CORRELATION_HEADER);
-  if (isWanted && !headers.has(CORRELATION_HEADER)) {
-    headers.set(CORRELATION_HEADER, correlationIdOf(received));
-  }
 }
 
 /** What countCall() and the limits of a token throw: the body is unread. */

@@ -23,7 +23,8 @@ interface Given {
   readonly rateLimiter?: RateLimiter | null;
   readonly quotas?: HandlerDeps["quotas"];
   readonly admit?: () => void;
-  readonly accessLog?: AccessLog | null;
+  readonly accessLog?: AccessLog;
+  readonly identifiesAll?: boolean;
   readonly authorizationServers?: readonly string[];
 }
 
@@ -40,7 +41,8 @@ function setUp(
     rateLimiter = null,
     quotas = NO_QUOTAS,
     admit = () => {},
-    accessLog = null,
+    accessLog = new AccessLog({ worker: 0, format: "json", sink: new MemorySink(), writes: false }),
+    identifiesAll = false,
     authorizationServers = [],
   }: Given = {},
 ) {
@@ -68,6 +70,7 @@ function setUp(
     admission,
     callers,
     accessLog,
+    identifiesAll,
     rateLimiter,
     quotas,
     tokenGate: { admit, answered: () => {} },

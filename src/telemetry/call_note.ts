@@ -4,6 +4,8 @@ import { Buffer } from "node:buffer";
 export interface CallNote {
   /** The client's X-Correlation-ID, or a new one. */
   readonly correlationId: string;
+  /** The access log is on: facts that only its lines show are collected as well. */
+  readonly isLogged?: boolean;
   /** The client's address; behind a proxy, the proxy's. */
   client?: string;
   /** The name of the endpoint. */
@@ -21,7 +23,7 @@ export interface CallNote {
   upstream?: string;
   /** The name of the downstream session, which is not its (secret) id. */
   session?: string;
-  /** Length of the answer's body; absent for a stream. */
+  /** Length of the answer's body; absent for a stream, and without an access log. */
   bytes?: number;
   /** Why it failed: a code of the error table, or the number of another JSON-RPC error, such as the upstream's. Absent: success. */
   code?: string | number;
@@ -34,6 +36,31 @@ interface Caller {
   readonly kind: "user" | "anonymous";
   readonly subject: string;
   readonly jti: string | null;
+}
+
+/** Has all fields from the beginning: V8 copies an object when fields are added to it later. */
+export function noteOf(
+  { correlationId, isLogged, client, endpoint, origin }: Pick<
+    CallNote,
+    "correlationId" | "isLogged" | "client" | "endpoint" | "origin"
+  >,
+): CallNote {
+  return {
+    correlationId,
+    isLogged,
+    client,
+    endpoint,
+    origin,
+    caller: undefined,
+    jti: undefined,
+    rpcMethod: undefined,
+    tool: undefined,
+    upstream: undefined,
+    session: undefined,
+    bytes: undefined,
+    code: undefined,
+    calls: undefined,
+  };
 }
 
 export const CORRELATION_HEADER = "x-correlation-id";
@@ -63,7 +90,7 @@ export function noteResource(note: CallNote, uri: string): void {
 }
 
 export function noteBody(note: CallNote, body: string): void {
-  note.bytes = Buffer.byteLength(body);
+  if (note.isLogged) note.bytes = Buffer.byteLength(body);
 }
 
 /** The id of a request with these headers: see `correlationIdFrom()`. */

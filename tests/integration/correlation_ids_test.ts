@@ -1,4 +1,5 @@
-// Every failure has a correlation id in a header, whatever refuses the request, and a client gets its own back.
+// Every answer has a correlation id in a header, also where a request is refused, and a client gets its own back. It is the id of the log
+// and of the error.
 import { assert, assertEquals } from "@std/assert";
 import { inSession, openSession, toolCall } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -54,6 +55,62 @@ async function identified(
   return { status: answers[0]!.status, ids: answers.map((answer) => answer.headers.get(HEADER)) };
 }
 
+Deno.test("Every answer has a correlation id, which the error and the log have too", async () => {
+  await using upstream = SlowUpstream.start({ delayMs: 0 });
+  await using sluice = await Sluice.start({ env: { DISABLE_ACCESS_LOG: "false" } });
+  await sluice.registerUpstream("up", upstream.url);
+  const token = await sluice.token();
+  const bearer = { authorization: `Bearer ${token}` };
+  const session = { ...JSON_TYPE, ...bearer, ...inSession(await openSession(sluice, { token })) };
+  const posted = (message: object, headers = {}): RequestInit => ({
+    method: "POST",
+    headers: { ...JSON_TYPE, ...bearer, ...headers },
+    body: JSON.stringify(message),
+  });
+  const rows: readonly (readonly [path: string, init: RequestInit, status?: number])[] = [
+    ["/rpc", posted(toolCall("up-slow"))],
+    ["/rpc", posted(toolCall("none"))],
+    ["/mcp", posted(toolCall("up-slow"), session)],
+    ["/mcp", posted(toolCall("none"), session)],
+    ["/mcp", posted({ jsonrpc: "2.0", method: "notifications/initialized" }, session), 202],
+    ["/mcp", { headers: { ...session, accept: "text/event-stream" } }],
+    ["/tools", { headers: bearer }],
+    ["/health", {}],
+    ["/metrics/prometheus", { headers: bearer }],
+    ["/nothing", { headers: bearer }, 404],
+    ["/rpc", {
+      method: "OPTIONS",
+      headers: { origin: sluice.url, "access-control-request-method": "POST" },
+    }, 204],
+  ];
+  const ids = new Set<string>();
+  for (const [path, init, status = 200] of rows) {
+    // Either worker has the session: some requests are forwarded.
+    for (let round = 0; round < 4; round++) {
+      const answer = await fetch(sluice.url + path, init);
+      const id = answer.headers.get(HEADER) ?? "";
+      assert(
+        answer.status === status && id !== "",
+        `${init.method ?? "GET"} ${path}: ${answer.status}, ${id}`,
+      );
+      const text = answer.headers.get("content-type")?.includes("json") ? await answer.text() : "";
+      await answer.body?.cancel().catch(() => {});
+      const said = /"correlationId":"([^"]*)"/.exec(text)?.[1];
+      assertEquals([path, said ?? id], [path, id]);
+      assert(!ids.has(id), `${path}: the id of another answer`);
+      ids.add(id);
+    }
+  }
+  const logged = () => new Set(sluice.log().map(({ correlationId }) => correlationId));
+  await waitFor(() => [...ids].filter((id) => logged().has(id)).length >= ids.size - 8, {
+    what: "the lines of all but the streams and preflights",
+  });
+  const known = "order-7";
+  const answer = await fetch(`${sluice.url}/rpc`, posted(toolCall("none"), { [HEADER]: known }));
+  assertEquals((await answer.json()).error.data.correlationId, known);
+  assertEquals(answer.headers.get(HEADER), known);
+});
+
 for (const isLogged of [true, false]) {
   Deno.test(`A refused request has a correlation id, ${isLogged ? "with" : "without"} an access log`, async () => {
     await using upstream = SlowUpstream.start({ delayMs: Infinity });
@@ -67,6 +124,7 @@ for (const isLogged of [true, false]) {
         RATE_LIMIT_HIGH_RPM: "1",
         RATE_LIMIT_HIGH_BURST: "0",
         DISABLE_ACCESS_LOG: String(!isLogged),
+        CORRELATION_ID_RESPONSE_HEADER: String(isLogged),
       },
     });
     await sluice.registerUpstream("up", upstream.url);

@@ -3,6 +3,7 @@ import { Callers } from "../../src/auth/callers.ts";
 import type { Principal } from "../../src/auth/principal.ts";
 import { DuplexSessions } from "../../src/downstream/duplex/duplex_sessions.ts";
 import type { CloseReason } from "../../src/downstream/duplex/client_channel.ts";
+import { AccessLog } from "../../src/http/access_log.ts";
 import { Admission } from "../../src/http/admission.ts";
 import type { RateLimiter } from "../../src/http/rate_limit.ts";
 import type { CatalogRows } from "../../src/store/registry/rows.ts";
@@ -11,7 +12,7 @@ import type { SessionClaims } from "../../src/downstream/session/session_id.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
-import { principal, settle } from "./fakes.ts";
+import { MemorySink, principal, settle } from "./fakes.ts";
 import { request } from "./mcp_server.ts";
 import { ownListsDeps } from "./own_lists.ts";
 import { claimsOf, sessionlessParts } from "./sessionless_parts.ts";
@@ -52,7 +53,7 @@ export async function duplexServer(
     admission,
     callers: new Callers({ calls: 1_000, streams: 1_000 }, memory),
     countRefused: (code) => refused.push(code),
-    accessLog: null,
+    accessLog: new AccessLog({ worker: 0, format: "json", sink: new MemorySink(), writes: false }),
     rateLimiter,
     tokenGate: null,
     clock,

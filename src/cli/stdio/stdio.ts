@@ -75,9 +75,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     log,
     metrics,
     tracer: traces?.tracer ?? null,
-    accessLog: disableAccessLog && traces === null
-      ? null
-      : new AccessLog({ worker: 0, format, sink, writes: !disableAccessLog }),
+    accessLog: new AccessLog({ worker: 0, format, sink, writes: !disableAccessLog }),
     rateLimiter: null,
     quotas: null,
     tokenGate: null,

@@ -148,7 +148,7 @@ const OTHERS: readonly ForeignRow[] = [
     "the log goes to standard output: LOG_LEVEL and LOG_FORMAT",
   ],
   [
-    "CORRELATION_ID_*",
+    "CORRELATION_ID_ENABLED CORRELATION_ID_HEADER CORRELATION_ID_PRESERVE",
     "governs the correlation id of a request",
     "an id that the client sends in X-Correlation-ID is kept, and errors and log have one",
   ],

@@ -339,4 +339,15 @@ export const LOG_SETTINGS = [
       "tool and error code, and a line for each request of a batch. Preflights of browsers, and requests " +
       "refused by BACKPRESSURE or MAX_STREAMS, have no line. Behind a proxy, `client` is the proxy.",
   }),
+  setting({
+    name: "CORRELATION_ID_RESPONSE_HEADER",
+    kind: bool(),
+    default: "true",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Every answer has its correlation id in the header X-Correlation-ID. With false, only failures and answers to clients " +
+      "that send an id have one, which saves about 1.5 µs per call.",
+  }),
 ] as const;

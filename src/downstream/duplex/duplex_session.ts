@@ -62,7 +62,7 @@ export interface DuplexDeps extends ConnectionTokenDeps, BatchCounts {
   readonly errors: ErrorReporter;
   /** Counts requests refused unread. */
   readonly countRefused: (code: ErrorCode) => void;
-  readonly accessLog: Pick<AccessLog, "beginCall"> | null;
+  readonly accessLog: Pick<AccessLog, "beginCall">;
   /** null: OTEL_ENABLE_OBSERVABILITY=false. */
   readonly tracer: Tracer | null;
   readonly clock: Clock;
@@ -295,17 +295,17 @@ export class DuplexSession implements ListListener {
     this.#underWay++;
     const call = new RunningCall(message.id);
     this.#calls.enter(call);
-    const record = accessLog?.beginCall(this.#address, sender);
-    if (record !== undefined) noteRequest(record.note, message);
+    const record = accessLog.beginCall(this.#address, sender);
+    noteRequest(record.note, message);
     const trace = tracer?.beginFor(sender.isUncounted ? null : sender.received);
     let listener: Listener | null = null;
     try {
-      const served = await this.#serve(message, sender, { signal: call, note: record?.note, trace });
+      const served = await this.#serve(message, sender, { signal: call, note: record.note, trace });
       if (typeof served !== "string") {
         listener = served;
         return null;
       }
-      record?.answered(served);
+      record.answered(served);
       return call.aborted ? null : served;
     } finally {
       this.#calls.leave(call);
@@ -316,7 +316,7 @@ export class DuplexSession implements ListListener {
       } else {
         admission.leaveAsStream(listener.ended);
         if (caller !== undefined) callers.leaveAsStream(caller, listener.ended);
-        void listener.ended.then(() => record?.answered(null));
+        void listener.ended.then(() => record.answered(null));
       }
     }
   }

@@ -1,6 +1,6 @@
 // Fields for the access log: the method of a request, and the tool, resource or prompt that it names.
 import { isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
-import { type CallNote, noteMethod, noteResource, noteTool } from "../../telemetry/call_note.ts";
+import { type CallNote, noteMethod, noteOf, noteResource, noteTool } from "../../telemetry/call_note.ts";
 
 export function noteRequest(
   note: CallNote,
@@ -14,14 +14,13 @@ export function noteRequest(
   else if (typeof uri === "string" && NAMED.has(method)) noteResource(note, uri);
 }
 
-/** The note of one request of a batch. @param message null: unreadable. @param batch undefined: no access log */
+/** The note of one request of a batch. @param message null: unreadable. @param batch undefined: nothing is noted */
 export function noteMember(
   batch: CallNote | undefined,
   message: RequestMessage | null,
 ): CallNote | undefined {
   if (batch === undefined) return undefined;
-  const { correlationId, client, endpoint, origin } = batch;
-  const note: CallNote = { correlationId, client, endpoint, origin };
+  const note = noteOf(batch);
   if (message !== null) noteRequest(note, message);
   (batch.calls ??= []).push(note);
   return note;

@@ -101,8 +101,7 @@ export async function createApp(
   const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
   const traces = await createTraces(config, { worker, clock, log, metrics });
   const tracer = traces?.tracer ?? null;
-  const isNoted = !config.disableAccessLog || recordsCalls || tracer !== null;
-  const accessLog = !isNoted ? null : new AccessLog({
+  const accessLog = new AccessLog({
     ...{ worker, sink, format: config.logFormat, writes: !config.disableAccessLog },
     originOf: recordsCalls ? (headers, client) => trustedProxies.clientOf(headers, client) : null,
   });
@@ -376,7 +375,7 @@ export async function createApp(
       await apiTokens.counters.close();
       await executions?.writer.close();
       await database.close();
-      accessLog?.close();
+      accessLog.close();
     },
   };
 }

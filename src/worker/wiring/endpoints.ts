@@ -77,8 +77,7 @@ export interface EndpointsDeps {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** null: DISABLE_ACCESS_LOG. */
-  readonly accessLog: AccessLog | null;
+  readonly accessLog: AccessLog;
   /** null: OTEL_ENABLE_OBSERVABILITY=false. */
   readonly tracer: Tracer | null;
   readonly link: SupervisorLink;
@@ -314,6 +313,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       admission,
       callers,
       accessLog,
+      identifiesAll: config.correlationIdResponseHeader,
       countRefused,
       route,
       errors,

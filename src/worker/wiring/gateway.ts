@@ -63,8 +63,7 @@ export interface GatewayParts {
   readonly metrics: Metrics;
   /** null: the database gets no executions. */
   readonly executions: ExecutionMeter | null;
-  /** null: DISABLE_ACCESS_LOG. */
-  readonly accessLog: AccessLog | null;
+  readonly accessLog: AccessLog;
   /** null: OTEL_ENABLE_OBSERVABILITY=false. */
   readonly tracer: Tracer | null;
   /** null: RATE_LIMITING_ENABLED=false. */
