@@ -94,6 +94,14 @@ export class Reload {
     const hasNewKeys = await this.#readKeys();
     if (changed.length > 0 || hasNewKeys) await supervisor.reconfigure(next, this.#tokenKeys);
     await reloadCertificate(this.#config, supervisor, log);
+    await this.#renewSecrets();
+  }
+
+  /** The files and the command of references in the credentials of upstreams. */
+  async #renewSecrets(): Promise<void> {
+    if (this.#config.secretsDirectory === null && this.#config.secretCommand === null) return;
+    await this.#deps.supervisor.askAll({ type: "renew_secrets" });
+    this.#deps.log.info("secrets of upstreams are read again");
   }
 
   async #replaceKeys(): Promise<void> {

@@ -6,6 +6,8 @@ import type { ClientCertificate } from "./identity/client_certificate.ts";
 export type Credentials = LoginCredentials & {
   /** What the gateway presents in TLS. */
   readonly certificate?: ClientCertificate;
+  /** The texts have references to secrets (identity/secret_references.ts). Without this mark, all texts are as they are. */
+  readonly references?: true;
 };
 
 export type LoginCredentials =
@@ -69,15 +71,15 @@ export function buildAuthHeaders(authType: string | null, secret: string | null)
   }
 }
 
+/** The names and values of the credentials in requests. */
+export function authOf(credentials: Credentials): UpstreamAuth {
+  return buildAuthHeaders(credentials.type, writeCredentials(credentials));
+}
+
 /** The login of an upstream that wants OAuth; null: it has other credentials. */
 export function oauthIn(secret: string | null): OAuthCredentials | null {
   const credentials = secret === null ? null : readCredentials(secret);
   return credentials?.type === "oauth" ? credentials : null;
-}
-
-/** null: the gateway presents no certificate. */
-export function certificateIn(secret: string | null): ClientCertificate | null {
-  return secret === null ? null : readCredentials(secret).certificate ?? null;
 }
 
 /** The environment variables that a process gets in addition to the common ones. */

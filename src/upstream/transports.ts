@@ -27,6 +27,8 @@ export interface TransportTarget {
   readonly authorization?: Authorization;
   /** Environment variables of the process, for STDIO. */
   readonly env?: Readonly<Record<string, string>>;
+  /** See `StdioUpstream`. */
+  readonly readEnv?: () => Promise<Readonly<Record<string, string>>>;
   /** The operator's own file names the command (MCP_CONFIG). */
   readonly isOwn?: boolean;
 }
@@ -116,8 +118,8 @@ export class Transports {
           pingAfterMs: PING_AFTER_MS,
         });
       case "STDIO": {
-        const { env = {}, isOwn = false } = target;
-        const open = processes.opener({ name: upstream, launch: readLaunch(url), env, isOwn });
+        const { env = {}, readEnv, isOwn = false } = target;
+        const open = processes.opener({ name: upstream, launch: readLaunch(url), env, readEnv, isOwn });
         // The address includes the name, because two registrations of one command may differ in their variables and fail
         // separately.
         const address = `${url.href}#${encodeURIComponent(upstream)}`;

@@ -3,6 +3,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { startCertifiedUpstream } from "../support/certified_upstream.ts";
 import { makeAuthority } from "../support/client_authority.ts";
 import { post, toolCall } from "../support/mcp_post.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { Sluice } from "../support/sluice.ts";
 
 Deno.test("An upstream that wants a client certificate gets its own, over every version of HTTP", async (t) => {
@@ -24,7 +25,9 @@ Deno.test("An upstream that wants a client certificate gets its own, over every 
   const { origin } = upstream;
 
   for (const http2 of ["false", "true"]) {
-    await using sluice = await Sluice.start({ env: { HTTP_CLIENT_HTTP2_ENABLED: http2 } });
+    await using sluice = await Sluice.start({
+      env: { HTTP_CLIENT_HTTP2_ENABLED: http2, SECRETS_DIRECTORY: folder },
+    });
     const api = sluice.api.bind(sluice);
     const whoami = async (name: string): Promise<string> =>
       (await post(sluice, toolCall(`${name}-whoami`), { path: "/rpc" })).body.result?.content[0].text;
@@ -67,6 +70,28 @@ Deno.test("An upstream that wants a client certificate gets its own, over every 
       const removed = await api("PUT", path, { client_cert: null });
       assertEquals(removed.status, 502);
       assertStringIncludes(removed.body.detail, "client_cert and client_key (PEM)");
+    });
+
+    await t.step(`a pair in files is read again at SIGHUP, HTTP/2 offered: ${http2}`, async () => {
+      const put = async ({ cert, key }: { cert: string; key: string }) => {
+        await Deno.writeTextFile(`${folder}/tls.crt`, cert);
+        await Deno.writeTextFile(`${folder}/tls.key`, key);
+      };
+      await put(bob);
+      const files = { cert: "${file:tls.crt}", key: "${file:tls.key}" };
+      const { status, body: made } = await api("POST", "/gateways", body("files", files));
+      assertEquals([status, made.clientCert], [200, files.cert], JSON.stringify(made));
+      assertEquals((await whoami("files")).split(" ")[0], "bob");
+      await put(carol);
+      Deno.kill(sluice.pid, "SIGHUP");
+      await waitFor(async () => (await whoami("files")).split(" ")[0] === "carol", { what: "the new pair" });
+      await put({ ...carol, key: bob.key });
+      const { body: { detail } } = await api(
+        "POST",
+        "/gateways",
+        body("mixed", files, { url: `${origin}/mcp?mixed` }),
+      );
+      assertStringIncludes(detail, "client_key of its registration does not belong to client_cert");
     });
 
     await t.step(`a refusal says what to do, HTTP/2 offered: ${http2}`, async () => {

@@ -23,6 +23,7 @@ import { createRegistry, type Registry } from "../../src/store/registry/registry
 import { createSecretBox } from "../../src/store/secret_box.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
+import { Secrets } from "../../src/upstream/identity/named_secrets.ts";
 import type { Discovery } from "../../src/store/registry/rows.ts";
 import { NOT_EXAMINED } from "../../src/telemetry/checkup.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -141,7 +142,8 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
       clock: systemClock,
       log: createLog({ level: "ERROR", format: "json", sink: new MemorySink() }),
       naming: createNaming(deps.toolNames),
-      discover: async (row) => deps.discover(discoverTarget(row, await openCredentials(deps, row))),
+      discover: async (row) =>
+        deps.discover(await discoverTarget(deps, row, await openCredentials(deps, row))),
       catalogChanged: deps.catalogChanged,
       onHeld: () => {},
       countRefresh: () => {},
@@ -154,6 +156,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
       for (const jti of ids) await store.revokedTokens.revoke({ ...why, jti, expiresAt: null });
     },
     secretBox: await createSecretBox(secret),
+    secrets: new Secrets({ directory: null, command: null, clock: systemClock }),
     checkEgress: (url) =>
       deniedHosts.has(url.hostname)
         ? Promise.reject(new SluiceError("EGRESS_DENIED", { reason: `${url.hostname} is denied` }))

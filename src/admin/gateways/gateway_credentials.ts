@@ -1,5 +1,6 @@
 // Reads the credentials of a gateway from a request, and opens and seals stored ones. A mask in a request stands for the stored
 // secret.
+import type { Principal } from "../../auth/principal.ts";
 import { isError } from "../../base/errors.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import {
@@ -16,6 +17,7 @@ import { type Fault, fault } from "../rest/faults.ts";
 import { requestedOAuth } from "./requested_oauth.ts";
 import { mentionsCertificate, requestedCertificate } from "./requested_certificate.ts";
 import type { Place } from "./gateway_place.ts";
+import { requestedReferences } from "./requested_references.ts";
 import { requestedEnvironment } from "./gateway_environment.ts";
 import { type GatewayInput, MASK } from "../rest/schemas.ts";
 import type { ShownCredentials } from "../rest/shapes.ts";
@@ -84,12 +86,14 @@ export async function sealCredentials(
   return { authType: credentials.type, authSecret };
 }
 
-/** The argument of `deps.discover` for an upstream. */
-export function discoverTarget(
+/** The argument of `deps.discover` for an upstream. @throws {SluiceError} UPSTREAM_LOGIN_FAILED if a secret cannot be read */
+export async function discoverTarget(
+  { secrets }: Pick<AdminDeps, "secrets">,
   row: Pick<GatewayRow, "name" | "url" | "transport" | "caCertificate" | "protocol">,
-  credentials: Credentials | null,
+  written: Credentials | null,
   isTransportOpen = false,
-): DiscoverTarget {
+): Promise<DiscoverTarget> {
+  const credentials = written?.references === true ? await secrets.resolved(written, row.name) : written;
   const auth = credentials === null
     ? buildAuthHeaders(null, null)
     : buildAuthHeaders(credentials.type, writeCredentials(credentials));
@@ -124,15 +128,32 @@ export function mentionsCredentials(input: GatewayInput): boolean {
 export function requestedCredentials(
   input: GatewayInput,
   kept: Credentials | null,
+  place: Place,
+  by: { readonly deps: Pick<AdminDeps, "secrets">; readonly principal: Principal },
+): { credentials: Credentials | null; faults: Fault[] } {
+  const { credentials: literal, faults } = place.transport === "STDIO"
+    ? requestedOfProgram(input, kept)
+    : requestedOfAddress(input, kept, place);
+  const { credentials, faults: others } = requestedReferences(literal, kept, { ...by, place });
+  return { credentials, faults: [...faults, ...others] };
+}
+
+function requestedOfAddress(
+  input: GatewayInput,
+  kept: Credentials | null,
   { transport, url }: Place,
 ): { credentials: Credentials | null; faults: Fault[] } {
-  if (transport !== "STDIO") {
-    const { credentials: login, faults } = requestedAuth(input, kept);
-    const { certificate, faults: others } = requestedCertificate(input, kept, { transport, url });
-    const mismatched = login?.type === "oauth" && transport === "WEBSOCKET" ? [OAUTH_OVER_HTTP] : [];
-    const credentials = certificate === null ? login : { ...login ?? { type: "none" as const }, certificate };
-    return { credentials, faults: [...faults, ...others, ...mismatched] };
-  }
+  const { credentials: login, faults } = requestedAuth(input, kept);
+  const { certificate, faults: others } = requestedCertificate(input, kept, { transport, url });
+  const mismatched = login?.type === "oauth" && transport === "WEBSOCKET" ? [OAUTH_OVER_HTTP] : [];
+  const credentials = certificate === null ? login : { ...login ?? { type: "none" as const }, certificate };
+  return { credentials, faults: [...faults, ...others, ...mismatched] };
+}
+
+function requestedOfProgram(
+  input: GatewayInput,
+  kept: Credentials | null,
+): { credentials: Credentials | null; faults: Fault[] } {
   const { credentials, faults } = requestedEnvironment(input, kept);
   const silent = input.auth_type === undefined || input.auth_type === null || input.auth_type === "none";
   const stated = [...(silent ? [] : ["auth_type"]), ...IDLE_FIELDS.filter((field) => input[field] != null)];

@@ -63,7 +63,7 @@ export interface GatewayDraft {
  * @throws {SluiceError} VALIDATION_FAILED with all faults, FORBIDDEN
  */
 export async function draftGateway(
-  deps: Pick<AdminDeps, "secretBox" | "store">,
+  deps: Pick<AdminDeps, "secretBox" | "store" | "secrets">,
   principal: Principal,
   fields: Readonly<Record<string, unknown>>,
 ): Promise<GatewayDraft> {
@@ -71,7 +71,7 @@ export async function draftGateway(
   const loose = soundFields(gatewayUpdate, raw);
   const { place, faults: placeFaults } = requestedPlace(loose, null);
   if (place.transport === "STDIO") requireOperator(principal, "an upstream that is a program");
-  const { credentials, faults } = requestedCredentials(loose, null, place);
+  const { credentials, faults } = requestedCredentials(loose, null, place, { deps, principal });
   const input = validated(gatewayCreate, raw, ["body"], [
     // A field with a fault of its own is not also reported as missing.
     ...placeFaults.filter(({ loc, type }) => type !== "missing" || !(loc[1]! in raw)),

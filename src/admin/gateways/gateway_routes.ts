@@ -170,7 +170,9 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     !isSameServer(place.url, row.url);
   const kept = mentionsCredentials(loose) && !isMoved ? await shownCredentials(deps, row) : null;
   if (place.transport === "STDIO") requireOperator(principal, "a change of an upstream that is a program");
-  const asked = mentionsCredentials(loose) ? requestedCredentials(loose, kept, place) : null;
+  const asked = mentionsCredentials(loose)
+    ? requestedCredentials(loose, kept, place, { deps, principal })
+    : null;
   const input = validated(gatewayUpdate, raw, ["body"], [
     ...placeFaults,
     ...isMoved && asked === null && row.authSecret !== null ? [MOVED_WITHOUT_CREDENTIALS] : [],
@@ -195,7 +197,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     await deps.checkEgress(new URL(after.url));
     await refuseTaken(deps, deps.store, { row: after, credentials });
     // What was known of another place is not known of this one.
-    discovery = await deps.discover(discoverTarget(after, credentials));
+    discovery = await deps.discover(await discoverTarget(deps, after, credentials));
   }
   const naming = createNaming(deps.toolNames);
   const saved = await deps.store.transaction(async (store) => {

@@ -22,6 +22,8 @@ const SECRET_FIELDS = [
 
 const OAUTH_SECRETS = ["client_secret", "private_key"] as const;
 
+const REFERENCE = /^(file|secret):/;
+
 /** A request's fields, and warnings about parts that were not taken as they are written. */
 export interface PlainFields {
   readonly fields: Fields;
@@ -51,7 +53,10 @@ export function expandedFields(fields: Fields, { variable }: Pick<AdminDeps, "va
     return expand(
       given,
       ({ kind, name }) => kind === "env" ? variable(name) : undefined,
-      ({ name }) => warnings.push(fault(loc, notExpanded(name), "not_expanded")),
+      // References to secrets stay: the gateway looks them up when it uses them.
+      ({ name }) => {
+        if (!REFERENCE.test(name)) warnings.push(fault(loc, notExpanded(name), "not_expanded"));
+      },
     );
   };
   const expanded: Record<string, unknown> = { ...fields };

@@ -5,6 +5,7 @@ import {
   checkedCertificate,
   type ClientCertificate,
 } from "../../upstream/identity/client_certificate.ts";
+import { referencesIn } from "../../upstream/identity/secret_references.ts";
 import { type Fault, fault } from "../rest/faults.ts";
 import { type GatewayInput, MASK } from "../rest/schemas.ts";
 import type { Place } from "./gateway_place.ts";
@@ -38,6 +39,8 @@ export function requestedCertificate(
   }
   if (!url.startsWith("https:")) return refused("client_cert", "needs an https address: it is a part of TLS");
   const certificate = { cert: givenCert, key: givenKey };
+  // The trial of the upstream looks at the secrets that are referred to.
+  if (referencesIn(certificate).length > 0) return { certificate, faults: [] };
   try {
     checkedCertificate(certificate, Date.now());
   } catch (error) {

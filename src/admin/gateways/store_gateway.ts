@@ -118,12 +118,12 @@ export function written(credentials: Credentials | null): string | null {
   return credentials === null ? null : writeCredentials(credentials);
 }
 
-function tried(
+async function tried(
   deps: AdminDeps,
   { row, credentials, isTransportOpen }: GatewayDraft,
   onListing?: () => void,
 ): Promise<Discovery> {
-  return deps.discover(discoverTarget(row, credentials, isTransportOpen), onListing);
+  return await deps.discover(await discoverTarget(deps, row, credentials, isTransportOpen), onListing);
 }
 
 /** The fields of a gateway whose upstream has not been listed. */

@@ -1,6 +1,7 @@
 // Room `rest`: what the handlers of all entities share: requests and answers, schemas, faults, lists and shapes. This file has
 // the interfaces to the rest of the program.
 import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
+import type { Secrets } from "../../upstream/identity/named_secrets.ts";
 import type { ClientCertificate } from "../../upstream/identity/client_certificate.ts";
 import type { Permission } from "../../auth/permission_table.ts";
 import type { ApiTokenSigner } from "../../auth/api_tokens/sign_api_token.ts";
@@ -92,6 +93,8 @@ export interface AdminDeps {
   readonly secretBox: SecretBox;
   /** Checks that an upstream may be reached at this URL, or started from a `stdio:` URL. @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED */
   checkEgress(url: URL): Promise<void>;
+  /** Of references in credentials. */
+  readonly secrets: Pick<Secrets, "missingSetting" | "resolved">;
   /**
    * Connects to an upstream, initializes the session, and lists everything.
    * @param onListing called when the upstream has introduced itself

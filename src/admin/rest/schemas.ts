@@ -24,6 +24,8 @@ import {
 export const MASK = "*****";
 
 const pem = z.string().max(65_536);
+/** To a secret of the operator. */
+const reference = z.string().regex(/^\$\{(file|secret):[^{}]+\}$/);
 
 const CREDENTIALS = {
   auth_type: field(
@@ -110,12 +112,12 @@ const GATEWAY = {
     "The CA certificate that verifies the upstream, PEM.",
   ),
   client_cert: field(
-    pem.includes("-----BEGIN CERTIFICATE-----").nullable().optional(),
+    z.union([pem.includes("-----BEGIN CERTIFICATE-----"), reference]).nullable().optional(),
     "The certificate that the gateway presents to the upstream (mTLS), PEM, with those of authorities in between. " +
       "Null removes certificate and key.",
   ),
   client_key: field(
-    z.union([z.literal(MASK), pem.includes("PRIVATE KEY-----")]).nullable().optional(),
+    z.union([z.literal(MASK), pem.includes("PRIVATE KEY-----"), reference]).nullable().optional(),
     "The private key of `client_cert`, PEM without a passphrase. Answers mask it.",
   ),
   refresh_interval_seconds: field(

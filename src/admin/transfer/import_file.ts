@@ -241,6 +241,10 @@ async function credentialsOf(
   const credentials = isSealedHere(sealed)
     ? await ownCredentials(sealed, ours)
     : await theirs?.(sealed) ?? null;
+  // Whoever imports may not be the one who may refer to secrets.
+  if (credentials?.references === true) {
+    return { credentials: null, missing: "its credentials refer to secrets of the gateway: give them anew" };
+  }
   const missing = credentials === null
     ? "its credentials cannot be opened: send the secret in rekey_secret"
     : null;

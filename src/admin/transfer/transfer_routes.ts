@@ -170,7 +170,7 @@ async function askUnlisted(
   const failures: string[] = [];
   for (const { row, credentials } of unlisted) {
     try {
-      const target = discoverTarget(row, credentials, row.registration?.isTransportOpen);
+      const target = await discoverTarget(deps, row, credentials, row.registration?.isTransportOpen);
       found.push({ row, discovery: await deps.discover(target) });
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;

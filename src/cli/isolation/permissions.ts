@@ -39,6 +39,8 @@ type NeedsConfig = Pick<
   | "jwtPrivateKeyPath"
   | "jwtPublicKeyPath"
   | "jwtPublicKeyPathPrevious"
+  | "secretsDirectory"
+  | "secretCommand"
 >;
 
 /** What SQLite keeps beside a database file. */
@@ -49,7 +51,8 @@ const SYSTEM_FACTS = ["hostname", "networkInterfaces", "uid"] as const;
 
 const ROOT_FOLDER = "/";
 
-const STARTS_PROGRAMS = "upstreams are programs with STDIO_ENABLED=true or MCP_CONFIG";
+const STARTS_PROGRAMS =
+  "upstreams are programs with STDIO_ENABLED=true or MCP_CONFIG, and SECRET_COMMAND is one";
 
 /** @param sources the folder of the modules that workers load; null: they are in the executable */
 export function needsOf(
@@ -71,6 +74,7 @@ export function needsOf(
     config.jwtPrivateKeyPath,
     config.jwtPublicKeyPath,
     config.jwtPublicKeyPathPrevious,
+    config.secretsDirectory,
     ...(location?.kind === "sqlite" ? [] : Object.values(location?.tlsFiles ?? {})),
     ...(config.ssl ? [config.certFile, config.keyFile] : []),
     config.redisSslCaCerts,
@@ -85,7 +89,12 @@ export function needsOf(
   const exportFiles = auditExportFile === null || auditExportFile === STDOUT
     ? []
     : [resolve(auditExportFile)];
-  return { read: run ? null : [...new Set(read)], write: [...databaseFiles, ...exportFiles], run };
+  return {
+    read: run ? null : [...new Set(read)],
+    write: [...databaseFiles, ...exportFiles],
+    // Deno cannot keep the permission for one program alone.
+    run: run || config.secretCommand !== null,
+  };
 }
 
 /** Checks the permissions that no setting can do without. @throws {SluiceError} SETTINGS_INVALID naming the missing ones */

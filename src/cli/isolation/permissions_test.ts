@@ -53,6 +53,11 @@ Deno.test("needsOf() names the file of exported audit records, but not standard 
   assertEquals([written("-").write, written("-").read!.includes("/tls/syslog.pem")], [[], true]);
 });
 
+Deno.test("needsOf() names the directory of secrets, and lets a command print some without opening the disk", () => {
+  const { read, run } = needs({ SECRETS_DIRECTORY: "/run/secrets", SECRET_COMMAND: "/bin/vault" });
+  assertEquals([read?.includes("/run/secrets"), read?.includes("/bin/vault"), run], [true, false, true]);
+});
+
 Deno.test("needsOf() leaves reading open where programs of upstreams are started", () => {
   for (const [name, value] of [["STDIO_ENABLED", "true"], ["MCP_CONFIG", "/home/me/.mcp.json"]]) {
     const { read, run } = needs({ [name!]: value! });

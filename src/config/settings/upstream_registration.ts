@@ -1,6 +1,6 @@
 // Settings of registering upstreams.
 
-import { bytes, int, list, oneOf, setting, text } from "./setting.ts";
+import { bytes, int, list, oneOf, seconds, setting, text } from "./setting.ts";
 
 export const REGISTRATION_SETTINGS = [
   setting({
@@ -24,6 +24,47 @@ export const REGISTRATION_SETTINGS = [
     doc:
       "Variables of the gateway's environment that registrations and imports may use as `${NAME}` in credentials and " +
       "`env`. Whoever may register an upstream can read these variables.",
+  }),
+  setting({
+    name: "SECRETS_DIRECTORY",
+    kind: text("the absolute path of a directory", /^\//),
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Directory with files that administrators may use as `${file:NAME}` in the credentials of upstreams. SIGHUP reads them " +
+      "again, and so does an upstream's 401.",
+  }),
+  setting({
+    name: "SECRET_COMMAND",
+    kind: text("the absolute path of a program", /^\//),
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Program that prints the secret whose name is its argument. Administrators may use it as `${secret:NAME}` in the " +
+      "credentials of upstreams.",
+  }),
+  setting({
+    name: "SECRET_COMMAND_TIMEOUT",
+    kind: seconds({ min: 1, max: 300 }),
+    default: "10",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "Time that SECRET_COMMAND has to print a secret.",
+  }),
+  setting({
+    name: "SECRET_COMMAND_TTL",
+    kind: seconds({ min: 1, max: 86_400 }),
+    default: "300",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Time for which a worker keeps a secret that SECRET_COMMAND has printed. SIGHUP and an upstream's 401 end it earlier.",
   }),
   setting({
     name: "REGISTRATION_MAX_TRIES",

@@ -36,6 +36,8 @@ export interface TokenSourceDeps {
   readonly upstream: string;
   readonly url: URL;
   readonly credentials: OAuthCredentials;
+  /** See `LoginTarget`. */
+  readonly read?: () => Promise<OAuthCredentials>;
   readonly exchange: LoginExchange;
   /** null: in memory alone, for a trial of an upstream that is not registered yet. */
   readonly kept: KeptTokens | null;
@@ -193,7 +195,8 @@ export class TokenSource {
       ? credentials.scopes.join(" ")
       : challenge?.scope ?? former?.scope ?? found.scopes;
     const obtainedAt = clock.now();
-    const { accessToken, expiresInS } = await requestToken(exchange, found.server, credentials, {
+    const current = await this.#deps.read?.() ?? credentials;
+    const { accessToken, expiresInS } = await requestToken(exchange, found.server, current, {
       scope,
       resource: found.resource,
     });

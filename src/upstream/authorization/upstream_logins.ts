@@ -38,6 +38,8 @@ export interface LoginTarget {
   readonly url: URL;
   readonly caCertificate: string | undefined;
   readonly credentials: OAuthCredentials;
+  /** The credentials as they are now, if they have references to secrets. */
+  readonly read?: () => Promise<OAuthCredentials>;
 }
 
 /** Whose token it is: everybody's. */
@@ -79,10 +81,10 @@ export class UpstreamLogins {
 
   #source(target: LoginTarget, kept: ConstructorParameters<typeof TokenSource>[0]["kept"]): TokenSource {
     const { send, clock, log, count, timeoutMs } = this.#deps;
-    const { upstream, url, caCertificate, credentials } = target;
+    const { upstream, url, caCertificate, credentials, read } = target;
     const given = [url.href, credentials.issuer, credentials.tokenUrl];
     return new TokenSource({
-      ...{ upstream, url, credentials, kept, clock, count, timeoutMs },
+      ...{ upstream, url, credentials, read, kept, clock, count, timeoutMs },
       exchange: { send, caCertificate, allowsHttp: given.some((address) => address?.startsWith("http:")) },
       onFailure: (error) =>
         log.warning("cannot log in to upstream", { upstream, reason: operatorText(error) }),

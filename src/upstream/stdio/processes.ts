@@ -32,6 +32,8 @@ export interface StdioUpstream {
   readonly launch: Launch;
   /** The registration's own variables. They are secrets: must not be logged. */
   readonly env: Readonly<Record<string, string>>;
+  /** The variables as they are now, if `env` has references to secrets. */
+  readonly readEnv?: () => Promise<Readonly<Record<string, string>>>;
   /** The operator's own file names the command. */
   readonly isOwn: boolean;
 }
@@ -74,8 +76,10 @@ export class StdioProcesses {
   }
 
   /** Starts a process for each session. @throws {SluiceError} COMMAND_DENIED, STDIO_LIMIT_REACHED, UPSTREAM_CONNECT_FAILED */
-  opener(upstream: StdioUpstream): OpenChannel {
-    return (_passed, receiver, exchange) => {
+  opener(registered: StdioUpstream): OpenChannel {
+    return async (_passed, receiver, exchange) => {
+      const env = registered.readEnv === undefined ? registered.env : await registered.readEnv();
+      const upstream = { ...registered, env };
       const { caller } = exchange;
       checkLaunch(upstream.launch, this.#options, upstream.isOwn);
       checkVariables(Object.keys(upstream.env), this.#options);
@@ -93,7 +97,7 @@ export class StdioProcesses {
       });
       this.#channels.set(channel, { upstream: upstream.name, caller });
       void channel.ended.then(() => this.#channels.delete(channel));
-      return Promise.resolve(channel);
+      return channel;
     };
   }
 

@@ -68,7 +68,9 @@ export type AppCommand =
   /** Make the registry follow the configuration file of MCP_CONFIG. */
   | { readonly type: "apply_config_file"; readonly content: ConfigFileContent }
   /** Close the pooled sessions of one upstream; null: of all. */
-  | { readonly type: "drain_pool"; readonly upstreamId: string | null };
+  | { readonly type: "drain_pool"; readonly upstreamId: string | null }
+  /** Read the secrets of references anew: SIGHUP. */
+  | { readonly type: "renew_secrets" };
 
 /** Commands about the connections of a worker. */
 export type ListenCommand =
@@ -126,6 +128,7 @@ export interface CommandResults {
   readonly rate_counts: OwnCounts | null;
   readonly apply_config_file: ConfigFileChanges;
   readonly end_channels: null;
+  readonly renew_secrets: null;
   readonly drain_pool: { readonly closed: number; readonly pending: number };
   /** Remote ports. */
   readonly busy_peers: readonly number[];

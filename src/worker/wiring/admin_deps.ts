@@ -59,6 +59,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     ...parts.accounts,
     ...parts.audit,
     checkEgress: outbound.check,
+    secrets: outbound.secrets,
     discover: async (asked, onListing) => {
       const { name, url, transport, headers, caCertificate, env, oauth, isTransportOpen, protocol } = asked;
       const place = { upstream: name, url: new URL(url), caCertificate: caCertificate ?? undefined };

@@ -3,7 +3,7 @@ import { systemClock } from "../../base/clock.ts";
 import { readAuthorities } from "../../base/authorities.ts";
 import { EgressGuard } from "../../base/egress/egress_guard.ts";
 import { mcpConfigSource } from "../../client_config/entry_source.ts";
-import type { Config } from "../../config/schema.ts";
+import { type Config, SETTINGS } from "../../config/schema.ts";
 import type { UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
@@ -13,12 +13,16 @@ import {
   authorizedUrl,
   buildAuthHeaders,
   buildEnvironment,
-  certificateIn,
   credentialsOwner,
   oauthIn,
+  readCredentials,
+  writeCredentials,
 } from "../../upstream/credentials.ts";
 import { credentialsVersion, UpstreamLogins } from "../../upstream/authorization/upstream_logins.ts";
 import { CertifiedClients } from "../../upstream/identity/certified_clients.ts";
+import { SecretCommand } from "../../upstream/identity/secret_command.ts";
+import { CurrentSecrets, Secrets } from "../../upstream/identity/named_secrets.ts";
+import { referencedLogin } from "../../upstream/referenced_login.ts";
 import { Proxies } from "../../upstream/dial/proxies.ts";
 import { isAuthorityAsServer } from "../../upstream/dial/tls.ts";
 import { isRelayInForce } from "../../upstream/dial/socks_relay.ts";
@@ -43,6 +47,8 @@ export interface Outbound {
   readonly logins: UpstreamLogins;
   /** Clients with a certificate of the gateway's. */
   readonly certified: CertifiedClients;
+  /** Of references in credentials. */
+  readonly secrets: Secrets;
   /** The connections of our own HTTP client. */
   readonly connections: () => PoolStats;
   /** The running processes by the upstream's name. */
@@ -98,6 +104,7 @@ export function createOutbound(
     variable: (name) => Deno.env.get(name),
     proxies,
   });
+  const secrets = configuredSecrets(config);
   const ownSource = config.mcpConfig === null ? null : mcpConfigSource(config.mcpConfig);
   const processes = new StdioProcesses({
     ...config,
@@ -151,6 +158,7 @@ export function createOutbound(
     transports,
     logins,
     certified,
+    secrets,
     connections: () => http1.stats,
     processes: () => processes.byUpstream(),
     check,
@@ -159,18 +167,31 @@ export function createOutbound(
       const secret = authSecret === null ? null : await secretBox.open(authSecret, credentialsOwner(id));
       const auth = buildAuthHeaders(authType, secret);
       const credentials = oauthIn(secret);
+      const written = secret === null ? null : readCredentials(secret);
+      const isReferenced = written?.references === true;
       const login = { upstream: name, url: new URL(url), caCertificate: caCertificate ?? undefined };
       const loggedIn = credentials === null
         ? undefined
-        : logins.of(id, await credentialsVersion(authSecret!, url), { ...login, credentials });
+        : logins.of(id, await credentialsVersion(authSecret!, url), {
+          ...{ ...login, credentials },
+          read: isReferenced ? () => secrets.resolved(credentials, name) : undefined,
+        });
       return {
         transport,
         upstream: name,
         url: authorizedUrl(url, auth),
         headers: auth.headers,
         caCertificate: caCertificate ?? undefined,
-        authorization: certified.over(certificateIn(secret), loggedIn),
+        authorization: isReferenced
+          ? referencedLogin(written, new CurrentSecrets(secrets, written, name), {
+            origin: new URL(url).origin,
+            ...{ certified, login: loggedIn },
+          })
+          : certified.over(written?.certificate ?? null, loggedIn),
         env: buildEnvironment(secret),
+        readEnv: isReferenced
+          ? async () => buildEnvironment(writeCredentials(await secrets.resolved(written, name)))
+          : undefined,
         isOwn: ownSource !== null && source === ownSource,
       };
     },
@@ -227,4 +248,24 @@ function fetchOptions(
     checkAddress: (hostname: string, ip: string) => guard.checkAddress(hostname, ip),
     streamPlaces,
   };
+}
+
+function configuredSecrets(config: Config): Secrets {
+  const { secretsDirectory: directory, secretCommand: program } = config;
+  const command = program === null ? null : new SecretCommand({
+    program,
+    timeoutMs: config.secretCommandTimeoutMs,
+    ttlMs: config.secretCommandTtlMs,
+    environment: foreignVariables,
+    clock: systemClock,
+  });
+  return new Secrets({ directory, command, clock: systemClock });
+}
+
+/** The gateway's environment without its settings, which hold secrets, and without what makes a program load other code. */
+function foreignVariables(): Readonly<Record<string, string>> {
+  const settings = new Set(SETTINGS.map(({ name }): string => name));
+  return Object.fromEntries(
+    Object.entries(Deno.env.toObject()).filter(([name]) => !settings.has(name) && !name.startsWith("LD_")),
+  );
 }

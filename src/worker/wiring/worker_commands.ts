@@ -61,6 +61,9 @@ export async function runCommand(
     case "end_channels":
       await duplex.drainOpen();
       return null;
+    case "renew_secrets":
+      gateway.outbound.secrets.renew();
+      return null;
     case "drain_pool":
       return pool.drain(({ upstreamId }) => command.upstreamId === null || upstreamId === command.upstreamId);
   }

@@ -1,0 +1,53 @@
+// References to secrets in the credentials of a request: `${file:NAME}` and `${secret:NAME}`. They read what the operator keeps on the
+// gateway's machine and send it to an upstream, so that nobody else may write one.
+import type { Principal } from "../../auth/principal.ts";
+import { isOperator } from "../../auth/rbac.ts";
+import type { Credentials } from "../../upstream/credentials.ts";
+import { referencesIn } from "../../upstream/identity/secret_references.ts";
+import type { AdminDeps } from "../rest/deps.ts";
+import { type Fault, fault } from "../rest/faults.ts";
+import type { Place } from "./gateway_place.ts";
+
+const NOT_OVER_WEBSOCKET = fault(
+  ["body", "transport"],
+  "references to secrets need another transport than WEBSOCKET; give the secret itself",
+);
+
+const FORMER_TEXTS = fault(
+  ["body"],
+  "the stored credentials have texts that look like references and are none: send all credentials anew, after auth_type null",
+);
+
+/**
+ * The credentials of a request, with the mark that their texts have references. Texts that were stored without the mark stay texts.
+ * @param kept the stored credentials
+ */
+export function requestedReferences(
+  credentials: Credentials | null,
+  kept: Credentials | null,
+  { deps, principal, place }: {
+    readonly deps: Pick<AdminDeps, "secrets">;
+    readonly principal: Principal;
+    readonly place: Place;
+  },
+): { readonly credentials: Credentials | null; readonly faults: readonly Fault[] } {
+  if (credentials === null) return { credentials, faults: [] };
+  const { references: _, ...plain } = credentials;
+  const wanted = referencesIn(plain);
+  const former = new Set(referencesIn(kept).map(({ written }) => written));
+  const added = wanted.filter(({ written }) => !former.has(written));
+  const isMarked = wanted.length > 0 && (added.length > 0 || kept?.references === true);
+  const faults: Fault[] = [];
+  if (added.length > 0 && !isOperator(principal)) {
+    faults.push(fault(["body"], `only an administrator may refer to ${added[0]!.written}`));
+  }
+  for (const kind of new Set(added.map((reference) => reference.kind))) {
+    const missing = deps.secrets.missingSetting(kind);
+    if (missing !== null) {
+      faults.push(fault(["body"], `a reference by \${${kind}:…} needs the setting ${missing}`));
+    }
+  }
+  if (added.length > 0 && former.size > 0 && kept?.references !== true) faults.push(FORMER_TEXTS);
+  if (isMarked && place.transport === "WEBSOCKET") faults.push(NOT_OVER_WEBSOCKET);
+  return { credentials: isMarked ? { ...plain, references: true } : plain, faults };
+}

@@ -1,0 +1,34 @@
+// What the requests of an upstream have whose credentials are references to secrets: the secrets as they are at the moment.
+import type { Authorization } from "./authorization/upstream_logins.ts";
+import { authOf, type Credentials } from "./credentials.ts";
+import type { CertifiedClients } from "./identity/certified_clients.ts";
+import { ReferencedClient } from "./identity/referenced_client.ts";
+import type { CurrentSecrets } from "./identity/named_secrets.ts";
+
+/** @param login undefined: the upstream wants none */
+export function referencedLogin(
+  written: Credentials,
+  source: CurrentSecrets<Credentials>,
+  { origin, certified, login }: {
+    readonly origin: string;
+    readonly certified: CertifiedClients;
+    readonly login: Authorization | undefined;
+  },
+): Authorization {
+  return {
+    over: (client) => {
+      const own = new ReferencedClient<Credentials>({
+        source,
+        origin,
+        written: authOf(written),
+        carriedOf: authOf,
+        clientOf: ({ certificate = null }) => certified.over(certificate, undefined)?.over(client) ?? client,
+      });
+      return login?.over(own) ?? own;
+    },
+    get secrets() {
+      const { known } = source;
+      return [...known === null ? [] : authOf(known).headers, ...login?.secrets ?? []];
+    },
+  };
+}
