@@ -9,6 +9,7 @@ import { freePort } from "../support/free_port.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";
 import { open } from "../support/postgres_database.ts";
 import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 interface Report {
   readonly status: string;
@@ -147,6 +148,41 @@ Deno.test({
       assert(!JSON.stringify(gone).includes("pass/word") && !JSON.stringify(gone).includes("hush"));
       assertEquals(await ids({ DATABASE_URL: postgres.url("missing") }), ["postgres.unreachable"]);
 
+      // A database that takes no writes, and a user without rights and connections.
+      const empty = await postgres.takeDatabase();
+      await postgres.query(`ALTER DATABASE ${empty} SET default_transaction_read_only = on`);
+      assertEquals(await ids({ DATABASE_URL: postgres.url(empty) }), ["postgres.read_only"]);
+      await postgres.query(`ALTER DATABASE ${empty} RESET default_transaction_read_only`);
+      await postgres.query("CREATE ROLE shy LOGIN PASSWORD 'hush' CONNECTION LIMIT 8");
+      const asShy = (database: string) => postgres.url(database).replace(/\/\/.*?@/, "//shy:hush@");
+      const rights = ["postgres.connection_limit", "postgres.create"];
+      assertEquals(await ids({ DATABASE_URL: asShy(empty) }), rights);
+      await postgres.query("ALTER ROLE shy CONNECTION LIMIT -1");
+      await postgres.query("GRANT pg_read_all_data TO shy");
+      const { findings } = await examined({ DATABASE_URL: asShy(name) });
+      // Beside the tables of a gateway it is the next version alone that needs the right.
+      assertEquals(findings.filter(({ id }) => id === "postgres.create").map(({ severity }) => severity), [
+        "note",
+      ]);
+
+      // A Redis that takes no writes: it follows another one, or cannot write its snapshot.
+      await redis.use((client) => client.call("REPLICAOF", "127.0.0.1", "1"));
+      assertEquals(await ids(), ["redis.replica"]);
+      await redis.use((client) => client.call("REPLICAOF", "NO", "ONE"));
+      const folder = (await redis.use((client) => client.config("GET", "dir")) as string[])[1]!;
+      const save = async (mode: number, status: string) => {
+        await Deno.chmod(folder, mode);
+        await waitFor(() =>
+          redis.use(async (client) => {
+            await client.bgsave().catch(() => {});
+            return (await client.info("persistence")).includes(`rdb_last_bgsave_status:${status}`);
+          }), { what: `a snapshot's status ${status}`, everyMs: 100 });
+      };
+      await save(0o555, "err");
+      assertEquals(await ids(), ["redis.persistence"]);
+      await save(0o755, "ok");
+      assertEquals(await ids(), []);
+
       // A user who may ask nothing: there is nothing to say then.
       await redis.use((client) =>
         client.call("ACL", ..."SETUSER shy on >hush ~* &* +@all -info -config -time -scan".split(" "))
@@ -166,6 +202,24 @@ Deno.test({
             "pgbouncer.server_connections",
           ]],
           [{ stats_users: "sluice" }, "statement", ["pgbouncer.pool_mode"]],
+          [{ stats_users: "sluice", server_lifetime: "0", query_wait_timeout: "1" }, "transaction", [
+            "pgbouncer.server_lifetime",
+            "pgbouncer.query_wait_timeout",
+          ]],
+          [
+            {
+              ...{
+                stats_users: "sluice",
+                default_pool_size: "1",
+                min_pool_size: "2",
+                server_idle_timeout: "5",
+              },
+              ...{ reserve_pool_size: "1", reserve_pool_timeout: "0" },
+            },
+            "transaction",
+            ["pgbouncer.min_pool_size", "pgbouncer.server_idle_timeout", "pgbouncer.reserve_pool_timeout"],
+          ],
+          [{ stats_users: "sluice", max_user_connections: "1" }, "transaction", ["pgbouncer.pool_size"]],
           [{}, "transaction", ["pgbouncer.untold"]],
         ] as const
       ) {

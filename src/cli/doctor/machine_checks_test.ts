@@ -2,11 +2,12 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { loadConfig } from "../../config/load.ts";
 import { cgroupLimits } from "./cgroup.ts";
 import { checkMachine, type MachineConfig } from "./machine_checks.ts";
-import type { MachineFacts } from "./machine_facts.ts";
+import { type MachineFacts, packetsIn } from "./machine_facts.ts";
 
 const GIB = 2 ** 30;
 
 const WELL: MachineFacts = {
+  packets: { taken: 345_000_000, dropped: 12 },
   cores: 2,
   memoryLimitBytes: null,
   memoryBytes: 8 * GIB,
@@ -22,7 +23,7 @@ const WELL: MachineFacts = {
     "fs.file-max": "9223372036854775807",
   },
 };
-const UNKNOWN: MachineFacts = { ...WELL, memoryBytes: null, openFiles: null, sysctl: {} };
+const UNKNOWN: MachineFacts = { ...WELL, memoryBytes: null, openFiles: null, packets: null, sysctl: {} };
 
 function config(environment: Record<string, string> = {}): MachineConfig {
   return loadConfig({ environment, dotEnv: null, dev: false, overrides: {}, cores: 2 }).config;
@@ -42,6 +43,15 @@ Deno.test("checkMachine() finds each thing that does not suffice, and names a li
     [{ WORKER_MAX_HEAP_MB: "0" }, WELL, "warning machine.memory WORKER_MAX_HEAP_MB=3072"],
     [{}, { ...WELL, openFiles: 1024 }, "warning machine.open_files LimitNOFILE=65536"],
     [{}, sysctl("fs.file-max", "1024"), "warning machine.file_max sysctl -w fs.file-max=2097152"],
+    [
+      {},
+      {
+        ...WELL,
+        packets: { taken: 1_000_000, dropped: 900 },
+        sysctl: { ...WELL.sysctl, "net.core.netdev_max_backlog": "1000" },
+      },
+      "note machine.netdev_max_backlog sysctl -w net.core.netdev_max_backlog=65535",
+    ],
     [{}, sysctl("net.core.somaxconn", "128"), "warning machine.somaxconn sysctl -w net.core.somaxconn=2048"],
     [
       {},
@@ -101,4 +111,10 @@ Deno.test("cgroupLimits() takes the lowest limit of the group and those around i
     "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
   };
   assertEquals(limits(first), { memoryBytes: 2 * GIB, cpus: 0.5 });
+});
+
+Deno.test("packetsIn() adds up what all processors have taken and dropped", () => {
+  const text = "148709e3 0000000c 00000055 00000000\n0000001d 00000001 00000065 00000000\n";
+  assertEquals(packetsIn(text), { taken: 0x148709e3 + 0x1d, dropped: 13 });
+  assertEquals([packetsIn(null), packetsIn("")], [null, null]);
 });

@@ -11,6 +11,8 @@ export interface MachineFacts {
   readonly memoryBytes: number | null;
   /** The hard limit of open files, which `serve` makes its own; null: unlimited or unknown. */
   readonly openFiles: number | null;
+  /** Packets since the start of the kernel: taken, and dropped because its queue was full; null: unknown. */
+  readonly packets: { readonly taken: number; readonly dropped: number } | null;
   /** The kernel's settings by name; a missing one is unknown. */
   readonly sysctl: Readonly<Partial<Record<SysctlName, string>>>;
 }
@@ -38,11 +40,22 @@ export function readMachine(): MachineFacts {
     memoryLimitBytes: cgroup.memoryBytes,
     memoryBytes: kibibytes === undefined ? null : Number(kibibytes) * 1024,
     openFiles: hardLimit(),
+    packets: packetsIn(readSystemFile("/proc/net/softnet_stat")),
     sysctl: Object.fromEntries(SYSCTL_NAMES.flatMap((name) => {
       const text = readSystemFile(`/proc/sys/${name.replaceAll(".", "/")}`)?.trim().replace(/\s+/g, " ");
       return text === undefined || text === "" ? [] : [[name, text]];
     })),
   };
+}
+
+/** @param text a line for each processor, of hexadecimal numbers: packets that were taken, dropped ones, … */
+export function packetsIn(text: string | null): MachineFacts["packets"] {
+  const lines = (text ?? "").trim().split("\n").map((line) =>
+    line.split(/\s+/).map((word) => parseInt(word, 16))
+  );
+  const sum = (column: number) => lines.reduce((total, numbers) => total + (numbers[column] ?? NaN), 0);
+  const packets = { taken: sum(0), dropped: sum(1) };
+  return Number.isNaN(packets.taken + packets.dropped) ? null : packets;
 }
 
 function hardLimit(): number | null {

@@ -9,15 +9,49 @@ export interface PoolerUse {
   readonly needed: number;
   readonly sum: string;
   readonly pool: Pick<PoolSettings, "keep" | "recycleMs">;
+  /** Workers of all replicas. */
+  readonly workers: number;
   /** The user of DATABASE_URL. */
   readonly user: string;
 }
 
-export function checkPooler(
-  use: PoolerUse,
-  server: PostgresAnswer,
-  { settings, database }: PoolerFacts,
-): Finding[] {
+/** The time-outs of PgBouncer, s. */
+type Timeouts = Readonly<
+  Record<
+    | "server_lifetime"
+    | "server_idle_timeout"
+    | "server_connect_timeout"
+    | "query_wait_timeout"
+    | "reserve_pool_timeout",
+    number
+  >
+>;
+
+/** What PgBouncer does where a setting is not told. https://www.pgbouncer.org/config.html */
+const DEFAULT_TIMEOUTS: Timeouts = {
+  server_lifetime: 3600,
+  server_idle_timeout: 600,
+  server_connect_timeout: 15,
+  query_wait_timeout: 120,
+  reserve_pool_timeout: 5,
+};
+
+/** Below it, each pause of the gateway closes the connections to the server. */
+const SHORT_IDLE_SECONDS = 10;
+
+const PAGE = "doctor#pgbouncer";
+
+/** Connections to the server that PgBouncer may have open for the gateway; null: it does not tell. */
+export function mostOf({ settings, database }: PoolerFacts): number | null {
+  if (settings === null) return null;
+  const number = (name: string) => Number(settings[name] ?? 0);
+  const pool = database.poolSize ?? number("default_pool_size");
+  const limits = ["max_db_connections", "max_user_connections"].map(number).filter((limit) => limit > 0);
+  return Math.min(pool + number("reserve_pool_size"), ...limits);
+}
+
+export function checkPooler(use: PoolerUse, server: PostgresAnswer, pooler: PoolerFacts): Finding[] {
+  const { settings, database } = pooler;
   if (settings === null) return [untold(use.user)];
   const number = (name: string) => Number(settings[name] ?? 0);
   const mode = database.poolMode ?? settings.pool_mode;
@@ -25,7 +59,14 @@ export function checkPooler(
   return [
     ...checkMode(mode, poolSize, use),
     ...checkClients(number("max_client_conn"), use),
-    ...checkServerConnections(poolSize, number("reserve_pool_size"), number("max_db_connections"), server),
+    ...checkServerConnections(mostOf(pooler)!, server),
+    ...checkPoolSizes({ mode, poolSize, least: number("min_pool_size"), most: mostOf(pooler)! }, use),
+    ...checkTimeouts(
+      Object.fromEntries(
+        Object.entries(DEFAULT_TIMEOUTS).map(([name, usual]) => [name, Number(settings[name] ?? usual)]),
+      ) as Timeouts,
+      number("reserve_pool_size"),
+    ),
     ...checkIdle(number("client_idle_timeout"), use),
   ];
 }
@@ -38,7 +79,7 @@ function untold(user: string): Finding {
     why: "Its pool mode, limits and timeouts must fit the gateway's.",
     fix: `stats_users = ${user}`,
     remark: "in pgbouncer.ini, then RELOAD",
-    page: "doctor#what-is-examined",
+    page: PAGE,
   };
 }
 
@@ -54,7 +95,7 @@ function checkMode(mode: string | undefined, poolSize: number, { needed, sum }: 
       severity: "error",
       found: "The pool_mode of PgBouncer is statement.",
       why: "It refuses transactions, which every write of the registry is.",
-      page: "doctor#what-is-examined",
+      page: PAGE,
     }];
   }
   if (mode !== "session" || needed <= poolSize) return [];
@@ -65,7 +106,7 @@ function checkMode(mode: string | undefined, poolSize: number, { needed, sum }: 
       `The pool_mode of PgBouncer is session, and its pool has ${poolSize} connections for the ${needed} of the workers (${sum}).`,
     why:
       "Each connection of a worker holds one of the server as long as it is open: others wait for DB_POOL_TIMEOUT, and fail.",
-    page: "doctor#what-is-examined",
+    page: PAGE,
   }];
 }
 
@@ -79,17 +120,11 @@ function checkClients(maxClients: number, { needed, sum }: PoolerUse): Finding[]
     why: "A connection above the limit is refused: registry writes and session records fail under load.",
     fix: `max_client_conn = ${2 * needed}`,
     remark: "in pgbouncer.ini; its limit of open files must allow it",
-    page: "doctor#what-is-examined",
+    page: PAGE,
   }];
 }
 
-function checkServerConnections(
-  poolSize: number,
-  reserve: number,
-  maxDatabase: number,
-  { maxConnections }: PostgresAnswer,
-): Finding[] {
-  const most = maxDatabase > 0 ? Math.min(maxDatabase, poolSize + reserve) : poolSize + reserve;
+function checkServerConnections(most: number, { maxConnections }: PostgresAnswer): Finding[] {
   if (most <= maxConnections) return [];
   return [{
     id: "pgbouncer.server_connections",
@@ -98,8 +133,108 @@ function checkServerConnections(
     why: "PostgreSQL refuses those above its limit, to every other program too.",
     fix: `max_db_connections = ${Math.max(1, Math.floor(maxConnections * 0.9))}`,
     remark: "in pgbouncer.ini; or ALTER SYSTEM SET max_connections and a restart of PostgreSQL",
-    page: "doctor#what-is-examined",
+    page: PAGE,
   }];
+}
+
+/** Sizes that contradict each other, or that are below one connection for each worker. */
+function checkPoolSizes(
+  { mode, poolSize, least, most }: {
+    readonly mode: string | undefined;
+    readonly poolSize: number;
+    readonly least: number;
+    readonly most: number;
+  },
+  { workers }: PoolerUse,
+): Finding[] {
+  const findings: Finding[] = [];
+  const add = (id: string, found: string, why: string, fix: string, remark: string) =>
+    findings.push({ id, severity: "note", found, why, fix, remark, page: PAGE });
+  if (least > poolSize) {
+    add(
+      "pgbouncer.min_pool_size",
+      `The min_pool_size of PgBouncer is ${least}, and its pool has ${poolSize} connections.`,
+      "The lower number counts.",
+      `min_pool_size = ${Math.ceil(poolSize / 6)}`,
+      "in pgbouncer.ini",
+    );
+  }
+  if (mode === "transaction" && most < workers) {
+    add(
+      "pgbouncer.pool_size",
+      `PgBouncer may open ${most} connection${
+        most === 1 ? "" : "s"
+      } to the database for ${workers} workers of all replicas.`,
+      "Workers that write session records at the same time wait for each other.",
+      most < poolSize
+        ? `max_db_connections = ${Math.max(20, workers)}`
+        : `default_pool_size = ${Math.max(20, workers)}`,
+      most < poolSize ? "in pgbouncer.ini; max_user_connections too, if it is set" : "in pgbouncer.ini",
+    );
+  }
+  return findings;
+}
+
+/** Time-outs that make PgBouncer refuse, or open connections again and again. 0 switches each off, but for server_lifetime. */
+function checkTimeouts(timeouts: Timeouts, reserve: number): Finding[] {
+  const { server_lifetime, server_idle_timeout, server_connect_timeout, query_wait_timeout } = timeouts;
+  const findings: Finding[] = [];
+  const add = (
+    severity: Finding["severity"],
+    name: keyof Timeouts,
+    found: string,
+    why: string,
+    value: number,
+  ) =>
+    findings.push({
+      id: `pgbouncer.${name}`,
+      severity,
+      found,
+      why,
+      fix: `${name} = ${value}`,
+      remark: "in pgbouncer.ini",
+      page: PAGE,
+    });
+  if (server_lifetime === 0) {
+    add(
+      "warning",
+      "server_lifetime",
+      "The server_lifetime of PgBouncer is 0.",
+      "PgBouncer closes each connection to PostgreSQL after one use: each transaction waits for a new one.",
+      1800,
+    );
+  }
+  if (server_idle_timeout > 0 && server_idle_timeout < SHORT_IDLE_SECONDS) {
+    add(
+      "note",
+      "server_idle_timeout",
+      `The server_idle_timeout of PgBouncer is ${server_idle_timeout} s.`,
+      "PgBouncer closes its connections to PostgreSQL in each pause: writes after it wait for new ones.",
+      600,
+    );
+  }
+  if (query_wait_timeout > 0 && query_wait_timeout < server_connect_timeout) {
+    add(
+      "warning",
+      "query_wait_timeout",
+      `The query_wait_timeout of PgBouncer is ${query_wait_timeout} s, and its server_connect_timeout ${server_connect_timeout} s.`,
+      "Statements are refused while PgBouncer still opens a connection for them.",
+      60,
+    );
+  }
+  const after = timeouts.reserve_pool_timeout;
+  if (reserve > 0 && (after === 0 || (query_wait_timeout > 0 && after >= query_wait_timeout))) {
+    add(
+      "note",
+      "reserve_pool_timeout",
+      `The reserve_pool_size of PgBouncer is ${reserve}, and its reserve_pool_timeout ${after} s.`,
+      after === 0
+        ? "0 switches the reserve off."
+        : `Statements are refused after query_wait_timeout ${query_wait_timeout} s, before the reserve is used.`,
+      2,
+    );
+  }
+  return findings;
 }
 
 function checkIdle(idleSeconds: number, { pool: { keep, recycleMs } }: PoolerUse): Finding[] {

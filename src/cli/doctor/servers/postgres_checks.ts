@@ -4,7 +4,7 @@ import { type DatabaseSettings, poolSettings } from "../../../store/open_databas
 import type { PostgresTarget, TlsMode } from "../../../store/postgres/postgres_url.ts";
 import { databaseConnections } from "../../../tuning/sums.ts";
 import type { Finding } from "../finding.ts";
-import { checkPooler } from "./pooler_checks.ts";
+import { checkPooler, mostOf } from "./pooler_checks.ts";
 import type { PostgresAnswer, PostgresFacts } from "./postgres_facts.ts";
 import { checkClock, severityOfPlain } from "./shared_checks.ts";
 
@@ -28,10 +28,15 @@ export function checkPostgres(use: PostgresUse, facts: PostgresFacts): Finding[]
   const needed = databaseConnections(settings, replicas);
   const sum =
     `${replicas} x WORKERS ${workers} x (DB_POOL_SIZE ${dbPoolSize} + DB_MAX_OVERFLOW ${dbMaxOverflow})`;
+  const opened = pooler === null
+    ? { by: "the workers", most: needed }
+    : { by: "PgBouncer", most: mostOf(pooler) ?? 0 };
   return [
     ...(pooler === null
       ? checkConnections({ needed, sum, replicas, workers }, answer, location)
-      : checkPooler({ needed, sum, pool, user: facts.user }, answer, pooler)),
+      : checkPooler({ needed, sum, pool, user: facts.user, workers: replicas * workers }, answer, pooler)),
+    ...checkLimits(opened, answer, use.target),
+    ...checkRights(answer, use.target, location),
     ...checkServer(answer, location),
     ...checkTls(use.target.tls, answer, facts),
     ...checkClock(`PostgreSQL at ${location}`, "postgres", answer.clockAheadMs),
@@ -74,6 +79,72 @@ function checkConnections(
     }; or ALTER SYSTEM SET max_connections and a restart of PostgreSQL, or a PgBouncer in front`,
     page: "replicas",
   }];
+}
+
+/** Limits of the user and of the database, which count below those of the server. */
+function checkLimits(
+  { by, most }: { readonly by: string; readonly most: number },
+  { userLimit, databaseLimit }: PostgresAnswer,
+  { user, database }: PostgresTarget,
+): Finding[] {
+  const limits = [
+    ["user", "ROLE", user, userLimit],
+    ["database", "DATABASE", database, databaseLimit],
+  ] as const;
+  return limits.flatMap(([noun, kind, name, limit]): Finding[] =>
+    limit === null || most <= limit ? [] : [{
+      id: "postgres.connection_limit",
+      severity: "warning",
+      found:
+        `The ${noun} ${name} may have ${limit} connections at once (CONNECTION LIMIT), and ${by} may open ${most}.`,
+      why: "A connection above the limit is refused: registry writes and session records fail under load.",
+      fix: `ALTER ${kind} ${quoted(name)} CONNECTION LIMIT -1;`,
+      remark: "or a smaller DB_POOL_SIZE and DB_MAX_OVERFLOW",
+      page: "replicas",
+    }]
+  );
+}
+
+/** What the gateway may not do there, but has to. */
+function checkRights(
+  { readOnly, mayCreate, hasTables }: PostgresAnswer,
+  { user, database }: PostgresTarget,
+  location: string,
+): Finding[] {
+  if (readOnly !== null) {
+    return [{
+      id: "postgres.read_only",
+      severity: "error",
+      found: readOnly === "standby"
+        ? `PostgreSQL at ${location} is a standby: it takes no writes.`
+        : `PostgreSQL at ${location} takes no writes: default_transaction_read_only is on.`,
+      why: "The gateway cannot make its tables there, nor write the registry, tokens and session records.",
+      fix: readOnly === "standby"
+        ? "DATABASE_URL=postgresql://user:password@primary:5432/database"
+        : `ALTER DATABASE ${quoted(database)} SET default_transaction_read_only = off;`,
+      ...(readOnly === "standby"
+        ? { remark: "the address of the primary" }
+        : { remark: "or ALTER SYSTEM RESET default_transaction_read_only, or ALTER ROLE, where it was set" }),
+      page: "replicas",
+    }];
+  }
+  if (mayCreate) return [];
+  return [{
+    id: "postgres.create",
+    severity: hasTables ? "note" : "error",
+    found: `The user ${user} may not create tables in the database ${database}.`,
+    why: hasTables
+      ? "The next version may need other tables: the gateway would not start with it."
+      : "The gateway makes its tables at its first start, and does not start without them.",
+    fix: `GRANT USAGE, CREATE ON SCHEMA public TO ${quoted(user)};`,
+    remark: `in the database ${database}, as its owner`,
+    page: "replicas",
+  }];
+}
+
+/** A name in a statement of SQL. */
+function quoted(name: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
 function checkServer({ version, encoding, idleInTransaction }: PostgresAnswer, location: string): Finding[] {

@@ -28,6 +28,15 @@ export interface PostgresAnswer {
   readonly maxConnections: number;
   /** Connections that other programs have now. */
   readonly others: number;
+  /** What the server or the database is, so that it takes no writes; null: it takes them. */
+  readonly readOnly: "standby" | "setting" | null;
+  /** May the user make tables? */
+  readonly mayCreate: boolean;
+  /** Has a gateway made its tables there? */
+  readonly hasTables: boolean;
+  /** CONNECTION LIMIT of the user, and of the database; null: none. */
+  readonly userLimit: number | null;
+  readonly databaseLimit: number | null;
   /** Transactions that have been idle for a minute, as far as the user may see them. */
   readonly idleInTransaction: number;
   /** Is the connection to the server's address encrypted? null: it is not known behind a pooler. */
@@ -57,6 +66,13 @@ const STATE = `SELECT current_setting('server_version_num')::int AS version,
     AND state_change < now() - interval '1 minute') AS "idleInTransaction",
   (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS "isEncrypted",
   (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::float8 AS "clockMs",
+  CASE WHEN pg_is_in_recovery() THEN 'standby'
+    WHEN current_setting('default_transaction_read_only') = 'on' THEN 'setting' END AS "readOnly",
+  COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS "mayCreate",
+  to_regclass('schema_migrations') IS NOT NULL AS "hasTables",
+  (SELECT NULLIF(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user AND NOT rolsuper) AS "userLimit",
+  (SELECT NULLIF(datconnlimit, -1) FROM pg_database, pg_roles WHERE datname = current_database()
+    AND rolname = current_user AND NOT rolsuper) AS "databaseLimit",
   to_regclass('cache_records') IS NOT NULL AS "hasRecords"`;
 
 const REPLICAS = `SELECT COUNT(*) AS replicas FROM cache_records WHERE cache_key LIKE 'replica:%'

@@ -5,6 +5,11 @@ import type { Finding } from "../finding.ts";
 import type { RedisAnswer, RedisFacts } from "./redis_facts.ts";
 import { checkClock, severityOfPlain } from "./shared_checks.ts";
 
+const MIB = 1024 * 1024;
+
+/** A Redis with this share of its memory taken is nearly full. */
+const FULL = 0.9;
+
 export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFacts): Finding[] {
   const { answer, location } = facts;
   if ("reason" in answer) {
@@ -20,6 +25,7 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
     }];
   }
   return [
+    ...checkWrites(answer, location),
     ...checkMemory(answer, location),
     ...checkClients(workers, answer, location),
     ...checkTls(facts),
@@ -27,16 +33,58 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
   ];
 }
 
-function checkMemory({ maxMemoryBytes, policy }: RedisAnswer, location: string): Finding[] {
+/** Why Redis refuses writes. */
+function checkWrites({ isReplica, isWriteStopped }: RedisAnswer, location: string): Finding[] {
+  const why = "Records of sessions and replicas cannot be written: requests that need them get 503.";
+  const findings: Finding[] = [];
+  if (isReplica) {
+    findings.push({
+      id: "redis.replica",
+      severity: "error",
+      found: `Redis at ${location} follows another Redis, and takes no writes.`,
+      why,
+      fix: "REDIS_URL=redis://primary:6379/0",
+      remark: "the address of the primary; or REPLICAOF NO ONE in redis-cli",
+      page: "replicas#what-is-where",
+    });
+  }
+  if (isWriteStopped) {
+    findings.push({
+      id: "redis.persistence",
+      severity: "error",
+      found: `Redis at ${location} could not write its snapshot or log to the disk, and refuses writes.`,
+      why,
+      fix: 'CONFIG SET save ""',
+      remark:
+        "in redis-cli: the gateway needs no snapshot. Or free space on the disk; the log of Redis has the reason",
+      page: "replicas#what-is-where",
+    });
+  }
+  return findings;
+}
+
+function checkMemory({ maxMemoryBytes, usedMemoryBytes, policy }: RedisAnswer, location: string): Finding[] {
   // Without a limit Redis evicts nothing.
-  if (maxMemoryBytes === null || maxMemoryBytes === 0 || policy === null || policy === "noeviction") {
-    return [];
+  if (maxMemoryBytes === null || maxMemoryBytes === 0 || policy === null) return [];
+  if (policy === "noeviction") {
+    if ((usedMemoryBytes ?? 0) < FULL * maxMemoryBytes) return [];
+    return [{
+      id: "redis.memory",
+      severity: "warning",
+      found: `Redis at ${location} has filled ${inMib(usedMemoryBytes!)} of ${
+        inMib(maxMemoryBytes)
+      } MiB (maxmemory).`,
+      why: "A full Redis refuses records of new sessions: their requests get 503.",
+      fix: `CONFIG SET maxmemory ${Math.max(64, 2 * Math.ceil(usedMemoryBytes! / MIB))}mb`,
+      remark: "in redis-cli, and in redis.conf",
+      page: "replicas#what-is-where",
+    }];
   }
   return [{
     id: "redis.eviction",
     severity: "warning",
     found: `Redis at ${location} evicts keys when it has ${
-      Math.floor(maxMemoryBytes / 1024 / 1024)
+      inMib(maxMemoryBytes)
     } MiB (maxmemory-policy ${policy}).`,
     why: "Records of sessions and replicas are among them: clients lose sessions that should live.",
     fix: "CONFIG SET maxmemory-policy noeviction",
@@ -80,4 +128,8 @@ function checkTls({ tls, reach, location }: RedisFacts): Finding[] {
     remark: "after TLS is switched on in the server; REDIS_SSL_CA_CERTS for an authority of your own",
     page: "replicas",
   }];
+}
+
+function inMib(bytes: number): string {
+  return (bytes / MIB).toFixed(bytes < 10 * MIB ? 1 : 0);
 }

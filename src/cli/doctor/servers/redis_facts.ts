@@ -20,6 +20,11 @@ export interface RedisAnswer {
   /** 0: no limit; null: the server does not tell the user. */
   readonly maxMemoryBytes: number | null;
   readonly policy: string | null;
+  readonly usedMemoryBytes: number | null;
+  /** Does it follow another Redis? Then it takes no writes, unless it was told to. */
+  readonly isReplica: boolean;
+  /** It could not write its snapshot or its log, and refuses writes until it can. */
+  readonly isWriteStopped: boolean;
   readonly maxClients: number | null;
   /** Connections of all programs, without this command's. */
   readonly clients: number | null;
@@ -76,7 +81,12 @@ async function ask(redis: Redis): Promise<Omit<RedisAnswer, "replicas" | "record
   const number = (text: string | null) => text === null || text === "" ? null : Number(text);
   const configured = await redis.config("GET", "maxclients").catch(() => []) as string[];
   const clients = number(told("connected_clients"));
+  const [, stops] = await redis.config("GET", "stop-writes-on-bgsave-error").catch(() => []) as string[];
   return {
+    usedMemoryBytes: number(told("used_memory")),
+    isReplica: told("role") === "slave" && told("slave_read_only") !== "0",
+    isWriteStopped: told("aof_last_write_status") === "err" ||
+      (told("rdb_last_bgsave_status") === "err" && stops === "yes"),
     maxMemoryBytes: number(told("maxmemory")),
     policy: told("maxmemory_policy"),
     maxClients: number(told("maxclients") ?? configured[1] ?? null),

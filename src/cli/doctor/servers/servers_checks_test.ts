@@ -12,6 +12,11 @@ const ANSWER: PostgresAnswer = {
   encoding: "UTF8",
   maxConnections: 97,
   others: 3,
+  readOnly: null,
+  mayCreate: true,
+  hasTables: true,
+  userLimit: null,
+  databaseLimit: null,
   idleInTransaction: 0,
   isEncrypted: true,
   clockAheadMs: 20,
@@ -39,6 +44,9 @@ const FACTS: PostgresFacts = {
 const REDIS_ANSWER: RedisAnswer = {
   maxMemoryBytes: 0,
   policy: "noeviction",
+  usedMemoryBytes: 2e6,
+  isReplica: false,
+  isWriteStopped: false,
   maxClients: 10_000,
   clients: 5,
   clockAheadMs: -20,
@@ -113,6 +121,30 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
       postgres({ reach: "world" }),
       "note postgres.tls_unverified DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
     ],
+    [
+      postgres(answer({ readOnly: "standby" })),
+      "error postgres.read_only DATABASE_URL=postgresql://user:password@primary:5432/database",
+    ],
+    [
+      postgres(answer({ readOnly: "setting" })),
+      "error postgres.read_only ALTER DATABASE mcp SET default_transaction_read_only = off;",
+    ],
+    [
+      postgres(answer({ mayCreate: false, hasTables: false })),
+      "error postgres.create GRANT USAGE, CREATE ON SCHEMA public TO a;",
+    ],
+    [
+      postgres(answer({ mayCreate: false })),
+      "note postgres.create GRANT USAGE, CREATE ON SCHEMA public TO a;",
+    ],
+    [
+      postgres(answer({ userLimit: 29 })),
+      "warning postgres.connection_limit ALTER ROLE a CONNECTION LIMIT -1;",
+    ],
+    [
+      postgres({ pooler: POOLER, ...answer({ databaseLimit: 19 }) }),
+      "warning postgres.connection_limit ALTER DATABASE mcp CONNECTION LIMIT -1;",
+    ],
     [postgres(answer({ clockAheadMs: 9_000 })), "warning postgres.clock timedatectl set-ntp true"],
     [postgres(pooler({ pool_mode: "statement" })), "error pgbouncer.pool_mode pool_mode = transaction"],
     [postgres(pooler({}, { poolMode: "statement" })), "error pgbouncer.pool_mode pool_mode = transaction"],
@@ -126,6 +158,29 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
       postgres(pooler({ client_idle_timeout: "120" }), { environment: { DB_POOL_RECYCLE: "120" } }),
       "warning pgbouncer.client_idle_timeout DB_POOL_RECYCLE=60",
     ],
+    [
+      postgres(pooler({ max_user_connections: "1" })),
+      "note pgbouncer.pool_size max_db_connections = 20",
+    ],
+    [postgres(pooler({ min_pool_size: "21" })), "note pgbouncer.min_pool_size min_pool_size = 4"],
+    [postgres(pooler({ default_pool_size: "1" })), "note pgbouncer.pool_size default_pool_size = 20"],
+    [postgres(pooler({ server_lifetime: "0" })), "warning pgbouncer.server_lifetime server_lifetime = 1800"],
+    [
+      postgres(pooler({ server_idle_timeout: "9" })),
+      "note pgbouncer.server_idle_timeout server_idle_timeout = 600",
+    ],
+    [
+      postgres(pooler({ query_wait_timeout: "14" })),
+      "warning pgbouncer.query_wait_timeout query_wait_timeout = 60",
+    ],
+    [
+      postgres(pooler({ reserve_pool_size: "5", reserve_pool_timeout: "120" })),
+      "note pgbouncer.reserve_pool_timeout reserve_pool_timeout = 2",
+    ],
+    [
+      postgres(pooler({ reserve_pool_size: "5", reserve_pool_timeout: "0" })),
+      "note pgbouncer.reserve_pool_timeout reserve_pool_timeout = 2",
+    ],
     [postgres({ pooler: { settings: null, database: {} } }), "note pgbouncer.untold stats_users = a"],
   ];
   for (const [findings, expected] of cases) assertEquals(shown(findings), [expected]);
@@ -134,6 +189,18 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
 Deno.test("checkPostgres() knows what bounds a pooler", () => {
   // A limit of the database, a worker that keeps no connections, and one that recycles in time.
   assertEquals(postgres(pooler({ default_pool_size: "600", max_db_connections: "90" })), []);
+  // Limits of the user and the database that suffice, directly and behind the pooler.
+  assertEquals(postgres(answer({ userLimit: 30, databaseLimit: 30 })), []);
+  assertEquals(postgres({ pooler: POOLER, ...answer({ userLimit: 20 }) }), []);
+  // The values of the tuning guide, and time-outs that are switched off.
+  const guide = {
+    ...{ max_client_conn: "5000", default_pool_size: "60", min_pool_size: "10", reserve_pool_size: "15" },
+    ...{ max_db_connections: "70", max_user_connections: "70", server_lifetime: "1800" },
+    ...{ reserve_pool_timeout: "2", server_idle_timeout: "600", query_wait_timeout: "60" },
+    ...{ server_connect_timeout: "5" },
+  };
+  assertEquals(postgres(pooler(guide)), []);
+  assertEquals(postgres(pooler({ server_idle_timeout: "0", query_wait_timeout: "0" })), []);
   const idle = pooler({ client_idle_timeout: "120" });
   assertEquals(postgres(idle, { environment: { DB_POOL_RECYCLE: "119" } }), []);
   assertEquals(postgres(idle, { query: "?pgbouncer=true" }), []);
@@ -150,7 +217,7 @@ Deno.test("checkPostgres() adds up the connections of all workers and replicas",
 
 Deno.test("checkRedis() finds nothing in a server that suffices, nor where it does not tell", () => {
   const untold = {
-    ...{ maxMemoryBytes: null, policy: null, maxClients: null, clients: null },
+    ...{ maxMemoryBytes: null, policy: null, usedMemoryBytes: null, maxClients: null, clients: null },
     ...{ clockAheadMs: null, replicas: null },
   };
   const evicts = { policy: "allkeys-lru" }; // without a limit
@@ -173,6 +240,15 @@ Deno.test("checkRedis() finds each thing that does not fit", () => {
       { answer: { ...REDIS_ANSWER, maxMemoryBytes: 1e8, policy: "volatile-lru" } },
       "warning redis.eviction CONFIG SET maxmemory-policy noeviction",
     ],
+    [
+      { answer: { ...REDIS_ANSWER, maxMemoryBytes: 2.1e6 } },
+      "warning redis.memory CONFIG SET maxmemory 64mb",
+    ],
+    [
+      { answer: { ...REDIS_ANSWER, isReplica: true } },
+      "error redis.replica REDIS_URL=redis://primary:6379/0",
+    ],
+    [{ answer: { ...REDIS_ANSWER, isWriteStopped: true } }, 'error redis.persistence CONFIG SET save ""'],
     [{ answer: { ...REDIS_ANSWER, maxClients: 7 } }, "warning redis.maxclients CONFIG SET maxclients 16"],
     [{ reach: "network" }, "note redis.no_tls REDIS_URL=rediss://user:password@cache:6379/0"],
     [{ reach: "world" }, "warning redis.no_tls REDIS_URL=rediss://user:password@cache:6379/0"],
