@@ -10,8 +10,9 @@ import {
 } from "@modelcontextprotocol/client";
 import { ChildOutput } from "../support/child_output.ts";
 import { freePort } from "../support/free_port.ts";
+import { checkLoginClient } from "../support/login_client.ts";
 import { npmProgram } from "../support/npm_programs.ts";
-import { PASSWORD, sendForm } from "../support/oauth_person.ts";
+import { PASSWORD, requestOf, sendForm } from "../support/oauth_person.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { pythonProgram } from "../support/python_programs.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -253,6 +254,82 @@ Deno.test({
       await child.status;
       await Promise.all([stdout.ended, stderr.ended]);
       await Deno.remove(home, { recursive: true });
+    });
+    await t.step("the command line of the Inspector", async () => {
+      const inspector = (...more: string[]) => {
+        const callback = `http://127.0.0.1:${port}/oauth/callback`;
+        const flags = ["--transport", "http", "--callback-url", callback, ...more];
+        const env = { MCP_AUTO_OPEN_ENABLED: "true", MCP_INSPECTOR_SECRET_STORE: "file" };
+        return { ...npmProgram("mcp-inspector", "--cli", `${gateway.url}/mcp`, ...flags), env };
+      };
+      const port = freePort();
+      await checkLoginClient({
+        logIn: inspector("--relogin", "--method", "tools/list"),
+        call: inspector(
+          ...["--method", "tools/call", "--tool-name", "demo-echo", "--tool-arg", "message=hi"],
+        ),
+        logOut: null,
+        denied: /the user has not allowed it/,
+      }, page.context());
+    });
+
+    await t.step("the page of the Inspector", async () => {
+      const home = await Deno.makeTempDir();
+      const config = { mcpServers: { gateway: { type: "streamable-http", url: `${gateway.url}/mcp` } } };
+      await Deno.writeTextFile(`${home}/servers.json`, JSON.stringify(config));
+      const { command, args } = npmProgram("mcp-inspector", "--config", `${home}/servers.json`);
+      const [CLIENT_PORT, MCP_SANDBOX_PORT] = [String(freePort()), String(freePort())];
+      const env = { HOME: home, MCP_AUTO_OPEN_ENABLED: "false", CLIENT_PORT, MCP_SANDBOX_PORT };
+      const child = new Deno.Command(command, { args, env, stdin: "null", stdout: "piped", stderr: "piped" })
+        .spawn();
+      const [stdout, stderr] = [new ChildOutput(child.stdout), new ChildOutput(child.stderr)];
+      const addressIn = () => /http:\S+MCP_INSPECTOR_API_TOKEN=\S+/.exec(stdout.lines.join("\n"))?.[0];
+      await waitFor(() => addressIn() !== undefined, { what: "the Inspector" });
+      const other = await page.context().newPage();
+      await other.goto(addressIn()!);
+      await other.getByRole("switch").first().click({ force: true });
+      await other.getByRole("button", { name: "Allow" }).click();
+      await other.getByText("Authentication succeeded.").waitFor();
+      await other.getByText("Connected", { exact: true }).waitFor();
+      await other.close();
+      child.kill("SIGTERM");
+      await child.status;
+      await Promise.all([stdout.ended, stderr.ended]);
+      await Deno.remove(home, { recursive: true });
+    });
+
+    await t.step("a web page that opens the login in a window, and is told how it went", async () => {
+      let asked = "";
+      const html = (body: string) =>
+        new Response(`<!doctype html><title>Site</title><link rel=icon href=data:,>${body}`, {
+          headers: { "content-type": "text/html" },
+        });
+      const site = Deno.serve(
+        { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+        (request) =>
+          new URL(request.url).pathname === "/callback"
+            ? html("<script>opener.postMessage(location.search, location.origin); close()</script>")
+            : html(
+              `<button onclick="window.open('${asked}')">Log in</button><p id=told></p>` +
+                "<script>onmessage = ({ data }) => told.textContent = data</script>",
+            ),
+      );
+      const home = `http://127.0.0.1:${site.addr.port}`;
+      const redirect_uri = `${home}/callback`;
+      const metadata = { client_name: "A site", redirect_uris: [redirect_uri] };
+      const { body: { client_id } } = await gateway.api("POST", "/oauth/register", metadata, null);
+      asked = `${gateway.url}/oauth/authorize?${requestOf({ client_id, redirect_uri })}`;
+      await page.context().clearCookies();
+      await page.goto(home);
+      const opening = page.waitForEvent("popup");
+      await page.getByRole("button", { name: "Log in" }).click();
+      const popup = await opening;
+      await popup.getByLabel("Email address").fill(user.email);
+      await popup.getByLabel("Password").fill(PASSWORD);
+      await popup.getByRole("button", { name: "Sign in" }).click();
+      await popup.getByRole("button", { name: "Allow" }).click();
+      await page.getByText("code=").waitFor();
+      await site.shutdown();
     });
     assertEquals(browser.faults, []);
   },

@@ -34,6 +34,11 @@ export function publishedNode(name: string, ...args: readonly string[]): Publish
   };
 }
 
+/** An executable in an npm package. */
+export function publishedExecutable(path: string, ...args: readonly string[]): PublishedCommand {
+  return { command: `${FOLDER}node_modules/${path}`, args, env: {} };
+}
+
 /** A script of tests/programs/published for Node. */
 export function nodeScript(name: string, ...args: readonly string[]): PublishedCommand {
   return { command: nodeProgram(), args: [`${FOLDER}${name}`, ...args], env: {} };

@@ -53,7 +53,8 @@ export class UiBrowser implements AsyncDisposable {
       executablePath,
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
     });
-    const page = await browser.newPage();
+    // Of a context of its own, so that tests may open further pages in it.
+    const page = await (await browser.newContext()).newPage();
     page.setDefaultTimeout(15_000);
     return new UiBrowser(browser, page, `${gateway}/admin`);
   }
