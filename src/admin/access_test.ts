@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type AdminHarness, type Answer, withAdminApi } from "../../tests/support/admin_api.ts";
 import { principal as tokenOf } from "../../tests/support/fakes.ts";
+import { newUser } from "../../tests/support/people_contract.ts";
 import { grantOf, memberOf, peopleOf, userOf } from "../../tests/support/people_rows.ts";
 import { discovery, newGateway, newServer } from "../../tests/support/registry_rows.ts";
 import type { Permission } from "../auth/permission_table.ts";
@@ -200,7 +201,9 @@ Deno.test("every route of an entity × caller × entity × token is answered, fo
 const NEEDS_NO_BODY: ReadonlySet<string> = new Set(["/import/cleanup", "/metrics/reset"]);
 
 Deno.test("every other route needs its permission, whatever the caller", () =>
-  withAdminApi(async ({ call }) => {
+  withAdminApi(async ({ call, store }) => {
+    // With a record in the database, nobody is refused for having none.
+    for (const name of EVERYBODY) await store.people.users.insert(newUser(name));
     for (const route of ROUTES) {
       if (kindOf(route) !== undefined || route.permission === null || route.permission === "token") continue;
       for (const name of EVERYBODY) {
@@ -211,7 +214,7 @@ Deno.test("every other route needs its permission, whatever the caller", () =>
           const label = `${route.method} ${route.path} by ${name}, token ${token}`;
           // Administrators revoke tokens that the gateway has never seen.
           const isRevocation = isAdministrator(name) && teamsOf(name, limits) === "all";
-          const isUnknown = /^\/(teams|auth|rbac|quotas|import)\/.*\{/.test(route.path) ||
+          const isUnknown = /^\/(teams|auth|rbac|quotas|import|oauth)\/.*\{/.test(route.path) ||
             (/^\/tokens\/.*\{/.test(route.path) && route.method !== "POST" &&
               !(route.method === "DELETE" && isRevocation));
           const isInSettings = route.path.startsWith("/auth/sso/admin/providers") && route.method !== "GET";
@@ -225,6 +228,11 @@ Deno.test("every other route needs its permission, whatever the caller", () =>
       }
     }
   }));
+
+Deno.test("whoever has a token alone ends only what is its own, and only with that token", () => {
+  const writes = ROUTES.filter(({ method, permission }) => permission === "token" && method !== "GET");
+  assertEquals(writes.map(({ operation }) => operation), ["changePassword", "logout", "refreshSession"]);
+});
 
 Deno.test("a new entity goes into a team in which the caller may create it", () =>
   withAdminApi(async ({ call, store }) => {
