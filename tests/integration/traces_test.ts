@@ -1,9 +1,11 @@
 // Traces of a gateway with two workers, as a receiver sees them that reads OTLP by OpenTelemetry's own definitions.
 import { assert, assertEquals } from "@std/assert";
 import { post, toolCall } from "../support/mcp_post.ts";
+import { META_LAUNCH, startMetaUpstream } from "../support/meta_upstream.ts";
 import { OtlpReceiver, type SeenSpan } from "../support/otlp_receiver.ts";
 import { RecordingUpstream } from "../support/recording_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
+import { withTwo } from "../support/two_replicas.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -407,4 +409,48 @@ Deno.test("The last spans are exported when the gateway ends", async () => {
   assertEquals(receiver.spans(), []);
   assertEquals(await sluice.stop(), 0);
   assert((await trace(receiver, id, 5)).length >= 5);
+});
+
+Deno.test("A call that another replica forwards is one trace, also at upstreams over stdio and SSE", async () => {
+  await using receiver = await OtlpReceiver.start();
+  await using sse = startMetaUpstream();
+  const env = settings(receiver, { STDIO_ENABLED: "true" });
+  await withTwo(async (one, other, token) => {
+    const upstreams = [
+      { name: "pipe", transport: "STDIO", ...META_LAUNCH },
+      { name: "events", transport: "SSE", url: sse.url },
+    ];
+    for (const upstream of upstreams) {
+      const { status, body } = await one.api("POST", "/gateways", upstream);
+      assertEquals(status, 200, JSON.stringify(body));
+    }
+    const session = await openSession(one);
+    for (const { name } of upstreams) {
+      const id = traceId();
+      const { body } = await post(other, toolCall(`${name}-meta`, {}), {
+        headers: { ...headersOf(id), tracestate: STATE, ...session },
+        token,
+      });
+      assert(body.result, JSON.stringify(body));
+      const spans = await trace(receiver, id, 6);
+      const operation = named(spans, `tools/call ${name}-meta`);
+      const client = spans.find(({ kind, name }) => kind === "CLIENT" && name === "tools/call meta")!;
+      const forwards = spans.filter(({ name }) => name === "forward");
+      const byId = new Map(spans.map((span) => [span.spanId, span]));
+      const replicaOf = ({ resource }: SeenSpan) => String(resource["service.instance.id"]).split(":")[1];
+      const forward = forwards.find((span) => replicaOf(span) !== replicaOf(operation))!;
+      assert(forward !== undefined, `no other replica: ${spans.map(({ name }) => name)}`);
+      assertEquals(forward.parentSpanId, named(spans, "POST /mcp").spanId);
+      assertEquals(client.parentSpanId, operation.spanId);
+      for (let at = operation; at.parentSpanId !== CALLER;) {
+        const parent = byId.get(at.parentSpanId!);
+        assert(parent !== undefined, `the parent of ${at.name} is not in the trace`);
+        at = parent!;
+      }
+      const meta = JSON.parse(body.result.content[0].text);
+      const [, traceInMeta, spanInMeta, flags] = meta.traceparent.split("-");
+      assertEquals([traceInMeta, flags, meta.tracestate], [id, "01", STATE]);
+      assert(byId.has(spanInMeta), `span ${spanInMeta} of _meta is not in the trace`);
+    }
+  }, env);
 });
