@@ -118,9 +118,10 @@ Deno.test("People sign in at an identity provider, whose groups give teams and r
 
   // The pages' own way in leads to each provider.
   const wayIn = await new Browser().open(`${gateway.url}/admin/sign-in?next=tools`);
-  const link = /<a href="(\/auth\/sso\/login\/main\?next=[^"]+)">Sign in with Main &lt;provider&gt;/.exec(
-    wayIn.text,
-  )![1];
+  const link =
+    /<a class="button" href="(\/auth\/sso\/login\/main\?next=[^"]+)">Sign in with Main &lt;provider&gt;/.exec(
+      wayIn.text,
+    )![1];
   const led = await new Browser().signIn(gateway.url + link, "ann");
   assertEquals([led.status, led.url], [200, `${gateway.url}/admin/tools`]);
 

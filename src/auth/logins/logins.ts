@@ -57,7 +57,7 @@ export class Logins {
     if (!this.deps.admits(user)) {
       throw new SluiceError("FORBIDDEN", {
         reason:
-          "only administrators log in with a password here (SSO_PRESERVE_ADMIN_AUTH); sign in at GET /auth/sso/providers",
+          "only administrators log in with a password here (SSO_PRESERVE_ADMIN_AUTH); sign in at an identity provider, of those in GET /auth/sso/providers",
       });
     }
     if (user.passwordChangeRequired) throw new SluiceError("PASSWORD_CHANGE_REQUIRED");

@@ -116,10 +116,14 @@
 
   // A one-time token comes behind the #, which browsers send to nobody.
   const setupToken = document.querySelector("input[data-from-hash]");
-  if (setupToken !== null && location.hash.length > 1) {
-    setupToken.value = decodeURIComponent(location.hash.slice(1));
+  const takeToken = () => {
+    if (setupToken === null || location.hash.length <= 1) return;
+    setupToken.value = location.hash.slice(1);
     history.replaceState(null, "", location.pathname);
-  }
+  };
+  takeToken();
+  // Another link, opened where the page is open already.
+  globalThis.addEventListener("hashchange", takeToken);
 
   // A call to which nobody is signed in any more is answered with the sign-in page.
   document.addEventListener("htmx:after:request", ({ detail }) => {

@@ -52,11 +52,13 @@ export const listTeams: PageHandler = async ({ rest, viewer }) => {
         {others.length > 0 && (
           <>
             <h2>Teams that you can ask to join</h2>
-            <ul>
+            <ul class="asks">
               {others.map(({ id, name, description, member_count }) => (
                 <li>
-                  <strong>{name}</strong>, {member_count} members{description !== null && `: ${description}`}
-                  {" "}
+                  <span>
+                    <strong>{name}</strong>, {member_count} {member_count === 1 ? "member" : "members"}
+                  </span>
+                  {description !== null && <span class="about">{description}</span>}
                   <PostButton path={`teams/${id}/join`} label="Ask to join" class="compact" />
                 </li>
               ))}
@@ -212,10 +214,12 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
             {invitations.length > 0 && (
               <>
                 <h2>Open invitations</h2>
-                <ul>
+                <ul class="asks">
                   {invitations.map(({ id, email, expires_at }) => (
                     <li>
-                      {email}, until {expires_at}{" "}
+                      <span>
+                        {email}, ends <Ago at={expires_at} now={now} />
+                      </span>
                       <PostButton
                         path={`${path}/invitations/cancel`}
                         label="Take back"
@@ -246,17 +250,19 @@ function JoinRequests({ path, requests, now }: {
   return (
     <>
       <h2>Requests to join</h2>
-      <ul>
+      <ul class="asks">
         {requests.map(({ id, user_email, message, requested_at }) => (
           <li>
-            {user_email}, <Ago at={requested_at} now={now} />
-            {message !== null && <span class="about">{message}</span>}{" "}
+            <span>
+              {user_email}, <Ago at={requested_at} now={now} />
+            </span>
+            {message !== null && <span class="about">{message}</span>}
             <PostButton
               path={`${path}/join-requests/approve`}
               label="Make a member"
               class="compact"
               fields={{ request: id }}
-            />{" "}
+            />
             <PostButton
               path={`${path}/join-requests/reject`}
               label="Decline"

@@ -128,13 +128,11 @@ function signInView(
           <button type="submit" class="main">Sign in</button>
         </form>
         {providers.length > 0 && (
-          <ul>
+          <p class="buttons">
             {providers.map(({ name, path }) => (
-              <li>
-                <a href={`${path}?next=${encodeURIComponent(page)}`}>Sign in with {name}</a>
-              </li>
+              <a class="button" href={`${path}?next=${encodeURIComponent(page)}`}>Sign in with {name}</a>
             ))}
-          </ul>
+          </p>
         )}
         {sendsPasswordMail && way === "password" && (
           <p class="small">
