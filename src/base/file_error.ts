@@ -17,6 +17,9 @@ export function readFault(error: unknown): string {
 
 /** Why a file cannot be made or written, and the remedy. */
 export function writeFault(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) {
+    return "no file can be made there. Make its folder first, or choose another one";
+  }
   return withRemedy(error, "Give the user that runs Sluice write access to the folder");
 }
 
@@ -31,6 +34,7 @@ function remedyOf(error: unknown, remedyForPermission: string): string | null {
   if (error instanceof Deno.errors.AlreadyExists) return "Choose another name, or move the file away";
   if (error instanceof Deno.errors.IsADirectory) return "Name a file, or move the directory away";
   const { code } = error as { code?: unknown };
+  if (code === "ENOTDIR") return "Correct the path: a part of it is a file";
   if (code === "ENOSPC") return "Free space on its disk";
   return code === "EROFS" ? "Use a folder that can be written" : null;
 }

@@ -40,6 +40,14 @@ Deno.test("readFault() and writeFault() name the remedy", () => {
     "there is no such file. Correct the path, or put the file there",
   );
   assertEquals(readFault(failure("/")), "it is a directory. Name a file, or move the directory away");
+  assertEquals(
+    writeFault(failure("/absent")),
+    "no file can be made there. Make its folder first, or choose another one",
+  );
+  assertEquals(
+    writeFault(failure("/etc/hostname/below")),
+    "not a directory. Correct the path: a part of it is a file",
+  );
   const taken = new Deno.errors.AlreadyExists("File exists (os error 17): mkdir '/x'");
   assertEquals(writeFault(taken), "file exists. Choose another name, or move the file away");
   const full = Object.assign(new Error("No space left on device (os error 28): writefile '/x'"), {

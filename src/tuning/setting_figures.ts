@@ -173,6 +173,7 @@ function outboundFigures({ users }: Load, demand: Demand): SettingFigure[] {
       Math.min(demand.callsAtOnce, kept),
     ),
     suggested("HTTP_CLIENT_KEEPALIVE_EXPIRY", 30, "The guide's value: a kept connection saves a handshake."),
+    suggested("HTTP_CLIENT_CONNECT_TIMEOUT", 5, "The guide's value."),
     suggested(
       "HTTP_CLIENT_READ_TIMEOUT",
       users >= MANY_USERS ? 120 : 30,

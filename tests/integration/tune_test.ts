@@ -120,6 +120,22 @@ Deno.test("`sluice tune` writes YAML and a unit that their programs take, and ke
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("`sluice tune --out` names the path that it cannot write, and what to do", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "sluice_tune_" });
+  await Deno.mkdir(`${folder}/taken/.env`, { recursive: true });
+  await Deno.writeTextFile(`${folder}/file`, "");
+  const words = {
+    [`${folder}/file/below`]:
+      `${folder}/file/below: not a directory. Correct the path: a part of it is a file`,
+    [`${folder}/taken`]: `${folder}/taken/.env: it is a directory. Name a file, or move the directory away`,
+  };
+  for (const [out, said] of Object.entries(words)) {
+    const { code, err } = await runCli(["tune", ...MACHINE, "--users", "10", "--out", out], { cwd: folder });
+    assertEquals([code, err], [1, `sluice: Cannot use ${said}\n`]);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test({
   name: "systemd takes the unit that `sluice tune` writes",
   ignore: findProgram("systemd-analyze") === null,

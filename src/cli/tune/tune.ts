@@ -61,12 +61,8 @@ function writeFiles(plan: Plan, folder: string, json: boolean): void {
   // The files with secrets stay together: a password that one of them has and another has not opens nothing.
   const hasSecrets = made.some(({ name, isSecret }) => isSecret && existsSync(join(folder, name)));
   const files = made.map((file) => ({ ...file, isKept: file.isSecret === true && hasSecrets }));
-  try {
-    Deno.mkdirSync(folder, { recursive: true });
-    for (const file of files) if (!file.isKept) write(folder, file);
-  } catch (error) {
-    throw new SluiceError("CONFIG_FILE_UNUSABLE", { file: folder, reason: writeFault(error) });
-  }
+  named(folder, () => Deno.mkdirSync(folder, { recursive: true }));
+  for (const file of files) if (!file.isKept) named(join(folder, file.name), () => write(folder, file));
   if (json) {
     console.log(
       JSON.stringify({ folder, files: files.map(({ name, use, isKept }) => ({ name, use, kept: isKept })) }),
@@ -78,6 +74,15 @@ function writeFiles(plan: Plan, folder: string, json: boolean): void {
     }
   }
   for (const shortfall of plan.shortfalls) console.error(`sluice: ${shortfall}`);
+}
+
+/** @throws {SluiceError} CONFIG_FILE_UNUSABLE, which names the path */
+function named(path: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    throw new SluiceError("CONFIG_FILE_UNUSABLE", { file: path, reason: writeFault(error) });
+  }
 }
 
 function write(folder: string, { name, text, isSecret }: PlannedFile): void {
