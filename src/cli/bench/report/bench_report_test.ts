@@ -165,7 +165,7 @@ Deno.test("a comparison shows each figure with its change, and warns of loads th
   assertEquals([changes["max, ms"], changes["answered a second"], changes["errors"]], ["+100 %", "same", ""]);
   assertEquals(comparisonText(base, other, ["a", "b"]).includes("The loads differ"), false);
   const differing = { ...other, load: { ...other.load, users: 20 } };
-  assertStringIncludes(comparisonText(base, differing, ["a", "b"]), "The loads differ: users (10, 20).");
+  assertStringIncludes(comparisonText(base, differing, ["a", "b"]), "The loads differ: users (10; 20).");
 });
 
 Deno.test("readReport() reads what was written, and refuses other files by name", () => {

@@ -24,7 +24,7 @@ figure { margin: 0; background: var(--card); border-radius: 8px; padding: 14px; 
 figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 4px 16px; margin-bottom: 6px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; color: var(--muted); }
 .legend span { display: inline-flex; align-items: center; gap: 6px; } .legend svg { width: 22px; height: 8px; }
-figure > svg { display: block; width: 100%; height: auto; }
+figure > svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg path { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .grid { stroke: var(--line); stroke-width: 1; }
 svg text { fill: var(--muted); font-size: 13px; font-family: system-ui, sans-serif; font-variant-numeric: tabular-nums; }
 svg .x { text-anchor: middle; } svg .y { text-anchor: end; } svg .unit { text-anchor: end; }

@@ -60,7 +60,7 @@ export function comparisonText(
 export function differencesOf(base: BenchReport, report: BenchReport): string[] {
   const differing = (Object.keys(report.load) as (keyof BenchReport["load"])[])
     .filter((key) => base.load[key] !== report.load[key])
-    .map((key) => `${key} (${base.load[key]}, ${report.load[key]})`);
+    .map((key) => `${key} (${base.load[key]}; ${report.load[key]})`);
   if (base.machine.cpu !== report.machine.cpu || base.machine.cores !== report.machine.cores) {
     differing.push("machine");
   }
