@@ -69,8 +69,8 @@ async function load({ load }: Lane, clients: number, seconds: number): Promise<L
   };
 }
 
-/** In a process of its own, so that its time does not count for this one. @throws {Error} with its words */
-async function bench(url: string, flags: readonly string[]): Promise<BenchReport> {
+/** `sluice bench` in a process of its own, so that its time does not count for this one. @throws {Error} with its words */
+export async function bench(url: string, flags: readonly string[]): Promise<BenchReport> {
   const root = new URL("../../", import.meta.url).pathname;
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
