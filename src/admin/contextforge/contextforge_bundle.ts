@@ -5,6 +5,7 @@ import type { AdminDeps } from "../rest/deps.ts";
 import type { Bundle, LeftOut } from "../transfer/bundle.ts";
 import { contextForgeSecrets } from "../transfer/contextforge_secrets.ts";
 import { peopleOfSource } from "./people_of_source.ts";
+import { contextForgeBundles } from "./sealed_bundles.ts";
 import { registryOfSource } from "./registry_of_source.ts";
 import { readSourceDatabase } from "./source_database.ts";
 import { listOf } from "./source_values.ts";
@@ -39,6 +40,7 @@ export async function contextForgeBundle(
   const { unreadable, withCredentials, ...registry } = await registryOfSource(tables, {
     deps,
     open,
+    openBundle: contextForgeBundles(encryptionSecret),
     leftOut,
   });
   if (unreadable.length > 0 && unreadable.length === withCredentials) {

@@ -1,4 +1,5 @@
 // Gateways, their entries and virtual servers of a ContextForge, as items of an import.
+import { isObject } from "../../mcp/json_rpc.ts";
 import { SESSION_REVISIONS } from "../../mcp/revisions.ts";
 import type { PromptRow, ResourceRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
@@ -9,6 +10,8 @@ import { promptItem, resourceItem, toolItem } from "../transfer/entry_items.ts";
 import { gatewayItem } from "../transfer/gateway_items.ts";
 import { type Fields, isId, timeOf, Unfit } from "../transfer/item_fields.ts";
 import { serverItem } from "../transfer/server_items.ts";
+import { certificateOfSource, oauthOfSource } from "./login_of_source.ts";
+import type { OpenBundle } from "./sealed_bundles.ts";
 import type { SourceRow, SourceTables } from "./source_tables.ts";
 import { isEmpty, isTrue, jsonOf, listOf, requireWhole, titleOf } from "./source_values.ts";
 
@@ -29,6 +32,7 @@ export interface RegistryItems {
 export interface RegistryOptions {
   readonly deps: Pick<AdminDeps, "checkEgress" | "now">;
   readonly open: OpenSealed;
+  readonly openBundle: OpenBundle;
   readonly leftOut: LeftOut[];
 }
 
@@ -120,7 +124,7 @@ function taking(leftOut: LeftOut[]) {
 
 async function gatewaysOf(
   { gateways: rows, global_config: config }: SourceTables,
-  { deps, open, leftOut }: RegistryOptions,
+  { deps, open, openBundle, leftOut }: RegistryOptions,
 ): Promise<Pick<RegistryItems, "gateways" | "unreadable" | "withCredentials">> {
   const gateways: GatewayItem[] = [];
   const unreadable: string[] = [];
@@ -128,10 +132,14 @@ async function gatewaysOf(
   const passedEverywhere = listOf(config[0]?.passthrough_headers ?? null);
   const taken = taking(leftOut);
   for (const row of rows.flatMap((row) => taken("gateway", row, () => row))) {
-    const { credentials, fault } = await credentialsOf(row, open);
+    const { credentials: login, fault } = await credentialsOf(row, open, openBundle);
+    const pair = isEmpty(row.client_cert) || isEmpty(row.client_key)
+      ? null
+      : await certificateOfSource(row.client_cert!, row.client_key!, openBundle, deps.now());
+    const credentials = pair === null ? login : { ...login ?? { type: "none" as const }, certificate: pair };
     if (credentials !== null || fault === "unreadable") withCredentials++;
     if (fault === "unreadable") unreadable.push(labelOf(row));
-    const notes = notesOfGateway(row, fault);
+    const notes = notesOfGateway(row, fault, pair !== null);
     try {
       const item = await gatewayItem(
         deps,
@@ -206,15 +214,19 @@ function gatewayFields(row: SourceRow, passedEverywhere: readonly unknown[], isS
   };
 }
 
-/** unreadable: the secret does not open them. oauth: the login is not imported. */
+/** unreadable: the secret does not open them. oauth: the login is of a kind that is not imported. */
 type CredentialsFault = "unreadable" | "oauth" | null;
 
 async function credentialsOf(
   row: SourceRow,
   open: OpenSealed,
+  openBundle: OpenBundle,
 ): Promise<{ credentials: Credentials | null; fault: CredentialsFault }> {
-  if (row.auth_type === "oauth" || !isEmpty(jsonOf(row.oauth_config))) {
-    return { credentials: null, fault: "oauth" };
+  const config = jsonOf(row.oauth_config);
+  if (row.auth_type === "oauth" || !isEmpty(config)) {
+    const login = isObject(config) ? await oauthOfSource(config, openBundle) : null;
+    if (login === "unreadable") return { credentials: null, fault: "unreadable" };
+    return { credentials: login, fault: login === null ? "oauth" : null };
   }
   if (row.auth_type === "query_param") {
     const [first] = Object.entries(textsOf(jsonOf(row.auth_query_params)) ?? {});
@@ -234,11 +246,14 @@ async function credentialsOf(
 function notesOfGateway(
   row: SourceRow,
   fault: CredentialsFault,
+  hasCertificate: boolean,
 ): { readonly texts: string[]; readonly isSwitchedOff: boolean } {
   const needs = [
     ...fault === "oauth" ? ["a login by OAuth: give auth_type and oauth_config anew"] : [],
     ...fault === "unreadable" ? ["credentials that the secret does not open"] : [],
-    ...isEmpty(row.client_cert) ? [] : ["its client certificate: give client_cert and client_key anew"],
+    ...isEmpty(row.client_cert) || hasCertificate
+      ? []
+      : ["its client certificate: give client_cert and client_key anew"],
   ];
   const idle = ["add_headers", "remove_headers", "identity_propagation"]
     .filter((name) => !isEmpty(jsonOf(row[name] ?? null)));
