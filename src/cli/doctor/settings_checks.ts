@@ -179,10 +179,18 @@ function checkCertificate({ certificate: { fault, expiry } }: SettingsFacts): Fi
     id: "settings.certificate",
     severity: fault !== null || found.includes("has expired") ? "error" : "warning",
     found: sentence(found),
-    why: fault === null ? "Clients refuse an expired certificate." : "The gateway does not start without it.",
-    fix: "kill -HUP PID",
-    remark:
-      "after the files of CERT_FILE and KEY_FILE have been replaced; a gateway that does not run needs no signal",
+    ...(fault === null
+      ? {
+        why: "Clients refuse an expired certificate.",
+        fix: "kill -HUP PID",
+        remark:
+          "after the files of CERT_FILE and KEY_FILE have been replaced; a gateway that does not run needs no signal",
+      }
+      : {
+        why: "The gateway does not start without it.",
+        fix: "CERT_FILE=/etc/sluice/chain.pem",
+        remark: "and KEY_FILE: two files that belong together, and that the gateway's user can read",
+      }),
     page: "network#serve-https",
   }];
 }

@@ -75,7 +75,7 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
       "warning settings.certificate kill -HUP PID",
     ]],
     [{}, { certificate: { fault: "no such file", expiry: null } }, [
-      "error settings.certificate kill -HUP PID",
+      "error settings.certificate CERT_FILE=/etc/sluice/chain.pem",
     ]],
     [{ DEV_MODE: "true" }, {}, ["warning settings.dev_mode DEV_MODE=false"]],
     [{ SSRF_PROTECTION_ENABLED: "false" }, {}, ["warning settings.egress SSRF_PROTECTION_ENABLED=true"]],

@@ -44,13 +44,17 @@ export function checkPostgres(use: PostgresUse, facts: PostgresFacts): Finding[]
 }
 
 function unreachable(location: string, { reason, remedy }: { reason: string; remedy: string }): Finding {
-  const [, host, port] = /^\[?(.*?)\]?:(\d+)\//.exec(location) ?? [];
+  const [, host, port, database] = /^\[?(.*?)\]?:(\d+)\/(.*)$/.exec(location) ?? [];
   return {
     id: "postgres.unreachable",
     severity: "error",
     found: `PostgreSQL at ${location} cannot be used: ${reason}.`,
     why: "The gateway does not start, and a running one answers from memory and takes no changes.",
-    fix: `pg_isready -h ${host} -p ${port}`,
+    fix: /^database .* does not exist$/.test(reason)
+      ? `createdb -h ${host} -p ${port} -T template0 -E UTF8 ${database}`
+      : /authentication|^role .* does not exist$/.test(reason)
+      ? `DATABASE_URL=postgresql://user:password@${location}`
+      : `pg_isready -h ${host} -p ${port}`,
     ...(remedy === "" ? {} : { remark: remedy }),
     page: "troubleshooting#the-gateway-does-not-start",
   };

@@ -19,7 +19,9 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
       severity: "error",
       found: `Redis at ${location} cannot be used: ${answer.reason}.`,
       why: "CACHE_TYPE=redis keeps the sessions there: requests that need them get 503.",
-      fix: `redis-cli -h ${host} -p ${port} ping`,
+      fix: /NOAUTH|WRONGPASS/.test(answer.reason)
+        ? `REDIS_URL=redis://user:password@${location}/0`
+        : `redis-cli -h ${host} -p ${port} ping`,
       ...(answer.remedy === undefined ? {} : { remark: answer.remedy }),
       page: "replicas#when-something-fails",
     }];

@@ -96,6 +96,14 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
   const unreachable = { reason: "nothing listens there", remedy: "Start the server" };
   const cases: [findings: Finding[], expected: string][] = [
     [postgres({ answer: unreachable }), "error postgres.unreachable pg_isready -h db -p 5432"],
+    [
+      postgres({ answer: { ...unreachable, reason: 'database "mcp" does not exist' } }),
+      "error postgres.unreachable createdb -h db -p 5432 -T template0 -E UTF8 mcp",
+    ],
+    [
+      postgres({ answer: { ...unreachable, reason: 'password authentication failed for user "a"' } }),
+      "error postgres.unreachable DATABASE_URL=postgresql://user:password@db:5432/mcp",
+    ],
     [postgres(answer({ maxConnections: 20 })), "warning postgres.connections DB_POOL_SIZE=4"],
     [postgres({}, { replicas: 4 }), "warning postgres.connections DB_POOL_SIZE=6"],
     [postgres(answer({ replicas: 4 })), "warning postgres.connections DB_POOL_SIZE=6"],
@@ -235,6 +243,10 @@ Deno.test("checkRedis() finds each thing that does not fit", () => {
     [
       { answer: { reason: "refused", remedy: undefined } },
       "error redis.unreachable redis-cli -h cache -p 6379 ping",
+    ],
+    [
+      { answer: { reason: "WRONGPASS invalid username-password pair", remedy: undefined } },
+      "error redis.unreachable REDIS_URL=redis://user:password@cache:6379/0",
     ],
     [
       { answer: { ...REDIS_ANSWER, maxMemoryBytes: 1e8, policy: "volatile-lru" } },
