@@ -4,7 +4,12 @@ import { systemClock } from "../src/base/clock.ts";
 import { IdentityHasher, poolKey } from "../src/upstream/pool/session_key.ts";
 import { SessionPool } from "../src/upstream/pool/session_pool.ts";
 
-const token = { issuer: "https://issuer.example", subject: "4a7c1f0e-user@example.com", reach: "" };
+const token = {
+  issuer: "https://issuer.example",
+  subject: "4a7c1f0e-user@example.com",
+  reach: "",
+  user: "u@x.example",
+};
 const received = new Headers({
   authorization: "Bearer " + "x".repeat(400),
   "x-tenant-id": "tenant-17",

@@ -63,6 +63,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   tuning: [["."], ["files"]],
   catalog: [["snapshot"], ["overlay"], ["."]],
   admin: [
+    ["connections"],
     ["rest"],
     ["configurations"],
     ["openapi"],
@@ -80,7 +81,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["assets"],
     ["call"],
     ["parts", "sso"],
-    ["oauth"],
+    ["oauth", "connections"],
     ["entries", "people", "system"],
     ["servers", "upstreams"],
     ["start"],

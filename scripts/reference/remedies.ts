@@ -85,6 +85,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
     "Read the reason. Correct `oauth_config` with `PUT /gateways/{id}`, or look into the log of the upstream's authorization server. " +
     "See [logging in to upstreams](upstreams.md#oauth).",
   UPSTREAM_AUTH_FAILED: "Give the upstream's current credentials with `PUT /gateways/{id}`.",
+  UPSTREAM_LOGIN_NEEDED:
+    "Open the link, sign in to the gateway, and connect the upstream. Set `GATEWAY_PUBLIC_URL` if the link does not lead to the gateway. See [logins of people](upstreams.md#logins-of-people).",
   UPSTREAM_PROTOCOL_ERROR:
     "Check that the URL is that of an MCP server, and its transport. Otherwise the server is at fault.",
   UPSTREAM_RESPONSE_TOO_LARGE: "Ask the tool for less, or raise `MAX_UPSTREAM_RESPONSE_BYTES`.",

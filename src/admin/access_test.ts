@@ -214,7 +214,7 @@ Deno.test("every other route needs its permission, whatever the caller", () =>
           const label = `${route.method} ${route.path} by ${name}, token ${token}`;
           // Administrators revoke tokens that the gateway has never seen.
           const isRevocation = isAdministrator(name) && teamsOf(name, limits) === "all";
-          const isUnknown = /^\/(teams|auth|rbac|quotas|import|oauth)\/.*\{/.test(route.path) ||
+          const isUnknown = /^\/(teams|auth|rbac|quotas|import|oauth|connections)\/.*\{/.test(route.path) ||
             (/^\/tokens\/.*\{/.test(route.path) && route.method !== "POST" &&
               !(route.method === "DELETE" && isRevocation));
           const isInSettings = route.path.startsWith("/auth/sso/admin/providers") && route.method !== "GET";

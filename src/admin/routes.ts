@@ -27,6 +27,7 @@ const settings = () => import("./operation/setting_routes.ts");
 const logs = () => import("./operation/log_routes.ts");
 const logins = () => import("./people/login_routes.ts");
 const applications = () => import("./people/application_routes.ts");
+const connections = () => import("./gateways/connection_routes.ts");
 const users = () => import("./people/user_routes.ts");
 const teams = () => import("./people/team_routes.ts");
 const members = () => import("./people/member_routes.ts");
@@ -154,6 +155,10 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/auth/logout", "token", on(logins, "logout")),
   route("GET", "/oauth/applications", "token", on(applications, "listApplications")),
   route("DELETE", "/oauth/applications/{id}", "tokens.revoke", on(applications, "disconnectApplication")),
+  route("GET", "/connections", "token", on(connections, "listConnections")),
+  route("GET", "/connections/all", "gateways.update", on(connections, "listAllConnections")),
+  route("DELETE", "/connections/{id}", "tokens.revoke", on(connections, "disconnectUpstream")),
+  route("DELETE", "/connections/{id}/users/{owner}", "gateways.update", on(connections, "disconnectUser")),
   route("GET", "/auth/validate", "token", on(sessions, "validateSession")),
   route("POST", "/auth/refresh", "token", on(sessions, "refreshSession")),
   route("GET", "/auth/email/events", "token", on(events, "listMyEvents")),

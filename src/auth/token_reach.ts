@@ -10,12 +10,16 @@ export interface VerifiedToken {
   readonly subject: string;
   /** See `reachKey()`. */
   readonly reach: string;
+  /** The email address of the user. */
+  readonly user: string;
 }
 
 /** Null for a caller without a verified token. */
 export function tokenOf(principal: Principal): VerifiedToken | null {
-  const { kind, issuer, subject } = principal;
-  return kind === "anonymous" ? null : { issuer: issuer ?? "", subject, reach: reachKey(principal) };
+  const { kind, issuer, subject, email } = principal;
+  return kind === "anonymous"
+    ? null
+    : { issuer: issuer ?? "", subject, reach: reachKey(principal), user: email };
 }
 
 /** A principal is the same object for every request with its token, so that a warm request builds no text. */

@@ -77,6 +77,13 @@ export const UPSTREAM_ERRORS = {
     "never",
     'Cannot log in to upstream "{upstream}": {reason}',
   ),
+  UPSTREAM_LOGIN_NEEDED: row(
+    "downstream",
+    403,
+    -31445,
+    "never",
+    'Upstream "{upstream}" needs a login of yours{reason}. Open {link} in a browser and connect, then call again',
+  ),
   UPSTREAM_PROTOCOL_ERROR: row(
     "upstream",
     502,

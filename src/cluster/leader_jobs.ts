@@ -34,7 +34,7 @@ export interface LeaderJobsDeps {
     /** The name by which upstreams know the gateway. */
     readonly clientInfo: { readonly name: string; readonly version: string };
     /** @throws {SluiceError} SECRET_UNREADABLE */
-    readonly targetOf: (row: GatewayRow) => Promise<TransportTarget>;
+    readonly targetOf: (row: GatewayRow, use: { readonly isOwn: boolean }) => Promise<TransportTarget>;
   };
   readonly sync: CatalogSync;
   readonly catalogChanged: () => Promise<void>;
@@ -117,7 +117,7 @@ function healthChecks(
         transport !== "STDIO" && registration === null
       ),
     probe: async (row, signal) => {
-      const transport = outbound.transports.make(await outbound.targetOf(row));
+      const transport = outbound.transports.make(await outbound.targetOf(row, { isOwn: true }));
       const { clientInfo } = outbound;
       await probeUpstream(transport, row, { clientInfo, timeoutMs: config.healthCheckTimeoutMs, signal });
     },

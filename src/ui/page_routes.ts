@@ -13,6 +13,7 @@ const tokens = () => import("./people/token_pages.tsx");
 const authorize = () => import("./oauth/authorize_page.tsx");
 const device = () => import("./oauth/device_page.tsx");
 const applications = () => import("./oauth/application_pages.tsx");
+const connections = () => import("./connections/connection_pages.tsx");
 const held = () => import("./upstreams/held_page.tsx");
 const passwordLink = () => import("./people/password_link.tsx");
 const users = () => import("./people/user_pages.tsx");
@@ -105,6 +106,12 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("POST", "device", on(device, "decideDevice")),
   page("GET", "applications", on(applications, "listApplications")),
   page("POST", "applications/{id}/disconnect", on(applications, "disconnect")),
+
+  page("GET", "connections", on(connections, "listConnections")),
+  page("GET", "connections/{id}", on(connections, "connectionPage")),
+  page("POST", "connections/{id}", on(connections, "connectUpstream")),
+  page("GET", "connections/{id}/callback", on(connections, "finishConnection")),
+  page("POST", "connections/{id}/disconnect", on(connections, "disconnectUpstream")),
 
   page("GET", "tokens", on(tokens, "listTokens")),
   page("GET", "tokens/new", on(tokens, "newTokenPage")),

@@ -31,6 +31,7 @@ import {
 } from "./call/page_call.ts";
 import { numberOf } from "./call/principal_numbers.ts";
 import { type Method, Rest } from "./call/rest.ts";
+import { loginsOf } from "./connections/page_logins.ts";
 import { authorizationOf, departure } from "./oauth/page_authorization.ts";
 import { SSO_PATH } from "./sso/sso_paths.ts";
 import { noticeCookie, noticeIn, PAGES_PATH, pagesScope, sessionCookie } from "./call/session_cookie.ts";
@@ -76,6 +77,7 @@ export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Respon
     const { status, formTarget } = answer;
     const shown = { path, notice, status, formTarget, cacheStatus: "BYPASS" } as const;
     const response = await pageResponse(page, place, shown);
+    answer.cookies?.forEach((cookie) => response.headers.append("set-cookie", cookie));
     if (answer.endsSession) {
       response.headers.append("set-cookie", sessionCookie(null, pagesScope(place.prefix, place.isSecure)));
     }
@@ -166,6 +168,7 @@ function callOf(
       }
     },
     authorization: authorizationOf(deps, exchange),
+    logins: loginsOf(deps, exchange, place),
     providers: deps.providers.map(({ id, display_name }) => ({
       name: display_name,
       path: `${prefix}${SSO_PATH}login/${id}`,
@@ -223,11 +226,10 @@ async function askRpc({ rpc }: UiDeps, exchange: Exchange, message: unknown): Pr
 }
 
 function viewerOf(principal: Principal): Viewer {
-  const { email, kind, isAdmin } = principal;
+  const { email, isAdmin } = principal;
   return {
-    email,
-    isAdmin,
-    isSignedIn: kind !== "anonymous",
+    ...{ email, isAdmin },
+    isSignedIn: principal.kind !== "anonymous",
     can: (permission) => holds(principal, permission),
   };
 }
@@ -263,8 +265,8 @@ export async function answerFailure(failed: FailedRequest): Promise<Response> {
   };
   const notice = noticeIn(request.headers);
   const page = await rendered(view, { path, place, viewer, notice }, null);
-  const { status } = view;
-  const response = await pageResponse(page, place, { path, notice, status, cacheStatus: "BYPASS" });
+  const shown = { path, notice, status: view.status, cacheStatus: "BYPASS" } as const;
+  const response = await pageResponse(page, place, shown);
   response.headers.set(CORRELATION_HEADER, correlationId);
   return response;
 }
@@ -301,12 +303,13 @@ function FailureBox({ error, correlationId, isPart, hasLog }: {
   );
 }
 
-function redirect({ to, notice, session }: Redirect, place: Place): Response {
+function redirect({ to, notice, session, cookies }: Redirect, place: Place): Response {
   const scope = pagesScope(place.prefix, place.isSecure);
   const headers = new Headers({
     location: to === "" ? scope.path : `${scope.path}/${to}`,
     "cache-control": "no-store",
   });
+  cookies?.forEach((cookie) => headers.append("set-cookie", cookie));
   if (session !== undefined) headers.append("set-cookie", sessionCookie(session, scope));
   if (notice !== undefined) headers.append("set-cookie", noticeCookie(notice, scope));
   return new Response(null, { status: 303, headers });

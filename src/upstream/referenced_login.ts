@@ -26,9 +26,10 @@ export function referencedLogin(
       });
       return login?.over(own) ?? own;
     },
-    get secrets() {
+    secretsOf: (headers) => {
       const { known } = source;
-      return [...known === null ? [] : authOf(known).headers, ...login?.secrets ?? []];
+      return [...known === null ? [] : authOf(known).headers, ...login?.secretsOf(headers) ?? []];
     },
+    isPersonal: login?.isPersonal ?? false,
   };
 }

@@ -155,8 +155,8 @@ export class Upstream {
     signal: AbortSignal,
     call: Pick<UpstreamCall, "token" | "received" | "clientCapabilities">,
   ): Subscription {
-    const { received, clientCapabilities } = call;
-    const passed = this.#profile.passthrough.select(received);
+    const { clientCapabilities } = call;
+    const passed = this.#profile.passthrough.select(call);
     const tenant = this.#tenants.of({ ...call, bound: null }, passed);
     return this.#notifications.subscribe(filter, { onMessage, clientCapabilities, passed, tenant }, signal);
   }
@@ -187,7 +187,7 @@ export class Upstream {
     const { bound } = call;
     if (bound === null || this.#retired || this.#profile.isolation !== "session") return null;
     if (this.#opener.without(call.revision) !== null || bound.isBarredFrom(this.id)) return null;
-    const passed = this.#profile.passthrough.select(call.received);
+    const passed = this.#profile.passthrough.select(call);
     return {
       reports: (list) =>
         (!this.#isHttp || bound.client.listening) &&
@@ -252,7 +252,7 @@ export class Upstream {
 
   #route(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
     this.#opener.requireOpen();
-    const passed = this.#profile.passthrough.select(call.received);
+    const passed = this.#profile.passthrough.select(call);
     const own = this.#isHttp ? call : this.#asTenant(call, passed);
     return this.#send(method, params, own, passed);
   }

@@ -181,7 +181,7 @@ Deno.test("Upstream.request() has a process for each session and each caller of 
     upstream.request(
       "tools/call",
       '{"name":"t"}',
-      call({ token: { issuer: "i", subject: "bob", reach: "" } }),
+      call({ token: { issuer: "i", subject: "bob", reach: "", user: "u@x.example" } }),
     );
   await Promise.all([ask(), ask(), asBob(), asBob(), ...bound.flatMap((one) => [ask(one), ask(one)])]);
   assertEquals(fake.peers.map(({ methods }) => methods), [1, 2, 3, 4].map(() => METHODS_OF_TWO_CALLS));

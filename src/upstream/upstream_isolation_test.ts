@@ -73,7 +73,7 @@ for (const kind of ["stdio", "websocket", "sse"] as const satisfies TransportKin
         const all = actors();
         await Promise.all(all.map(async (actor, n) => {
           const { user, revision, bound } = actor;
-          const token = { issuer: "i", subject: user, reach: "" };
+          const token = { issuer: "i", subject: user, reach: "", user: "u@x.example" };
           const holder = holderOf(actor, isolation, revisions, n);
           for (let i = 0; i < 5; i++) {
             const asked = call({ token, revision, bound });

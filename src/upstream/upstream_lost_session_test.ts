@@ -8,7 +8,7 @@ import { Upstream, type UpstreamCall } from "./upstream.ts";
 
 const call = (bound: BoundSessions | null, more: Partial<UpstreamCall> = {}): UpstreamCall => ({
   bound,
-  token: { issuer: "i", subject: "ann", reach: "" },
+  token: { issuer: "i", subject: "ann", reach: "", user: "u@x.example" },
   received: new Headers(),
   revision: "2025-11-25",
   timeoutMs: 1_000,

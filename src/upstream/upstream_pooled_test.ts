@@ -23,8 +23,8 @@ Deno.test("Upstream.request() pooled gives each identity a session of its own", 
   const { ask, sessionsOf } = setUp();
   const callers: Parameters<typeof call>[0][] = [
     { token: ANN },
-    { token: { issuer: "i", subject: "bob", reach: "" } },
-    { token: { issuer: "j", subject: "ann", reach: "" } },
+    { token: { issuer: "i", subject: "bob", reach: "", user: "u@x.example" } },
+    { token: { issuer: "j", subject: "ann", reach: "", user: "u@x.example" } },
     { token: ANN, headers: { "x-tenant-id": "t1" } },
     { token: ANN, headers: { "x-tenant-id": "t2" } },
     { token: ANN, headers: { "x-user-id": "t1" } },
@@ -88,7 +88,7 @@ Deno.test("Upstream.request() gives all calls one session by caller, or one for 
     for (const poolEnabled of [false, true]) {
       // The pool may give a caller several at the same time, and one after the other the same.
       const { ask, sessionsOf } = setUp({ profile: { isolation }, deps: { poolEnabled } });
-      const bob = { issuer: "i", subject: "bob", reach: "" };
+      const bob = { issuer: "i", subject: "bob", reach: "", user: "u@x.example" };
       const [one, two, his] = [new BoundSessions(), new BoundSessions(), new BoundSessions()];
       for (const bound of [one, two, null]) await ask({ bound });
       for (const bound of [his, null]) await ask({ bound, token: bob });

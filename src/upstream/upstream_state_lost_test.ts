@@ -58,7 +58,7 @@ function client(workerLocalBefore: string[] = []) {
 function increment(upstream: Upstream, bound: BoundSessions): Promise<string> {
   const call: UpstreamCall = {
     bound,
-    token: { issuer: "i", subject: "ann", reach: "" },
+    token: { issuer: "i", subject: "ann", reach: "", user: "u@x.example" },
     received: new Headers(),
     revision: "2025-11-25",
     timeoutMs: 1_000,

@@ -9,7 +9,7 @@ import { Upstream, type UpstreamCall } from "./upstream.ts";
 function call(bound: BoundSessions | null, more: Partial<UpstreamCall> = {}): UpstreamCall {
   return {
     bound,
-    token: { issuer: "i", subject: "ann", reach: "" },
+    token: { issuer: "i", subject: "ann", reach: "", user: "u@x.example" },
     received: new Headers(),
     revision: "2025-11-25",
     timeoutMs: 1_000,

@@ -152,6 +152,11 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
   };
   const unsyncedDeps = async (secret: string): Promise<Omit<AdminDeps, "refresh">> => ({
     store,
+    // No upstream of these tests has logins of people.
+    connecting: {
+      list: () => Promise.resolve([]),
+      disconnect: () => Promise.reject(new SluiceError("NOT_FOUND", { what: "Connection" })),
+    } as unknown as AdminDeps["connecting"],
     endGrants: async (ids, why) => {
       for (const jti of ids) await store.revokedTokens.revoke({ ...why, jti, expiresAt: null });
     },

@@ -12,7 +12,7 @@ import { FakeUpstream } from "./fake_upstream.ts";
 import { DEFAULT_LIMITS } from "./pool_fixture.ts";
 import { type GivenProfile, NO_PASSTHROUGH, upstreamDeps, upstreamProfile } from "./upstream_deps.ts";
 
-export const ANN = { issuer: "i", subject: "ann", reach: "" };
+export const ANN = { issuer: "i", subject: "ann", reach: "", user: "u@x.example" };
 /** Failures that open its circuit, and how long until the next probe. */
 export const THRESHOLD = 3;
 export const RESET_MS = 1_000;

@@ -122,7 +122,14 @@ const VERIFIER = new JwtVerifier(
   ownIssuer(keysOfSecret("HS256", "a-secret-of-more-than-thirty-two-bytes"), ISSUER_NAMES),
   { requireExpiration: true, requireJti: false },
 );
-const OWNER = { issuer: null, subject: "ann", serverId: null, isSessionless: false, reach: "" };
+const OWNER = {
+  issuer: null,
+  subject: "ann",
+  serverId: null,
+  isSessionless: false,
+  reach: "",
+  user: "u@x.example",
+};
 const NAMING = createNaming({ separator: "-", maxLength: 64 });
 const API = createAdminApi({} as never);
 const LONG = "n".repeat(60);
@@ -330,7 +337,7 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
     of("\r", " ", "\0"),
     (value) =>
       new Passthrough({ enabled: true, defaultNames: ["a"], sensitive: false, overwrite: false }, null, [])
-        .select({ get: () => value }),
+        .select({ received: { get: () => value }, token: null }),
   ),
   "ReplicaSignatures.voucherIn()": text(
     HEADER,

@@ -25,7 +25,15 @@ import {
 } from "./gateway_draft.ts";
 import { isSameServer, type Place, requestedPlace } from "./gateway_place.ts";
 import { expandedFields, type PlainFields, plainFields, variablesFor } from "./plain_fields.ts";
-import { firstTry, refuseTaken, register, tryOut, written } from "./store_gateway.ts";
+import {
+  firstTry,
+  isLoginOfPeople,
+  refuseTaken,
+  register,
+  tryOut,
+  untried,
+  written,
+} from "./store_gateway.ts";
 import { mayChange, requireOperator } from "../../auth/rbac.ts";
 import { requireApprover } from "./approver.ts";
 import {
@@ -192,17 +200,19 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   const isElsewhere = !isSameSecret || after.url !== row.url || after.transport !== row.transport ||
     after.caCertificate !== row.caCertificate || after.protocol !== row.protocol;
   let discovery: Discovery | null = null;
+  let waiting: RowChanges<GatewayRow> = {};
   if (isElsewhere) {
     const credentials = isSameSecret ? await openCredentials(deps, row) : asked.credentials;
     await deps.checkEgress(new URL(after.url));
     await refuseTaken(deps, deps.store, { row: after, credentials });
+    if (isLoginOfPeople(credentials)) waiting = untried(deps, { isTransportOpen: false, credentials });
     // What was known of another place is not known of this one.
-    discovery = await deps.discover(await discoverTarget(deps, after, credentials));
+    else discovery = await deps.discover(await discoverTarget(deps, after, credentials));
   }
   const naming = createNaming(deps.toolNames);
   const saved = await deps.store.transaction(async (store) => {
-    await store.gateways.update(row.id, changes);
-    if (!isSameSecret) await store.upstreamTokens.forget(row.id);
+    await store.gateways.update(row.id, { ...changes, ...waiting });
+    if (!isSameSecret || after.url !== row.url) await store.upstreamTokens.forget(row.id);
     if (after.slug !== row.slug) await store.renameDiscovered(row.id, naming);
     return discovery === null ? null : await store.saveDiscovery(row.id, discovery, naming);
   });

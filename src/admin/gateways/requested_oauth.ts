@@ -1,5 +1,5 @@
 // Reads `oauth_config` from a request.
-import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
+import type { LoginSettings, OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import type { OAuthConfig } from "../rest/credentials/oauth_config.ts";
 import { type Fault, fault } from "../rest/faults.ts";
@@ -28,6 +28,8 @@ export function requestedOAuth(
     scopes,
     client_auth: clientAuth = null,
   } = config;
+  const isLogin = config.grant_type === "authorization_code";
+  const login = requestedLogin(config, faults);
   const isSameServer = old !== null && old.issuer === issuer && old.tokenUrl === tokenUrl;
   const secret = (
     name: "client_secret" | "private_key",
@@ -45,15 +47,23 @@ export function requestedOAuth(
   };
   const clientSecret = secret("client_secret", old?.clientSecret);
   const privateKey = secret("private_key", old?.privateKey);
-  if (config.client_id === undefined || config.client_id === null) {
+  const hasClient = config.client_id !== undefined && config.client_id !== null;
+  if (!hasClient && !isLogin) {
     faults.push(fault([...LOC, "client_id"], "Field required", "missing"));
   }
-  if ((clientSecret === null) === (privateKey === null)) {
+  if (isLogin && !hasClient && (clientSecret !== null || privateKey !== null || clientAuth !== null)) {
+    faults.push(fault([...LOC, "client_id"], "Field required with the credentials of a client", "missing"));
+  }
+  if (isLogin && clientSecret !== null && privateKey !== null) {
+    faults.push(fault([...LOC, "client_secret"], "give client_secret or private_key, and not both"));
+  }
+  if (!isLogin && (clientSecret === null) === (privateKey === null)) {
     const reason = "give client_secret or private_key, and not both";
     faults.push(fault([...LOC, "client_secret"], reason, clientSecret === null ? "missing" : "value_error"));
   }
   const wantsKey = clientAuth === "private_key_jwt";
-  if (clientAuth !== null && (clientAuth === "none" || wantsKey !== (privateKey !== null))) {
+  const isPublic = isLogin && clientAuth === "none";
+  if (clientAuth !== null && !isPublic && (clientAuth === "none" || wantsKey !== (privateKey !== null))) {
     faults.push(
       fault([...LOC, "client_auth"], `does not fit ${privateKey === null ? "client_secret" : "private_key"}`),
     );
@@ -65,5 +75,42 @@ export function requestedOAuth(
     ...{ clientSecret, privateKey, clientAuth, issuer, tokenUrl },
     scopes: scopes ?? [],
     resource,
+    ...(login === null ? {} : { login }),
+  };
+}
+
+const LOGIN_FIELDS = ["connection", "authorization_url", "send_resource", "authorization_params"] as const;
+
+/** Parameters of an authorization request that the gateway sets itself. */
+const OWN_PARAMETERS: ReadonlySet<string> = new Set([
+  ...["response_type", "response_mode", "client_id", "redirect_uri", "state", "scope", "resource"],
+  ...["code_challenge", "code_challenge_method", "request", "request_uri"],
+]);
+
+/** null: people do not log in. @param faults further ones are added */
+function requestedLogin(config: OAuthConfig, faults: Fault[]): LoginSettings | null {
+  if (config.grant_type !== "authorization_code") {
+    for (const field of LOGIN_FIELDS) {
+      if (config[field] !== undefined && config[field] !== null) {
+        faults.push(fault([...LOC, field], 'has no effect without grant_type "authorization_code"'));
+      }
+    }
+    return null;
+  }
+  const parameters = config.authorization_params ?? {};
+  for (const name of Object.keys(parameters)) {
+    if (OWN_PARAMETERS.has(name)) {
+      faults.push(fault([...LOC, "authorization_params", name], "is set by the gateway"));
+    }
+  }
+  const { token_url: tokenUrl, authorization_url: authorizationUrl = null } = config;
+  if (tokenUrl && authorizationUrl === null) {
+    faults.push(fault([...LOC, "authorization_url"], "Field required with token_url", "missing"));
+  }
+  return {
+    connection: config.connection ?? "user",
+    authorizationUrl,
+    sendsResource: config.send_resource ?? true,
+    parameters,
   };
 }

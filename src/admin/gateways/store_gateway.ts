@@ -37,7 +37,8 @@ export async function register(
   const { row } = draft;
   await deps.checkEgress(new URL(row.url));
   await refuseTaken(deps, deps.store, draft);
-  const discovery = wait && row.enabled ? await tried(deps, draft, onListing) : null;
+  const isTried = wait && row.enabled && !isLoginOfPeople(draft.credentials);
+  const discovery = isTried ? await tried(deps, draft, onListing) : null;
   const saved = await deps.store.transaction(async (store) => {
     await refuseTaken(deps, store, draft); // again: another request may have registered it meanwhile
     await store.gateways.insert(discovery === null ? { ...row, ...untried(deps, draft) } : row);
@@ -63,7 +64,8 @@ export async function replace(
   const { credentials } = draft;
   await deps.checkEgress(new URL(url));
   await refuseTaken(deps, deps.store, { ...draft, row: { ...draft.row, id: before.id } });
-  const discovery = wait && enabled ? await tried(deps, draft, onListing) : null;
+  const isTried = wait && enabled && !isLoginOfPeople(credentials);
+  const discovery = isTried ? await tried(deps, draft, onListing) : null;
   const changes = {
     ...{ url, transport, enabled },
     ...await sealCredentials(deps, before.id, credentials),
@@ -118,18 +120,36 @@ export function written(credentials: Credentials | null): string | null {
   return credentials === null ? null : writeCredentials(credentials);
 }
 
+/** Does the upstream wait for a login of a person before anything can be asked of it? */
+export function isLoginOfPeople(credentials: Credentials | null): boolean {
+  return credentials?.type === "oauth" && credentials.grant === "authorization_code";
+}
+
+/** @throws {SluiceError} INVALID_REQUEST if a person has to log in first; UPSTREAM_* */
 async function tried(
   deps: AdminDeps,
   { row, credentials, isTransportOpen }: GatewayDraft,
   onListing?: () => void,
 ): Promise<Discovery> {
+  if (isLoginOfPeople(credentials)) {
+    throw new SluiceError("INVALID_REQUEST", {
+      reason: "an upstream where people log in can only be tried after it was registered and connected",
+    });
+  }
   return await deps.discover(await discoverTarget(deps, row, credentials, isTransportOpen), onListing);
 }
 
-/** The fields of a gateway whose upstream has not been listed. */
-function untried(
+/** The fields of a gateway whose upstream has not been listed. One that waits for a login is listed after it. */
+export function untried(
   deps: AdminDeps,
-  { isTransportOpen }: GatewayDraft,
+  { isTransportOpen, credentials }: Pick<GatewayDraft, "isTransportOpen" | "credentials">,
 ): Pick<GatewayRow, "registration" | "reachable" | "lastError"> {
-  return { registration: firstTry(deps, isTransportOpen), reachable: false, lastError: null };
+  const registration = firstTry(deps, isTransportOpen);
+  return isLoginOfPeople(credentials)
+    ? {
+      registration: { ...registration, nextTryAt: null },
+      reachable: false,
+      lastError: "It waits for a login: connect it on the page Connections",
+    }
+    : { registration, reachable: false, lastError: null };
 }

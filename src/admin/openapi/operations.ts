@@ -11,6 +11,7 @@ import { metricsOperations } from "./system/metrics_operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server_operations.ts";
 import { applicationOperations } from "./people/application_operations.ts";
+import { connectionOperations } from "./people/connection_operations.ts";
 import { roleOperations } from "./people/role_operations.ts";
 import { quotaOperations } from "./people/quota_operations.ts";
 import { teamOperations } from "./people/team_operations.ts";
@@ -36,6 +37,7 @@ export const OPERATIONS = {
   ...quotaOperations,
   ...tokenOperations,
   ...applicationOperations,
+  ...connectionOperations,
 } as const satisfies Readonly<Record<string, Operation>>;
 
 /** The operation ids of the OpenAPI document. */

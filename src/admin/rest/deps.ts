@@ -21,6 +21,7 @@ import type { AuditTrail } from "../../store/audit/audit_trail.ts";
 import type { Holding } from "../../store/approvals/approvals.ts";
 import type { Verdict } from "../../store/registry/decisions.ts";
 import type { Registry } from "../../store/registry/registry.ts";
+import type { Connecting } from "../connections/connecting.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { Checkup } from "../../telemetry/checkup.ts";
 import type { FoundLines, LogQuery } from "../../telemetry/recent_log.ts";
@@ -109,6 +110,8 @@ export interface AdminDeps {
   onHeld(upstream: string, holding: Holding): void;
   /** Counts a decision about a held change. */
   countDecision(verdict: Verdict): void;
+  /** Logins of people at upstreams. */
+  readonly connecting: Connecting;
   /** Called after each committed write. Resolves when all workers of this replica have the new catalog. */
   catalogChanged(): Promise<void>;
   /** What was executed, those of this replica until now; null: it is not recorded. */

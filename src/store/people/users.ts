@@ -165,6 +165,12 @@ export class Users {
       const deleted = await tx.query<{ id: string }>(
         sql`DELETE FROM users WHERE email = ${normalEmail(email)} RETURNING id`,
       );
+      // The logins at upstreams are the person's, not the address's: somebody else may get it.
+      await tx.run(
+        sql`DELETE FROM upstream_tokens WHERE connected_at IS NOT NULL AND LOWER(owner) = ${
+          normalEmail(email)
+        }`,
+      );
       if (deleted.length > 0) await tellPeopleChanged(tx, { users: deleted.map(({ id }) => id) });
       return deleted.length > 0;
     });

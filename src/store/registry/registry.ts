@@ -24,6 +24,7 @@ import { type GatewayEventRow, gatewayEvents } from "./history/gateway_history.t
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.ts";
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
+import { Connections } from "../upstream_tokens/connections.ts";
 import { UpstreamTokens } from "../upstream_tokens/upstream_tokens.ts";
 import { createOAuthStore, type OAuthStore } from "../oauth/oauth_store.ts";
 import { ExecutionStore } from "../executions/execution_store.ts";
@@ -68,6 +69,7 @@ export interface Registry {
   readonly oauth: OAuthStore;
   readonly executions: ExecutionStore;
   readonly upstreamTokens: UpstreamTokens;
+  readonly connections: Connections;
 
   /**
    * Saves the lists of a gateway in one transaction: adds, updates and removes its tools, resources and prompts. Entities that
@@ -156,6 +158,7 @@ export function createRegistry(
     oauth: createOAuthStore(database, now),
     executions: new ExecutionStore(database),
     upstreamTokens: new UpstreamTokens(database),
+    connections: new Connections(database),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
       database.transaction((tx) =>

@@ -54,6 +54,7 @@ export const OUR_TABLES: readonly string[] = [
   "team_members",
   "teams",
   "tools",
+  "upstream_clients",
   "upstream_tokens",
   "users",
 ];

@@ -7,7 +7,7 @@ import { API_TOKEN_TABLES } from "./token_tables.ts";
 import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./people_tables.ts";
 import { GATEWAY_HISTORY_TABLES } from "./gateway_tables.ts";
 import { DEVICES_ALLOWED_AT, OAUTH_TABLES } from "./steps/oauth_tables.ts";
-import { UPSTREAM_TOKEN_TABLES } from "./steps/upstream_token_tables.ts";
+import { UPSTREAM_CONNECTION_TABLES, UPSTREAM_TOKEN_TABLES } from "./steps/upstream_token_tables.ts";
 import { SSO_TABLES } from "./sso_tables.ts";
 import { indexLists, TOKEN_INDEXES } from "./list_indexes.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
@@ -382,6 +382,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "tokens for upstreams", statements: UPSTREAM_TOKEN_TABLES },
   { name: "when logins of terminals are allowed", statements: DEVICES_ALLOWED_AT },
   { name: "look-ups of the audit trail", statements: [], run: indexAuditRecords },
+  { name: "logins of people at upstreams", statements: UPSTREAM_CONNECTION_TABLES },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

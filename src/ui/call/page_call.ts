@@ -57,6 +57,15 @@ export interface PageCall {
     /** @throws {SluiceError} as `reviewDevice()`; CONFLICT */
     readonly decideDevice: (code: string, decision: Decision) => Promise<ConsentOutcome>;
   };
+  /** Logins of the viewer at upstreams. */
+  readonly logins: {
+    /** @returns where the browser goes, and the cookie that binds the login to it. @throws {SluiceError} NOT_FOUND, FORBIDDEN, UPSTREAM_LOGIN_FAILED */
+    readonly begin: (gatewayId: string) => Promise<{ readonly url: string; readonly cookie: string }>;
+    /** Ends the login that the browser comes back from. @returns the cookie to forget. @throws {SluiceError} as `begin()` */
+    readonly finish: (gatewayId: string) => Promise<{ readonly cookie: string }>;
+    /** Where the provider sends the browser back to. */
+    readonly redirectUri: (gatewayId: string) => string;
+  };
   /** Identity providers where people sign in, each with the path where that starts. */
   readonly providers: readonly { readonly name: string; readonly path: string }[];
   /** Do users get a link by mail when they have forgotten their password? */
@@ -74,6 +83,8 @@ export interface View {
   readonly isPart?: boolean;
   /** It shows what happens now, and is never kept. */
   readonly isLive?: boolean;
+  /** Set-Cookie headers. */
+  readonly cookies?: readonly string[];
   /** The session ends with this page. */
   readonly endsSession?: true;
   /** Where the browser goes on to, at once; another site's address is one that the gateway itself has made. */
@@ -100,6 +111,8 @@ export interface Redirect {
   /** Relative to `/admin/`; empty: the overview. */
   readonly to: string;
   readonly notice?: Notice;
+  /** Set-Cookie headers. */
+  readonly cookies?: readonly string[];
   /** A new session's token, or null to end the session. */
   readonly session?: { readonly token: string; readonly maxAgeSeconds: number } | null;
 }

@@ -1,4 +1,5 @@
 // What the pages need of the rest of the program, and where a browser sees them.
+import type { Connecting } from "../../admin/connections/connecting.ts";
 import type { AdminApi } from "../../admin/router.ts";
 import type { AuthorizationServer } from "../../auth/oauth/authorization_server.ts";
 import type { ConsentOutcome } from "../../auth/oauth/consents.ts";
@@ -31,6 +32,12 @@ export interface UiDeps {
   readonly oauth: AuthorizationServer;
   /** Records what a user has decided about an OAuth client. */
   readonly auditConsent: (exchange: Exchange, outcome: ConsentOutcome) => Promise<void>;
+  /** Logins of people at upstreams. */
+  readonly connecting: Connecting;
+  /** Records that the viewer has logged in at an upstream. */
+  readonly auditConnection: (exchange: Exchange) => Promise<void>;
+  /** The gateway's address is configured, so that others can rely on its metadata as a client. */
+  readonly clientMetadataIsStable: boolean;
   /** The gateway's address as browsers see it. @throws {SluiceError} INVALID_REQUEST */
   readonly baseOf: (request: Request, from: string) => string;
   /** Identity providers where people sign in. */

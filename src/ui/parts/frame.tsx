@@ -33,6 +33,7 @@ const NAVIGATION: readonly { readonly group: string | null; readonly items: read
     items: [
       { path: "tokens", label: "Your tokens", permission: "tokens.read" },
       { path: "applications", label: "Your applications", permission: "teams.join" },
+      { path: "connections", label: "Your connections", permission: "teams.join" },
       { path: "users", label: "Users", permission: "admin.user_management" },
       { path: "teams", label: "Teams", permission: "teams.read" },
       { path: "roles", label: "Roles", permission: "admin.user_management" },

@@ -12,7 +12,15 @@ export type SendToServer = (request: {
   readonly body?: string;
   /** PEM certificates of authorities besides the system's. */
   readonly caCertificate?: string;
-}) => Promise<{ readonly status: number; readonly contentType: string | null; readonly text: string }>;
+}) => Promise<
+  {
+    readonly status: number;
+    readonly contentType: string | null;
+    readonly text: string;
+    /** The value of WWW-Authenticate. */
+    readonly challenge?: string | null;
+  }
+>;
 
 export interface LoginExchange {
   readonly send: SendToServer;

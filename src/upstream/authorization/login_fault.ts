@@ -2,6 +2,11 @@
 
 export class LoginFault extends Error {
   override readonly name = "LoginFault";
+
+  /** @param code of the authorization server's error; null: it has said none */
+  constructor(message: string, options?: ErrorOptions, readonly code: string | null = null) {
+    super(message, options);
+  }
 }
 
 /** An error code as RFC 6749, section 5.2 spells it, and nothing else that a server could have written into a text. */

@@ -11,7 +11,26 @@ export type LoginServer = {
   readonly issuer: string;
   readonly token_endpoint: string;
   readonly token_endpoint_auth_methods_supported?: string[];
+  readonly authorization_endpoint?: string;
+  readonly registration_endpoint?: string;
+  readonly revocation_endpoint?: string;
+  readonly code_challenge_methods_supported?: string[];
+  readonly scopes_supported?: string[];
+  readonly authorization_response_iss_parameter_supported?: boolean;
+  readonly client_id_metadata_document_supported?: boolean;
 };
+
+/** Members of a server's metadata that are kept if they are what they should be. */
+const ENDPOINTS = ["authorization_endpoint", "registration_endpoint", "revocation_endpoint"] as const;
+const LISTS = [
+  "token_endpoint_auth_methods_supported",
+  "code_challenge_methods_supported",
+  "scopes_supported",
+] as const;
+const FLAGS = [
+  "authorization_response_iss_parameter_supported",
+  "client_id_metadata_document_supported",
+] as const;
 
 export interface FoundServer {
   readonly server: LoginServer;
@@ -129,26 +148,27 @@ async function serverOf(exchange: LoginExchange, issuer: string): Promise<LoginS
         "the metadata of its authorization server name another issuer (RFC 8414, section 3.3)",
       );
     }
-    const { token_endpoint: token, token_endpoint_auth_methods_supported: methods } = document;
+    const { token_endpoint: token } = document;
     if (!isAddress(token)) {
       throw new LoginFault("the metadata of its authorization server have no token_endpoint");
     }
-    return {
-      issuer: document.issuer,
-      token_endpoint: token,
-      ...Array.isArray(methods)
-        ? {
-          token_endpoint_auth_methods_supported: methods.filter((method) => typeof method === "string").slice(
-            0,
-            20,
-          ),
-        }
-        : {},
-    };
+    return { issuer: document.issuer, token_endpoint: token, ...knownMembers(document) };
   }
   throw new LoginFault(
     "its authorization server has no metadata (RFC 8414, OpenID Connect). Give token_url in oauth_config",
   );
+}
+
+function knownMembers(document: JsonObject): Partial<LoginServer> {
+  const known: Record<string, unknown> = {};
+  for (const name of ENDPOINTS) if (isAddress(document[name])) known[name] = document[name];
+  for (const name of FLAGS) if (document[name] === true) known[name] = true;
+  for (const name of LISTS) {
+    const list = document[name];
+    if (!Array.isArray(list)) continue;
+    known[name] = list.filter((each) => typeof each === "string" && each.length <= 200).slice(0, MAX_SCOPES);
+  }
+  return known;
 }
 
 /** In the order of 2025-11-25, basic/authorization, "Authorization Server Metadata Discovery". */

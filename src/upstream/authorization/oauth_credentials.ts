@@ -4,9 +4,13 @@
 /** How the gateway proves to an authorization server who it is (OpenID Connect Core 1.0, section 9). */
 export const CLIENT_AUTHS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] as const;
 
+/** Whose login an upstream gets by authorization code: that of each user, or one for all callers. */
+export const CONNECTIONS = ["user", "shared"] as const;
+
 export interface OAuthCredentials {
   readonly type: "oauth";
-  readonly grant: "client_credentials";
+  readonly grant: "client_credentials" | "authorization_code";
+  /** Empty, with `authorization_code`: the gateway names itself at the authorization server. */
   readonly clientId: string;
   /** null: the client has a private key. */
   readonly clientSecret: string | null;
@@ -22,4 +26,16 @@ export interface OAuthCredentials {
   readonly scopes: readonly string[];
   /** RFC 8707; null: the upstream's own name for itself, else its URL. */
   readonly resource: string | null;
+  /** What logins of people need besides; absent with another grant. */
+  readonly login?: LoginSettings;
+}
+
+export interface LoginSettings {
+  readonly connection: typeof CONNECTIONS[number];
+  /** null: in the metadata of the authorization server. */
+  readonly authorizationUrl: string | null;
+  /** false: the authorization server does not accept the parameter `resource`. */
+  readonly sendsResource: boolean;
+  /** Further parameters of the authorization request. */
+  readonly parameters: Readonly<Record<string, string>>;
 }

@@ -9,7 +9,7 @@ import type { OAuthCredentials } from "./oauth_credentials.ts";
 import type { LoginServer } from "./login_server.ts";
 
 // Loaded on first use: most gateways have no such upstream.
-const oauth = () => import("oauth4webapi");
+export const oauth = () => import("oauth4webapi");
 
 export interface GivenToken {
   readonly accessToken: string;
@@ -44,7 +44,8 @@ export async function requestToken(
   }
 }
 
-function tokenIn({ access_token, token_type, expires_in }: OAuth.TokenEndpointResponse): GivenToken {
+/** @throws {LoginFault} */
+export function tokenIn({ access_token, token_type, expires_in }: OAuth.TokenEndpointResponse): GivenToken {
   if (token_type.toLowerCase() !== "bearer") {
     throw new LoginFault("its authorization server gives tokens of another type than Bearer");
   }
@@ -54,10 +55,13 @@ function tokenIn({ access_token, token_type, expires_in }: OAuth.TokenEndpointRe
   return { accessToken: access_token, expiresInS: expires_in ?? null };
 }
 
-async function authenticationOf(
+export async function authenticationOf(
   library: typeof OAuth,
   server: LoginServer,
-  { clientSecret, privateKey, clientAuth }: OAuthCredentials,
+  { clientSecret, privateKey, clientAuth }: Pick<
+    OAuthCredentials,
+    "clientSecret" | "privateKey" | "clientAuth"
+  >,
 ): Promise<OAuth.ClientAuth> {
   const offered = server.token_endpoint_auth_methods_supported;
   const takesBasic = offered === undefined || offered.includes("client_secret_basic");
@@ -97,15 +101,15 @@ export async function importKey(pem: string): Promise<CryptoKey> {
   );
 }
 
-function asFault(library: typeof OAuth, error: unknown): LoginFault {
+export function asFault(library: typeof OAuth, error: unknown): LoginFault {
   if (error instanceof LoginFault) return error;
   if (error instanceof library.ResponseBodyError) {
     const { error: code, error_description: words = "" } = error;
     const said = `${codeOf(code)}: ${String(words).slice(0, 200).replaceAll(/\p{Cc}/gu, " ")}`;
-    return new LoginFault(wordsOf(code), { cause: new SeenAnswer(said) });
+    return new LoginFault(wordsOf(code), { cause: new SeenAnswer(said) }, code);
   }
   if (error instanceof library.WWWAuthenticateChallengeError) {
-    return new LoginFault(wordsOf("invalid_client"));
+    return new LoginFault(wordsOf("invalid_client"), undefined, "invalid_client");
   }
   // The library's errors carry whole answers, with tokens.
   return new LoginFault("the answer of its authorization server is no token", {

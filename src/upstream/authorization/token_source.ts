@@ -1,26 +1,18 @@
 // The token of one upstream: kept in memory and sealed in the database, and renewed once for all who wait for it in all workers and
 // replicas.
 import { type Clock, sleep } from "../../base/clock.ts";
-import { SluiceError } from "../../base/errors.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { TokenKey, UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
 import { type BearerChallenge, unionOfScopes } from "./bearer_challenge.ts";
 import type { LoginExchange } from "./login_exchange.ts";
 import { LoginFault } from "./login_fault.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
+import type { PersonLogin } from "./login/person_login.ts";
 import { findServer, type FoundServer } from "./login_server.ts";
+import { openToken, sealToken } from "./sealed_token.ts";
 import { requestToken } from "./token_request.ts";
-
-/** A token as it is kept. Times are in ms since the epoch. */
-export interface UpstreamToken {
-  readonly accessToken: string;
-  readonly obtainedAt: number;
-  /** null: the authorization server did not say. */
-  readonly expiresAt: number | null;
-  /** The scopes that were asked for; null: none. */
-  readonly scope: string | null;
-  readonly found: FoundServer;
-}
+import type { UpstreamToken } from "./upstream_token.ts";
 
 export type TokenOutcome = "success" | "failed";
 
@@ -41,6 +33,8 @@ export interface TokenSourceDeps {
   readonly exchange: LoginExchange;
   /** null: in memory alone, for a trial of an upstream that is not registered yet. */
   readonly kept: KeptTokens | null;
+  /** The token comes from a login of a person; null: the gateway asks for it as itself. */
+  readonly login: PersonLogin | null;
   readonly clock: Clock;
   readonly count: (upstream: string, outcome: TokenOutcome) => void;
   readonly onFailure: (error: SluiceError) => void;
@@ -79,6 +73,10 @@ export class TokenSource {
   #stepUps = 0;
   /** Nothing says where the authorization server is, until the upstream refuses a request without a token. */
   #wantsEvidence = false;
+  /** The login may have changed in the database. */
+  #isUnsure = false;
+  /** Why a person has to log in; null: not known. */
+  #needs: SluiceError | null = null;
 
   constructor(deps: TokenSourceDeps) {
     this.#deps = deps;
@@ -87,17 +85,26 @@ export class TokenSource {
   /** The valid token in memory; null: there is none. One that expires soon is renewed behind the calls. */
   get current(): UpstreamToken | null {
     const token = this.#token;
-    if (token === null || !this.#isValid(token)) return null;
-    if (this.#isDue(token) && this.#work === null && !this.#isFailing()) {
+    if (token === null || this.#isUnsure || !this.#isValid(token)) return null;
+    if (
+      this.#isDue(token) && token.login?.refreshToken !== null && this.#work === null && !this.#isFailing()
+    ) {
       void this.#renewed(token, null).catch(() => {});
     }
     return token;
   }
 
+  /** Has the next request look at the database: a person has logged in or disconnected. */
+  recheck(): void {
+    if (this.#deps.login === null) return;
+    this.#isUnsure = true;
+    this.#needs = null;
+  }
+
   /**
    * A valid token for a request.
    * @returns null if the upstream has to be asked without a token first
-   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED
+   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED
    */
   async obtain(): Promise<UpstreamToken | null> {
     return this.current ?? (this.#wantsEvidence ? null : await this.#renewed(null, null));
@@ -126,17 +133,24 @@ export class TokenSource {
     const wanted = unionOfScopes(used.scope, challenge.scope);
     const isMore = wanted !== null && wanted !== used.scope && wanted.length <= MAX_SCOPE_CHARS;
     if (!isMore || this.#deps.credentials.scopes.length > 0 || this.#stepUps >= MAX_STEP_UPS) return null;
+    const { login, kept } = this.#deps;
+    if (login !== null) {
+      await login.connections.wants(kept!.key, wanted);
+      throw login.needed("a call wants further rights there");
+    }
     this.#stepUps++;
     return await this.#renewed(used, { ...challenge, scope: wanted });
   }
 
   #renewed(stale: UpstreamToken | null, challenge: BearerChallenge | null): Promise<UpstreamToken | null> {
     if (this.#failure !== null && this.#isFailing()) return Promise.reject(this.#failure.error);
+    if (this.#needs !== null) return Promise.reject(this.#needs);
     return this.#work ??= this.#renew(stale, challenge).then(
       (token) => {
         this.#failures = 0;
         this.#failure = null;
         this.#wantsEvidence = token === null;
+        this.#isUnsure = false;
         return this.#token = token;
       },
       (error: unknown) => {
@@ -152,6 +166,11 @@ export class TokenSource {
     const { kept, clock, timeoutMs } = this.#deps;
     if (kept === null) return await this.#request(stale, challenge);
     const { records, key, secretBox } = kept;
+    if (this.#deps.login !== null) {
+      const present = await this.#storedLogin(kept, this.#deps.login);
+      if (present.accessToken !== stale?.accessToken && this.#isValid(present)) return present;
+      if (present.login?.refreshToken === null) throw this.#deps.login.needed("the login has expired");
+    }
     const giveUpAt = clock.now() + timeoutMs;
     for (;;) {
       // Whoever holds the claim asks the authorization server; the others wait for what it saves.
@@ -164,13 +183,15 @@ export class TokenSource {
       }
       if (isHeld) {
         try {
-          const token = await this.#request(stale ?? stored, challenge);
+          const { login } = this.#deps;
+          const token = login === null
+            ? await this.#request(stale ?? stored, challenge)
+            : await this.#refresh(login, stored, sealed);
           if (token === null) await records.release(key, this.#holder);
-          else {await records.save(
-              key,
-              this.#holder,
-              await secretBox.seal(JSON.stringify(token), ownerOf(key)),
-            );}
+          else {
+            await records.save(key, this.#holder, await sealToken(secretBox, token, key));
+            await this.#deps.login?.renewed(key, token);
+          }
           return token;
         } catch (error) {
           await records.release(key, this.#holder);
@@ -182,6 +203,36 @@ export class TokenSource {
       }
       await sleep(clock, POLL_MS);
     }
+  }
+
+  /** The login as the database has it; as this worker knows it, where the database is not available. */
+  async #storedLogin({ key, secretBox }: KeptTokens, login: PersonLogin): Promise<UpstreamToken> {
+    try {
+      const sealed = await login.connections.find(key);
+      const token = sealed === null ? null : await openToken(secretBox, sealed, key);
+      if (token === null) throw login.needed(null);
+      return token;
+    } catch (error) {
+      const known = this.#token;
+      if (known !== null && this.#isValid(known) && isError(error, "STORE_UNAVAILABLE")) return known;
+      throw error;
+    }
+  }
+
+  async #refresh(
+    login: PersonLogin,
+    stored: UpstreamToken | null,
+    sealed: string | null,
+  ): Promise<UpstreamToken> {
+    const { exchange, clock, count, upstream, kept } = this.#deps;
+    if (stored === null) throw login.needed(null);
+    const token = await login.refresh(exchange, stored, clock.now());
+    if (token === null) {
+      await login.connections.lost(kept!.key, sealed!, "the authorization server does not renew the login");
+      throw login.needed("the authorization server does not renew the login");
+    }
+    count(upstream, "success");
+    return token;
   }
 
   async #request(
@@ -208,6 +259,10 @@ export class TokenSource {
 
   #failed(error: unknown): SluiceError {
     const { upstream, clock, count, onFailure } = this.#deps;
+    if (isError(error, "UPSTREAM_LOGIN_NEEDED")) {
+      this.#token = null;
+      return this.#needs = error;
+    }
     const failure = error instanceof LoginFault
       ? new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason: error.message }, { cause: error.cause })
       : error instanceof SluiceError
@@ -232,19 +287,5 @@ export class TokenSource {
     if (expiresAt === null) return false;
     const aheadMs = Math.min(RENEWAL_MS, (expiresAt - obtainedAt) * RENEWAL_PART);
     return this.#deps.clock.now() >= expiresAt - aheadMs;
-  }
-}
-
-/** The owner name under which SecretBox seals a token. */
-function ownerOf({ gatewayId, owner }: TokenKey): string {
-  return `upstream-token:${gatewayId}:${owner}`;
-}
-
-/** null: it was sealed with another AUTH_ENCRYPTION_SECRET. */
-async function openToken(secretBox: SecretBox, sealed: string, key: TokenKey): Promise<UpstreamToken | null> {
-  try {
-    return JSON.parse(await secretBox.open(sealed, ownerOf(key))) as UpstreamToken;
-  } catch {
-    return null;
   }
 }

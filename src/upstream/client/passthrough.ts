@@ -1,4 +1,5 @@
 // Selects the caller's headers that are sent upstream. Passed headers pin a session, so they are also part of the pool key.
+import { BoundedMap } from "../../base/bounded_map.ts";
 import { CREDENTIAL_HEADERS } from "../../base/credential_headers.ts";
 import { TRACEPARENT, TRACESTATE } from "../../telemetry/traces/trace_context.ts";
 import type { HeaderList } from "../transport/transport.ts";
@@ -21,8 +22,17 @@ export interface ReceivedHeaders {
   get(name: string): string | null;
 }
 
+/** What a call says of its caller. */
+export interface PassedCall {
+  readonly received: ReceivedHeaders;
+  /** null: no token was verified. */
+  readonly token: { readonly user: string } | null;
+}
+
 /** The caller's own credential for the upstream. It is always passed, as `authorization`. */
 export const UPSTREAM_AUTHORIZATION = "x-upstream-authorization";
+
+const MAX_OWNERS = 5_000;
 
 /** Longer values are not passed. */
 const MAX_VALUE_CHARS = 4_096;
@@ -56,18 +66,31 @@ export function isPassable(name: string, sensitive: boolean): boolean {
   return sensitive || !CREDENTIAL_HEADERS.has(name);
 }
 
+/** A call without a token. */
+const NOBODY = "anonymous";
+
 const NOTHING: HeaderList = Object.freeze([]);
 
 /** One upstream's rules, prepared once. A call only runs `select`. */
 export class Passthrough {
   readonly #names: readonly string[];
   readonly #taken: ReadonlySet<string>;
+  readonly #ownerHeader: string | null;
+  /** By owner; for callers without other headers, which are nearly all. */
+  readonly #ownedBy = new BoundedMap<string, HeaderList>({ maxEntries: MAX_OWNERS });
 
   /**
    * @param ownNames the upstream's own list, which replaces the default list; null: no own list
    * @param standing names of the headers that the upstream always receives, in lower case
+   * @param ownerHeader says whose token a request wants; null: all callers use the same credentials
    */
-  constructor(rules: PassthroughRules, ownNames: readonly string[] | null, standing: readonly string[]) {
+  constructor(
+    rules: PassthroughRules,
+    ownNames: readonly string[] | null,
+    standing: readonly string[],
+    ownerHeader: string | null = null,
+  ) {
+    this.#ownerHeader = ownerHeader;
     const names = rules.enabled ? (ownNames ?? rules.defaultNames) : [];
     this.#taken = new Set(rules.overwrite ? [] : standing);
     this.#names = [...new Set(names.map((name) => name.toLowerCase()))]
@@ -76,7 +99,22 @@ export class Passthrough {
   }
 
   /** Returns the headers to pass, in a fixed order. */
-  select(received: ReceivedHeaders): HeaderList {
+  select({ received, token }: PassedCall): HeaderList {
+    const passed = this.#selected(received);
+    return this.#ownerHeader === null
+      ? passed
+      : this.#owned(passed, this.#ownerHeader, token?.user ?? NOBODY);
+  }
+
+  /** Headers with another owner pin other sessions: users never share one. */
+  #owned(passed: HeaderList, ownerHeader: string, owner: string): HeaderList {
+    if (passed.length > 0) return [...passed, [ownerHeader, owner]];
+    let known = this.#ownedBy.get(owner);
+    if (known === undefined) this.#ownedBy.set(owner, known = Object.freeze([[ownerHeader, owner]] as const));
+    return known;
+  }
+
+  #selected(received: ReceivedHeaders): HeaderList {
     const own = this.#taken.has("authorization") ? null : received.get(UPSTREAM_AUTHORIZATION);
     if (own === null && this.#names.length === 0) return NOTHING;
     const passed: [string, string][] = [];

@@ -17,7 +17,7 @@ function select(
   } = {},
 ): Record<string, string> {
   const all = { enabled: true, defaultNames: [], sensitive: false, overwrite: false, ...rules };
-  const pairs = new Passthrough(all, own, standing).select(received(given));
+  const pairs = new Passthrough(all, own, standing).select({ received: received(given), token: null });
   // No header is sent twice.
   assertEquals(new Set(pairs.map(([name]) => name)).size, pairs.length);
   return Object.fromEntries(pairs);
@@ -168,8 +168,23 @@ Deno.test("Passthrough.select() gives the same list in the same order, for it is
     null,
     [],
   );
-  const one = passthrough.select(received({ "x-a": "1", "x-b": "2", "x-c": "3" }));
-  const two = passthrough.select(received({ "x-c": "3", "x-b": "2", "x-a": "1" }));
+  const one = passthrough.select({ received: received({ "x-a": "1", "x-b": "2", "x-c": "3" }), token: null });
+  const two = passthrough.select({ received: received({ "x-c": "3", "x-b": "2", "x-a": "1" }), token: null });
   assertEquals(one.map(([name]) => name), ["x-b", "x-a", "x-c"]);
   assertEquals(two, one);
 });
+
+Deno.test("Passthrough names the owner of the token where each user has one", () => {
+  const passthrough = new Passthrough(RULES_OFF, null, [], ":token-owner");
+  const of = (user: string | null, headers: Record<string, string> = {}) =>
+    passthrough.select({ received: received(headers), token: user === null ? null : { user } });
+  assertEquals(of("a@x.example"), [[":token-owner", "a@x.example"]]);
+  assertEquals(of("a@x.example") === of("a@x.example"), true);
+  assertEquals(of(null), [[":token-owner", "anonymous"]]);
+  assertEquals(of("b@x.example", { "x-upstream-authorization": "own" }), [
+    ["authorization", "own"],
+    [":token-owner", "b@x.example"],
+  ]);
+});
+
+const RULES_OFF = { enabled: false, defaultNames: [], sensitive: false, overwrite: false };

@@ -47,9 +47,8 @@ export class CertifiedClients {
     const own = new CertifiedClient(certificate, this.#options.clock, (checked) => this.#clientOf(checked));
     return {
       over: () => login?.over(own) ?? own,
-      get secrets() {
-        return login?.secrets ?? [];
-      },
+      secretsOf: (headers) => login?.secretsOf(headers) ?? [],
+      isPersonal: login?.isPersonal ?? false,
     };
   }
 

@@ -56,6 +56,8 @@ export interface VerifiedToken {
   readonly subject: string;
   /** The limits of the token, as a key: a narrowed token shares no session with a wider one of its subject. */
   readonly reach: string;
+  /** The email address of the user, whose logins at upstreams the caller uses. */
+  readonly user: string;
 }
 
 export interface Caller {

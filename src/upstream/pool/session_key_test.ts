@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ANONYMOUS_IDENTITY, type Caller, type Identity, IdentityHasher, poolKey } from "./session_key.ts";
 
 const GUIDE_HEADERS = ["Authorization", "X-Tenant-ID", "X-User-ID", "X-API-Key", "Cookie"];
-const TOKEN = { issuer: "https://issuer", subject: "alice", reach: "all" };
+const TOKEN = { issuer: "https://issuer", subject: "alice", reach: "all", user: "u@x.example" };
 
 function hasher(options: { key?: number; headers?: string[]; maxCachedChars?: number } = {}): IdentityHasher {
   return new IdentityHasher({
@@ -38,7 +38,7 @@ Deno.test("IdentityHasher.identify() keeps one identity for a user whose token r
   );
   assertNotEquals(one, hasher().identify(caller({}, { ...TOKEN, subject: "bob" })));
   assertNotEquals(one, hasher().identify(caller({}, { ...TOKEN, issuer: "https://other" })));
-  assertNotEquals(one, hasher().identify(caller({}, { ...TOKEN, reach: "one server" })));
+  assertNotEquals(one, hasher().identify(caller({}, { ...TOKEN, reach: "one server", user: "u@x.example" })));
 });
 
 Deno.test("IdentityHasher.identify() tells unverified callers apart by Authorization", () => {
@@ -107,7 +107,7 @@ Deno.test("IdentityHasher.identify() and poolKey() never read two parts as two o
   const pairs = parts.flatMap((x) => parts.map((y) => [x, y]));
   const one = hasher();
   const identities = pairs.map(([issuer, subject]) =>
-    one.identify(caller({}, { issuer, subject, reach: "" }))
+    one.identify(caller({}, { issuer, subject, reach: "", user: "u@x.example" }))
   );
   assertEquals(new Set(identities).size, pairs.length);
   const keys = pairs.map(([upstreamId, url]) =>
@@ -123,8 +123,8 @@ Deno.test("IdentityHasher.identify() tells the same value in different places ap
     caller({ "x-user-id": "x" }),
     caller({}, null, [["x-user-id", "x"]]),
     caller({}, null, [["authorization", "x"]]),
-    caller({}, { issuer: "x", subject: "", reach: "" }),
-    caller({}, { issuer: "", subject: "x", reach: "" }),
+    caller({}, { issuer: "x", subject: "", reach: "", user: "u@x.example" }),
+    caller({}, { issuer: "", subject: "x", reach: "", user: "u@x.example" }),
     caller({ "x-tenant-id": "x", "x-user-id": "x" }),
     caller({ "x-tenant-id": "x" }, null, [["x-user-id", "x"]]),
   ];
@@ -135,7 +135,7 @@ Deno.test("IdentityHasher.identify() tells the same value in different places ap
 const text = fc.string({ unit: fc.constantFrom("a", "1", ":", ";", "T", "\ud800", "\ud801"), maxLength: 4 });
 const headerText = fc.string({ unit: fc.constantFrom("a", "1", ":", ",", "H"), maxLength: 4 });
 const anyCaller = fc.record({
-  token: fc.option(fc.record({ issuer: text, subject: text, reach: text })),
+  token: fc.option(fc.record({ issuer: text, subject: text, reach: text, user: fc.constant("") })),
   headers: fc.dictionary(fc.constantFrom("authorization", "x-tenant-id", "x-user-id"), headerText),
   passed: fc.array(fc.tuple(fc.constantFrom("x-a", "x-ab"), text), { maxLength: 3 }),
 });

@@ -21,7 +21,7 @@ export interface SseTarget {
   readonly headers: HeaderList;
   readonly caCertificate?: string;
   /** Has the headers that the client adds. Upstreams may repeat them in their answers. */
-  readonly authorization?: { readonly secrets: HeaderList };
+  readonly authorization?: { secretsOf(headers: HeaderList): HeaderList };
 }
 
 interface SseOptions {
@@ -133,7 +133,7 @@ class SseChannel implements Channel {
 
   get #sentHeaders(): HeaderList {
     const { headers, authorization } = this.#target;
-    return authorization === undefined ? headers : [...headers, ...authorization.secrets];
+    return authorization === undefined ? headers : [...headers, ...authorization.secretsOf(headers)];
   }
 
   async #sendTo(

@@ -33,7 +33,7 @@ export interface UpstreamTarget {
   readonly headers: HeaderList;
   readonly caCertificate?: string;
   /** Has the headers that the client adds. Upstreams may repeat them in their answers. */
-  readonly authorization?: { readonly secrets: HeaderList };
+  readonly authorization?: { secretsOf(headers: HeaderList): HeaderList };
 }
 
 /** Limit of resumes in a row without a new event. An upstream that closes the stream more often has lost the call. */
@@ -381,9 +381,9 @@ export class HttpTransport implements UpstreamTransport {
     throw error;
   }
 
-  #asked(headers: HeaderList) {
+  #asked(sent: HeaderList) {
     const { upstream, authorization } = this.target;
-    return { upstream, url: this.#address.url, headers: [...headers, ...authorization?.secrets ?? []] };
+    return { upstream, url: this.#address.url, headers: [...sent, ...authorization?.secretsOf(sent) ?? []] };
   }
 
   #closed(): SluiceError {

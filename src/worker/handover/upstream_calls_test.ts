@@ -18,7 +18,7 @@ const CALL: ForwardedCall = {
   isAskable: true,
   method: "tools/call",
   revision: "2026-07-28",
-  token: { issuer: "i", subject: "ann", reach: "" },
+  token: { issuer: "i", subject: "ann", reach: "", user: "u@x.example" },
   passed: [],
   timeoutMs: 1_000,
   timeoutSetting: "TOOL_TIMEOUT",

@@ -45,7 +45,15 @@ export interface AdminParts {
   readonly ready: () => Promise<Readiness>;
   readonly accounts: Pick<
     AdminDeps,
-    "logins" | "passwords" | "passwordMails" | "accounts" | "apiTokens" | "people" | "sso" | "endGrants"
+    | "connecting"
+    | "logins"
+    | "passwords"
+    | "passwordMails"
+    | "accounts"
+    | "apiTokens"
+    | "people"
+    | "sso"
+    | "endGrants"
   >;
   readonly audit: Pick<AdminDeps, "auditTrail" | "auditRecords" | "importReports">;
   readonly startedAt: Date;

@@ -57,7 +57,9 @@ import { SsoEndpoint } from "../../ui/sso/sso_endpoint.ts";
 import { isSsoPath } from "../../ui/sso/sso_paths.ts";
 import { PublicBase } from "../../ui/sso/public_base.ts";
 import { accessTokensOf, oauthParts } from "./sign_in/oauth_parts.ts";
-import { consentAudit } from "./sign_in/consent_audit.ts";
+import { Connecting } from "../../admin/connections/connecting.ts";
+import { ClientMetadataEndpoint, isClientMetadataPath } from "../../ui/connections/own_client_metadata.ts";
+import { connectionAudit, consentAudit } from "./sign_in/consent_audit.ts";
 import { OAuthEndpoint } from "../../ui/oauth/oauth_endpoint.ts";
 import { ssoParts } from "./sign_in/sso_parts.ts";
 import { checkReadiness } from "../../admin/readiness.ts";
@@ -174,6 +176,12 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     ...{ secrets, registry, outbound, records: deps.records, clock, log, metrics, verify, catalogChanged },
     people: () => catalog.now.people,
   });
+  const connecting = new Connecting({
+    ...{ store: registry, targetOf: outbound.connectTargetOf, catalogChanged },
+    flow: outbound.loginFlow!,
+    catalog: () => catalog.now,
+    refresh: (gatewayId) => sync.refresh(gatewayId),
+  });
   const readAllMetrics = () => link.askAll({ type: "metrics" });
   const restDeps = adminDeps({
     ...{
@@ -204,7 +212,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       streams: new Set(),
     },
     upstreamLoads: () => link.askAll({ type: "upstream_load" }),
-    accounts: { ...logins, sso, endGrants: oauth.endGrants, people: () => catalog.now.people },
+    accounts: { ...logins, sso, connecting, endGrants: oauth.endGrants, people: () => catalog.now.people },
     audit,
     startedAt: new Date(),
   });
@@ -241,6 +249,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     authorizationServers: (issuer) => [...(oauth.server.isOn ? [issuer] : []), ...foreignServers],
   });
   const resourceMetadata = new ResourceMetadataEndpoint(resources, config.appRootPath);
+  const clientMetadata = new ClientMetadataEndpoint(base);
   const { metricsToken } = config;
   const metricsEndpoint = new MetricsEndpoint({
     readAll: readAllMetrics,
@@ -273,6 +282,9 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     readForm,
     oauth: oauth.server,
     auditConsent: consentAudit(auditTrail, clientOf),
+    connecting,
+    auditConnection: connectionAudit(auditTrail, clientOf),
+    clientMetadataIsStable: config.gatewayPublicUrl !== null,
     baseOf: (request, from) => base.of(request, from),
     providers: sso?.providers ?? [],
     sendsPasswordMail: logins.passwordMails !== null,
@@ -291,6 +303,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (DOCUMENT_PATHS.has(path)) return documents;
     if (isResourceMetadataPath(path)) return resourceMetadata;
     if (isSsoPath(path)) return ssoEndpoint;
+    if (isClientMetadataPath(path)) return clientMetadata;
     return oauthEndpoint.route(path) ?? cluster?.route(path) ?? ui.route(path) ?? admin.route(path);
   };
 

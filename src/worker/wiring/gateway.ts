@@ -148,7 +148,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const errors = new ErrorReporter(log, countError);
 
   // Upstreams and what they offer.
-  const outbound = createOutbound(config, { tokens: registry.upstreamTokens, secretBox, log, metrics });
+  const { upstreamTokens: tokens, connections } = registry;
+  const outbound = createOutbound(config, { tokens, connections, secretBox, log, metrics });
   const { pool, breakers } = createSessionPool(config, clock);
   const callerSessions = new CallerSessions({
     clock,
@@ -312,6 +313,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   catalog.onChange((_before, after) => {
     quotas?.use(after.quotas);
     caller.review(after);
+    outbound.logins.recheck();
     applyUpstreams();
     duplex.review(after);
     listeners.review(after);

@@ -4,6 +4,7 @@ import { readAuthorities } from "../../base/authorities.ts";
 import { EgressGuard } from "../../base/egress/egress_guard.ts";
 import { mcpConfigSource } from "../../client_config/entry_source.ts";
 import { type Config, SETTINGS } from "../../config/schema.ts";
+import type { Connections } from "../../store/upstream_tokens/connections.ts";
 import type { UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
@@ -18,11 +19,18 @@ import {
   readCredentials,
   writeCredentials,
 } from "../../upstream/credentials.ts";
-import { credentialsVersion, UpstreamLogins } from "../../upstream/authorization/upstream_logins.ts";
 import { CertifiedClients } from "../../upstream/identity/certified_clients.ts";
 import { SecretCommand } from "../../upstream/identity/secret_command.ts";
 import { CurrentSecrets, Secrets } from "../../upstream/identity/named_secrets.ts";
 import { referencedLogin } from "../../upstream/referenced_login.ts";
+import {
+  credentialsVersion,
+  type LoginUse,
+  UpstreamLogins,
+} from "../../upstream/authorization/upstream_logins.ts";
+import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
+import type { SendToServer } from "../../upstream/authorization/login_exchange.ts";
+import { type ConnectTarget, LoginFlow } from "../../upstream/authorization/login/login_flow.ts";
 import { Proxies } from "../../upstream/dial/proxies.ts";
 import { isAuthorityAsServer } from "../../upstream/dial/tls.ts";
 import { isRelayInForce } from "../../upstream/dial/socks_relay.ts";
@@ -49,6 +57,10 @@ export interface Outbound {
   readonly certified: CertifiedClients;
   /** Of references in credentials. */
   readonly secrets: Secrets;
+  /** null: people do not log in to upstreams. */
+  readonly loginFlow: LoginFlow | null;
+  /** The upstream as people log in to it; null: it wants no logins of people. @throws {SluiceError} SECRET_UNREADABLE */
+  readonly connectTargetOf: (row: GatewayRow) => Promise<ConnectTarget | null>;
   /** The connections of our own HTTP client. */
   readonly connections: () => PoolStats;
   /** The running processes by the upstream's name. */
@@ -62,7 +74,7 @@ export interface Outbound {
   /** The name and version that the gateway sends to upstreams. */
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** @throws {SluiceError} SECRET_UNREADABLE */
-  readonly targetOf: (row: GatewayRow) => Promise<TransportTarget>;
+  readonly targetOf: (row: GatewayRow, use?: LoginUse) => Promise<TransportTarget>;
   close(): Promise<void>;
 }
 
@@ -71,9 +83,11 @@ const MAX_HEAD_BYTES = 64 * 1024;
 
 export function createOutbound(
   config: Config,
-  { tokens, secretBox, log, metrics }: {
+  { tokens, connections, secretBox, log, metrics }: {
     /** null: tokens for upstreams are in memory alone. */
     readonly tokens: UpstreamTokens | null;
+    /** null: people do not log in to upstreams. */
+    readonly connections: Connections | null;
     readonly secretBox: SecretBox;
     readonly log: Log;
     readonly metrics: Metrics;
@@ -147,35 +161,54 @@ export function createOutbound(
     timeoutMs,
     setting: "UPSTREAM_OAUTH_TIMEOUT",
   };
-  const logins = new UpstreamLogins({
-    ...{ secretBox, log, timeoutMs, clock: systemClock },
-    records: tokens,
-    send: (request) => boundedExchange(request, exchange),
-    count: metrics.counter("sluice_upstream_token_requests_total"),
+  const send: SendToServer = (request) => boundedExchange(request, exchange);
+  const count = metrics.counter("sluice_upstream_token_requests_total");
+  const common = { secretBox, log, clock: systemClock, send, count };
+  const logins = new UpstreamLogins({ ...common, timeoutMs, records: tokens, connections });
+  const secretOf = async ({ id, authSecret }: GatewayRow) =>
+    authSecret === null ? null : await secretBox.open(authSecret, credentialsOwner(id));
+  const loginTarget = ({ name, url, caCertificate }: GatewayRow) => ({
+    upstream: name,
+    url: new URL(url),
+    caCertificate: caCertificate ?? undefined,
   });
+  const readOf = (secret: string | null, credentials: OAuthCredentials, name: string) =>
+    secret !== null && readCredentials(secret).references === true
+      ? () => secrets.resolved(credentials, name)
+      : undefined;
   return {
     client,
     transports,
     logins,
     certified,
     secrets,
+    loginFlow: connections === null ? null : new LoginFlow({ ...common, connections }),
+    connectTargetOf: async (row) => {
+      const { id, url, authSecret, transport } = row;
+      const secret = await secretOf(row);
+      const credentials = oauthIn(secret);
+      if (credentials?.grant !== "authorization_code") return null;
+      const version = await credentialsVersion(authSecret!, url);
+      const own = { gatewayId: id, version, transport };
+      return { ...loginTarget(row), credentials, read: readOf(secret, credentials, row.name), ...own };
+    },
     connections: () => http1.stats,
     processes: () => processes.byUpstream(),
     check,
     clientInfo: { name: "sluice", version: VERSION },
-    targetOf: async ({ id, name, url, transport, authType, authSecret, caCertificate, source }) => {
-      const secret = authSecret === null ? null : await secretBox.open(authSecret, credentialsOwner(id));
+    targetOf: async (row, use) => {
+      const { id, name, url, transport, authType, authSecret, caCertificate, source } = row;
+      const secret = await secretOf(row);
       const auth = buildAuthHeaders(authType, secret);
       const credentials = oauthIn(secret);
       const written = secret === null ? null : readCredentials(secret);
       const isReferenced = written?.references === true;
-      const login = { upstream: name, url: new URL(url), caCertificate: caCertificate ?? undefined };
-      const loggedIn = credentials === null
-        ? undefined
-        : logins.of(id, await credentialsVersion(authSecret!, url), {
-          ...{ ...login, credentials },
-          read: isReferenced ? () => secrets.resolved(credentials, name) : undefined,
-        });
+      const loggedIn = credentials === null ? undefined : logins.of(
+        id,
+        await credentialsVersion(authSecret!, url),
+        { ...loginTarget(row), credentials, read: readOf(secret, credentials, name) },
+        use,
+      );
       return {
         transport,
         upstream: name,

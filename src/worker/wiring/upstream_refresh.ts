@@ -30,7 +30,7 @@ export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
     log,
     naming: parts.naming,
     discover: async (row) => {
-      const target = await targetOf(row);
+      const target = await targetOf(row, { isOwn: true });
       await check(new URL(row.url), target.isOwn);
       return await discover(target, row, { isTransportOpen: row.registration?.isTransportOpen });
     },

@@ -1,6 +1,10 @@
 // The field `oauth_config` of a gateway: how the gateway logs in to an upstream. The names are ContextForge's where it has them.
 import * as z from "zod";
-import { CLIENT_AUTHS, type OAuthCredentials } from "../../../upstream/authorization/oauth_credentials.ts";
+import {
+  CLIENT_AUTHS,
+  CONNECTIONS,
+  type OAuthCredentials,
+} from "../../../upstream/authorization/oauth_credentials.ts";
 import { field } from "../described.ts";
 import { CONTROL } from "../values.ts";
 
@@ -21,11 +25,16 @@ const scope = z.string().regex(
 
 export const oauthConfig = z.strictObject({
   grant_type: field(
-    z.enum(["client_credentials"]).optional(),
-    "How the gateway gets a token. `client_credentials`: as itself.",
+    z.enum(["client_credentials", "authorization_code"]).optional(),
+    "How the gateway gets a token. `client_credentials`: as itself. `authorization_code`: people log in with a browser.",
     "client_credentials",
   ),
-  client_id: field(words, "The gateway's name at the authorization server. Required.", "sluice"),
+  client_id: field(
+    words,
+    "The gateway's name at the authorization server. Required, except with `authorization_code` where the server knows the gateway by " +
+      "its metadata document or lets it register itself.",
+    "sluice",
+  ),
   client_secret: field(words, "The gateway's secret there. Answers mask it.", "SECRET"),
   // Not in ContextForge: private_key, client_auth, resource.
   private_key: field(
@@ -62,6 +71,29 @@ export const oauthConfig = z.strictObject({
     "The resource that the token is for (RFC 8707). The default is the upstream's name for itself, else its URL.",
     "https://mcp.example.com/mcp",
   ),
+  connection: field(
+    z.enum(CONNECTIONS).optional(),
+    "With `authorization_code`: whose login calls use. `user`: each user's own. `shared`: one for all callers.",
+    "user",
+  ),
+  authorization_url: field(
+    address,
+    "With `authorization_code`: where the browser goes. The default is in the metadata of the authorization server.",
+    "https://login.example.com/authorize",
+  ),
+  send_resource: field(
+    z.boolean().optional(),
+    "With `authorization_code`: false if the authorization server refuses the parameter `resource`, as Microsoft Entra does.",
+    true,
+  ),
+  authorization_params: field(
+    z.record(z.string().regex(/^[a-z_]{1,60}$/, "must be a name of a parameter"), z.string().max(200)).refine(
+      (params) => Object.keys(params).length <= 10,
+      "at most 10 parameters",
+    ).optional(),
+    "With `authorization_code`: further parameters of the authorization request.",
+    { access_type: "offline", prompt: "consent" },
+  ),
 });
 
 export type OAuthConfig = z.output<typeof oauthConfig>;
@@ -70,9 +102,10 @@ export type OAuthConfig = z.output<typeof oauthConfig>;
 export function oauthConfigRead(credentials: OAuthCredentials, mask: string): Record<string, unknown> {
   const { grant, clientId, clientSecret, privateKey, clientAuth, issuer, tokenUrl, scopes, resource } =
     credentials;
+  const { login } = credentials;
   return {
     grant_type: grant,
-    client_id: clientId,
+    client_id: clientId === "" ? null : clientId,
     client_secret: clientSecret === null ? null : mask,
     private_key: privateKey === null ? null : mask,
     client_auth: clientAuth,
@@ -80,6 +113,12 @@ export function oauthConfigRead(credentials: OAuthCredentials, mask: string): Re
     token_url: tokenUrl,
     scopes,
     resource,
+    ...(login === undefined ? {} : {
+      connection: login.connection,
+      authorization_url: login.authorizationUrl,
+      send_resource: login.sendsResource,
+      authorization_params: login.parameters,
+    }),
   };
 }
 

@@ -1,4 +1,4 @@
-// The table of the tokens for upstreams, as the step of the schema that makes it. It is never edited.
+// The tables of the tokens for upstreams, as the steps of the schema that make them. A step is never edited.
 import { sql, type SqlQuery } from "../sql.ts";
 
 export const UPSTREAM_TOKEN_TABLES: readonly SqlQuery[] = [
@@ -10,4 +10,18 @@ export const UPSTREAM_TOKEN_TABLES: readonly SqlQuery[] = [
         holder TEXT NOT NULL,
         claimed_until BIGINT NOT NULL,
         PRIMARY KEY (gateway_id, owner))`,
+];
+
+/** Logins of people. */
+export const UPSTREAM_CONNECTION_TABLES: readonly SqlQuery[] = [
+  sql`ALTER TABLE upstream_tokens ADD COLUMN connected_at BIGINT`,
+  sql`ALTER TABLE upstream_tokens ADD COLUMN expires_at BIGINT`,
+  sql`ALTER TABLE upstream_tokens ADD COLUMN is_renewable INTEGER NOT NULL DEFAULT 0`,
+  sql`ALTER TABLE upstream_tokens ADD COLUMN fault TEXT`,
+  sql`ALTER TABLE upstream_tokens ADD COLUMN wanted_scope TEXT`,
+  sql`CREATE TABLE upstream_clients (
+        gateway_id TEXT NOT NULL REFERENCES gateways (id) ON DELETE CASCADE,
+        version TEXT NOT NULL,
+        sealed TEXT NOT NULL,
+        PRIMARY KEY (gateway_id))`,
 ];

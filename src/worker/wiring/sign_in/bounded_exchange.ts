@@ -18,6 +18,8 @@ export interface ProviderAnswer {
   readonly status: number;
   readonly contentType: string | null;
   readonly text: string;
+  /** The value of WWW-Authenticate. */
+  readonly challenge: string | null;
 }
 
 export interface ExchangeDeps {
@@ -50,6 +52,7 @@ export async function boundedExchange(
     return {
       status: response.status,
       contentType: response.header("content-type"),
+      challenge: response.header("www-authenticate"),
       text: await response.text(MAX_BYTES).catch(asTooLarge),
     };
   };

@@ -1,0 +1,32 @@
+// What state a login of a person at an upstream is in.
+import type { ConnectionRow } from "../../store/upstream_tokens/connections.ts";
+import type { ConnectTarget } from "../../upstream/authorization/login/login_flow.ts";
+
+export const CONNECTION_STATES = [
+  "none",
+  "connected",
+  "wants_scope",
+  "expires_soon",
+  "expired",
+  "lost",
+] as const;
+
+export type ConnectionState = typeof CONNECTION_STATES[number];
+
+/** A login that cannot be renewed is told of so long before its end. */
+const SOON_MS = 24 * 3_600_000;
+
+export function needsConnection({ credentials }: ConnectTarget): boolean {
+  return credentials.grant === "authorization_code" && credentials.login !== undefined;
+}
+
+/** @param row null: there is no login */
+export function stateOfConnection(row: ConnectionRow | null, now: number): ConnectionState {
+  if (row === null) return "none";
+  if (row.fault !== null) return "lost";
+  if (!row.isRenewable && row.expiresAt !== null) {
+    if (row.expiresAt <= now) return "expired";
+    if (row.expiresAt - now < SOON_MS) return "expires_soon";
+  }
+  return row.wantedScope === null ? "connected" : "wants_scope";
+}

@@ -1,0 +1,42 @@
+// Room `connections`: people log in at upstreams. This file serves the gateway's metadata as a client: an authorization server that
+// knows clients by such documents reads it, and needs no registration (2025-11-25, basic/authorization, "Client ID Metadata Documents").
+import { SluiceError } from "../../base/errors.ts";
+import type { Endpoint, Exchange } from "../../http/handler.ts";
+import { addressOf } from "../../http/rate_tiers.ts";
+import { clientDocument } from "../../upstream/authorization/login/login_client.ts";
+import type { PublicBase } from "../sso/public_base.ts";
+
+const PATH = /^\/oauth\/client-metadata\/([0-9a-zA-Z-]{1,64})$/;
+
+export function isClientMetadataPath(path: string): boolean {
+  return PATH.test(path);
+}
+
+/** @param base the gateway's address as browsers see it */
+export function clientMetadataUrl(base: string, gatewayId: string): string {
+  return `${base}/oauth/client-metadata/${gatewayId}`;
+}
+
+/** Each upstream has its own, so that the answer of one authorization server never counts as that of another one. */
+export function redirectUri(base: string, gatewayId: string): string {
+  return `${base}/admin/connections/${gatewayId}/callback`;
+}
+
+export class ClientMetadataEndpoint implements Endpoint {
+  readonly name = "oauth";
+  readonly speaks = "rest";
+  readonly open = true;
+
+  constructor(private readonly base: PublicBase) {}
+
+  serve({ request, path, info }: Exchange): Promise<Response> {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
+    }
+    const [, gatewayId] = PATH.exec(path)!;
+    const base = this.base.of(request, addressOf(info));
+    // Whether there is such an upstream is not told.
+    const document = clientDocument(clientMetadataUrl(base, gatewayId), redirectUri(base, gatewayId));
+    return Promise.resolve(Response.json(document, { headers: { "cache-control": "public, max-age=300" } }));
+  }
+}

@@ -1,0 +1,46 @@
+// Logins at upstreams as pages see them: of the viewer, in the viewer's browser.
+import type { Exchange } from "../../http/handler.ts";
+import { addressOf } from "../../http/rate_tiers.ts";
+import { boundedText } from "../../store/audit/audit_record.ts";
+import { LOGIN_TIME_MS } from "../../upstream/authorization/login/login_flow.ts";
+import type { PageCall } from "../call/page_call.ts";
+import { cookie, cookiesIn, pagesScope } from "../call/session_cookie.ts";
+import type { Place, UiDeps } from "../call/ui_deps.ts";
+import { clientMetadataUrl, redirectUri } from "./own_client_metadata.ts";
+
+/** A browser has one login at an upstream under way: a further one takes its place. */
+const PREFIX = "sluice_login_";
+
+export function loginsOf(deps: UiDeps, exchange: Exchange, { prefix, isSecure }: Place): PageCall["logins"] {
+  const { request, principal, info } = exchange;
+  const { connecting, clientMetadataIsStable } = deps;
+  const scope = pagesScope(prefix, isSecure);
+  const base = () => deps.baseOf(request, addressOf(info));
+  const metadataUrl = (gatewayId: string) =>
+    clientMetadataIsStable ? clientMetadataUrl(base(), gatewayId) : null;
+  const acts = (gatewayId: string) => {
+    exchange.action = {
+      ...{ operation: "connectUpstream", permission: null, isWrite: true, fields: [] },
+      entity: { kind: "gateway", id: boundedText(gatewayId) },
+    };
+  };
+  return {
+    redirectUri: (gatewayId) => redirectUri(base(), gatewayId),
+    begin: async (gatewayId) => {
+      acts(gatewayId);
+      const addresses = { redirectUri: redirectUri(base(), gatewayId), metadataUrl: metadataUrl(gatewayId) };
+      const { url, pending } = await connecting.begin(principal, gatewayId, { addresses, next: "" });
+      return { url, cookie: cookie(PREFIX + gatewayId, pending, LOGIN_TIME_MS / 1000, scope) };
+    },
+    finish: async (gatewayId) => {
+      acts(gatewayId);
+      await connecting.finish(principal, gatewayId, {
+        answer: new URL(request.url).searchParams,
+        sealed: cookiesIn(request.headers).get(PREFIX + gatewayId),
+        metadataUrl: metadataUrl(gatewayId),
+      });
+      await deps.auditConnection(exchange);
+      return { cookie: cookie(PREFIX + gatewayId, "", 0, scope) };
+    },
+  };
+}

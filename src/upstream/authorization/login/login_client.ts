@@ -1,0 +1,139 @@
+// The gateway's client at the authorization server of an upstream where people log in: given by the operator, known by the address of its
+// metadata document, or registered by itself (2025-11-25, basic/authorization, "Client Registration Approaches").
+import type { SecretBox } from "../../../store/secret_box.ts";
+import type { Connections } from "../../../store/upstream_tokens/connections.ts";
+import { isObject } from "../../../mcp/json_rpc.ts";
+import { ask, type LoginExchange } from "../login_exchange.ts";
+import { codeOf, LoginFault } from "../login_fault.ts";
+import type { LoginServer } from "../login_server.ts";
+import type { OAuthCredentials } from "../oauth_credentials.ts";
+
+export type LoginClient = Pick<OAuthCredentials, "clientId" | "clientSecret" | "privateKey" | "clientAuth">;
+
+/** Where the gateway's own addresses are. */
+export interface OwnAddresses {
+  /** Where the authorization server sends the browser back to. */
+  readonly redirectUri: string;
+  /** The address of the metadata document of the client; null: the gateway has no address that others can rely on. */
+  readonly metadataUrl: string | null;
+}
+
+export const CLIENT_NAME = "Sluice";
+
+/** The metadata document of the gateway as a client (OAuth Client ID Metadata Document, draft-ietf-oauth-client-id-metadata-document). */
+export function clientDocument(metadataUrl: string, redirectUri: string): Record<string, unknown> {
+  return { client_id: metadataUrl, ...clientMetadata(redirectUri), token_endpoint_auth_method: "none" };
+}
+
+function clientMetadata(redirectUri: string): Record<string, unknown> {
+  return {
+    client_name: CLIENT_NAME,
+    redirect_uris: [redirectUri],
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code"],
+    application_type: "web",
+  };
+}
+
+export interface LoginClientsDeps {
+  readonly connections: Connections;
+  readonly secretBox: SecretBox;
+}
+
+/** Limits of what a registration answers. */
+const MAX_ID_CHARS = 2_048;
+const MAX_SECRET_CHARS = 4_096;
+
+export class LoginClients {
+  constructor(private readonly deps: LoginClientsDeps) {}
+
+  /** @throws {LoginFault} if there is none, and none can be made */
+  async of(
+    exchange: LoginExchange,
+    gatewayId: string,
+    given: OAuthCredentials,
+    server: LoginServer,
+    { redirectUri, metadataUrl }: OwnAddresses,
+  ): Promise<LoginClient> {
+    if (given.clientId !== "") {
+      const { clientId, clientSecret, privateKey, clientAuth } = given;
+      return { clientId, clientSecret, privateKey, clientAuth };
+    }
+    if (metadataUrl !== null && server.client_id_metadata_document_supported === true) {
+      return { clientId: metadataUrl, clientSecret: null, privateKey: null, clientAuth: "none" };
+    }
+    const { connections, secretBox } = this.deps;
+    const version = `${server.issuer} ${redirectUri}`;
+    const owner = `upstream-client:${gatewayId}`;
+    const known = await connections.client(gatewayId, version);
+    if (known !== null) {
+      try {
+        return JSON.parse(await secretBox.open(known, owner));
+      } catch {
+        // It was sealed with another AUTH_ENCRYPTION_SECRET.
+        await connections.forgetClient(gatewayId);
+      }
+    }
+    const client = await register(exchange, server, redirectUri);
+    const kept = await connections.addClient(
+      gatewayId,
+      version,
+      await secretBox.seal(JSON.stringify(client), owner),
+    );
+    return JSON.parse(await secretBox.open(kept, owner));
+  }
+}
+
+/** Registers the gateway (RFC 7591). @throws {LoginFault} */
+async function register(
+  exchange: LoginExchange,
+  { registration_endpoint, token_endpoint_auth_methods_supported: methods }: LoginServer,
+  redirectUri: string,
+): Promise<LoginClient> {
+  if (registration_endpoint === undefined) {
+    throw new LoginFault(
+      "its authorization server lets no client register itself. Register the gateway there, with the redirect URI " +
+        `${redirectUri}, and give client_id and client_secret in oauth_config`,
+    );
+  }
+  const { status, text } = await ask(exchange, {
+    method: "POST",
+    url: new URL(registration_endpoint),
+    headers: [["content-type", "application/json"], ["accept", "application/json"]],
+    body: JSON.stringify({
+      ...clientMetadata(redirectUri),
+      ...(methods?.includes("none") ? { token_endpoint_auth_method: "none" } : {}),
+    }),
+  });
+  const answer = parsed(text);
+  const { client_id: id, client_secret: secret = null, token_endpoint_auth_method: method } = answer;
+  if (status < 200 || status > 299) {
+    throw new LoginFault(
+      `its authorization server refused to register the gateway (HTTP ${status}, ${
+        codeOf(String(answer.error))
+      }). ` +
+        `Register it there, with the redirect URI ${redirectUri}, and give client_id in oauth_config`,
+    );
+  }
+  if (typeof id !== "string" || id === "" || id.length > MAX_ID_CHARS) {
+    throw new LoginFault("its authorization server registered the gateway without a client_id");
+  }
+  if (secret !== null && (typeof secret !== "string" || secret.length > MAX_SECRET_CHARS)) {
+    throw new LoginFault("its authorization server gave a client_secret that is no text");
+  }
+  const clientAuth = method === "client_secret_basic" || method === "client_secret_post" || method === "none"
+    ? method
+    : secret === null
+    ? "none"
+    : null;
+  return { clientId: id, clientSecret: secret, privateKey: null, clientAuth };
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : {};
+  } catch {
+    return {};
+  }
+}

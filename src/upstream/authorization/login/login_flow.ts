@@ -1,0 +1,331 @@
+// Logs people in at upstreams by authorization code: begins a login, ends it with a stored token, and disconnects. What lies between
+// begin and end is in a sealed cookie of the browser, so that the gateway keeps nothing, and nobody ends the login of another browser.
+import { BoundedMap } from "../../../base/bounded_map.ts";
+import type { Clock } from "../../../base/clock.ts";
+import { reasonOf, SluiceError } from "../../../base/errors.ts";
+import { operatorText } from "../../../base/seen_answer.ts";
+import type { SecretBox } from "../../../store/secret_box.ts";
+import type { Connections } from "../../../store/upstream_tokens/connections.ts";
+import type { Log } from "../../../telemetry/log.ts";
+import { type BearerChallenge, readChallenge, unionOfScopes } from "../bearer_challenge.ts";
+import { ask, type LoginExchange, type SendToServer } from "../login_exchange.ts";
+import { LoginFault } from "../login_fault.ts";
+import { findServer, type FoundServer, type LoginServer } from "../login_server.ts";
+import type { OAuthCredentials } from "../oauth_credentials.ts";
+import { openToken, sealToken } from "../sealed_token.ts";
+import type { UpstreamToken } from "../upstream_token.ts";
+import { allowsHttp, type LoginTarget } from "../upstream_logins.ts";
+import { authorizationUrl, type CodeBinding, exchangeCode, newBinding, revokeLogin } from "./code_grant.ts";
+import { LoginClients, type OwnAddresses } from "./login_client.ts";
+
+/** A registered upstream where people log in. */
+export interface ConnectTarget extends LoginTarget {
+  readonly gatewayId: string;
+  /** Names the credentials. */
+  readonly version: string;
+  readonly transport: "STREAMABLEHTTP" | "SSE" | "WEBSOCKET" | "STDIO";
+}
+
+export interface LoginFlowDeps {
+  readonly connections: Connections;
+  readonly secretBox: SecretBox;
+  readonly send: SendToServer;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly count: (upstream: string, outcome: "success" | "failed") => void;
+}
+
+/** A login that has begun. */
+export interface BegunLogin {
+  /** Where the browser goes. */
+  readonly url: string;
+  /** For the cookie. */
+  readonly pending: string;
+  readonly state: string;
+}
+
+interface PendingLogin extends CodeBinding {
+  readonly version: string;
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly scope: string | null;
+  /** The page of this gateway to go to afterwards. */
+  readonly next: string;
+  /** ms since the epoch. */
+  readonly startedAt: number;
+}
+
+/** A person has so long to log in. */
+export const LOGIN_TIME_MS = 10 * 60_000;
+
+/** Metadata of a server are asked again after this time. */
+const METADATA_MS = 5 * 60_000;
+const MAX_KNOWN = 1_000;
+
+interface KnownServer {
+  readonly version: string;
+  readonly until: number;
+  readonly found: FoundServer;
+  readonly challenge: BearerChallenge;
+}
+
+export class LoginFlow {
+  readonly #deps: LoginFlowDeps;
+  readonly #clients: LoginClients;
+  readonly #known = new BoundedMap<string, KnownServer>({ maxEntries: MAX_KNOWN });
+
+  constructor(deps: LoginFlowDeps) {
+    this.#deps = deps;
+    this.#clients = new LoginClients(deps);
+  }
+
+  /**
+   * @param owner whose login it will be
+   * @param next the path of this gateway to go to afterwards
+   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED
+   */
+  async begin(
+    target: ConnectTarget,
+    { owner, addresses, next }: {
+      readonly owner: string;
+      readonly addresses: OwnAddresses;
+      readonly next: string;
+    },
+  ): Promise<BegunLogin> {
+    const { secretBox, clock, connections } = this.#deps;
+    return await this.#named(target, async () => {
+      const { gatewayId, version, credentials } = target;
+      const exchange = this.#exchange(target);
+      const { found, challenge } = await this.#server(target);
+      const { server } = found;
+      const login = credentials.login!;
+      const endpoint = login.authorizationUrl ?? server.authorization_endpoint;
+      if (endpoint === undefined) {
+        throw new LoginFault(
+          "the metadata of its authorization server have no authorization_endpoint. Give authorization_url in oauth_config",
+        );
+      }
+      requirePkce(server, credentials);
+      requireAddress(endpoint, exchange);
+      const given = await target.read?.() ?? credentials;
+      const client = await this.#clients.of(exchange, gatewayId, given, server, addresses);
+      const [row] = (await connections.list(owner)).filter((each) => each.gatewayId === gatewayId);
+      const scope = scopeFor(credentials, { found, challenge, wanted: row?.wantedScope ?? null });
+      const binding = await newBinding(addresses.redirectUri);
+      const pending: PendingLogin = {
+        ...{ ...binding, version, scope, next },
+        ...{ issuer: server.issuer, clientId: client.clientId, startedAt: clock.now() },
+      };
+      return {
+        url: await authorizationUrl(endpoint, client, {
+          ...{ ...binding, scope, parameters: login.parameters },
+          resource: login.sendsResource ? found.resource : null,
+        }),
+        pending: await secretBox.seal(JSON.stringify(pending), pendingOwner(gatewayId, owner)),
+        state: binding.state,
+      };
+    });
+  }
+
+  /**
+   * Changes the code for a token, and stores it.
+   * @param answer the query that the browser came back with
+   * @param sealed the cookie of the browser; undefined: it has none
+   * @returns the page to go to
+   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED
+   */
+  async finish(
+    target: ConnectTarget,
+    { owner, answer, sealed, metadataUrl }: {
+      readonly owner: string;
+      readonly answer: URLSearchParams;
+      readonly sealed: string | undefined;
+      readonly metadataUrl: string | null;
+    },
+  ): Promise<string> {
+    const { secretBox, clock, connections, count } = this.#deps;
+    const { gatewayId, version, upstream, credentials } = target;
+    return await this.#named(target, async () => {
+      const pending = await this.#pending(target, owner, sealed, answer.get("state"));
+      const exchange = this.#exchange(target);
+      const { found } = await this.#server(target);
+      const { server } = found;
+      const { redirectUri, scope } = pending;
+      if (server.issuer !== pending.issuer) throw new LoginFault(START_AGAIN);
+      const named = await target.read?.() ?? credentials;
+      const client = await this.#clients.of(exchange, gatewayId, named, server, {
+        redirectUri,
+        metadataUrl,
+      });
+      if (client.clientId !== pending.clientId) throw new LoginFault(START_AGAIN);
+      const resource = credentials.login!.sendsResource ? found.resource : null;
+      const given = await exchangeCode(exchange, server, client, answer, { ...pending, resource })
+        .catch(async (error) => {
+          // The authorization server may have forgotten the client that the gateway has registered.
+          if (error instanceof LoginFault && error.code === "invalid_client") {
+            await connections.forgetClient(gatewayId);
+          }
+          throw error;
+        });
+      const now = clock.now();
+      const token: UpstreamToken = {
+        accessToken: given.accessToken,
+        obtainedAt: now,
+        expiresAt: given.expiresInS === null ? null : now + given.expiresInS * 1000,
+        ...{ scope, found: { ...found, server: kept(server) } },
+        login: { refreshToken: given.refreshToken, client, resource },
+      };
+      const key = { gatewayId, owner, version };
+      await connections.connect(key, await sealToken(secretBox, token, key), {
+        ...{ connectedAt: now, expiresAt: token.expiresAt },
+        isRenewable: given.refreshToken !== null,
+      });
+      count(upstream, "success");
+      return pending.next;
+    });
+  }
+
+  /**
+   * Forgets a login, and has the authorization server forget its tokens where it offers that.
+   * @param target null: the upstream has other credentials by now
+   * @returns false if there was none
+   */
+  async disconnect(gatewayId: string, owner: string, target: ConnectTarget | null): Promise<boolean> {
+    const { connections, secretBox, log } = this.#deps;
+    const sealed = await connections.disconnect(gatewayId, owner);
+    if (sealed === undefined) return false;
+    if (sealed === null || target === null) return true;
+    const token = await openToken(secretBox, sealed, { gatewayId, owner, version: target.version });
+    if (token?.login === undefined) return true;
+    const { found: { server }, login: { client, refreshToken } } = token;
+    try {
+      // The end of a refresh token ends its access tokens (RFC 7009, section 2.1).
+      await revokeLogin(this.#exchange(target), server, client, refreshToken ?? token.accessToken);
+    } catch (error) {
+      log.warning("the authorization server of an upstream did not revoke a token", {
+        upstream: target.upstream,
+        reason: reasonOf(error),
+      });
+    }
+    return true;
+  }
+
+  #exchange({ url, caCertificate, credentials }: LoginTarget): LoginExchange {
+    return { send: this.#deps.send, caCertificate, allowsHttp: allowsHttp(url, credentials) };
+  }
+
+  async #server(target: ConnectTarget): Promise<KnownServer> {
+    const { clock } = this.#deps;
+    const { gatewayId, version, url, credentials } = target;
+    const known = this.#known.get(gatewayId);
+    if (known?.version === version && clock.now() < known.until) return known;
+    const exchange = this.#exchange(target);
+    // A given server is found without the upstream; else its refusal names the metadata, or these are at the well-known address.
+    const isGiven = credentials.issuer !== null || credentials.tokenUrl !== null;
+    const challenge = readChallenge(isGiven ? null : await refusalOf(exchange, target));
+    const found = (await findServer(exchange, url, credentials, challenge))!;
+    const now = { version, until: clock.now() + METADATA_MS, found, challenge };
+    this.#known.set(gatewayId, now);
+    return now;
+  }
+
+  async #pending(
+    { gatewayId, version }: ConnectTarget,
+    owner: string,
+    sealed: string | undefined,
+    state: string | null,
+  ): Promise<PendingLogin> {
+    const { secretBox, clock } = this.#deps;
+    if (sealed === undefined) throw new LoginFault(START_AGAIN);
+    let pending: PendingLogin;
+    try {
+      pending = JSON.parse(await secretBox.open(sealed, pendingOwner(gatewayId, owner)));
+    } catch {
+      throw new LoginFault(START_AGAIN);
+    }
+    const isInTime = clock.now() - pending.startedAt < LOGIN_TIME_MS;
+    if (state === null || pending.state !== state || pending.version !== version || !isInTime) {
+      throw new LoginFault(START_AGAIN);
+    }
+    return pending;
+  }
+
+  async #named<T>({ upstream }: ConnectTarget, work: () => Promise<T>): Promise<T> {
+    const { log, count } = this.#deps;
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof LoginFault)) throw error;
+      const params = { upstream, reason: error.message };
+      const failure = new SluiceError("UPSTREAM_LOGIN_FAILED", params, { cause: error.cause });
+      count(upstream, "failed");
+      log.warning("a person cannot log in to upstream", { upstream, reason: operatorText(failure) });
+      throw failure;
+    }
+  }
+}
+
+const START_AGAIN =
+  "the answer belongs to no login that this browser has begun in the last 10 minutes. Start again";
+
+/** A cookie is good for the user and the upstream that it was made for. */
+function pendingOwner(gatewayId: string, owner: string): string {
+  return `upstream-login:${gatewayId}:${owner}`;
+}
+
+/** The members that renewals and revocations need. */
+function kept(server: LoginServer): LoginServer {
+  const { issuer, token_endpoint, token_endpoint_auth_methods_supported, revocation_endpoint } = server;
+  return { issuer, token_endpoint, token_endpoint_auth_methods_supported, revocation_endpoint };
+}
+
+/** An upstream must not lead the gateway to a server without PKCE (2025-11-25, basic/authorization, "Authorization Code Protection"). */
+function requirePkce(
+  { code_challenge_methods_supported: methods }: LoginServer,
+  { issuer, tokenUrl }: OAuthCredentials,
+): void {
+  if (methods?.includes("S256")) return;
+  const isChosen = issuer !== null || tokenUrl !== null;
+  if (isChosen && methods === undefined) return;
+  throw new LoginFault(
+    "its authorization server does not say that it supports PKCE (S256). Give issuer in oauth_config if it does nevertheless",
+  );
+}
+
+function requireAddress(endpoint: string, { allowsHttp }: LoginExchange): void {
+  const { protocol } = new URL(endpoint);
+  if (protocol === "https:" || (allowsHttp && protocol === "http:")) return;
+  throw new LoginFault(`its metadata name an address of ${protocol.slice(0, 10)} in place of https:`);
+}
+
+function scopeFor(
+  { scopes }: OAuthCredentials,
+  { found, challenge, wanted }: {
+    readonly found: FoundServer;
+    readonly challenge: BearerChallenge;
+    readonly wanted: string | null;
+  },
+): string | null {
+  if (scopes.length > 0) return scopes.join(" ");
+  const offline = found.server.scopes_supported?.includes("offline_access") ? "offline_access" : null;
+  return unionOfScopes(challenge.scope ?? found.scopes, wanted, offline);
+}
+
+/** The challenge of the upstream's answer to a request without a token; null: it has none. */
+async function refusalOf(exchange: LoginExchange, { url, transport }: ConnectTarget): Promise<string | null> {
+  const params = {
+    protocolVersion: "2025-11-25",
+    capabilities: {},
+    clientInfo: { name: "sluice", version: "1" },
+  };
+  const { status, challenge = null } = await ask(
+    exchange,
+    transport === "SSE" ? { method: "GET", url, headers: [["accept", "text/event-stream"]] } : {
+      method: "POST",
+      url,
+      headers: [["content-type", "application/json"], ["accept", "application/json, text/event-stream"]],
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params }),
+    },
+  );
+  return status === 401 ? challenge : null;
+}

@@ -1,0 +1,54 @@
+// The login of one person at one upstream, as the source of its token needs it.
+import { SluiceError } from "../../../base/errors.ts";
+import type { Connections } from "../../../store/upstream_tokens/connections.ts";
+import type { TokenKey } from "../../../store/upstream_tokens/upstream_tokens.ts";
+import type { LoginExchange } from "../login_exchange.ts";
+import type { UpstreamToken } from "../upstream_token.ts";
+import { refreshLogin } from "./code_grant.ts";
+
+/** The page where a user connects an upstream, relative to the gateway's address. */
+export function connectPath(gatewayId: string): string {
+  return `/admin/connections/${encodeURIComponent(gatewayId)}`;
+}
+
+export class PersonLogin {
+  constructor(
+    readonly connections: Connections,
+    private readonly upstream: string,
+    private readonly gatewayId: string,
+  ) {}
+
+  /** @param why null: there is no login */
+  needed(why: string | null): SluiceError {
+    return loginNeeded({ upstream: this.upstream, gatewayId: this.gatewayId, why });
+  }
+
+  /** Renews a token. @returns null if the login is lost @throws {LoginFault} */
+  async refresh(exchange: LoginExchange, stored: UpstreamToken, now: number): Promise<UpstreamToken | null> {
+    const { refreshToken = null, client, resource } = stored.login!;
+    if (refreshToken === null) return null;
+    const given = await refreshLogin(exchange, stored.found.server, client, { refreshToken, resource });
+    if (given === null) return null;
+    return {
+      ...stored,
+      accessToken: given.accessToken,
+      obtainedAt: now,
+      expiresAt: given.expiresInS === null ? null : now + given.expiresInS * 1000,
+      login: { client, resource, refreshToken: given.refreshToken },
+    };
+  }
+
+  async renewed(key: TokenKey, { expiresAt, login }: UpstreamToken): Promise<void> {
+    await this.connections.renewed(key, expiresAt, login?.refreshToken !== null);
+  }
+}
+
+/** `link` is the page to log in at: relative to the gateway until the call that fails is known, then absolute. */
+export function loginNeeded({ upstream, gatewayId, why }: {
+  readonly upstream: string;
+  readonly gatewayId: string;
+  readonly why: string | null;
+}): SluiceError {
+  const reason = why === null ? "" : ` (${why})`;
+  return new SluiceError("UPSTREAM_LOGIN_NEEDED", { upstream, reason, link: connectPath(gatewayId) });
+}

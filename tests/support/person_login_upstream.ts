@@ -1,0 +1,231 @@
+// An MCP server whose users log in, with its authorization server at another origin. The latter knows who is at the browser by a cookie
+// `person`, asks for no consent, and writes down what it was asked.
+import { serveOnLoopback } from "./loopback_server.ts";
+
+export interface PersonLoginOptions {
+  /** Life of access tokens, s. */
+  readonly expiresInS?: number;
+  /** No refresh tokens. */
+  readonly hasNoRefresh?: boolean;
+  /** Clients that it knows: id and secret. Nobody can register then. */
+  readonly clients?: Readonly<Record<string, string>>;
+  /** It knows clients by their metadata documents. */
+  readonly takesDocuments?: boolean;
+  /** It refuses the parameter `resource`, as Microsoft Entra does. */
+  readonly refusesResource?: boolean;
+  /** Refresh tokens come only with `access_type=offline`, as at Google. */
+  readonly wantsAccessType?: boolean;
+  /** The path of the issuer, as a tenant has it. */
+  readonly tenant?: string;
+  /** The scope that `whoami` wants besides. */
+  readonly furtherScope?: string;
+  /** Changes the metadata of the authorization server. */
+  readonly serverMetadata?: (own: Record<string, unknown>) => Record<string, unknown>;
+  /** Changes the parameters of the answer that the browser brings back. */
+  readonly answer?: (own: URLSearchParams) => void;
+  /** Where the authorization endpoint sends the browser in place of its own answer. */
+  readonly sendsOnTo?: (request: URLSearchParams) => string | null;
+}
+
+interface Given {
+  readonly person: string;
+  readonly scope: string;
+  readonly client: string;
+}
+
+interface Code extends Given {
+  readonly redirectUri: string;
+  readonly challenge: string;
+  readonly isOffline: boolean;
+}
+
+export class PersonLoginUpstream implements AsyncDisposable {
+  readonly url: string;
+  readonly issuer: string;
+  readonly authorizations: URLSearchParams[] = [];
+  readonly tokenRequests: URLSearchParams[] = [];
+  readonly registrations: Record<string, unknown>[] = [];
+  readonly revoked: string[] = [];
+  /** Authorization headers of MCP requests, with the session that they came in. */
+  readonly mcpWith: { readonly authorization: string | null; readonly session: string | null }[] = [];
+  /** Everything else that was asked of either server: method and path. */
+  readonly asked: string[] = [];
+  readonly accessTokens = new Map<string, Given & { readonly expiresAt: number }>();
+  readonly refreshTokens = new Map<string, Given>();
+  /** Sessions, by id: whose they are. */
+  readonly sessions = new Map<string, string>();
+  readonly #codes = new Map<string, Code>();
+  readonly #options: PersonLoginOptions;
+  readonly #resource: Deno.HttpServer<Deno.NetAddr>;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  constructor(options: PersonLoginOptions = {}) {
+    this.#options = options;
+    this.#resource = serveOnLoopback((request) => this.#serveMcp(request));
+    this.#server = serveOnLoopback((request) => this.#serveLogins(request));
+    this.url = `http://127.0.0.1:${this.#resource.addr.port}/mcp`;
+    this.issuer = `http://127.0.0.1:${this.#server.addr.port}${options.tenant ?? ""}`;
+  }
+
+  /** The token that a person's requests have now. */
+  tokensOf(person: string): string[] {
+    return [...this.accessTokens].filter(([, given]) => given.person === person).map(([token]) => token);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#resource.shutdown(), this.#server.shutdown()]);
+  }
+
+  async #serveMcp(request: Request): Promise<Response> {
+    const { origin, pathname } = new URL(request.url);
+    if (pathname === "/.well-known/oauth-protected-resource/mcp") {
+      const own = { resource: this.url, authorization_servers: [this.issuer], scopes_supported: ["tools"] };
+      return Response.json(own);
+    }
+    if (pathname !== "/mcp") return new Response(null, { status: 404 });
+    const authorization = request.headers.get("authorization");
+    const session = request.headers.get("mcp-session-id");
+    this.mcpWith.push({ authorization, session });
+    const token = this.accessTokens.get(authorization?.slice("Bearer ".length) ?? "");
+    const { furtherScope } = this.#options;
+    const refuse = (status: number, more: string) =>
+      new Response(null, {
+        status,
+        headers: {
+          "www-authenticate":
+            `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"${more}`,
+        },
+      });
+    if (token === undefined || token.expiresAt < Date.now()) return refuse(401, ', error="invalid_token"');
+    if (request.method !== "POST") return new Response(null, { status: 405 });
+    const { id, method } = await request.json();
+    const opened = session ?? crypto.randomUUID();
+    if (session !== null && this.sessions.get(session) !== token.person) {
+      return new Response(null, { status: 404 });
+    }
+    if (id === undefined) return new Response(null, { status: 202 });
+    if (method === "initialize") this.sessions.set(opened, token.person);
+    if (
+      method === "tools/call" && furtherScope !== undefined && !token.scope.split(" ").includes(furtherScope)
+    ) {
+      return refuse(403, `, error="insufficient_scope", scope="${furtherScope}"`);
+    }
+    const headers = { "mcp-session-id": opened };
+    return Response.json({ jsonrpc: "2.0", id, result: resultOf(method, token) }, { headers });
+  }
+
+  async #serveLogins(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    const { tenant = "", takesDocuments, clients, serverMetadata = (own) => own } = this.#options;
+    this.asked.push(`${request.method} ${pathname}`);
+    const at = (path: string) => pathname === tenant + path;
+    const isMetadata = tenant === ""
+      ? pathname === "/.well-known/oauth-authorization-server"
+      : at("/.well-known/openid-configuration");
+    if (isMetadata) {
+      return Response.json(serverMetadata({
+        issuer: this.issuer,
+        authorization_endpoint: `${this.issuer}/authorize`,
+        token_endpoint: `${this.issuer}/token`,
+        revocation_endpoint: `${this.issuer}/revoke`,
+        ...(clients === undefined ? { registration_endpoint: `${this.issuer}/register` } : {}),
+        ...(takesDocuments ? { client_id_metadata_document_supported: true } : {}),
+        authorization_response_iss_parameter_supported: true,
+        code_challenge_methods_supported: ["S256"],
+        scopes_supported: ["tools", "offline_access"],
+        token_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
+      }));
+    }
+    if (at("/register") && clients === undefined) {
+      const metadata = await request.json();
+      this.registrations.push(metadata);
+      return Response.json({ ...metadata, client_id: `registered-${this.registrations.length}` }, {
+        status: 201,
+      });
+    }
+    if (at("/authorize")) return this.#authorize(searchParams, request.headers.get("cookie"));
+    if (at("/token")) return this.#token(new URLSearchParams(await request.text()));
+    if (at("/revoke")) {
+      const token = new URLSearchParams(await request.text()).get("token")!;
+      this.revoked.push(token);
+      this.refreshTokens.delete(token);
+      return new Response(null);
+    }
+    return new Response(null, { status: 404 });
+  }
+
+  #authorize(request: URLSearchParams, cookie: string | null): Response {
+    this.authorizations.push(request);
+    const { refusesResource, wantsAccessType, answer = () => {}, sendsOnTo = () => null } = this.#options;
+    const elsewhere = sendsOnTo(request);
+    if (elsewhere !== null) return new Response(null, { status: 302, headers: { location: elsewhere } });
+    const redirectUri = request.get("redirect_uri")!;
+    const back = new URLSearchParams({ state: request.get("state")!, iss: this.issuer });
+    if (refusesResource && request.has("resource")) back.set("error", "invalid_target");
+    else {
+      const code = `code-${crypto.randomUUID()}`;
+      this.#codes.set(code, {
+        person: /person=([^;]+)/.exec(cookie ?? "")?.[1] ?? "nobody",
+        ...{ scope: request.get("scope") ?? "", client: request.get("client_id")!, redirectUri },
+        challenge: request.get("code_challenge")!,
+        isOffline: !wantsAccessType || request.get("access_type") === "offline",
+      });
+      back.set("code", code);
+    }
+    answer(back);
+    return new Response(null, { status: 302, headers: { location: `${redirectUri}?${back}` } });
+  }
+
+  async #token(form: URLSearchParams): Promise<Response> {
+    this.tokenRequests.push(form);
+    const refuse = (error: string) => Response.json({ error }, { status: 400 });
+    if (this.#options.refusesResource && form.has("resource")) return refuse("invalid_target");
+    if (form.get("grant_type") === "refresh_token") {
+      const former = form.get("refresh_token")!;
+      const given = this.refreshTokens.get(former);
+      if (given === undefined) return refuse("invalid_grant");
+      // Rotated: a token that comes twice is refused.
+      this.refreshTokens.delete(former);
+      return this.#give(given, true);
+    }
+    const code = this.#codes.get(form.get("code") ?? "");
+    this.#codes.delete(form.get("code") ?? "");
+    const digest = await crypto.subtle.digest(
+      "SHA-256",
+      new TextEncoder().encode(form.get("code_verifier") ?? ""),
+    );
+    const challenge = new Uint8Array(digest).toBase64({ alphabet: "base64url", omitPadding: true });
+    if (code === undefined || code.redirectUri !== form.get("redirect_uri") || code.challenge !== challenge) {
+      return refuse("invalid_grant");
+    }
+    return this.#give(code, code.isOffline);
+  }
+
+  #give({ person, scope, client }: Given, isOffline: boolean): Response {
+    const { expiresInS = 600, hasNoRefresh } = this.#options;
+    const access_token = `access-${person}-${crypto.randomUUID()}`;
+    this.accessTokens.set(access_token, { person, scope, client, expiresAt: Date.now() + expiresInS * 1000 });
+    const answer = { access_token, token_type: "Bearer", expires_in: expiresInS, scope };
+    if (hasNoRefresh || !isOffline) return Response.json(answer);
+    const refresh_token = `refresh-${person}-${crypto.randomUUID()}`;
+    this.refreshTokens.set(refresh_token, { person, scope, client });
+    return Response.json({ ...answer, refresh_token });
+  }
+}
+
+function resultOf(method: string, { person }: Given): unknown {
+  switch (method) {
+    case "initialize":
+      return {
+        protocolVersion: "2025-11-25",
+        capabilities: { tools: {} },
+        serverInfo: { name: "login", version: "1" },
+      };
+    case "tools/list":
+      return { tools: [{ name: "whoami", inputSchema: { type: "object" } }] };
+    case "tools/call":
+      return { content: [{ type: "text", text: person }] };
+    default:
+      return {};
+  }
+}
