@@ -1,10 +1,14 @@
 // Upstreams that want a certificate of the gateway in TLS: over HTTP/1.1, HTTP/2 and SSE, each with its own and nobody else's.
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { startCertifiedUpstream } from "../support/certified_upstream.ts";
 import { makeAuthority } from "../support/client_authority.ts";
 import { post, toolCall } from "../support/mcp_post.ts";
 import { waitFor } from "../support/wait_for.ts";
 import { Sluice } from "../support/sluice.ts";
+
+/** A server that closes its connection with data unread resets it, and the alert with its reason can be lost. */
+const WITHOUT_CERTIFICATE =
+  /client_cert and client_key \(PEM\)|ended during the TLS handshake|closed the connection/;
 
 Deno.test("An upstream that wants a client certificate gets its own, over every version of HTTP", async (t) => {
   const folder = await Deno.makeTempDir({ prefix: "sluice_mtls_" });
@@ -69,7 +73,7 @@ Deno.test("An upstream that wants a client certificate gets its own, over every 
       ]);
       const removed = await api("PUT", path, { client_cert: null });
       assertEquals(removed.status, 502);
-      assertStringIncludes(removed.body.detail, "client_cert and client_key (PEM)");
+      assertMatch(removed.body.detail, WITHOUT_CERTIFICATE);
     });
 
     await t.step(`a pair in files is read again at SIGHUP, HTTP/2 offered: ${http2}`, async () => {
@@ -98,7 +102,7 @@ Deno.test("An upstream that wants a client certificate gets its own, over every 
       for (const url of [`${origin}/mcp`, `${older.origin}/mcp`]) {
         const none = await api("POST", "/gateways", { name: "none", url, ca_certificate: servers.cert });
         assertEquals(none.status, 502);
-        assertStringIncludes(none.body.detail, "client_cert and client_key (PEM)", url);
+        assertMatch(none.body.detail, WITHOUT_CERTIFICATE, url);
         const stranger = await api("POST", "/gateways", body("stranger", mallory, { url }));
         assertEquals(stranger.status, 502, JSON.stringify(stranger.body));
       }
