@@ -72,6 +72,12 @@ Deno.test({
         await look(filled);
       }
     }
+    // What a script puts into the dialog that asks.
+    const { body: [{ id }] } = await sluice.api("GET", "/gateways?include_inactive=true");
+    await browser.open(`upstreams/${id}`);
+    await page.getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("alertdialog").waitFor();
+    await look("upstreams, asked");
     // What htmx puts into a page.
     for (const [path, label] of [["tools", "Search"], ["virtual-servers/new", "Search for tools to add"]]) {
       await browser.open(path!);

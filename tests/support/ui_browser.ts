@@ -82,10 +82,12 @@ export class UiBrowser implements AsyncDisposable {
     return this.page.url().slice(this.url.length);
   }
 
+  /** Resolves with the page that answers: one with navigation, or the refusal. */
   async signInWith(token: string): Promise<void> {
     await this.open("sign-in?token");
     await this.page.getByLabel("Token", { exact: true }).fill(token);
     await this.page.getByRole("button", { name: "Sign in" }).click();
+    await this.page.locator("nav[aria-label=Pages], [role=alert]").first().waitFor({ state: "attached" });
   }
 
   /** Answers what a button has asked before something is lost. @param label of the button in the dialog */
