@@ -300,6 +300,7 @@ export const ROUTES: readonly Route[] = [
     on(logs, "streamLogLines", "streamLogLinesAsAdmin"),
   ),
   callerless("/settings", "admin.system_config", on(settings, "listSettings")),
+  callerless("/settings/advice", "admin.system_config", on(settings, "adviseSettings")),
   callerless("/doctor", "admin.system_config", on(checkup, "readCheckup")),
   route("POST", "/metrics/reset", "admin.metrics", on(executions, "resetMetrics")),
 

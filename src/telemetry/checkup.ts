@@ -9,6 +9,14 @@ export interface Checkup {
   readonly findings: readonly CheckupFinding[];
   /** All that are registered; empty while it is not known. */
   readonly replicas: readonly ReplicaStatus[];
+  /** null: not known yet. */
+  readonly machine: MachineSize | null;
+}
+
+export interface MachineSize {
+  readonly vcpu: number;
+  /** Of the machine, or of the container's limit. */
+  readonly ram_mb: number;
 }
 
 /** The doctor's finding as programs read it: see `Finding` of the command. */
@@ -36,4 +44,10 @@ export interface ReplicaStatus {
 }
 
 /** Before the first examination has ended. */
-export const NOT_EXAMINED: Checkup = { examined_at: null, examined: [], findings: [], replicas: [] };
+export const NOT_EXAMINED: Checkup = {
+  examined_at: null,
+  examined: [],
+  findings: [],
+  replicas: [],
+  machine: null,
+};

@@ -17,6 +17,9 @@ export interface Load {
   readonly callMicros: number | null;
 }
 
+/** `latencyMs` and `thinkMs` where nobody has said more of the users. */
+export const [USUAL_LATENCY_MS, USUAL_THINK_MS] = [200, 3_000];
+
 /** What stands beside the gateway. PgBouncer implies PostgreSQL. */
 export interface Surroundings {
   readonly database: "sqlite" | "postgres" | "pgbouncer";

@@ -144,6 +144,8 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
   ) await ask(read);
   await ask("listSettings");
   await ask("readCheckup");
+  await ask("adviseSettings", { query: "?users=300" });
+  await ask("adviseSettings", { query: "?users=0", status: 422 });
   for (const read of ["listLogLines", "listLogLinesAsAdmin"]) {
     await ask(read, { query: "?limit=1000" });
     await ask(read, { query: "?limit=none", status: 422 });

@@ -66,6 +66,12 @@ Deno.test({
     await page.waitForURL(/\/admin\/doctor#/);
     await page.locator(":target").getByRole("link", { name: "the manual" }).click();
     await page.waitForURL(/\/admin\/help\//);
+    await browser.open("settings");
+    await page.getByLabel("Users at once").fill("20000");
+    await page.getByRole("button", { name: "Show what would change" }).click();
+    await page.getByText("For 20,000 users on this machine the tuner would change:").waitFor();
+    await page.getByRole("row", { name: /^MAX_STREAMS|^BACKPRESSURE/ }).first().waitFor();
+    await browser.measure("settings_for_users");
     assertEquals(browser.faults, []);
   },
 });

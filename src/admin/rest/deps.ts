@@ -24,6 +24,7 @@ import type { Registry } from "../../store/registry/registry.ts";
 import type { Connecting } from "../connections/connecting.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { Checkup } from "../../telemetry/checkup.ts";
+import type { RunningAdvice } from "../../tuning/running_advice.ts";
 import type { FoundLines, LogQuery } from "../../telemetry/recent_log.ts";
 import type { ExecutionStore } from "../../store/executions/execution_store.ts";
 import type { Discovery, GatewayRow, PromptRow, ResourceRow } from "../../store/registry/rows.ts";
@@ -134,6 +135,8 @@ export interface AdminDeps {
   settings(): Promise<RunningSettings>;
   /** What the doctor has found of this replica. */
   checkup(): Promise<Checkup>;
+  /** What the tuner would change for a number of users; null: the machine is not known yet. */
+  advise(users: number): Promise<RunningAdvice | null>;
   /** The latest lines of the log of this replica. */
   readonly logLines: LogLines;
   readonly logins: Logins;

@@ -110,6 +110,14 @@ const moment = z.string().transform((text, context) => {
 const filter = (description: string, example: string) =>
   field(z.string().min(1).max(256, "must have at most 256 characters").optional(), description, example);
 
+export const adviceQuery = z.object({
+  users: field(
+    z.coerce.number().int().min(1).max(1_000_000).default(100),
+    "People or agents that are connected at once.",
+    300,
+  ),
+});
+
 /** Which lines of the log. `request_id`, `search` and `start_time` are ContextForge's names. */
 export const logQuery = z.object({
   caller: filter("Only lines of this caller: the subject of the token.", "ann@example.com"),

@@ -1,5 +1,5 @@
 // The commands `sluice doctor` and `sluice tune`: their flags, the texts of their help, and their arguments.
-import type { Load, Surroundings } from "../../tuning/demand.ts";
+import { type Load, type Surroundings, USUAL_LATENCY_MS, USUAL_THINK_MS } from "../../tuning/demand.ts";
 import type { Command } from "./command.ts";
 import { isHttpUrl } from "./flag_values.ts";
 
@@ -166,8 +166,8 @@ function tuneInvocation({ text, has }: GivenFlags): FitnessInvocation | readonly
     replicas: whole("replicas", 1),
     vcpu: fraction("vcpu", 256),
     ramMb: ram === null ? null : Math.floor(ram * 1024),
-    latencyMs: whole("latency-ms", 200),
-    thinkMs: whole("think-ms", 3_000),
+    latencyMs: whole("latency-ms", USUAL_LATENCY_MS),
+    thinkMs: whole("think-ms", USUAL_THINK_MS),
   };
   if (has("check") && text("out") !== null) mistakes.push("--check writes nothing: leave --out away");
   if (mistakes.length > 0) return mistakes;

@@ -6,7 +6,7 @@ import type { PostgresTarget } from "../../store/postgres/postgres_url.ts";
 import type { Examination } from "./finding.ts";
 import type { ReplicaFacts, StoredRecord } from "./gateway/registry_facts.ts";
 import { checkMachine } from "./machine_checks.ts";
-import { readMachine } from "./machine_facts.ts";
+import { type MachineFacts, readMachine } from "./machine_facts.ts";
 import { checkSettings } from "./settings_checks.ts";
 import { readSettingsFacts, type SettingsFacts } from "./settings_facts.ts";
 import { checkSqlite } from "./sqlite_checks.ts";
@@ -30,6 +30,7 @@ export async function readFileFacts(loaded: Loaded): Promise<FileFacts> {
 }
 
 export interface FullExamination extends Examination {
+  readonly machine: MachineFacts;
   readonly replicas: readonly ReplicaFacts[];
 }
 
@@ -42,11 +43,12 @@ export async function examineLoaded(loaded: Loaded): Promise<FullExamination> {
 export async function examine(loaded: Loaded, files: FileFacts | null): Promise<FullExamination> {
   const { config } = loaded;
   const location = parseDatabaseUrl(config.databaseUrl);
+  const machine = readMachine();
   const parts: Examination[] = [
     ...(files === null
       ? []
       : [{ examined: ["the settings"], findings: checkSettings(loaded, files.settings) }]),
-    { examined: ["this machine"], findings: checkMachine(config, readMachine()) },
+    { examined: ["this machine"], findings: checkMachine(config, machine) },
   ];
   const redis = config.cacheType === "redis" ? await examineRedis(config) : null;
   if (location.kind === "sqlite") {
@@ -64,6 +66,7 @@ export async function examine(loaded: Loaded, files: FileFacts | null): Promise<
     examined: parts.flatMap(({ examined }) => examined),
     findings: parts.flatMap(({ findings }) => findings),
     replicas: gateway.replicas,
+    machine,
   };
 }
 

@@ -58,6 +58,17 @@ export function packetsIn(text: string | null): MachineFacts["packets"] {
   return Number.isNaN(packets.taken + packets.dropped) ? null : packets;
 }
 
+const MIB = 1024 * 1024;
+
+/** Where the machine does not tell its memory. */
+const UNKNOWN_RAM_MB = 4_096;
+
+/** What the gateway can fill: the memory of the machine, or the limit of the container. */
+export function ramMbOf({ memoryLimitBytes, memoryBytes }: MachineFacts): number {
+  const bytes = Math.min(memoryLimitBytes ?? Infinity, memoryBytes ?? Infinity);
+  return bytes === Infinity ? UNKNOWN_RAM_MB : Math.floor(bytes / MIB);
+}
+
 function hardLimit(): number | null {
   const libc = openLibc();
   const hard = libc === null ? null : openFilesLimit(libc)?.hard ?? null;

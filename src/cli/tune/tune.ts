@@ -10,25 +10,19 @@ import { plannedFiles } from "../../tuning/files/planned_files.ts";
 import type { PlannedFile } from "../../tuning/files/planned_lines.ts";
 import { type Plan, planOf } from "../../tuning/tuning_plan.ts";
 import type { TuneArgs } from "../commands/fitness_commands.ts";
-import { readMachine } from "../doctor/machine_facts.ts";
+import { ramMbOf, readMachine } from "../doctor/machine_facts.ts";
 import type { Probed } from "./machine_probe.ts";
 import { compare, comparisonText } from "./comparison.ts";
-
-const MIB = 1024 * 1024;
-
-/** Where the machine does not tell its memory. */
-const UNKNOWN_RAM_MB = 4_096;
 
 /** @returns the exit code: 1 if something here does not serve the users. @throws {SluiceError} for a folder that cannot be written */
 export async function tune({ load, surroundings, out, check, probe, json }: TuneArgs): Promise<number> {
   const machine = readMachine();
-  const bytes = Math.min(machine.memoryLimitBytes ?? Infinity, machine.memoryBytes ?? Infinity);
   const probed = probe ? await (await import("./machine_probe.ts")).probeMachine() : null;
   if (probed !== null) console.error(probedText(probed));
   const full: Load = {
     ...load,
     vcpu: load.vcpu ?? machine.cores,
-    ramMb: load.ramMb ?? (bytes === Infinity ? UNKNOWN_RAM_MB : Math.floor(bytes / MIB)),
+    ramMb: load.ramMb ?? ramMbOf(machine),
     callMicros: probed?.callMicros ?? null,
   };
   const fileMax = Number(machine.sysctl["fs.file-max"] ?? NaN);

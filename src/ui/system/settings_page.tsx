@@ -2,6 +2,7 @@
 import type { RunningSettings, SettingReport } from "../../config/settings_report.ts";
 import { slugOf } from "../../help/page.ts";
 import type { PageHandler } from "../call/page_call.ts";
+import { readAdvice, Tuning } from "./tuning_part.tsx";
 import { Badge, PageHead } from "../parts/page_parts.tsx";
 
 export const settingsPage: PageHandler = async ({ rest, query, figures }) => {
@@ -23,6 +24,7 @@ export const settingsPage: PageHandler = async ({ rest, query, figures }) => {
     </>
   );
   if (query.has("part")) return { title: "Settings", body, isPart: true };
+  const asked = await readAdvice({ rest, query });
   return {
     title: "Settings",
     body: (
@@ -39,6 +41,8 @@ export const settingsPage: PageHandler = async ({ rest, query, figures }) => {
             </p>
           </div>
         )}
+        <Tuning asked={asked} />
+        <h2>All settings</h2>
         <Search query={query} />
         <div id="found" aria-live="polite">{body}</div>
         <h2>Totals of this process</h2>

@@ -108,6 +108,12 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     logLines: parts.logLines,
     settings: parts.settings,
     checkup: parts.checkup,
+    advise: async (users) => {
+      const { machine, replicas } = await parts.checkup();
+      if (machine === null) return null;
+      const { adviseRunning } = await import("../../tuning/running_advice.ts");
+      return adviseRunning(users, { config, machine, replicas: Math.max(1, replicas.length) });
+    },
     upstreamLoad: async () => {
       const loads = await parts.upstreamLoads();
       return {

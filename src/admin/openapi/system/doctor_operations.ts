@@ -43,6 +43,13 @@ export const doctorOperations = operations("Operation", {
         examined: field(z.array(z.string()), "What was looked at.", ["the settings", "this machine"]),
         findings: field(z.array(finding), "The worst first.", []),
         replicas: field(z.array(replica), "The replicas that are registered."),
+        machine: field(
+          z.strictObject({
+            vcpu: field(z.number(), "Processors that the gateway may use.", 2),
+            ram_mb: field(z.number(), "Memory that it may fill, MiB.", 4_096),
+          }).nullable(),
+          "The size of the machine, or of the container; null: not known yet.",
+        ),
       }).describe("The state of the replica."),
     },
   },

@@ -1,7 +1,8 @@
 // The operation of the settings.
 import * as z from "zod";
 import { field } from "../../rest/described.ts";
-import { flag, text, textOrNull } from "../answers.ts";
+import { adviceQuery } from "../../rest/queries.ts";
+import { count, flag, text, textOrNull } from "../answers.ts";
 import { operations } from "../operation.ts";
 
 const layer = z.enum(["default", "dev", ".env beside the database", ".env", "environment", "flag"]);
@@ -41,7 +42,29 @@ const ignored = z.strictObject({
   reason: textOrNull("Why it has no effect; null: it is not known.", "the gateway has no plugins"),
 });
 
+const advised = z.strictObject({
+  setting: text("The name of the setting.", "MAX_STREAMS"),
+  now: text("Its value as it would stand in a file; empty: not set.", "4096"),
+  advised: text("The value that serves the users.", "8192"),
+  why: text("The formula with its numbers.", "A stream for each user of a worker."),
+}).describe("One change.");
+
 export const settingOperations = operations("Operation", {
+  adviseSettings: {
+    summary: "Read which settings would change for a number of users",
+    description:
+      "What `sluice tune --users N --check` says of the settings: for the size of this machine, the replicas that " +
+      "serve, calls of 200 ms and pauses of 3 s.",
+    query: adviceQuery,
+    answers: {
+      200: z.strictObject({
+        users: count("People or agents at once.", 300),
+        replicas: count("Replicas that share them.", 1),
+        advice: field(z.array(advised), "Settings that do not serve the users.", []),
+        shortfalls: field(z.array(z.string()), "Where the machine does not suffice.", []),
+      }).nullable().describe("The advice; null: the machine has not been examined yet."),
+    },
+  },
   listSettings: {
     summary: "Read the settings in effect",
     description: "The settings of the replica that answers. `sluice config` shows those of a folder.",

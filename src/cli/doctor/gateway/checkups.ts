@@ -5,6 +5,7 @@ import { replicaAddress } from "../../../cluster/replica_address.ts";
 import { type Checkup, NOT_EXAMINED } from "../../../telemetry/checkup.ts";
 import type { Log } from "../../../telemetry/log.ts";
 import { examine, type FileFacts, type FullExamination } from "../examination.ts";
+import { ramMbOf } from "../machine_facts.ts";
 import { bySeverity } from "../finding.ts";
 import { statesOf } from "./registry_checks.ts";
 
@@ -51,7 +52,7 @@ export async function examineServing(loaded: Loaded, files: FileFacts | null): P
 }
 
 export function checkupOf(
-  { examined, findings, replicas }: FullExamination,
+  { examined, findings, replicas, machine }: FullExamination,
   ownAddress: string,
   at: Date,
 ): Checkup {
@@ -60,5 +61,6 @@ export function checkupOf(
     examined,
     findings: bySeverity(findings).slice(0, MAX_FINDINGS),
     replicas: statesOf(replicas, ownAddress).slice(0, MAX_REPLICAS),
+    machine: { vcpu: machine.cores, ram_mb: ramMbOf(machine) },
   };
 }

@@ -44,9 +44,17 @@ Deno.test("checkupOf() is bounded, has the worst first, and says how each replic
   const finding = (severity: Finding["severity"]): Finding => ({
     ...{ id: "machine.cores", severity, found: "f", why: "w", fix: "WORKERS=1", page: "sizing" },
   });
-  const { findings, replicas, examined_at } = checkupOf(
+  const { findings, replicas, machine, examined_at } = checkupOf(
     {
       examined: [],
+      machine: {
+        cores: 2,
+        memoryLimitBytes: 2 ** 30,
+        memoryBytes: 2 ** 32,
+        openFiles: null,
+        sysctl: {},
+        packets: null,
+      },
       findings: [...new Array(300).fill(finding("note")), finding("error")],
       replicas: [
         {
@@ -64,6 +72,7 @@ Deno.test("checkupOf() is bounded, has the worst first, and says how each replic
     new Date("2026-11-30T09:00:00Z"),
   );
   assertEquals([findings.length, findings[0]!.severity], [200, "error"]);
+  assertEquals(machine, { vcpu: 2, ram_mb: 1_024 });
   assertEquals(examined_at, "2026-11-30T09:00:00.000Z");
   assertEquals(replicas.map((each) => [each.address, each.state, each.is_this, each.version, each.reason]), [
     ["http://a", "serves", true, "1.2", null],
