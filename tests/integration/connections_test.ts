@@ -1,9 +1,17 @@
 // People log in to upstreams by authorization code, each with a login of their own, or one for all.
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/index"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { PersonBrowser } from "../support/person_browser.ts";
 import { PersonLoginUpstream } from "../support/person_login_upstream.ts";
+import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 const SETTINGS = { SSRF_ALLOW_LOCALHOST: "true", LOG_LEVEL: "DEBUG" };
 
@@ -55,6 +63,160 @@ gatewayTest("Each user calls an upstream with a login of their own", async (star
     { length: 40 },
     (_, n) => whoami(gateway, "own", n % 2 === 0 ? ann.token : bob.token),
   );
-  assertEquals(new Set(await Promise.all(calls)), new Set(["ann", "bob"]));
-  assertEquals(await whoami(gateway, "own", bob.token), "bob");
+  assertEquals(
+    (await Promise.all(calls)).map((who, n) => [n % 2, who]),
+    calls.map((_, n) => [n % 2, ["ann", "bob"][n % 2]]),
+  );
+
+  // The tokens live 3 s. Each is renewed once for all workers: a refresh token that came twice would end the login.
+  const began = Date.now();
+  while (Date.now() - began < 4_000) {
+    assertEquals([await whoami(gateway, "own", ann.token), await whoami(gateway, "own", bob.token)], [
+      "ann",
+      "bob",
+    ]);
+  }
+  const renewals = upstream.tokenRequests.filter((form) => form.get("grant_type") === "refresh_token");
+  assert(renewals.length >= 2, `${renewals.length} renewals`);
+  // No session of the upstream has seen two people, and no answer, list or log has a token.
+  for (const { authorization, session } of upstream.mcpWith) {
+    const owner = session === null ? undefined : upstream.sessions.get(session);
+    if (owner !== undefined) assertStringIncludes(authorization!, `access-${owner}-`);
+  }
+  const shown = JSON.stringify([
+    (await gateway.api("GET", "/gateways")).body,
+    (await gateway.api("GET", "/connections/all")).body,
+    (await gateway.api("GET", "/export")).body,
+  ]);
+  const logs = gateway.processes.flatMap(({ stdout, stderr }) => [...stdout.lines, ...stderr.lines]).join(
+    "\n",
+  );
+  for (const secret of ["access-ann", "refresh-ann", "access-bob", "code-"]) {
+    assert(!shown.includes(secret) && !logs.includes(secret), secret);
+  }
+
+  // A lost refresh token leads back to a login; so does a disconnection, which revokes.
+  upstream.refreshTokens.clear();
+  await waitFor(async () => (await whoami(gateway, "own", ann.token)).includes("does not renew"), {
+    what: "the end of a login that is not renewed",
+  });
+  const states = (await gateway.api("GET", "/connections/all")).body;
+  assertEquals(states[0].state, "lost");
+  await ann.connect(id);
+  assertEquals(await whoami(gateway, "own", ann.token), "ann");
+  const own = await gateway.api("GET", "/connections", undefined, ann.token);
+  assertEquals(own.body.map(({ gateway_id, state }: Record<string, string>) => [gateway_id, state]), [[
+    id,
+    "connected",
+  ]]);
+  assertEquals((await gateway.api("DELETE", `/connections/${id}`, undefined, ann.token)).status, 204);
+  assertEquals(upstream.revoked.length, 1);
+  for (let n = 0; n < 6; n++) assertStringIncludes(await whoami(gateway, "own", ann.token), SHOWN);
+
+  // Another address gets no token of the former one.
+  await ann.connect(id);
+  await using other = new PersonLoginUpstream();
+  const oauth_config = { grant_type: "authorization_code" };
+  const moved = await gateway.api("PUT", `/gateways/${id}`, {
+    url: other.url,
+    auth_type: "oauth",
+    oauth_config,
+  });
+  assertEquals(moved.status, 200);
+  assertStringIncludes(await whoami(gateway, "own", ann.token), SHOWN);
+  assertEquals(other.mcpWith.filter(({ authorization }) => authorization !== null), []);
+});
+
+gatewayTest("A call that needs a login asks the client to open the page, and goes on", async (start) => {
+  await using gateway = await start(SETTINGS);
+  await using upstream = new PersonLoginUpstream({ furtherScope: "more" });
+  const { id } = await register(gateway, "own", upstream.url);
+  const ann = await PersonBrowser.make(gateway, "ann@x.example");
+  const bob = await PersonBrowser.make(gateway, "bob@x.example");
+  ann.isAt(upstream.issuer, "ann");
+  bob.isAt(upstream.issuer, "bob");
+  await ann.connect(id);
+  // Its login lacks a scope. The next one asks for it.
+  assertStringIncludes(await whoami(gateway, "own", ann.token), "further rights");
+  await ann.connect(id);
+  assertEquals(upstream.authorizations.at(-1)!.get("scope"), "tools offline_access more");
+  assertEquals(await whoami(gateway, "own", ann.token), "ann");
+
+  const completed: string[] = [];
+  const headers = { Authorization: `Bearer ${bob.token}` };
+  const client = new Client({ name: "t", version: "1" }, { capabilities: { elicitation: { url: {} } } });
+  const asked: { url: string; elicitationId: string }[] = [];
+  client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
+    const { mode, url, elicitationId } = params as unknown as Record<string, string>;
+    assertEquals(mode, "url");
+    asked.push({ url, elicitationId });
+    assertEquals(new URL(url).pathname, `/admin/connections/${id}`);
+    // Once for the login, once for the scope.
+    await bob.connect(id);
+    return { action: "accept" as const };
+  });
+  client.fallbackNotificationHandler = (notification) => {
+    completed.push(notification.method);
+    return Promise.resolve();
+  };
+  await client.connect(
+    new StreamableHTTPClientTransport(new URL(`${gateway.url}/mcp`), { requestInit: { headers } }),
+  );
+  const answer = await client.callTool({ name: "own-whoami", arguments: {} });
+  assertEquals(answer.content, [{ type: "text", text: "bob" }]);
+  assertEquals(asked.length, 2);
+  await waitFor(
+    () => completed.filter((method) => method === "notifications/elicitation/complete").length === 2,
+    {
+      what: "the notifications that the logins are done",
+    },
+  );
+  await client.close();
+});
+
+Deno.test("Authorization servers with rules of their own", async (t) => {
+  await using gateway = await Sluice.start({ env: SETTINGS });
+  const ann = await PersonBrowser.make(gateway, "ann@x.example");
+  const clients = { sluice: "secretOfTheClient" };
+  const given = { client_id: "sluice", client_secret: clients.sluice };
+
+  await t.step(
+    "without registration it says what to do; Entra: a tenant, no resource, no PKCE in the metadata",
+    async () => {
+      const serverMetadata = ({ code_challenge_methods_supported: _, ...own }: Record<string, unknown>) =>
+        own;
+      await using entra = new PersonLoginUpstream({
+        ...{ clients, refusesResource: true, tenant: "/tenant/v2.0", serverMetadata },
+      });
+      ann.isAt(entra.issuer, "ann");
+      const { id } = await register(gateway, "plain", entra.url);
+      await assertRejects(() => ann.begin(id), Error, "PKCE");
+      const named = await register(gateway, "named", `${entra.url}?x`, { issuer: entra.issuer });
+      await assertRejects(() => ann.begin(named.id), Error, "Register the gateway there");
+      const refusing = await register(gateway, "refusing", `${entra.url}?y`, {
+        issuer: entra.issuer,
+        ...given,
+      });
+      assertStringIncludes((await ann.connect(refusing.id)).text, "Set send_resource to false");
+      const config = { ...given, issuer: entra.issuer, send_resource: false, scopes: "api://app/.default" };
+      const whole = await register(gateway, "entra", `${entra.url}?z`, config);
+      assertStringIncludes((await ann.connect(whole.id)).text, "Connected.");
+      assertEquals(entra.authorizations.at(-1)!.get("scope"), "api://app/.default");
+    },
+  );
+
+  await t.step(
+    "Google: a refresh token for further parameters alone; a shared login is the operator's",
+    async () => {
+      await using google = new PersonLoginUpstream({ clients, wantsAccessType: true });
+      const admin = await PersonBrowser.make(gateway, "boss@x.example", { is_admin: true });
+      admin.isAt(google.issuer, "boss");
+      const authorization_params = { access_type: "offline", prompt: "consent" };
+      const config = { ...given, connection: "shared", authorization_params };
+      const { id } = await register(gateway, "google", google.url, config);
+      await assertRejects(() => ann.begin(id), Error, "gateways.update");
+      assertStringIncludes((await admin.connect(id)).text, "renewed by itself");
+      assertEquals(await whoami(gateway, "google", ann.token), "boss");
+    },
+  );
 });

@@ -9,6 +9,7 @@ import { ErrorReporter, rpcErrorText } from "../../src/http/error_response.ts";
 import { Catalog } from "../../src/catalog/snapshot/catalog.ts";
 import { classify, type RequestMessage } from "../../src/mcp/json_rpc.ts";
 import type { CallContext } from "../../src/proxy/call/call_context.ts";
+import { LoginQuestions } from "../../src/proxy/call/login_question.ts";
 import { CallMeter } from "../../src/proxy/call/call_meter.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { Dispatcher } from "../../src/proxy/dispatch.ts";
@@ -70,6 +71,11 @@ export async function dataPlane(
       callers: new Callers({ calls: 1_000, streams: 1_000 }, new ClientMemory(Infinity)),
       quotas: null,
       meter,
+      loginQuestions: new LoginQuestions({
+        ...{ publicUrl: null, isSecure: false, clock: systemClock, timeoutMs: 1_000 },
+        connections: () => Promise.resolve([]),
+        recheck: () => {},
+      }),
     }),
     {
       identity: { name: "sluice", version: "1.2.3" },

@@ -1,4 +1,5 @@
 // /connections: the logins of the caller at upstreams, and for operators those of everybody.
+import { mayChange } from "../../auth/rbac.ts";
 import type { ConnectionRow } from "../../store/upstream_tokens/connections.ts";
 import { connectPath } from "../../upstream/authorization/login/person_login.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
@@ -15,13 +16,16 @@ export async function listConnections({ deps, principal }: Call): Promise<AdminR
   })));
 }
 
-/** Those that will end or have ended come first. */
-export async function listAllConnections({ deps }: Call): Promise<AdminResponse> {
+/** Of the upstreams that the caller may change. Those that will end or have ended come first. */
+export async function listAllConnections({ deps, principal }: Call): Promise<AdminResponse> {
   const now = deps.now().getTime();
-  const names = new Map((await deps.store.gateways.list()).map(({ id, name }) => [id, name]));
+  const gateways = await deps.store.gateways.list();
+  const names = new Map(
+    gateways.filter((row) => mayChange(principal, "gateways.update", row)).map(({ id, name }) => [id, name]),
+  );
   const rows = await deps.store.connections.list(null);
-  const all = rows.map((row) => ({
-    ...shown(row.gatewayId, names.get(row.gatewayId) ?? row.gatewayId, row, now),
+  const all = rows.filter(({ gatewayId }) => names.has(gatewayId)).map((row) => ({
+    ...shown(row.gatewayId, names.get(row.gatewayId)!, row, now),
     owner: row.owner === "" ? null : row.owner,
   }));
   const isWell = ({ state }: { readonly state: string }) => state === "connected" ? 1 : 0;

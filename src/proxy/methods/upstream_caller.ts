@@ -12,6 +12,7 @@ import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { CallContext } from "../call/call_context.ts";
 import type { CalledEntry, CallMeter } from "../call/call_meter.ts";
 import { CallsUnderWay } from "../call/calls_under_way.ts";
+import type { LoginQuestions } from "../call/login_question.ts";
 import { withTraceContext } from "../call/operation_span.ts";
 import type { ResourceLinks } from "../resources/resource_links.ts";
 import { type TaskIds, taskOwnerOf } from "../tasks/task_ids.ts";
@@ -42,11 +43,12 @@ export class UpstreamCaller {
   readonly #callers: Pick<Callers, "of">;
   readonly #quotas: Pick<Quotas, "isActive" | "run"> | null;
   readonly #underWay: CallsUnderWay;
+  readonly #loginQuestions: LoginQuestions;
 
   /** @param requestTimeoutMs for all requests except tool calls */
   constructor(
     upstreams: Upstreams,
-    { toolTimeoutMs, requestTimeoutMs, taskIds, links, callers, quotas, meter }: {
+    { toolTimeoutMs, requestTimeoutMs, taskIds, links, callers, quotas, meter, loginQuestions }: {
       readonly toolTimeoutMs: number;
       readonly requestTimeoutMs: number;
       readonly taskIds: TaskIds;
@@ -55,6 +57,7 @@ export class UpstreamCaller {
       /** null: the process serves one user. */
       readonly quotas: Pick<Quotas, "isActive" | "run"> | null;
       readonly meter: CallMeter;
+      readonly loginQuestions: LoginQuestions;
     },
   ) {
     this.taskIds = taskIds;
@@ -62,6 +65,7 @@ export class UpstreamCaller {
     this.#upstreams = upstreams;
     this.#callers = callers;
     this.#quotas = quotas;
+    this.#loginQuestions = loginQuestions;
     this.#underWay = new CallsUnderWay(meter);
     this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: "TOOL_TIMEOUT" };
     this.#requestDeadline = {
@@ -121,6 +125,20 @@ export class UpstreamCaller {
   }
 
   #send(
+    entry: CalledEntry,
+    call: CallContext,
+    method: string,
+    params: string,
+    limits: CallLimits,
+  ): Promise<RpcAnswer> {
+    const answer = this.#sendOnce(entry, call, method, params, limits);
+    const { id, authType } = entry.gateway;
+    if (authType !== "oauth") return answer;
+    const again = () => this.#sendOnce(entry, call, method, params, limits);
+    return this.#loginQuestions.orAsk(id, call, answer, again);
+  }
+
+  #sendOnce(
     entry: CalledEntry,
     call: CallContext,
     method: string,

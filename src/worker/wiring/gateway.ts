@@ -32,6 +32,7 @@ import { People } from "../../auth/people.ts";
 import { Admission } from "../../http/admission.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
+import { LoginQuestions } from "../../proxy/call/login_question.ts";
 import { CallMeter } from "../../proxy/call/call_meter.ts";
 import type { CallAudit } from "../../proxy/call/call_audit.ts";
 import { Dispatcher } from "../../proxy/dispatch.ts";
@@ -239,6 +240,12 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     callers,
     quotas,
     meter,
+    loginQuestions: new LoginQuestions({
+      ...{ clock, timeoutMs: config.mcpClientRequestTimeoutMs, publicUrl: config.gatewayPublicUrl },
+      isSecure: config.ssl,
+      connections: (owner) => connections.list(owner),
+      recheck: () => outbound.logins.recheck(),
+    }),
   });
   const dispatcher = new Dispatcher(caller, {
     identity: { name: "sluice", version: VERSION },

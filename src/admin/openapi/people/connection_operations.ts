@@ -52,7 +52,7 @@ export const connectionOperations = operations("Logins", {
   },
   listAllConnections: {
     summary: "List the connections of all users",
-    description: "Those that end soon or have ended come first.",
+    description: "Of the upstreams that the caller may change. Those that end soon or have ended come first.",
     answers: { 200: ownedConnection.array() },
   },
   disconnectUpstream: {
