@@ -21,6 +21,8 @@ interface Named {
   readonly title: string;
   /** Other words for it on the command line. */
   readonly aliases?: readonly string[];
+  /** How a person logs in with it where it has no token; null: it needs one. */
+  readonly logIn: string | null;
 }
 
 /** A client that keeps its servers in a file. */
@@ -47,6 +49,7 @@ export const CLIENTS = {
   "claude-code": {
     title: "Claude Code",
     aliases: ["claude"],
+    logIn: "In Claude Code, /mcp opens the page where you log in.",
     format: "json",
     file: ({ home }) => `${home}/.claude.json`,
     path: inServers("mcpServers"),
@@ -55,6 +58,7 @@ export const CLIENTS = {
   },
   "claude-desktop": {
     title: "Claude Desktop",
+    logIn: null,
     format: "json",
     file: (machine) => `${settingsFolder(machine, "Claude")}/claude_desktop_config.json`,
     path: inServers("mcpServers"),
@@ -69,6 +73,7 @@ export const CLIENTS = {
   "vscode": {
     title: "VS Code",
     aliases: ["code", "vs-code"],
+    logIn: "VS Code opens the page where you log in when the server starts.",
     format: "json",
     file: (machine) => `${settingsFolder(machine, "Code")}/User/mcp.json`,
     path: inServers("servers"),
@@ -77,6 +82,7 @@ export const CLIENTS = {
   },
   "cursor": {
     title: "Cursor",
+    logIn: "Cursor shows a button for the login beside the server.",
     format: "json",
     file: ({ home }) => `${home}/.cursor/mcp.json`,
     path: inServers("mcpServers"),
@@ -85,6 +91,7 @@ export const CLIENTS = {
   },
   "windsurf": {
     title: "Windsurf",
+    logIn: "Windsurf opens the page where you log in when it connects.",
     format: "json",
     file: ({ home }) => `${home}/.codeium/windsurf/mcp_config.json`,
     path: inServers("mcpServers"),
@@ -93,6 +100,7 @@ export const CLIENTS = {
   },
   "codex": {
     title: "Codex",
+    logIn: "Log in by `codex mcp login` with the name of the server.",
     format: "toml",
     file: ({ home }) => `${home}/.codex/config.toml`,
     path: inServers("mcp_servers"),
@@ -105,6 +113,7 @@ export const CLIENTS = {
   "gemini-cli": {
     title: "Gemini CLI",
     aliases: ["gemini"],
+    logIn: "In Gemini CLI, /mcp auth with the name of the server opens the page where you log in.",
     format: "json",
     file: ({ home }) => `${home}/.gemini/settings.json`,
     path: inServers("mcpServers"),
@@ -113,6 +122,7 @@ export const CLIENTS = {
   },
   "opencode": {
     title: "opencode",
+    logIn: "Log in by `opencode mcp auth` with the name of the server.",
     format: "json",
     file: ({ home }) => `${home}/.config/opencode/opencode.json`,
     path: ({ name }, document) => ["mcp", ...(isOpencodeV1(document) ? [] : ["servers"]), name],
@@ -122,6 +132,7 @@ export const CLIENTS = {
   "inspector": {
     title: "MCP Inspector",
     aliases: ["mcp-inspector"],
+    logIn: "The Inspector opens the page where you log in.",
     format: "text",
     text: inspectorCommand,
     then:
@@ -129,6 +140,7 @@ export const CLIENTS = {
   },
   "mcp-remote": {
     title: "mcp-remote, for clients that only start commands",
+    logIn: "mcp-remote opens the page where you log in when the client starts it.",
     format: "text",
     text: (connection) => json({ mcpServers: { [connection.name]: mcpRemote(connection) } }),
     then: "Put the entry into the client's file. It needs Node.",
@@ -136,6 +148,7 @@ export const CLIENTS = {
   "python": {
     title: "Python, official SDK",
     aliases: ["py"],
+    logIn: null,
     format: "text",
     text: pythonProgram,
     then: "It needs the packages mcp (2 or later) and httpx2.",
@@ -143,6 +156,7 @@ export const CLIENTS = {
   "typescript": {
     title: "TypeScript, official SDK",
     aliases: ["ts", "javascript", "node"],
+    logIn: null,
     format: "text",
     text: typeScriptProgram,
     then: "It needs the package @modelcontextprotocol/client.",

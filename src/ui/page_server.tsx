@@ -169,6 +169,7 @@ function callOf(
     },
     authorization: authorizationOf(deps, exchange),
     logins: loginsOf(deps, exchange, place),
+    takesLogins: deps.oauth.isOn,
     providers: deps.providers.map(({ id, display_name }) => ({
       name: display_name,
       path: `${prefix}${SSO_PATH}login/${id}`,
@@ -367,10 +368,8 @@ async function pageResponse(
   return new Response(bytes, { status, headers });
 }
 
-/**
- * Pages on the way of a browser that an OAuth client has sent here. A client on a web site opens them in a window of its own, which
- * has to tell the client's page how the login went: `same-origin` would part them for good.
- */
+// An OAuth client on a web site opens these in a window, which then tells the site's page how the login went. `same-origin` would part
+// them for good.
 const LEAD_TO_CLIENTS: ReadonlySet<string> = new Set(["authorize", "sign-in", "change-password"]);
 
 /** Browsers keep no page: whoever uses one after a sign-out does not find it there. */

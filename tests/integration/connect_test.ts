@@ -90,6 +90,19 @@ Deno.test("`sluice connect` prints what the Inspector, mcp-remote, a desktop cli
   assertEquals(new TextDecoder().decode(program.stdout).trim().split("\n").sort(), names);
   assertStringIncludes(await connect("python"), `URL = "${sluice.url}/mcp"`);
 
+  // A client that logs in gets no token, as soon as there is somebody who can log in.
+  const toLogIn = (name: string, ...more: string[]) =>
+    runCli(["connect", name, "--login", ...more], { cwd, env });
+  const early = await toLogIn("vscode");
+  assertEquals(JSON.parse(early.out).servers.sluice, { type: "http", url: `${sluice.url}/mcp` });
+  assertStringIncludes(early.err, "no client can log in");
+  const user = { email: "ann@x.org", password: "A-long-Password-7", is_admin: false };
+  assertEquals((await sluice.api("POST", "/auth/email/admin/users", user, admin)).status, 201);
+  const late = await toLogIn("mcp-remote", "--server", "one");
+  assertEquals([late.code, late.err, late.out.includes("SLUICE_AUTHORIZATION")], [0, "", false]);
+  assertStringIncludes((await toLogIn("claude-desktop")).err, "does not log in with a browser");
+  assertStringIncludes((await toLogIn("cursor", "--token-file", "x")).err, "exclude each other");
+
   // The token opens this server alone, belongs to the user, and is no administrator's.
   const token = desktop.env.SLUICE_TOKEN;
   assertEquals((await sluice.api("GET", "/tools", undefined, token)).status, 403);

@@ -100,8 +100,14 @@ export const COMMANDS = {
       "opencode, the MCP Inspector, mcp-remote, Python and TypeScript.",
       "The configuration holds a new token, which is no administrator's and shows public entries. Run this command in the " +
       "gateway's folder, or give a token by --token-file.",
+      "With --login it holds none: the client opens a browser, and a person logs in and allows it. The gateway needs users for " +
+      "that, or single sign-on; see `sluice help oauth`.",
     ],
-    examples: ["sluice connect cursor", "sluice connect claude-code --server clock --write"],
+    examples: [
+      "sluice connect cursor",
+      "sluice connect claude-code --server clock --write",
+      "sluice connect vscode --login --url https://gateway.example.com",
+    ],
     flags: {
       server: {
         value: "ID",
@@ -113,6 +119,7 @@ export const COMMANDS = {
       file: { value: "FILE", doc: "the client's file, where it is another one than usual" },
       name: { value: "NAME", doc: "name of the entry (default: the virtual server's id, or sluice)" },
       url: { value: "URL", doc: "address of the gateway as the client reaches it (default: this machine's)" },
+      login: { doc: "without a token: the client logs in with a browser" },
       "token-file": { value: "FILE", doc: "file with the token to use instead of a new one" },
       username: { value: "EMAIL", doc: "the person that the token is for (default: this user at localhost)" },
       exp: {

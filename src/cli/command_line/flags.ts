@@ -192,6 +192,7 @@ function invocation(command: CommandName, given: Given): Invocation {
         write: "write" in given,
         file: text("file"),
         name: text("name"),
+        login: "login" in given,
         username: text("username"),
         expMinutes: Number(text("exp") ?? CONNECT_EXP_MINUTES),
         teams: listOf(text("teams")),

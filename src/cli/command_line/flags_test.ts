@@ -85,7 +85,7 @@ Deno.test("parseInvocation() reads import with repeated inputs, connect with and
   });
   const plain = {
     ...{ client: null, server: null, write: false, file: null, name: null, username: null, teams: null },
-    ...{ expMinutes: 43_200, ...gateway },
+    ...{ login: false, expMinutes: 43_200, ...gateway },
   };
   assertEquals(invocation("connect"), { command: "connect", args: plain });
   assertEquals(invocation("connect cursor --server s --write --exp 0 --url http://h --teams a,b"), {

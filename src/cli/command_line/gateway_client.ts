@@ -1,5 +1,6 @@
 // Requests of a command to the REST API of a running gateway: the one of this folder, or the one that --url names.
 
+import { METADATA_PATH } from "../../auth/oauth/resources.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import { readFault } from "../../base/file_error.ts";
 import { type Loaded, loadProcessConfig } from "../../config/load.ts";
@@ -117,10 +118,15 @@ export async function answers(url: string): Promise<boolean> {
   return await healthOf(url, "/health").then(({ status }) => status === 200, () => false);
 }
 
+/** Can a client that has no token log in there? */
+export async function takesLogins(url: string): Promise<boolean> {
+  return await healthOf(url, METADATA_PATH).then(({ status }) => status === 200, () => false);
+}
+
 /** @param given an address; null: that of the gateway of this folder. @throws {SluiceError} GATEWAY_UNREACHABLE, SETTINGS_INVALID */
 export async function healthOf(
   given: string | null,
-  path: "/health" | "/ready",
+  path: "/health" | "/ready" | typeof METADATA_PATH,
 ): Promise<{ readonly status: number; readonly text: string }> {
   const { config } = loadProcessConfig({ dev: false, overrides: {} });
   const url = given === null ? localUrl(config) : withoutSlash(given);

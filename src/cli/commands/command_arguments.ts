@@ -46,6 +46,8 @@ export interface ConnectArgs extends GatewayArgs {
   readonly file: string | null;
   /** The name of the entry; null: after the virtual server. */
   readonly name: string | null;
+  /** The client logs in with a browser, and gets no token. */
+  readonly login: boolean;
   /** null: the user of the operating system. */
   readonly username: string | null;
   /** 0: the token never expires. */

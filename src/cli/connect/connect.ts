@@ -5,7 +5,7 @@ import { type Loaded, loadProcessConfig } from "../../config/load.ts";
 import { signToken } from "../../auth/keys/own_keys.ts";
 import { verifierOf } from "../../worker/wiring/token_verifier.ts";
 import type { ConnectArgs } from "../commands/command_arguments.ts";
-import { answers, readToken } from "../command_line/gateway_client.ts";
+import { answers, readToken, takesLogins } from "../command_line/gateway_client.ts";
 import { signingKey } from "../command_line/gateway_state.ts";
 import { table, wrapped } from "../command_line/help_text.ts";
 import { localUrl } from "../command_line/local_url.ts";
@@ -43,9 +43,20 @@ export async function connect(args: ConnectArgs): Promise<number> {
   if (client.format === "text" && (args.write || args.file !== null)) {
     throw usage([`${name} has no file to write; copy what \`sluice connect ${name}\` prints`], "connect");
   }
+  if (args.login && client.logIn === null) {
+    throw usage([`${name} does not log in with a browser; leave --login out, or use mcp-remote`], "connect");
+  }
+  if (args.login && args.tokenFile !== null) {
+    throw usage(
+      ["--login and --token-file exclude each other: a client that logs in has no token"],
+      "connect",
+    );
+  }
   const loaded = loadProcessConfig({ dev: false, overrides: {} });
   const gatewayUrl = args.url?.replace(/\/+$/, "") ?? localUrl(loaded.config);
-  const { token, ...about } = await tokenFor(args, loaded);
+  const { token, ...about } = args.login
+    ? { token: null, sentences: [client.logIn!], revocation: null }
+    : await tokenFor(args, loaded);
   const path = args.server === null ? "/mcp" : `/servers/${encodeURIComponent(args.server)}/mcp`;
   const connection: Connection = {
     name: args.name ?? args.server ?? "sluice",
@@ -70,6 +81,11 @@ export async function connect(args: ConnectArgs): Promise<number> {
   if (!await answers(gatewayUrl)) {
     const hint = args.url === null ? `; start it with \`${programName()} serve\`` : "";
     console.error(`sluice: no gateway answers at ${gatewayUrl} now${hint}`);
+  } else if (args.login && !await takesLogins(gatewayUrl)) {
+    console.error(
+      `sluice: no client can log in at ${gatewayUrl} now. Add users, or set OAUTH_AUTHORIZATION_SERVER=on; see ` +
+        `\`${programName()} help oauth\``,
+    );
   }
   return 0;
 }

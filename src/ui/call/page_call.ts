@@ -66,6 +66,8 @@ export interface PageCall {
     /** Where the provider sends the browser back to. */
     readonly redirectUri: (gatewayId: string) => string;
   };
+  /** Can clients that have no token log in here? */
+  readonly takesLogins: boolean;
   /** Identity providers where people sign in, each with the path where that starts. */
   readonly providers: readonly { readonly name: string; readonly path: string }[];
   /** Do users get a link by mail when they have forgotten their password? */

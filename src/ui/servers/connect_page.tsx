@@ -44,20 +44,21 @@ async function newToken({ rest, query }: PageCall, server: VirtualServer | null)
 const TOKEN_DAYS = 90;
 
 function connectView(
-  { query, origin, viewer }: PageCall,
+  { query, origin, viewer, takesLogins }: PageCall,
   server: VirtualServer | null,
   made: NewToken | null,
 ): View {
   const names = Object.keys(CLIENTS) as ClientName[];
   const name = names.find((each) => each === query.get("client")) ?? names[0]!;
   const client: Client = CLIENTS[name];
+  const logsIn = takesLogins && client.logIn !== null && made === null;
   const path = server === null ? "connect" : `virtual-servers/${server.id}/connect`;
   const connection: Connection = {
     name: server === null ? "sluice" : slugOf(server.name),
     url: server === null ? `${origin}/mcp` : `${origin}/servers/${server.id}/mcp`,
     gatewayUrl: origin,
     server: server?.id ?? null,
-    token: made !== null && "token" in made ? made.token : NO_TOKEN,
+    token: logsIn ? null : made !== null && "token" in made ? made.token : NO_TOKEN,
     program: ["sluice"],
   };
   const crumbs = server === null ? [] : [
@@ -87,6 +88,7 @@ function connectView(
         )}
         <CopyText id="configuration" text={configurationOf(client, connection)} />
         <p>{client.then}</p>
+        {logsIn && <p>{`${client.logIn} It needs no token.`}</p>}
         {made !== null && "token" in made && (
           <div class="notice warn" role="status">
             <p>{`The token is in it, for ${TOKEN_DAYS} days. Copy it now: it is not shown again.`}</p>
@@ -95,9 +97,11 @@ function connectView(
         {made !== null && "refused" in made && <RefusalBox refused={made.refused} shown={[]} />}
         {(made === null || "refused" in made) && (
           <>
-            <p class="soft">
-              Put a token in place of <code>{NO_TOKEN}</code>.
-            </p>
+            {!logsIn && (
+              <p class="soft">
+                Put a token in place of <code>{NO_TOKEN}</code>.
+              </p>
+            )}
             {viewer.can("tokens.create") && (
               <PostButton path={`${path}?client=${name}`} label="Make a token for it" />
             )}
