@@ -9,6 +9,9 @@ export const MANY_USERS = 1_000;
 /** The guide's recommendation: 16 workers x BACKPRESSURE 64. */
 const REQUESTS_OF_A_PROCESS = 1_024;
 
+/** What a process takes beside the heaps, MiB: the program and its buffers. An idle one took 72 MB, its small heap included. */
+const BESIDE_HEAPS_MB = 128;
+
 /** One upstream may have four fifths of a worker's outbound connections. */
 const UPSTREAM_SHARE = 0.8;
 
@@ -80,10 +83,10 @@ function workerFigures(load: Load, demand: Demand): SettingFigure[] {
     atMost(
       "WORKER_MAX_HEAP_MB",
       heap,
-      `${
+      `min(${
         HEAP_SHARE * 100
-      } % of ${ramMb} MiB / WORKERS ${workers}, at most 4096. A worker that reaches it ends alone; ` +
-        "without a limit the kernel ends the whole process.",
+      } % of ${ramMb} MiB, ${ramMb} - ${BESIDE_HEAPS_MB} MiB beside the heaps) / WORKERS ${workers}, from 128 to 4096. ` +
+        "A worker that reaches it ends alone; without a limit, or above this one, the kernel ends the whole process.",
     ),
     suggested(
       "MAX_CLIENT_MEMORY_MB",
@@ -278,7 +281,8 @@ function connectionsOf(backpressure: number, guide: number): number {
 }
 
 function heapOf({ ramMb }: Load, { workers }: Demand): number {
-  return Math.max(128, Math.min(4_096, Math.floor(HEAP_SHARE * ramMb / workers)));
+  const heaps = Math.min(HEAP_SHARE * ramMb, ramMb - BESIDE_HEAPS_MB);
+  return Math.max(128, Math.min(4_096, Math.floor(heaps / workers)));
 }
 
 function clientMemoryOf(heapMb: number): number {

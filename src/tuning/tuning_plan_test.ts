@@ -64,6 +64,12 @@ const SURROUNDINGS: fc.Arbitrary<Surroundings> = fc.record({
   fileMax: fc.option(fc.integer({ min: 1_000, max: 10_000_000 })),
 });
 
+Deno.test("planOf() leaves room beside the heaps in a small container", () => {
+  const heap = (ramMb: number) =>
+    number(planOf({ ...MACHINE, vcpu: 0.5, ramMb }, ALL).settings, "WORKER_MAX_HEAP_MB");
+  assertEquals([256, 300, 512, 1_024].map(heap), [128, 172, 384, 768]);
+});
+
 Deno.test("planOf() gives the guide's baseline for a hundred users", () => {
   const plan = planOf(MACHINE, { ...ALL, database: "postgres" });
   assertEquals(plan.shortfalls, []);
