@@ -6,11 +6,15 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { freePort } from "../support/free_port.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import type { Gateway } from "../support/gateway.ts";
+import { LoginUpstream } from "../support/login_upstream.ts";
+import { OidcProvider } from "../support/oidc_provider.ts";
 import { PersonBrowser } from "../support/person_browser.ts";
 import { PersonLoginUpstream } from "../support/person_login_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
+import { withTwo } from "../support/two_replicas.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const SETTINGS = { SSRF_ALLOW_LOCALHOST: "true", LOG_LEVEL: "DEBUG" };
@@ -218,5 +222,72 @@ Deno.test("Authorization servers with rules of their own", async (t) => {
       assertStringIncludes((await admin.connect(id)).text, "renewed by itself");
       assertEquals(await whoami(gateway, "google", ann.token), "boss");
     },
+  );
+});
+
+Deno.test("A real provider registers the gateway as a client", async () => {
+  await using gateway = await Sluice.start({ env: SETTINGS });
+  const checker = { client_id: "checker", client_secret: "secretOfTheChecker" };
+  const none = { grant_types: [], response_types: [], redirect_uris: [] };
+  await using provider = await OidcProvider.start(
+    [{ ...checker, ...none }],
+    { ann: {}, bob: {} },
+    freePort(),
+    {
+      takesRegistrations: true,
+    },
+  );
+  const ask = async (token: string) => {
+    const headers = { authorization: `Basic ${btoa("checker:secretOfTheChecker")}` };
+    const body = new URLSearchParams({ token });
+    const answer = await fetch(`${provider.issuer}/token/introspection`, { method: "POST", headers, body });
+    const { active, scope, aud, sub } = await answer.json();
+    return active ? { scope: `${scope} of ${sub}`, resource: String(aud) } : null;
+  };
+  await using upstream = new LoginUpstream({ authorizationServer: { issuer: provider.issuer, ask } });
+  const { id } = await register(gateway, "real", upstream.url, {
+    authorization_params: { prompt: "consent" },
+  });
+  for (const name of ["ann", "bob"]) {
+    const person = await PersonBrowser.make(gateway, `${name}@x.example`);
+    const page = await person.browser.signIn(await person.begin(id), name);
+    assertStringIncludes(page.text, "Connected.");
+    assertStringIncludes(page.text, "renewed by itself");
+    assertStringIncludes(await whoami(gateway, "real", person.token), `of ${name}`);
+  }
+});
+
+Deno.test("Two replicas share logins, and the gateway is known by its metadata document", async () => {
+  const port = freePort();
+  await using upstream = new PersonLoginUpstream({ expiresInS: 3, takesDocuments: true });
+  const own = { PORT: String(port), GATEWAY_PUBLIC_URL: `http://127.0.0.1:${port}` };
+  await withTwo(
+    async (one, other) => {
+      const { id } = await register(one, "own", upstream.url);
+      const ann = await PersonBrowser.make(one, "ann@x.example");
+      ann.isAt(upstream.issuer, "ann");
+      assertStringIncludes((await ann.connect(id)).text, "Connected.");
+      assertEquals(
+        upstream.authorizations[0].get("client_id"),
+        `${own.GATEWAY_PUBLIC_URL}/oauth/client-metadata/${id}`,
+      );
+      assertEquals(upstream.registrations, []);
+      await waitFor(async () => await whoami(other, "own", ann.token) === "ann", {
+        what: "the login at the other replica",
+      });
+      const began = Date.now();
+      while (Date.now() - began < 4_000) {
+        assertEquals([await whoami(one, "own", ann.token), await whoami(other, "own", ann.token)], [
+          "ann",
+          "ann",
+        ]);
+      }
+      await one.api("DELETE", `/connections/${id}`, undefined, ann.token);
+      await waitFor(async () => (await whoami(other, "own", ann.token)).includes(SHOWN), {
+        what: "the end of the login at the other replica",
+      });
+    },
+    SETTINGS,
+    [own, {}],
   );
 });

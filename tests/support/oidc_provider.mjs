@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 
 const [, , module, options] = process.argv;
 const { default: Provider } = await import(module);
-const { port, clients, accounts } = JSON.parse(options);
+const { port, clients, accounts, takesRegistrations = false } = JSON.parse(options);
 const issuer = `http://127.0.0.1:${port}`;
 
 const provider = new Provider(issuer, {
@@ -22,6 +22,7 @@ const provider = new Provider(issuer, {
     devInteractions: { enabled: true },
     clientCredentials: { enabled: true },
     introspection: { enabled: true },
+    registration: { enabled: takesRegistrations },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: () => ({ scope: "tools", accessTokenFormat: "opaque", accessTokenTTL: 600 }),

@@ -35,10 +35,15 @@ export class OidcProvider implements AsyncDisposable {
     clients: readonly OidcClient[],
     accounts: Readonly<Record<string, Account>>,
     port = freePort(),
+    { takesRegistrations = false } = {},
   ): Promise<OidcProvider> {
     const script = new URL("./oidc_provider.mjs", import.meta.url).pathname;
     const child = new Deno.Command(nodeProgram(), {
-      args: [script, npmModule("oidc-provider/lib/index.js"), JSON.stringify({ port, clients, accounts })],
+      args: [
+        script,
+        npmModule("oidc-provider/lib/index.js"),
+        JSON.stringify({ port, clients, accounts, takesRegistrations }),
+      ],
       stdout: "piped",
       stderr: "null",
     }).spawn();

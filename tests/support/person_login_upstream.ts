@@ -143,7 +143,16 @@ export class PersonLoginUpstream implements AsyncDisposable {
         status: 201,
       });
     }
-    if (at("/authorize")) return this.#authorize(searchParams, request.headers.get("cookie"));
+    if (at("/authorize")) {
+      if (takesDocuments) {
+        const id = searchParams.get("client_id")!;
+        const document = await (await fetch(id)).json();
+        const isRight = document.client_id === id &&
+          document.redirect_uris.includes(searchParams.get("redirect_uri"));
+        if (!isRight) return new Response("the document is of another client", { status: 400 });
+      }
+      return this.#authorize(searchParams, request.headers.get("cookie"));
+    }
     if (at("/token")) return this.#token(new URLSearchParams(await request.text()));
     if (at("/revoke")) {
       const token = new URLSearchParams(await request.text()).get("token")!;
