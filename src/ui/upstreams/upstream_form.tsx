@@ -2,6 +2,7 @@
 import type { Child } from "hono/jsx";
 import { type FormState, type Option, SelectField, TextField } from "../parts/form.tsx";
 import { CertificateFields } from "./certificate_fields.tsx";
+import { loginOf, OAUTH_FIELDS, OAuthFields, oauthValues } from "./oauth_fields.tsx";
 import type { Team } from "../people/people_shapes.ts";
 import type { Upstream } from "./upstream_shapes.ts";
 
@@ -17,7 +18,7 @@ const AUTH_TYPES: readonly Option[] = [
   { value: "basic", label: "User name and password" },
   { value: "authheaders", label: "Headers" },
   { value: "query_param", label: "A parameter of the address" },
-  { value: "oauth", label: "A login by OAuth, as the gateway itself" },
+  { value: "oauth", label: "A login by OAuth" },
 ];
 
 const AUTH_FIELDS: Readonly<Record<string, readonly string[]>> = {
@@ -25,7 +26,7 @@ const AUTH_FIELDS: Readonly<Record<string, readonly string[]>> = {
   basic: ["auth_username", "auth_password"],
   authheaders: ["auth_headers"],
   query_param: ["auth_query_param_key", "auth_query_param_value"],
-  oauth: ["oauth_client_id", "oauth_client_secret", "oauth_issuer", "oauth_scopes"],
+  oauth: OAUTH_FIELDS,
 };
 
 const TRANSPORTS: readonly Option[] = [
@@ -172,18 +173,7 @@ function AddressFields({ form, isNew }: PlaceProps) {
           <TextField {...{ name: "auth_query_param_value", label: "Its value", ...secret }} />
         </Kind>
         <Kind of="oauth">
-          <TextField {...{ name: "oauth_client_id", label: "Client id", form }} isCode />
-          <TextField {...{ name: "oauth_client_secret", label: "Client secret", ...secret }} />
-          <TextField
-            {...{ name: "oauth_issuer", label: "Authorization server", form }}
-            isCode
-            hint="Its issuer. Empty: the one that the upstream names."
-          />
-          <TextField
-            {...{ name: "oauth_scopes", label: "Scopes", form }}
-            isCode
-            hint="With spaces. Empty: what the upstream asks for."
-          />
+          <OAuthFields {...{ form, secret }} />
         </Kind>
       </fieldset>
     </>
@@ -267,16 +257,6 @@ export function valuesOf(upstream: Upstream): URLSearchParams {
   return new URLSearchParams(Object.entries(values).map(([name, value]) => [name, value ?? ""]));
 }
 
-function oauthValues(config: Upstream["oauthConfig"]): Readonly<Record<string, string>> {
-  if (config === null) return {};
-  const { client_id, issuer, scopes } = config;
-  return {
-    oauth_client_id: String(client_id),
-    oauth_issuer: String(issuer ?? ""),
-    oauth_scopes: Array.isArray(scopes) ? scopes.join(" ") : "",
-  };
-}
-
 /** A new upstream in the words of the REST API. */
 export function registrationIn(values: URLSearchParams, way: Way): Record<string, unknown> {
   return bodyOf(values, way, new URLSearchParams(), way === "command" ? { transport: "STDIO" } : {});
@@ -328,18 +308,6 @@ function bodyOf(
     }
   }
   return body;
-}
-
-/** @param former the stored login. An empty secret keeps the stored one */
-function loginOf(given: (name: string) => string, former: Upstream["oauthConfig"]): Record<string, unknown> {
-  const secret = given("oauth_client_secret");
-  return {
-    ...former,
-    client_id: given("oauth_client_id"),
-    ...(secret === "" ? {} : { client_secret: secret, private_key: null, client_auth: null }),
-    issuer: given("oauth_issuer") || null,
-    scopes: given("oauth_scopes"),
-  };
 }
 
 /** Browsers send line breaks as CRLF. */

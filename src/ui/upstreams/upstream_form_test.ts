@@ -61,6 +61,10 @@ Deno.test("the form of an upstream with a login keeps it, and keeps the secret t
     auth_type: "oauth",
     oauth_config: { ...oauthConfig, scopes: "a c" },
   });
+  const ofUsers = { grant_type: "authorization_code", connection: "user", client_id: null };
+  assertEquals(changed({ oauth_login: "user", oauth_client_id: "" }).oauth_config, {
+    ...{ ...oauthConfig, ...ofUsers, scopes: "a b" },
+  });
   assertEquals(changed({ oauth_client_secret: "new" }).oauth_config, {
     ...{ ...oauthConfig, client_secret: "new", scopes: "a b" },
   });

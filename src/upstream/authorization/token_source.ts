@@ -226,7 +226,10 @@ export class TokenSource {
   ): Promise<UpstreamToken> {
     const { exchange, clock, count, upstream, kept } = this.#deps;
     if (stored === null) throw login.needed(null);
-    const token = await login.refresh(exchange, stored, clock.now());
+    const { clientId, clientSecret, privateKey, clientAuth } = await this.#deps.read?.() ??
+      this.#deps.credentials;
+    const given = clientId === "" ? null : { clientId, clientSecret, privateKey, clientAuth };
+    const token = await login.refresh(exchange, stored, { given, now: clock.now() });
     if (token === null) {
       await login.connections.lost(kept!.key, sealed!, "the authorization server does not renew the login");
       throw login.needed("the authorization server does not renew the login");

@@ -5,6 +5,7 @@ import type { TokenKey } from "../../../store/upstream_tokens/upstream_tokens.ts
 import type { LoginExchange } from "../login_exchange.ts";
 import type { UpstreamToken } from "../upstream_token.ts";
 import { refreshLogin } from "./code_grant.ts";
+import type { LoginClient } from "./login_client.ts";
 
 /** The page where a user connects an upstream, relative to the gateway's address. */
 export function connectPath(gatewayId: string): string {
@@ -23,9 +24,19 @@ export class PersonLogin {
     return loginNeeded({ upstream: this.upstream, gatewayId: this.gatewayId, why });
   }
 
-  /** Renews a token. @returns null if the login is lost @throws {LoginFault} */
-  async refresh(exchange: LoginExchange, stored: UpstreamToken, now: number): Promise<UpstreamToken | null> {
-    const { refreshToken = null, client, resource } = stored.login!;
+  /**
+   * Renews a token.
+   * @param given the operator's client, whose secret may be a new one; null: the gateway has named itself
+   * @returns null if the login is lost
+   * @throws {LoginFault}
+   */
+  async refresh(
+    exchange: LoginExchange,
+    stored: UpstreamToken,
+    { given: named, now }: { readonly given: LoginClient | null; readonly now: number },
+  ): Promise<UpstreamToken | null> {
+    const { refreshToken = null, resource } = stored.login!;
+    const client = named ?? stored.login!.client;
     if (refreshToken === null) return null;
     const given = await refreshLogin(exchange, stored.found.server, client, { refreshToken, resource });
     if (given === null) return null;
