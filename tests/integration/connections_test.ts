@@ -10,6 +10,7 @@ import { freePort } from "../support/free_port.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { LoginUpstream } from "../support/login_upstream.ts";
+import { post } from "../support/mcp_post.ts";
 import { OidcProvider } from "../support/oidc_provider.ts";
 import { PersonBrowser } from "../support/person_browser.ts";
 import { PersonLoginUpstream } from "../support/person_login_upstream.ts";
@@ -132,7 +133,7 @@ gatewayTest("Each user calls an upstream with a login of their own", async (star
 });
 
 gatewayTest("A call that needs a login asks the client to open the page, and goes on", async (start) => {
-  await using gateway = await start(SETTINGS);
+  await using gateway = await start({ ...SETTINGS, MCP_REVISIONS: "all" });
   await using upstream = new PersonLoginUpstream({ furtherScope: "more" });
   const { id } = await register(gateway, "own", upstream.url);
   const ann = await PersonBrowser.make(gateway, "ann@x.example");
@@ -169,6 +170,40 @@ gatewayTest("A call that needs a login asks the client to open the page, and goe
   const answer = await client.callTool({ name: "own-whoami", arguments: {} });
   assertEquals(answer.content, [{ type: "text", text: "bob" }]);
   assertEquals(asked.length, 2);
+  // In 2026-07-28 the question is an input request, and the client calls again with the answer.
+  const eve = await PersonBrowser.make(gateway, "eve@x.example");
+  eve.isAt(upstream.issuer, "eve");
+  const _meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": { elicitation: { url: {} } },
+  };
+  const claims = {
+    "mcp-protocol-version": "2026-07-28",
+    "mcp-method": "tools/call",
+    "mcp-name": "own-whoami",
+  };
+  let more: Record<string, unknown> = {};
+  for (let turn = 0;; turn++) {
+    const params = { name: "own-whoami", arguments: {}, _meta, ...more };
+    const { body } = await post(gateway, { jsonrpc: "2.0", id: turn, method: "tools/call", params }, {
+      token: eve.token,
+      headers: claims,
+    });
+    assertEquals([body.error, turn < 3], [undefined, true]);
+    if (body.result.resultType !== "input_required") {
+      assertEquals([body.result.content, turn], [[{ type: "text", text: "eve" }], 2]);
+      break;
+    }
+    const [[key, question]] = Object.entries<{ params: Record<string, string> }>(body.result.inputRequests);
+    const { mode, url, elicitationId } = question.params;
+    assertEquals([mode, new URL(url).pathname, elicitationId], [
+      "url",
+      `/admin/connections/${id}`,
+      undefined,
+    ]);
+    await eve.connect(id);
+    more = { requestState: body.result.requestState, inputResponses: { [key]: { action: "accept" } } };
+  }
   await waitFor(
     () => completed.filter((method) => method === "notifications/elicitation/complete").length === 2,
     {
