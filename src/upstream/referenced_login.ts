@@ -28,8 +28,16 @@ export function referencedLogin(
     },
     secretsOf: (headers) => {
       const { known } = source;
-      return [...known === null ? [] : authOf(known).headers, ...login?.secretsOf(headers) ?? []];
+      const { headers: own, query } = known === null ? { headers: [], query: [] } : authOf(known);
+      // Servers repeat the address too.
+      const encoded = query.map(([name, value]) => [name, encodedValue(value)] as const);
+      return [...own, ...query, ...encoded, ...login?.secretsOf(headers) ?? []];
     },
     isPersonal: login?.isPersonal ?? false,
   };
+}
+
+/** As it stands in an address. */
+function encodedValue(value: string): string {
+  return new URLSearchParams({ "": value }).toString().slice(1);
 }

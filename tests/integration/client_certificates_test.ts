@@ -115,6 +115,7 @@ Deno.test("An upstream that wants a client certificate gets its own, over every 
         return detail.map(({ loc, msg }: { loc: string[]; msg: string }) => `${loc[1]}: ${msg}`).join("; ");
       };
       assertEquals(await faults({ client_key: bob.key }), "client_key: does not belong to client_cert");
+      assertStringIncludes(await faults({ client_cert: alice.cert + alice.key }), "has a private key");
       assertEquals(await faults({ client_key: null }), "client_key: Field required with client_cert");
       assertStringIncludes(await faults({ url: "http://127.0.0.1:1/mcp" }), "needs an https address");
       assertStringIncludes(

@@ -9,23 +9,34 @@ import { waitFor } from "../support/wait_for.ts";
 function guarded() {
   const takes = { authorization: new Set<string>(), key: new Set<string>() };
   const got: string[] = [];
+  let repeats = false;
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const given = request.headers.get("authorization") ?? "";
     const key = new URL(request.url).searchParams.get("key") ?? "";
     got.push(given || key);
+    if (repeats) return Response.json({ message: `no way: ${request.url} ${given}` }, { status: 400 });
     if (!takes.authorization.has(given) && !takes.key.has(key)) return new Response(null, { status: 401 });
     if (request.method !== "POST") return new Response(null, { status: 405 });
     const { id, method, params = {} } = await request.json();
     if (id === undefined) return new Response(null, { status: 202 });
     return Response.json({ jsonrpc: "2.0", id, ...answerTo(method, params) });
   });
-  return { takes, got, url: `http://127.0.0.1:${server.addr.port}/mcp`, close: () => server.shutdown() };
+  const repeat = (whether: boolean) => repeats = whether;
+  return {
+    takes,
+    got,
+    repeat,
+    url: `http://127.0.0.1:${server.addr.port}/mcp`,
+    close: () => server.shutdown(),
+  };
 }
 
 Deno.test("Credentials refer to files and to a command of the operator, and follow their changes", async (t) => {
   const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "sluice_secrets_" }));
-  const secrets = `${folder}/secrets`;
-  await Deno.mkdir(`${secrets}/crm`, { recursive: true });
+  await Deno.mkdir(`${folder}/secrets/crm`, { recursive: true });
+  // As /var/run/secrets is: /var/run is a link.
+  await Deno.symlink(folder, `${folder}/run`);
+  const secrets = `${folder}/run/secrets`;
   const write = (name: string, text: string) => Deno.writeTextFile(`${folder}/${name}`, text);
   await write("secrets/crm/token", "first\n");
   await write("secrets/large", "x".repeat(70_000));
@@ -56,6 +67,7 @@ esac
       SECRETS_DIRECTORY: secrets,
       SECRET_COMMAND: program,
       SECRET_COMMAND_TIMEOUT: "1",
+      SECRET_COMMAND_TTL: "1",
       JWT_SECRET_KEY: "a-key-that-the-command-must-not-see-0123456789",
     },
   });
@@ -97,7 +109,7 @@ esac
   });
 
   await t.step(
-    "a command prints the secret of a parameter, is kept, and runs again after a refusal",
+    "a command prints the secret of a parameter, and runs again after a refusal and after its time",
     async () => {
       const { status, body } = await register("tickets", {
         auth_type: "query_param",
@@ -106,12 +118,16 @@ esac
       });
       assertEquals(status, 200, JSON.stringify(body));
       for (let i = 0; i < 6; i++) assertEquals(await call("tickets"), "hi");
-      const runs = (await Deno.readTextFile(`${folder}/runs`)).trim().split("\n").length;
-      assertEquals(runs <= 2, true, `${runs} runs for two workers`);
       await write("printed", "printed-2");
       takes.key.clear();
       takes.key.add("printed-2");
       await waitFor(async () => await call("tickets") === "hi", { what: "the new secret" });
+      takes.key.add("printed-1").add("printed-3");
+      await write("printed", "printed-3");
+      await waitFor(async () => {
+        await call("tickets");
+        return got.at(-1) === "printed-3";
+      }, { what: "the secret that the upstream had no reason to refuse" });
     },
   );
 
@@ -125,7 +141,7 @@ esac
         ["${file:crm}", "is no file"],
         ["${file:large}", "is longer than 65536 bytes"],
         ["${file:empty}", "is empty"],
-        ["${secret:sealed}", "exit code 3: the vault is sealed"],
+        ["${secret:sealed}", "exit code 3; the end of its stderr: the vault is sealed"],
         ["${secret:slow}", "SECRET_COMMAND_TIMEOUT"],
         ["${secret:endless}", "is longer than 65536 bytes"],
       ] as const
@@ -139,6 +155,20 @@ esac
     assertEquals(body.detail.includes("must-not-see"), false);
     assertStringIncludes(body.detail, "exit code 1");
     assertEquals(/outside-secret|half-a-secret/.test(got.join()), false);
+  });
+
+  await t.step("an upstream that repeats its secrets does not bring them to the registry", async () => {
+    upstream.repeat(true);
+    for (const name of ["crm", "tickets"]) {
+      let shown = "";
+      await waitFor(async () => {
+        await call(name);
+        shown = String((await sluice.api("GET", `/gateways/${name}`)).body.lastError);
+        return shown.includes("no way");
+      }, { what: "the words of the upstream" });
+      assertEquals(/Bearer third|printed-\d/.test(shown), false, shown);
+    }
+    upstream.repeat(false);
   });
 
   await t.step("nobody but an administrator writes a reference, and the stored ones stay", async () => {
@@ -163,6 +193,50 @@ esac
       JSON.stringify(refused.body),
       "only an administrator may refer to ${file:crm/token}",
     );
+
+    // An administrator gives an upstream of the developer's a secret, which the developer wants to have elsewhere.
+    takes.authorization.add("Bearer own").add("Bearer of-the-team");
+    await write("secrets/team", "of-the-team");
+    const own = await asDev("POST", "/gateways", { name: "own", url: upstream.url, ...bearer("own") });
+    assertEquals(own.status, 200, JSON.stringify(own.body));
+    const referred = await sluice.api("PUT", "/gateways/own", bearer("${file:team}"));
+    assertEquals(referred.status, 200, JSON.stringify(referred.body));
+    const stolen: string[] = [];
+    const thief = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+      stolen.push(`${request.headers.get("authorization")} ${await request.text()}`);
+      return Response.json({ access_token: "own", token_type: "bearer", expires_in: 100 });
+    });
+    const oauth = {
+      grant_type: "client_credentials",
+      client_id: "x",
+      token_url: `http://127.0.0.1:${thief.addr.port}/token`,
+    };
+    for (
+      const login of [
+        { auth_type: "oauth", oauth_config: { ...oauth, client_secret: "${file:team}" } },
+        { auth_type: "authheaders", auth_headers: [{ key: "x-page", value: "${file:team}" }] },
+      ]
+    ) {
+      const { status, body } = await asDev("PUT", "/gateways/own", login);
+      assertEquals([status, stolen], [422, []], JSON.stringify(body));
+      assertStringIncludes(JSON.stringify(body), "only an administrator may refer to ${file:team}");
+    }
+    const kept = await asDev("PUT", "/gateways/own", {
+      auth_type: "bearer",
+      auth_token: "*****",
+      tags: ["x"],
+    });
+    assertEquals([kept.status, await call("own")], [200, "hi"], JSON.stringify(kept.body));
+    await thief.shutdown();
+
+    await write("secrets/team", "x");
+    await write("secret.sh", "#!/bin/sh\necho the-words-of-the-vault >&2; exit 3\n");
+    Deno.kill(sluice.pid, "SIGHUP");
+    let answer = "";
+    await waitFor(async () => (answer = await call("tickets")).includes("exit code 3"), {
+      what: "the failure",
+    });
+    assertEquals(answer.includes("the-words-of-the-vault"), false, answer);
   });
 
   await t.step("the gateway has given up the rest of the disk", () => {

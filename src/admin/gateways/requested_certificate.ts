@@ -38,6 +38,9 @@ export function requestedCertificate(
     return refused("client_cert", 'needs transport "STREAMABLEHTTP" or "SSE": WebSockets present none');
   }
   if (!url.startsWith("https:")) return refused("client_cert", "needs an https address: it is a part of TLS");
+  if (/PRIVATE KEY-----/.test(givenCert)) {
+    return refused("client_cert", "has a private key, which answers would show: give it in client_key alone");
+  }
   const certificate = { cert: givenCert, key: givenKey };
   // The trial of the upstream looks at the secrets that are referred to.
   if (referencesIn(certificate).length > 0) return { certificate, faults: [] };

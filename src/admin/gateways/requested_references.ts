@@ -38,8 +38,9 @@ export function requestedReferences(
   const added = wanted.filter(({ written }) => !former.has(written));
   const isMarked = wanted.length > 0 && (added.length > 0 || kept?.references === true);
   const faults: Fault[] = [];
-  if (added.length > 0 && !isOperator(principal)) {
-    faults.push(fault(["body"], `only an administrator may refer to ${added[0]!.written}`));
+  const moved = isOperator(principal) ? undefined : movedText(plain, kept);
+  if (moved !== undefined) {
+    faults.push(fault(["body"], `only an administrator may refer to ${referencesIn(moved)[0]!.written}`));
   }
   for (const kind of new Set(added.map((reference) => reference.kind))) {
     const missing = deps.secrets.missingSetting(kind);
@@ -50,4 +51,29 @@ export function requestedReferences(
   if (added.length > 0 && former.size > 0 && kept?.references !== true) faults.push(FORMER_TEXTS);
   if (isMarked && place.transport === "WEBSOCKET") faults.push(NOT_OVER_WEBSOCKET);
   return { credentials: isMarked ? { ...plain, references: true } : plain, faults };
+}
+
+/**
+ * A text with references that is not stored at its place, or whose authorization server is another one. Whoever may change an upstream
+ * must not have a secret sent elsewhere by writing its reference again.
+ */
+function movedText(credentials: Credentials, kept: Credentials | null): string | undefined {
+  const stored = hasOtherServer(credentials, kept) ? new Map() : textsOf(kept);
+  return [...textsOf(credentials)].find(([place, text]) =>
+    referencesIn(text).length > 0 && stored.get(place) !== text
+  )?.[1];
+}
+
+/** Of an OAuth login. The texts of other credentials have other paths. */
+function hasOtherServer(credentials: Credentials, kept: Credentials | null): boolean {
+  if (credentials.type !== "oauth" || kept?.type !== "oauth") return false;
+  return credentials.issuer !== kept.issuer || credentials.tokenUrl !== kept.tokenUrl ||
+    credentials.login?.authorizationUrl !== kept.login?.authorizationUrl;
+}
+
+/** All texts by their paths. */
+function textsOf(value: unknown, path = ""): Map<string, string> {
+  if (typeof value === "string") return new Map([[path, value]]);
+  if (value === null || typeof value !== "object") return new Map();
+  return new Map(Object.entries(value).flatMap(([name, each]) => [...textsOf(each, `${path}/${name}`)]));
 }

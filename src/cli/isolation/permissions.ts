@@ -74,7 +74,7 @@ export function needsOf(
     config.jwtPrivateKeyPath,
     config.jwtPublicKeyPath,
     config.jwtPublicKeyPathPrevious,
-    config.secretsDirectory,
+    ...pathsOf(config.secretsDirectory),
     ...(location?.kind === "sqlite" ? [] : Object.values(location?.tlsFiles ?? {})),
     ...(config.ssl ? [config.certFile, config.keyFile] : []),
     config.redisSslCaCerts,
@@ -95,6 +95,16 @@ export function needsOf(
     // Deno cannot keep the permission for one program alone.
     run: run || config.secretCommand !== null,
   };
+}
+
+/** A directory that a link names is read at its own path: /var/run is a link to /run. */
+function pathsOf(directory: string | null): readonly string[] {
+  if (directory === null) return [];
+  try {
+    return [directory, Deno.realPathSync(directory)];
+  } catch {
+    return [directory];
+  }
 }
 
 /** Checks the permissions that no setting can do without. @throws {SluiceError} SETTINGS_INVALID naming the missing ones */

@@ -58,6 +58,18 @@ Deno.test("needsOf() names the directory of secrets, and lets a command print so
   assertEquals([read?.includes("/run/secrets"), read?.includes("/bin/vault"), run], [true, false, true]);
 });
 
+Deno.test("needsOf() names a directory of secrets by its own path too, if a link leads there", async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  try {
+    await Deno.mkdir(`${folder}/run`);
+    await Deno.symlink(`${folder}/run`, `${folder}/link`);
+    const { read } = needs({ SECRETS_DIRECTORY: `${folder}/link` });
+    assertEquals(read!.filter((path) => path.startsWith(`${folder}/`)), [`${folder}/link`, `${folder}/run`]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("needsOf() leaves reading open where programs of upstreams are started", () => {
   for (const [name, value] of [["STDIO_ENABLED", "true"], ["MCP_CONFIG", "/home/me/.mcp.json"]]) {
     const { read, run } = needs({ [name!]: value! });

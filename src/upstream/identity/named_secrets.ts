@@ -1,7 +1,8 @@
 // Where the secrets of references come from, and the credentials of one upstream that has such references.
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { type Reference, type ReferenceKind, withSecrets } from "./secret_references.ts";
+import { SeenAnswer } from "../../base/seen_answer.ts";
+import { type Reference, type ReferenceKind, referencesIn, withSecrets } from "./secret_references.ts";
 import type { SecretCommand } from "./secret_command.ts";
 import { readSecretFile, SecretFault } from "./secret_files.ts";
 
@@ -48,13 +49,23 @@ export class Secrets {
     this.#options.command?.forget();
   }
 
+  /** When the secrets of `value` have to be read again, in ms since the epoch. */
+  heldUntil(value: unknown): number {
+    const printed = referencesIn(value).filter(({ kind }) => kind === "secret");
+    return Math.min(
+      Infinity,
+      ...printed.map(({ name }) => this.#options.command?.heldUntil(name) ?? Infinity),
+    );
+  }
+
   /** A copy of `value` with the secrets. @throws {SluiceError} UPSTREAM_LOGIN_FAILED */
   async resolved<T>(value: T, upstream: string): Promise<T> {
     try {
       return await withSecrets(value, (reference) => this.#read(reference));
     } catch (error) {
       if (!(error instanceof SecretFault)) throw error;
-      throw new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason: error.message });
+      const cause = error.stderr === "" ? undefined : new SeenAnswer(error.stderr, "stderr");
+      throw new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason: error.message }, { cause });
     }
   }
 
@@ -71,12 +82,17 @@ export class Secrets {
 /** A refused secret is not looked up again within this time, so that callers of an upstream cannot make the gateway read all the time. */
 const REREAD_MS = 1_000;
 
+/** Pause after a command that could not print a secret again. */
+const RETRY_MS = 30_000;
+
 /** The credentials of one upstream as they are now. */
 export class CurrentSecrets<T> {
   readonly #secrets: Secrets;
   readonly #written: T;
   readonly #upstream: string;
   #known: { readonly value: T; readonly text: string; readonly generation: number } | null = null;
+  /** ms since the epoch */
+  #until = 0;
   #readAt = -Infinity;
   #reading: Promise<T> | null = null;
 
@@ -93,8 +109,11 @@ export class CurrentSecrets<T> {
 
   /** The same object as long as nothing has changed. @throws {SluiceError} UPSTREAM_LOGIN_FAILED */
   current(): T | Promise<T> {
-    if (this.#known?.generation === this.#secrets.generation) return this.#known.value;
-    return this.#reading ??= this.#read().finally(() => this.#reading = null);
+    const { generation, clock } = this.#secrets;
+    if (this.#known?.generation === generation && clock.now() < this.#until) return this.#known.value;
+    return this.#reading ??= this.#read().catch((error) => this.#former(error)).finally(() =>
+      this.#reading = null
+    );
   }
 
   /**
@@ -112,6 +131,14 @@ export class CurrentSecrets<T> {
     return next === used ? null : next;
   }
 
+  /** The store of secrets may be away for a while: what was printed before is used until SIGHUP or the upstream's refusal. */
+  #former(error: unknown): T {
+    const { generation, clock } = this.#secrets;
+    if (this.#known?.generation !== generation) throw error;
+    this.#until = clock.now() + RETRY_MS;
+    return this.#known.value;
+  }
+
   async #read(): Promise<T> {
     const { generation } = this.#secrets;
     this.#readAt = this.#secrets.clock.now();
@@ -119,6 +146,7 @@ export class CurrentSecrets<T> {
     const text = JSON.stringify(value);
     const same = this.#known?.text === text ? this.#known.value : value;
     this.#known = { value: same, text, generation };
+    this.#until = this.#secrets.heldUntil(this.#written);
     return same;
   }
 }

@@ -40,16 +40,30 @@ export class SecretCommand {
   read(name: string): Promise<string> {
     const known = this.#known.get(name);
     if (known !== undefined && this.#options.clock.now() < known.until) return Promise.resolve(known.text);
-    let running = this.#running.get(name);
-    if (running === undefined) {
-      running = this.#inTurn(() => this.#run(name)).finally(() => this.#running.delete(name));
-      this.#running.set(name, running);
-    }
-    return running;
+    const running = this.#running.get(name);
+    if (running !== undefined) return running;
+    const started: Promise<string> = this.#inTurn(() => this.#run(name)).then((text) => {
+      if (this.#running.get(name) === started) {
+        this.#known.set(name, { text, until: this.#options.clock.now() + this.#options.ttlMs });
+      }
+      return text;
+    }).finally(() => {
+      if (this.#running.get(name) === started) this.#running.delete(name);
+    });
+    this.#running.set(name, started);
+    return started;
   }
 
+  /** When a secret has to be printed again, in ms since the epoch. */
+  heldUntil(name: string): number {
+    const { clock, ttlMs } = this.#options;
+    return this.#known.get(name)?.until ?? clock.now() + ttlMs;
+  }
+
+  /** Runs under way may have read what was there before: nobody who asks from now on gets their output. */
   forget(): void {
     this.#known.clear();
+    this.#running.clear();
   }
 
   async #inTurn(run: () => Promise<string>): Promise<string> {
@@ -65,8 +79,9 @@ export class SecretCommand {
   }
 
   async #run(name: string): Promise<string> {
-    const { program, timeoutMs, ttlMs, environment, clock } = this.#options;
-    const failed = (reason: string) => new SecretFault(`SECRET_COMMAND has no secret "${name}": ${reason}`);
+    const { program, timeoutMs, environment, clock } = this.#options;
+    const failed = (reason: string, stderr?: string) =>
+      new SecretFault(`SECRET_COMMAND has no secret "${name}": ${reason}`, stderr);
     let child: Deno.ChildProcess;
     try {
       child = new Deno.Command(program, {
@@ -89,10 +104,8 @@ export class SecretCommand {
       // What the program has started can hold its output open.
       const [bytes, words, { code }] = await Promise.race([done, late.promise]);
       if (bytes.length > MAX_SECRET_BYTES) throw tooLong(name);
-      if (code !== 0) throw failed(`it ended with exit code ${code}${words === "" ? "" : `: ${words}`}`);
-      const text = textOf(bytes, name);
-      this.#known.set(name, { text, until: clock.now() + ttlMs });
-      return text;
+      if (code !== 0) throw failed(`it ended with exit code ${code}`, words);
+      return textOf(bytes, name);
     } finally {
       clock.clearTimeout(timer);
       kill(child);

@@ -8,6 +8,11 @@ export const MAX_SECRET_BYTES = 65_536;
 /** The text says what to do, and has no secret. */
 export class SecretFault extends Error {
   override readonly name = "SecretFault";
+
+  /** @param stderr the end of what a program wrote to it, for operators alone; "": nothing */
+  constructor(message: string, readonly stderr = "") {
+    super(message);
+  }
 }
 
 /**

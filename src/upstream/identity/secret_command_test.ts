@@ -1,0 +1,66 @@
+import { assertEquals } from "@std/assert";
+import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { CurrentSecrets, Secrets } from "./named_secrets.ts";
+import { SecretCommand } from "./secret_command.ts";
+
+async function withProgram(
+  script: (folder: string) => string,
+  run: (folder: string, command: SecretCommand, clock: FakeClock) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const program = `${folder}/program`;
+    await Deno.writeTextFile(program, `#!/bin/sh\n${script(folder)}\n`);
+    await Deno.chmod(program, 0o755);
+    const clock = new FakeClock();
+    const options = {
+      program,
+      timeoutMs: 600_000,
+      ttlMs: 1_000,
+      environment: () => Deno.env.toObject(),
+      clock,
+    };
+    await run(folder, new SecretCommand(options), clock);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("forget() also forgets a run under way, which may have read what was there before", () =>
+  withProgram(
+    (folder) =>
+      `cat ${folder}/secret; echo > ${folder}/read; while [ ! -e ${folder}/go ]; do sleep 0.05; done`,
+    async (folder, command) => {
+      await Deno.writeTextFile(`${folder}/secret`, "former");
+      const former = command.read("name");
+      while (!(await Deno.stat(`${folder}/read`).catch(() => null))) {
+        await new Promise((done) => setTimeout(done, 20));
+      }
+      await Deno.writeTextFile(`${folder}/secret`, "later");
+      command.forget();
+      const later = command.read("name");
+      await Deno.writeTextFile(`${folder}/go`, "");
+      assertEquals(await Promise.all([former, later]), ["former", "later"]);
+      assertEquals(await command.read("name"), "later");
+    },
+  ));
+
+Deno.test("a printed secret is printed again after its time, and the former one stays if that fails", () =>
+  withProgram((folder) => `cat ${folder}/secret`, async (folder, command, clock) => {
+    const secrets = new Secrets({ directory: null, command, clock });
+    const source = new CurrentSecrets(secrets, { token: "${secret:name}" }, "up");
+    const write = (text: string) => Deno.writeTextFile(`${folder}/secret`, text);
+    await write("one");
+    const first = await source.current();
+    await write("two");
+    assertEquals([await source.current(), first], [first, { token: "one" }]);
+    await clock.tick(1_000);
+    assertEquals(await source.current(), { token: "two" });
+    await Deno.remove(`${folder}/secret`);
+    await clock.tick(1_000);
+    assertEquals(await source.current(), { token: "two" });
+    await write("three");
+    assertEquals(await source.current(), { token: "two" });
+    await clock.tick(30_000);
+    assertEquals(await source.current(), { token: "three" });
+  }));
