@@ -156,6 +156,17 @@ Deno.test("Login of OAuth clients holds against attacks", async (t) => {
     );
     assertEquals(page.status, 200);
     await page.body?.cancel();
+    // A link with a fault in it leads to no site that its reader has never allowed anything: anybody may register a client.
+    const stranger = await attacker.register();
+    for (const more of [{ response_type: "token" }, { prompt: "none" }] as Record<string, string>[]) {
+      const known = await OAuthPerson.answerOf(
+        await victim.open(requestOf({ client_id: client, resource: `${gateway.url}/sse`, ...more })),
+      );
+      assert(known.get("error") !== null);
+      const response = await victim.open(requestOf({ client_id: stranger, ...more }));
+      await response.body?.cancel();
+      assertEquals([response.status, response.headers.get("location")], [400, null], JSON.stringify(more));
+    }
     // Two values are none.
     const twice = requestOf({ client_id: client });
     twice.append("redirect_uri", "https://evil.example");

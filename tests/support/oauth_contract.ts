@@ -72,6 +72,11 @@ export function oauthContract(registryTest: RegistryTest): void {
     async (registry) => {
       const { consents } = registry.oauth;
       const { user, consent } = await consentOf(registry);
+      const ofClient = { userId: user.id, clientId: consent.clientId };
+      assertEquals(
+        [await consents.hasAny(ofClient), await consents.hasAny({ ...ofClient, clientId: "another" })],
+        [true, false],
+      );
       const again = await consents.allow(
         { ...ACCESS, userId: user.id, scope: "tools.read tools.execute" },
         1,

@@ -55,7 +55,7 @@ export class UiBrowser implements AsyncDisposable {
     });
     // Of a context of its own, so that tests may open further pages in it.
     const page = await (await browser.newContext()).newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     return new UiBrowser(browser, page, `${gateway}/admin`);
   }
 

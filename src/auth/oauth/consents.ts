@@ -18,6 +18,7 @@ import {
 } from "./authorization_request.ts";
 import type { Client } from "./clients/client.ts";
 import type { Clients } from "./clients/known_clients.ts";
+import { hostOf, isOnThisMachine } from "./clients/redirect_uris.ts";
 import { OAuthFault } from "./oauth_fault.ts";
 import { scopesIn, scopeText } from "./scopes.ts";
 import { newSecret } from "./new_secret.ts";
@@ -57,6 +58,7 @@ export const CODE_TTL_MS = 60_000;
 
 interface Read {
   readonly user: UserRow;
+  readonly client: Client;
   readonly reply: ReplyAddress;
   readonly request: AuthorizationRequest | OAuthFault;
 }
@@ -70,9 +72,9 @@ export class Consents {
    * @throws {SluiceError} UNAUTHENTICATED, FORBIDDEN, INVALID_REQUEST
    */
   async review(principal: Principal, query: URLSearchParams, issuer: string): Promise<Review> {
-    const { user, reply, request } = await this.#read(principal, query, issuer);
-    if (request instanceof OAuthFault) return this.#refuse(reply, request);
-    const { client, audience, scopes } = request;
+    const { user, client, reply, request } = await this.#read(principal, query, issuer);
+    if (request instanceof OAuthFault) return await this.#refuseUnasked(user, client, reply, request);
+    const { audience, scopes } = request;
     const before = await this.deps.store.consents.find({
       ...{ userId: user.id, clientId: client.id, resource: audience },
     });
@@ -86,7 +88,8 @@ export class Consents {
       return { kind: "answered", url: replyUrl(reply, { code }) };
     }
     if (request.mayNotAsk) {
-      return this.#refuse(reply, new OAuthFault("consent_required", "the user has to be asked"));
+      const fault = new OAuthFault("consent_required", "the user has to be asked");
+      return await this.#refuseUnasked(user, client, reply, fault);
     }
     return { kind: "ask", request, allowedBefore };
   }
@@ -168,10 +171,10 @@ export class Consents {
     const client = await this.#client(clientIdIn(query));
     const reply = replyAddressIn(query, client, issuer);
     try {
-      return { user, reply, request: requestIn(query, client, reply) };
+      return { user, client, reply, request: requestIn(query, client, reply) };
     } catch (error) {
       if (!(error instanceof OAuthFault)) throw error;
-      return { user, reply, request: error };
+      return { user, client, reply, request: error };
     }
   }
 
@@ -187,6 +190,23 @@ export class Consents {
       reason:
         "the client is not registered here, or its registration has expired; remove the gateway from the " +
         "client's logins, and connect again",
+    });
+  }
+
+  /**
+   * Refuses before the user has decided anything. Whoever registers a client chooses where it stands: a link with a fault in it must
+   * not bring a browser to a site that its user has never allowed anything (RFC 9700, section 4.11.2).
+   * @throws {SluiceError} INVALID_REQUEST
+   */
+  async #refuseUnasked(user: UserRow, client: Client, reply: ReplyAddress, fault: OAuthFault) {
+    const isTrusted = isOnThisMachine(reply.redirectUri) ||
+      await this.deps.store.consents.hasAny({ userId: user.id, clientId: client.id });
+    if (isTrusted) return this.#refuse(reply, fault);
+    this.deps.count("refused");
+    throw new SluiceError("INVALID_REQUEST", {
+      reason:
+        `${client.name} of ${hostOf(reply.redirectUri)} has sent you here with a request that cannot be ` +
+        `answered: ${fault.message}`,
     });
   }
 

@@ -16,6 +16,14 @@ export class OAuthConsents {
     return record === undefined ? null : CONSENTS.decode(record);
   }
 
+  /** Has the user allowed the client something, on whatever resource? */
+  async hasAny({ userId, clientId }: Pick<ConsentRow, "userId" | "clientId">): Promise<boolean> {
+    const found = await this.database.query(
+      sql`SELECT 1 FROM oauth_consents WHERE user_id = ${userId} AND client_id = ${clientId} LIMIT 1`,
+    );
+    return found.length > 0;
+  }
+
   /**
    * Keeps what a user allows. A consent of the same client and resource gets the scope and the name of now.
    * @param limit the consents that the user may have
