@@ -88,6 +88,8 @@ export class SecretCommand {
         args: [name],
         clearEnv: true,
         env: environment(),
+        // What the program has started ends with it.
+        detached: true,
         ...{ stdin: "null", stdout: "piped", stderr: "piped" },
       }).spawn();
     } catch (error) {
@@ -108,17 +110,17 @@ export class SecretCommand {
       return textOf(bytes, name);
     } finally {
       clock.clearTimeout(timer);
-      kill(child);
+      killGroup(child.pid);
       for (const reader of [out, err]) void reader.cancel().catch(() => {});
     }
   }
 }
 
-function kill(child: Deno.ChildProcess): void {
+function killGroup(pid: number): void {
   try {
-    child.kill("SIGKILL");
+    Deno.kill(-pid, "SIGKILL");
   } catch {
-    // It has ended.
+    // The group is empty.
   }
 }
 

@@ -1,7 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { waitFor } from "../../../tests/support/wait_for.ts";
 import { CurrentSecrets, Secrets } from "./named_secrets.ts";
 import { SecretCommand } from "./secret_command.ts";
+import { SecretFault } from "./secret_files.ts";
 
 async function withProgram(
   script: (folder: string) => string,
@@ -42,6 +44,24 @@ Deno.test("forget() also forgets a run under way, which may have read what was t
       await Deno.writeTextFile(`${folder}/go`, "");
       assertEquals(await Promise.all([former, later]), ["former", "later"]);
       assertEquals(await command.read("name"), "later");
+    },
+  ));
+
+Deno.test("a program that gives no answer in time ends with all that it has started", () =>
+  withProgram(
+    (folder) =>
+      `sleep 300 & echo $! > ${folder}/started.part; mv ${folder}/started.part ${folder}/started; wait`,
+    async (folder, command, clock) => {
+      const failure = assertRejects(() => command.read("name"), SecretFault, "no answer within");
+      const started = `${folder}/started`;
+      while (!(await Deno.stat(started).catch(() => null))) await new Promise((done) => setTimeout(done, 20));
+      const pid = Number(await Deno.readTextFile(started));
+      await clock.tick(600_000);
+      await failure;
+      // A zombie waits for its new parent alone.
+      const isGone = async () =>
+        /^State:\s+Z/m.test(await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "State: Z"));
+      await waitFor(isGone, { what: "the end of what the program has started" });
     },
   ));
 
