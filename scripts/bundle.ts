@@ -115,11 +115,26 @@ const denoImports: esbuild.Plugin = {
     );
     // A package of the older kind that is imported on use would have its default export alone, so its names are written out.
     build.onLoad({ filter: /.*/, namespace: ON_USE }, async ({ path, pluginData: { tree } }) => {
-      const names = Object.keys(await import(path)).filter((name) => /^[\w$]+$/.test(name));
+      const found = Object.keys(await import(path)).filter((name) => /^[\w$]+$/.test(name));
+      const { path: file } = await build.resolve(path, { kind: "import-statement", resolveDir: tree });
+      const own = await exportsOf(file);
+      // Deno may have found the file of the older kind, whose names are in `default` too.
+      const names = own.length === 0 || own.includes("default")
+        ? found
+        : found.filter((name) => name !== "default");
       return { contents: `export { ${names.join(", ")} } from ${JSON.stringify(path)};`, resolveDir: tree };
     });
   },
 };
+
+/** The names that a file exports by itself; none of a file of the older kind. */
+async function exportsOf(file: string): Promise<readonly string[]> {
+  const { metafile } = await esbuild.build({
+    entryPoints: [file],
+    ...{ write: false, metafile: true, format: "esm", outdir: "/", logLevel: "silent" },
+  });
+  return Object.values(metafile.outputs).flatMap((output) => output.exports);
+}
 
 /** Points the starts of threads to the files that the threads become. */
 const threads: esbuild.Plugin = {

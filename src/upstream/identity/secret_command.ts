@@ -11,7 +11,7 @@ export interface SecretCommandOptions {
   readonly timeoutMs: number;
   /** SECRET_COMMAND_TTL */
   readonly ttlMs: number;
-  readonly environment: () => Readonly<Record<string, string>>;
+  readonly environment: () => Promise<Readonly<Record<string, string>>>;
   readonly clock: Clock;
 }
 
@@ -87,7 +87,7 @@ export class SecretCommand {
       child = new Deno.Command(program, {
         args: [name],
         clearEnv: true,
-        env: environment(),
+        env: await environment(),
         // What the program has started ends with it.
         detached: true,
         ...{ stdin: "null", stdout: "piped", stderr: "piped" },

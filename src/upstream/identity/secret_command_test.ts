@@ -19,7 +19,7 @@ async function withProgram(
       program,
       timeoutMs: 600_000,
       ttlMs: 1_000,
-      environment: () => Deno.env.toObject(),
+      environment: () => Promise.resolve(Deno.env.toObject()),
       clock,
     };
     await run(folder, new SecretCommand(options), clock);

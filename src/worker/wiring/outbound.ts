@@ -3,7 +3,7 @@ import { systemClock } from "../../base/clock.ts";
 import { readAuthorities } from "../../base/authorities.ts";
 import { EgressGuard } from "../../base/egress/egress_guard.ts";
 import { mcpConfigSource } from "../../client_config/entry_source.ts";
-import { type Config, SETTINGS } from "../../config/schema.ts";
+import type { Config } from "../../config/schema.ts";
 import type { Connections } from "../../store/upstream_tokens/connections.ts";
 import type { UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
@@ -296,7 +296,9 @@ function configuredSecrets(config: Config): Secrets {
 }
 
 /** The gateway's environment without its settings, which hold secrets, and without what makes a program load other code. */
-function foreignVariables(): Readonly<Record<string, string>> {
+async function foreignVariables(): Promise<Readonly<Record<string, string>>> {
+  // Loaded on use: the table of settings and what checks their values are much for each worker.
+  const { SETTINGS } = await import("../../config/schema.ts");
   const settings = new Set(SETTINGS.map(({ name }): string => name));
   return Object.fromEntries(
     Object.entries(Deno.env.toObject()).filter(([name]) => !settings.has(name) && !name.startsWith("LD_")),
