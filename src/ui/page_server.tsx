@@ -282,12 +282,11 @@ function FailureBox({ error, correlationId, isPart, hasLog }: {
   readonly error: SluiceError;
   readonly correlationId: string;
   readonly isPart: boolean;
-  /** May the viewer read the log? */
+  /** May the viewer read the log, with what an upstream answered? */
   readonly hasLog: boolean;
 }) {
-  const text = error.code === "INTERNAL"
-    ? "The gateway has a fault. Its log has the cause."
-    : operatorText(error);
+  const words = hasLog ? operatorText(error) : error.message;
+  const text = error.code === "INTERNAL" ? "The gateway has a fault. Its log has the cause." : words;
   return (
     <>
       {!isPart && <h1>{TITLES[error.code] ?? "That did not work"}</h1>}

@@ -23,6 +23,10 @@ export interface PersonLoginOptions {
   readonly serverMetadata?: (own: Record<string, unknown>) => Record<string, unknown>;
   /** Changes the parameters of the answer that the browser brings back. */
   readonly answer?: (own: URLSearchParams) => void;
+  /** The scopes that the MCP server's metadata name; default `tools`. */
+  readonly scopes?: readonly string[];
+  /** Changes the answer of the token endpoint. */
+  readonly given?: (own: Response, request: URLSearchParams) => Response | Promise<Response>;
   /** Where the authorization endpoint sends the browser in place of its own answer. */
   readonly sendsOnTo?: (request: URLSearchParams) => string | null;
 }
@@ -79,7 +83,11 @@ export class PersonLoginUpstream implements AsyncDisposable {
   async #serveMcp(request: Request): Promise<Response> {
     const { origin, pathname } = new URL(request.url);
     if (pathname === "/.well-known/oauth-protected-resource/mcp") {
-      const own = { resource: this.url, authorization_servers: [this.issuer], scopes_supported: ["tools"] };
+      const own = {
+        resource: this.url,
+        authorization_servers: [this.issuer],
+        scopes_supported: this.#options.scopes ?? ["tools"],
+      };
       return Response.json(own);
     }
     if (pathname !== "/mcp") return new Response(null, { status: 404 });
@@ -153,7 +161,11 @@ export class PersonLoginUpstream implements AsyncDisposable {
       }
       return this.#authorize(searchParams, request.headers.get("cookie"));
     }
-    if (at("/token")) return this.#token(new URLSearchParams(await request.text()));
+    if (at("/token")) {
+      const form = new URLSearchParams(await request.text());
+      const { given = (own) => own } = this.#options;
+      return await given(await this.#token(form), form);
+    }
     if (at("/revoke")) {
       const token = new URLSearchParams(await request.text()).get("token")!;
       this.revoked.push(token);

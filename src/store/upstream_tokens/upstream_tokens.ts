@@ -51,12 +51,17 @@ export class UpstreamTokens {
     return { isHeld: false, sealed: row?.version === version ? row.sealed : null };
   }
 
-  /** Stores the token of the claim, and ends the claim. Nothing changes if the claim is another holder's by now. */
-  async save({ gatewayId, owner, version }: TokenKey, holder: string, sealed: string): Promise<void> {
-    await this.#database.run(
+  /**
+   * Stores the token of the claim, and ends the claim.
+   * @returns false if nothing was stored: the claim is another holder's by now, or the row is gone
+   */
+  async save({ gatewayId, owner, version }: TokenKey, holder: string, sealed: string): Promise<boolean> {
+    const saved = await this.#database.query(
       sql`UPDATE upstream_tokens SET sealed = ${sealed}, claimed_until = 0
-          WHERE gateway_id = ${gatewayId} AND owner = ${owner} AND version = ${version} AND holder = ${holder}`,
+          WHERE gateway_id = ${gatewayId} AND owner = ${owner} AND version = ${version} AND holder = ${holder}
+          RETURNING gateway_id`,
     );
+    return saved.length > 0;
   }
 
   async release({ gatewayId, owner, version }: TokenKey, holder: string): Promise<void> {

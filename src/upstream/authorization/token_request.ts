@@ -1,5 +1,6 @@
 // Asks an authorization server for a token.
 import type * as OAuth from "oauth4webapi";
+import { withoutValuesOf } from "../transport/without_secrets.ts";
 import { reasonOf } from "../../base/errors.ts";
 import { SeenAnswer } from "../../base/seen_answer.ts";
 import { fetchBy, type LoginExchange } from "./login_exchange.ts";
@@ -40,9 +41,12 @@ export async function requestToken(
     const token = await library.processClientCredentialsResponse(server, client, response);
     return tokenIn(token);
   } catch (error) {
-    throw asFault(library, error);
+    throw asFault(library, error, credentials);
   }
 }
+
+/** Ten years: a server that names a longer life says nothing. */
+const MAX_LIFE_S = 315_360_000;
 
 /** @throws {LoginFault} */
 export function tokenIn({ access_token, token_type, expires_in }: OAuth.TokenEndpointResponse): GivenToken {
@@ -52,7 +56,12 @@ export function tokenIn({ access_token, token_type, expires_in }: OAuth.TokenEnd
   if (access_token.length > MAX_TOKEN_CHARS || !/^[\x21-\x7e]+$/.test(access_token)) {
     throw new LoginFault("its authorization server gave a token that no header can carry");
   }
-  return { accessToken: access_token, expiresInS: expires_in ?? null };
+  return { accessToken: access_token, expiresInS: lifeIn(expires_in) };
+}
+
+/** In whole seconds, so that dates and databases can hold the end. */
+function lifeIn(expiresIn: number | undefined): number | null {
+  return expiresIn === undefined || expiresIn > MAX_LIFE_S ? null : Math.floor(expiresIn);
 }
 
 export async function authenticationOf(
@@ -101,11 +110,18 @@ export async function importKey(pem: string): Promise<CryptoKey> {
   );
 }
 
-export function asFault(library: typeof OAuth, error: unknown): LoginFault {
+/** @param hidden what the words of the authorization server must not repeat */
+export function asFault(
+  library: typeof OAuth,
+  error: unknown,
+  { clientSecret }: Pick<OAuthCredentials, "clientSecret">,
+  hidden: Readonly<Record<string, string>> = {},
+): LoginFault {
   if (error instanceof LoginFault) return error;
   if (error instanceof library.ResponseBodyError) {
     const { error: code, error_description: words = "" } = error;
-    const said = `${codeOf(code)}: ${String(words).slice(0, 200).replaceAll(/\p{Cc}/gu, " ")}`;
+    const shown = withoutValuesOf({ ...hidden, clientSecret: clientSecret ?? "" }, String(words));
+    const said = `${codeOf(code)}: ${shown.slice(0, 200).replaceAll(/\p{Cc}/gu, " ")}`;
     return new LoginFault(wordsOf(code), { cause: new SeenAnswer(said) }, code);
   }
   if (error instanceof library.WWWAuthenticateChallengeError) {

@@ -75,6 +75,8 @@ export class TokenSource {
   #wantsEvidence = false;
   /** The login may have changed in the database. */
   #isUnsure = false;
+  /** How often it may have changed. */
+  #changes = 0;
   /** Why a person has to log in; null: not known. */
   #needs: SluiceError | null = null;
 
@@ -97,6 +99,7 @@ export class TokenSource {
   /** Has the next request look at the database: a person has logged in or disconnected. */
   recheck(): void {
     if (this.#deps.login === null) return;
+    this.#changes++;
     this.#isUnsure = true;
     this.#needs = null;
   }
@@ -145,16 +148,19 @@ export class TokenSource {
   #renewed(stale: UpstreamToken | null, challenge: BearerChallenge | null): Promise<UpstreamToken | null> {
     if (this.#failure !== null && this.#isFailing()) return Promise.reject(this.#failure.error);
     if (this.#needs !== null) return Promise.reject(this.#needs);
-    return this.#work ??= this.#renew(stale, challenge).then(
+    if (this.#work !== null) return this.#work;
+    const changes = this.#changes;
+    return this.#work = this.#renew(stale, challenge).then(
       (token) => {
         this.#failures = 0;
         this.#failure = null;
         this.#wantsEvidence = token === null;
-        this.#isUnsure = false;
+        // What has changed meanwhile may not be in the answer.
+        if (changes === this.#changes) this.#isUnsure = false;
         return this.#token = token;
       },
       (error: unknown) => {
-        throw this.#failed(error);
+        throw this.#failed(error, changes === this.#changes);
       },
     ).finally(() => this.#work = null);
   }
@@ -189,8 +195,9 @@ export class TokenSource {
             : await this.#refresh(login, stored, sealed);
           if (token === null) await records.release(key, this.#holder);
           else {
-            await records.save(key, this.#holder, await sealToken(secretBox, token, key));
-            await this.#deps.login?.renewed(key, token);
+            const isSaved = await records.save(key, this.#holder, await sealToken(secretBox, token, key));
+            if (login !== null && !isSaved) return await this.#afterEnd(kept, login, token);
+            await login?.renewed(key, token);
           }
           return token;
         } catch (error) {
@@ -215,6 +222,19 @@ export class TokenSource {
     } catch (error) {
       const known = this.#token;
       if (known !== null && this.#isValid(known) && isError(error, "STORE_UNAVAILABLE")) return known;
+      throw error;
+    }
+  }
+
+  /**
+   * The login in place of one that ended while its token was renewed. The new token of an ended login is nobody's, and would
+   * outlive it.
+   */
+  async #afterEnd(kept: KeptTokens, login: PersonLogin, token: UpstreamToken): Promise<UpstreamToken> {
+    try {
+      return await this.#storedLogin(kept, login);
+    } catch (error) {
+      if (isError(error, "UPSTREAM_LOGIN_NEEDED")) await login.revoke(this.#deps.exchange, token);
       throw error;
     }
   }
@@ -260,11 +280,13 @@ export class TokenSource {
     return { accessToken, obtainedAt, expiresAt, scope, found };
   }
 
-  #failed(error: unknown): SluiceError {
+  /** @param isSure nothing has changed since the work began */
+  #failed(error: unknown, isSure: boolean): SluiceError {
     const { upstream, clock, count, onFailure } = this.#deps;
     if (isError(error, "UPSTREAM_LOGIN_NEEDED")) {
       this.#token = null;
-      return this.#needs = error;
+      if (isSure) this.#needs = error;
+      return error;
     }
     const failure = error instanceof LoginFault
       ? new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason: error.message }, { cause: error.cause })

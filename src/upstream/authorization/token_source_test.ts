@@ -27,7 +27,7 @@ function records(): Pick<UpstreamTokens, "claim" | "save" | "release"> & { seale
     save(_key, _holder, sealed) {
       this.sealed = sealed;
       claimedBy = null;
-      return Promise.resolve();
+      return Promise.resolve(true);
     },
     release() {
       claimedBy = null;

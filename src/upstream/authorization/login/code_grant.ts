@@ -77,7 +77,8 @@ export async function exchangeCode(
   } catch (error) {
     throw refusalOf(library, error);
   }
-  return await requested(library, exchange, server, client, async (authentication, options) => {
+  const sent = { code: answer.get("code") ?? "", verifier };
+  return await requested(library, exchange, server, client, sent, async (authentication, options) => {
     const response = await library.authorizationCodeGrantRequest(
       server,
       own,
@@ -102,22 +103,30 @@ export async function refreshLogin(
   const own = { client_id: client.clientId };
   let isLost = false;
   try {
-    const given = await requested(library, exchange, server, client, async (authentication, options) => {
-      const asked = options(resource);
-      const response = await library.refreshTokenGrantRequest(
-        server,
-        own,
-        authentication,
-        refreshToken,
-        asked,
-      );
-      try {
-        return await library.processRefreshTokenResponse(server, own, response);
-      } catch (error) {
-        isLost = error instanceof library.ResponseBodyError && error.error === "invalid_grant";
-        throw error;
-      }
-    });
+    const sent = { refreshToken };
+    const given = await requested(
+      library,
+      exchange,
+      server,
+      client,
+      sent,
+      async (authentication, options) => {
+        const asked = options(resource);
+        const response = await library.refreshTokenGrantRequest(
+          server,
+          own,
+          authentication,
+          refreshToken,
+          asked,
+        );
+        try {
+          return await library.processRefreshTokenResponse(server, own, response);
+        } catch (error) {
+          isLost = error instanceof library.ResponseBodyError && error.error === "invalid_grant";
+          throw error;
+        }
+      },
+    );
     // A server that rotates no refresh tokens leaves the former one in force (RFC 6749, section 6).
     return { ...given, refreshToken: given.refreshToken ?? refreshToken };
   } catch (error) {
@@ -145,17 +154,19 @@ export async function revokeLogin(
     );
     await library.processRevocationResponse(response);
   } catch (error) {
-    throw asFault(library, error);
+    throw asFault(library, error, client, { token });
   }
 }
 
 type Options = (resource: string | null) => OAuth.TokenEndpointRequestOptions;
 
+/** @param sent secrets of the request, which the server may repeat */
 async function requested(
   library: typeof OAuth,
   exchange: LoginExchange,
   server: LoginServer,
   client: LoginClient,
+  sent: Readonly<Record<string, string>>,
   request: (authentication: OAuth.ClientAuth, options: Options) => Promise<OAuth.TokenEndpointResponse>,
 ): Promise<GivenLoginToken> {
   try {
@@ -172,7 +183,7 @@ async function requested(
     }
     return { ...tokenIn(answer), refreshToken: refresh };
   } catch (error) {
-    throw asFault(library, error);
+    throw asFault(library, error, client, sent);
   }
 }
 

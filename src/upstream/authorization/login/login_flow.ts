@@ -58,6 +58,9 @@ interface PendingLogin extends CodeBinding {
 /** A person has so long to log in. */
 export const LOGIN_TIME_MS = 10 * 60_000;
 
+/** A browser drops a cookie of more than 4,096 bytes without a word (RFC 6265, section 6.1), with its name and attributes. */
+const MAX_PENDING_CHARS = 3_800;
+
 /** Metadata of a server are asked again after this time. */
 const METADATA_MS = 5 * 60_000;
 const MAX_KNOWN = 1_000;
@@ -116,12 +119,18 @@ export class LoginFlow {
         ...{ ...binding, version, scope, next },
         ...{ issuer: server.issuer, clientId: client.clientId, startedAt: clock.now() },
       };
+      const cookie = await secretBox.seal(JSON.stringify(pending), pendingOwner(gatewayId, owner));
+      if (cookie.length > MAX_PENDING_CHARS) {
+        throw new LoginFault(
+          "its scopes and addresses are longer than a cookie of a browser holds. Give the scopes that are needed in oauth_config",
+        );
+      }
       return {
         url: await authorizationUrl(endpoint, client, {
           ...{ ...binding, scope, parameters: login.parameters },
           resource: login.sendsResource ? found.resource : null,
         }),
-        pending: await secretBox.seal(JSON.stringify(pending), pendingOwner(gatewayId, owner)),
+        pending: cookie,
         state: binding.state,
       };
     });

@@ -4,7 +4,7 @@ import type { Connections } from "../../../store/upstream_tokens/connections.ts"
 import type { TokenKey } from "../../../store/upstream_tokens/upstream_tokens.ts";
 import type { LoginExchange } from "../login_exchange.ts";
 import type { UpstreamToken } from "../upstream_token.ts";
-import { refreshLogin } from "./code_grant.ts";
+import { refreshLogin, revokeLogin } from "./code_grant.ts";
 import type { LoginClient } from "./login_client.ts";
 
 /** The page where a user connects an upstream, relative to the gateway's address. */
@@ -47,6 +47,12 @@ export class PersonLogin {
       expiresAt: given.expiresInS === null ? null : now + given.expiresInS * 1000,
       login: { client, resource, refreshToken: given.refreshToken },
     };
+  }
+
+  /** Has the authorization server forget a token that nobody uses, as far as it does. */
+  async revoke(exchange: LoginExchange, { found, accessToken, login }: UpstreamToken): Promise<void> {
+    const { client, refreshToken } = login!;
+    await revokeLogin(exchange, found.server, client, refreshToken ?? accessToken).catch(() => {});
   }
 
   async renewed(key: TokenKey, { expiresAt, login }: UpstreamToken): Promise<void> {
