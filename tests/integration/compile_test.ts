@@ -139,7 +139,11 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
     }
     const permissions = sluice.log().find(({ event }) => event === "permissions")!;
     assertEquals([permissions.run, (permissions.write as string[])[0]], [false, `${cwd}/mcp.db`]);
-    assertEquals((permissions.read as string[]).length, 6, "the settings, what SQLite has, and the secrets");
+    assertEquals(
+      (permissions.read as string[]).length,
+      7,
+      "the settings, what SQLite has, the secrets, the last backup",
+    );
     const { status, headers } = await sluice.api("GET", "/tools", undefined, token);
     // Weak from a Deno that compresses by itself.
     assertMatch(`${status} ${headers.get("etag")}`, /^200 (W\/)?".+"$/);
