@@ -371,6 +371,28 @@ export function peopleContract(registryTest: RegistryTest): void {
     },
   );
 
+  registryTest(
+    "members leave a team that never had an owner, and one whose owner was deleted",
+    async ({ people: { teams, users } }) => {
+      const limits = { members: 9, teams: 9 };
+      const owner = await users.insert(newUser("owner@x"));
+      const { id: member } = await users.insert(newUser("member@x"));
+      const without = await teams.insert(team("Without"), null);
+      const left = await teams.insert(team("Left"), { id: owner.id, maxTeams: 9 });
+      for (const { id } of [without, left]) await teams.addMember(id, member, "member", limits);
+      assert(await users.delete(owner.email));
+      for (const { id } of [without, left]) {
+        assertEquals((await teams.changeMember(id, member, "member")).role, "member");
+        await teams.removeMember(id, member);
+        await refused(() => teams.removeMember(id, member), "NOT_FOUND");
+        await refused(() => teams.changeMember(id, member, "member"), "NOT_FOUND");
+        await teams.addMember(id, member, "owner", limits);
+        await refused(() => teams.removeMember(id, member), "CONFLICT", "no owner");
+        assertEquals((await teams.changeMember(id, member, "owner")).role, "owner");
+      }
+    },
+  );
+
   registryTest("an invitation is for its address, once, and while it is valid", async (registry) => {
     const { users, teams } = registry.people;
     const ann = await users.insert(newUser("ann@x"));

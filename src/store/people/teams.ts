@@ -1,4 +1,4 @@
-// Teams, their members, and invitations to them. Every shared team keeps an owner.
+// Teams, their members, and invitations to them. The last owner of a team is neither removed nor made a mere member here.
 import { SluiceError } from "../../base/errors.ts";
 import { NOW_MS } from "../sql/database_clock.ts";
 import { newId } from "../sql/new_id.ts";
@@ -195,26 +195,28 @@ export class Teams {
     );
   }
 
-  /** @throws {SluiceError} NOT_FOUND if the user is no member, CONFLICT if the team would have no owner */
+  /** @throws {SluiceError} NOT_FOUND if the user is no member, CONFLICT if the team would lose its last owner */
   async changeMember(teamId: string, userId: string, role: TeamRole): Promise<MemberRow> {
     return await writePeople(this.database, { users: [userId] }, "", async (tx) => {
-      const records = await tx.query<Record<string, unknown>>(
-        sql`UPDATE team_members SET role = ${role} WHERE team_id = ${teamId} AND user_id = ${userId} RETURNING *`,
+      const member = sql`team_id = ${teamId} AND user_id = ${userId}`;
+      const former = await tx.query<{ role: TeamRole }>(sql`SELECT role FROM team_members WHERE ${member}`);
+      if (former.length === 0) throw new SluiceError("NOT_FOUND", { what: "Member" });
+      const [record] = await tx.query<Record<string, unknown>>(
+        sql`UPDATE team_members SET role = ${role} WHERE ${member} RETURNING *`,
       );
-      if (records.length === 0) throw new SluiceError("NOT_FOUND", { what: "Member" });
-      await requireOwner(tx, teamId);
-      return MEMBERS.decode(records[0]);
+      if (former[0].role === "owner") await requireOwner(tx, teamId);
+      return MEMBERS.decode(record);
     });
   }
 
   /** Also takes away the roles that the user was assigned in the team. @throws {SluiceError} NOT_FOUND, CONFLICT */
   async removeMember(teamId: string, userId: string): Promise<void> {
     await writePeople(this.database, { users: [userId] }, "", async (tx) => {
-      const { changes } = await tx.run(
-        sql`DELETE FROM team_members WHERE team_id = ${teamId} AND user_id = ${userId}`,
+      const removed = await tx.query<{ role: TeamRole }>(
+        sql`DELETE FROM team_members WHERE team_id = ${teamId} AND user_id = ${userId} RETURNING role`,
       );
-      if (changes === 0) throw new SluiceError("NOT_FOUND", { what: "Member" });
-      await requireOwner(tx, teamId);
+      if (removed.length === 0) throw new SluiceError("NOT_FOUND", { what: "Member" });
+      if (removed[0].role === "owner") await requireOwner(tx, teamId);
       await tx.run(
         sql`DELETE FROM role_assignments WHERE user_id = ${userId} AND scope = 'team' AND scope_id = ${teamId}`,
       );
@@ -335,6 +337,7 @@ async function requireFewerTeams(tx: Database, userId: string, limit: number): P
   });
 }
 
+/** @throws {SluiceError} CONFLICT if the change has taken the team's last owner */
 async function requireOwner(tx: Database, teamId: string): Promise<void> {
   const owners = await tx.query(
     sql`SELECT user_id FROM team_members WHERE team_id = ${teamId} AND role = 'owner' LIMIT 1`,
