@@ -1,5 +1,5 @@
-// One request to an identity provider, or an authorization server of an upstream, within limits of time and size. The egress check and the address check of the connection hold
-// as for upstreams. Redirects are not followed.
+// One request to an identity provider, or an authorization server of an upstream, within limits of time and size. The egress check and
+// the address check of the connection hold as for upstreams. Redirects are not followed.
 import { Cancellation, unlessAborted } from "../../../base/cancellation.ts";
 import type { Clock } from "../../../base/clock.ts";
 import { isError } from "../../../base/errors.ts";

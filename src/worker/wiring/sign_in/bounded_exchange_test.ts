@@ -56,6 +56,7 @@ Deno.test("boundedExchange() reads 256 KiB at most, and connects only where it m
   assertEquals(await boundedExchange(REQUEST, fine), {
     status: 200,
     contentType: "application/json",
+    challenge: null,
     text: "{}",
   });
 });
