@@ -43,7 +43,7 @@ const TABLE = {
   "tokens.create": { allows: "make API tokens of one's own" },
   "tokens.read": { allows: "list API tokens of one's own and of one's teams" },
   "tokens.update": { allows: "change API tokens of one's own" },
-  "tokens.revoke": { allows: "revoke API tokens of one's own, disconnect applications" },
+  "tokens.revoke": { allows: "revoke API tokens of one's own, disconnect applications and upstreams" },
   "admin.metrics": { allows: "read metrics", isGlobal: true },
   "admin.system_config": {
     allows: "read diagnostics, settings and the log, drain the session pool",
