@@ -122,9 +122,9 @@ function shortfallsOf(load: Load, demand: Demand, { database }: Surroundings): s
   const needed = replicasNeeded(load);
   if (needed === Infinity) {
     shortfalls.push("No number of replicas of this machine suffices: take a larger one.");
-  } else if (needed !== null) shortfalls.push(`--replicas ${needed} of this machine would suffice.`);
+  } else if (needed !== null) shortfalls.push(`${needed} replicas of this machine would suffice.`);
   if (database === "sqlite" && replicas > 1) {
-    shortfalls.push("Replicas on several machines need PostgreSQL: --postgres or --pgbouncer.");
+    shortfalls.push("Replicas on several machines need PostgreSQL.");
   }
   return shortfalls;
 }
