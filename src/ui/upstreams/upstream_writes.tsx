@@ -6,14 +6,8 @@ import { type FormState, NEW_FORM, RefusalBox } from "../parts/form.tsx";
 import { PageHead } from "../parts/page_parts.tsx";
 import type { Team } from "../people/people_shapes.ts";
 import { adviceFor } from "./upstream_advice.ts";
-import {
-  changesIn,
-  registrationIn,
-  SHOWN_FIELDS,
-  UpstreamFields,
-  valuesOf,
-  type Way,
-} from "./upstream_form.tsx";
+import { changesIn, registrationIn, valuesOf, type Way } from "./upstream_body.ts";
+import { SHOWN_FIELDS, UpstreamFields } from "./upstream_form.tsx";
 import { WarningList } from "./warning_list.tsx";
 import {
   introductionOf,

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type ErrorCode, SluiceError } from "../../base/errors.ts";
 import { adviceFor } from "./upstream_advice.ts";
-import { changesIn, registrationIn, valuesOf } from "./upstream_form.tsx";
+import { changesIn, registrationIn, valuesOf } from "./upstream_body.ts";
 import type { Upstream } from "./upstream_shapes.ts";
 
 const STORED = {

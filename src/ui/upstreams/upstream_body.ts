@@ -1,0 +1,157 @@
+// What the fields of an upstream's form say in the words of the REST API, and what they show of a stored upstream.
+import { loginOf, OAUTH_FIELDS, oauthValues } from "./oauth_fields.tsx";
+import type { Upstream } from "./upstream_shapes.ts";
+
+/** An upstream has an address, or a command that starts it. */
+export type Way = "address" | "command";
+
+/** The fields of each kind of credentials. */
+export const AUTH_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  bearer: ["auth_token"],
+  basic: ["auth_username", "auth_password"],
+  authheaders: ["auth_headers"],
+  query_param: ["auth_query_param_key", "auth_query_param_value"],
+  oauth: OAUTH_FIELDS,
+};
+
+/** Before the id of a team, among the values of `visibility`. */
+export const TEAM = "team:";
+
+/** The values of the form for what is stored. Secrets are masked, or empty. */
+export function valuesOf(upstream: Upstream): URLSearchParams {
+  const { authHeaders, args, env, passthroughHeaders, visibility, teamId } = upstream;
+  const lines = (all: readonly string[]) => all.join("\n");
+  const values: Readonly<Record<string, string | null | undefined>> = {
+    name: upstream.name,
+    url: upstream.url,
+    description: upstream.description,
+    command: upstream.command,
+    args: args === undefined ? "" : argumentsText(args),
+    env: lines(Object.entries(env ?? {}).map(([name, value]) => `${name}=${value}`)),
+    cwd: upstream.cwd,
+    auth_type: upstream.authType ?? "none",
+    auth_username: upstream.authUsername,
+    auth_headers: lines((authHeaders ?? []).map(({ key, value }) => `${key}: ${value}`)),
+    auth_query_param_key: upstream.authQueryParamKey,
+    ...oauthValues(upstream.oauthConfig),
+    ca_certificate: upstream.caCertificate,
+    client_cert: upstream.clientCert,
+    passthrough_headers: passthroughHeaders?.join(", "),
+    isolation: upstream.isolation,
+    tool_approval: upstream.toolApproval,
+    visibility: visibility === "team" ? TEAM + teamId : visibility,
+    tags: upstream.tags.map(({ label }) => label).join(", "),
+    refresh_interval_seconds: upstream.refreshIntervalSeconds?.toString(),
+  };
+  return new URLSearchParams(Object.entries(values).map(([name, value]) => [name, value ?? ""]));
+}
+
+/** A new upstream in the words of the REST API. */
+export function registrationIn(values: URLSearchParams, way: Way): Record<string, unknown> {
+  return bodyOf(values, way, new URLSearchParams(), way === "command" ? { transport: "STDIO" } : {});
+}
+
+/** What differs from the stored upstream, in the words of the REST API. */
+export function changesIn(values: URLSearchParams, upstream: Upstream): Record<string, unknown> {
+  const way = upstream.transport === "STDIO" ? "command" : "address";
+  return bodyOf(values, way, valuesOf(upstream), {}, upstream.oauthConfig);
+}
+
+const COMMAND_FIELDS = ["command", "args", "env", "cwd"];
+const ADDRESS_FIELDS = [
+  ...["url", "transport", "ca_certificate", "client_cert", "client_key", "passthrough_headers"],
+];
+const COMMON_FIELDS = [
+  "name",
+  "description",
+  "isolation",
+  "tool_approval",
+  "tags",
+  "refresh_interval_seconds",
+];
+
+function bodyOf(
+  values: URLSearchParams,
+  way: Way,
+  before: URLSearchParams,
+  body: Record<string, unknown>,
+  login: Upstream["oauthConfig"] = null,
+): Record<string, unknown> {
+  const given = (name: string) => textOf(values, name);
+  const isChanged = (name: string) => values.has(name) && given(name) !== textOf(before, name);
+  for (const name of [...COMMON_FIELDS, ...(way === "address" ? ADDRESS_FIELDS : COMMAND_FIELDS)]) {
+    if (isChanged(name)) body[name] = valueOf(name, given(name));
+  }
+  if (isChanged("visibility")) {
+    const [visibility, team] = given("visibility").split(":");
+    body.visibility = visibility;
+    if (team !== undefined) body.team_id = team;
+  }
+  if (way === "address") {
+    const type = given("auth_type");
+    const fields = AUTH_FIELDS[type] ?? [];
+    if (isChanged("auth_type") && !(before.size === 0 && type === "none") || fields.some(isChanged)) {
+      body.auth_type = type;
+      if (type === "oauth") body.oauth_config = loginOf(given, login);
+      else for (const name of fields) if (given(name) !== "") body[name] = valueOf(name, given(name));
+    }
+  }
+  return body;
+}
+
+/** Browsers send line breaks as CRLF. */
+function textOf(values: URLSearchParams, name: string): string {
+  return values.get(name)?.replaceAll("\r\n", "\n").trim() ?? "";
+}
+
+function valueOf(name: string, text: string): unknown {
+  switch (name) {
+    case "args":
+      return argumentsIn(text);
+    case "env":
+      return text === "" ? null : Object.fromEntries(linesIn(text).map((line) => pairIn(line, "=")));
+    case "auth_headers":
+      return linesIn(text).map((line) => {
+        const [key, value] = pairIn(line, ":");
+        return { key, value: value.trim() };
+      });
+    case "passthrough_headers":
+      return text === "" ? null : text.split(",").map((word) => word.trim()).filter((word) => word !== "");
+    case "refresh_interval_seconds":
+      return text === "" ? null : Number(text);
+    case "name":
+    case "url":
+    case "command":
+    case "tags":
+      return text;
+    default:
+      return text === "" ? null : text;
+  }
+}
+
+function linesIn(text: string): string[] {
+  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+}
+
+function pairIn(line: string, separator: string): [string, string] {
+  const at = line.indexOf(separator);
+  return at < 0 ? [line, ""] : [line.slice(0, at).trim(), line.slice(at + 1)];
+}
+
+/** Arguments that lines cannot hold are a JSON list. */
+function argumentsText(args: readonly string[]): string {
+  const areLines = args.every((arg) => arg !== "" && arg === arg.trim() && !/[\n\r]/.test(arg)) &&
+    args[0]?.startsWith("[") !== true;
+  return areLines ? args.join("\n") : JSON.stringify(args);
+}
+
+function argumentsIn(text: string): unknown {
+  if (text.startsWith("[")) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      // A first argument that begins with a bracket.
+    }
+  }
+  return linesIn(text);
+}
