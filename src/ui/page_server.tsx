@@ -227,10 +227,11 @@ async function askRpc({ rpc }: UiDeps, exchange: Exchange, message: unknown): Pr
 }
 
 function viewerOf(principal: Principal): Viewer {
-  const { email, isAdmin } = principal;
+  const { email, isAdmin, kind } = principal;
   return {
-    ...{ email, isAdmin },
-    isSignedIn: principal.kind !== "anonymous",
+    email,
+    isAdmin,
+    isSignedIn: kind !== "anonymous",
     can: (permission) => holds(principal, permission),
   };
 }

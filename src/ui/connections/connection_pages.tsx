@@ -48,6 +48,22 @@ function Expiry({ of, now }: { readonly of: Connection; readonly now: number }) 
   return of.expires_at === null ? <>not known</> : <Ago at={of.expires_at} now={now} />;
 }
 
+function StateCells({ of, now }: { readonly of: Connection; readonly now: number }) {
+  return (
+    <>
+      <td data-label="State">
+        <State of={of} />
+      </td>
+      <td data-label="Connected">
+        <Ago at={of.connected_at} now={now} />
+      </td>
+      <td data-label="Expires">
+        <Expiry of={of} now={now} />
+      </td>
+    </>
+  );
+}
+
 export const listConnections: PageHandler = async ({ rest, viewer }) => {
   const own = await rest.get<OwnConnection[]>("/connections");
   const all = viewer.can("gateways.update") ? await rest.find<OwnedConnection[]>("/connections/all") : null;
@@ -83,15 +99,7 @@ export const listConnections: PageHandler = async ({ rest, viewer }) => {
                       <a href={`connections/${each.gateway_id}`}>{each.gateway_name}</a>
                       {each.connection === "shared" && <span class="about">one login for all callers</span>}
                     </td>
-                    <td data-label="State">
-                      <State of={each} />
-                    </td>
-                    <td data-label="Connected">
-                      <Ago at={each.connected_at} now={now} />
-                    </td>
-                    <td data-label="Expires">
-                      <Expiry of={each} now={now} />
-                    </td>
+                    <StateCells of={each} now={now} />
                     <td>{each.may_connect && <Buttons of={each} />}</td>
                   </tr>
                 ))}
@@ -114,7 +122,17 @@ function Buttons({ of }: { readonly of: OwnConnection }) {
         class="compact"
       />
       {isThere && (
-        <PostButton path={`connections/${of.gateway_id}/disconnect`} label="Disconnect" class="compact" />
+        <PostButton
+          path={`connections/${of.gateway_id}/disconnect`}
+          label="Disconnect"
+          class="compact"
+          confirm={{
+            question: `Disconnect ${of.gateway_name}?`,
+            loss: of.connection === "shared"
+              ? "The login of all callers ends. Their calls fail until somebody connects it again."
+              : "Your login there ends. Your calls of its tools fail until you connect it again.",
+          }}
+        />
       )}
     </div>
   );
@@ -140,21 +158,17 @@ function All({ all, now }: { readonly all: readonly OwnedConnection[]; readonly 
             <tr>
               <td>{each.owner ?? "all callers"}</td>
               <td data-label="Upstream">{each.gateway_name}</td>
-              <td data-label="State">
-                <State of={each} />
-              </td>
-              <td data-label="Connected">
-                <Ago at={each.connected_at} now={now} />
-              </td>
-              <td data-label="Expires">
-                <Expiry of={each} now={now} />
-              </td>
+              <StateCells of={each} now={now} />
               <td>
                 <PostButton
                   path={`connections/${each.gateway_id}/disconnect`}
                   label="Disconnect"
                   class="compact"
                   fields={each.owner === null ? {} : { owner: each.owner }}
+                  confirm={{
+                    question: `Disconnect ${each.owner ?? "all callers"} from ${each.gateway_name}?`,
+                    loss: "The login ends. Calls that use it fail until somebody connects it again.",
+                  }}
                 />
               </td>
             </tr>
@@ -206,7 +220,7 @@ export const connectionPage: PageHandler = async ({ rest, params, logins }) => {
         />
         {mayConnect
           ? <Buttons of={found} />
-          : <p>Only somebody who may change this upstream can connect it.</p>}
+          : <p>Only somebody who may change this upstream can connect it. Ask an administrator to do it.</p>}
       </>
     ),
   };

@@ -65,10 +65,10 @@ export function Attention(props: AttentionProps) {
 /** A page shows so many upstreams; the list of upstreams has all. */
 const MOST_UPSTREAMS = 10;
 
-/** The same of findings and the doctor's page. */
+/** A page shows so many findings; the doctor's page has all. */
 const MOST_FINDINGS = 10;
 
-/** Findings that stand here in other words: as upstreams, breakers, and settings that wait. */
+/** Findings that stand here in other words: as upstreams and as breakers. */
 const SAID_ALREADY: ReadonlySet<string> = new Set([
   "upstream.unreachable",
   "upstream.never_listed",
