@@ -92,7 +92,7 @@ export class LoginUpstream implements AsyncDisposable {
         return refuse(403, `, error="insufficient_scope", scope="tools ${furtherScope}"`);
       }
     }
-    return Response.json({ jsonrpc: "2.0", id, result: resultOf(method, token) });
+    return Response.json({ jsonrpc: "2.0", id, result: whoamiResult(method, token.scope) });
   }
 
   async #serveTokens(request: Request): Promise<Response> {
@@ -119,7 +119,8 @@ export class LoginUpstream implements AsyncDisposable {
   }
 }
 
-function resultOf(method: string, { scope }: Token): unknown {
+/** The result of a server with the tool `whoami`. @param who what the tool answers */
+export function whoamiResult(method: string, who: string): unknown {
   switch (method) {
     case "initialize":
       return {
@@ -130,7 +131,7 @@ function resultOf(method: string, { scope }: Token): unknown {
     case "tools/list":
       return { tools: [{ name: "whoami", inputSchema: { type: "object" } }] };
     case "tools/call":
-      return { content: [{ type: "text", text: scope }] };
+      return { content: [{ type: "text", text: who }] };
     default:
       return {};
   }

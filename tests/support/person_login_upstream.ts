@@ -1,12 +1,13 @@
 // An MCP server whose users log in, with its authorization server at another origin. The latter knows who is at the browser by a cookie
 // `person`, asks for no consent, and writes down what it was asked.
+import { assertEquals } from "@std/assert";
+import type { Gateway } from "./gateway.ts";
+import { whoamiResult } from "./login_upstream.ts";
 import { serveOnLoopback } from "./loopback_server.ts";
 
 export interface PersonLoginOptions {
   /** Life of access tokens, s. */
   readonly expiresInS?: number;
-  /** No refresh tokens. */
-  readonly hasNoRefresh?: boolean;
   /** Clients that it knows: id and secret. Nobody can register then. */
   readonly clients?: Readonly<Record<string, string>>;
   /** It knows clients by their metadata documents. */
@@ -52,8 +53,6 @@ export class PersonLoginUpstream implements AsyncDisposable {
   readonly revoked: string[] = [];
   /** Authorization headers of MCP requests, with the session that they came in. */
   readonly mcpWith: { readonly authorization: string | null; readonly session: string | null }[] = [];
-  /** Everything else that was asked of either server: method and path. */
-  readonly asked: string[] = [];
   readonly accessTokens = new Map<string, Given & { readonly expiresAt: number }>();
   readonly refreshTokens = new Map<string, Given>();
   /** Sessions, by id: whose they are. */
@@ -71,9 +70,9 @@ export class PersonLoginUpstream implements AsyncDisposable {
     this.issuer = `http://127.0.0.1:${this.#server.addr.port}${options.tenant ?? ""}`;
   }
 
-  /** The token that a person's requests have now. */
-  tokensOf(person: string): string[] {
-    return [...this.accessTokens].filter(([, given]) => given.person === person).map(([token]) => token);
+  /** How often a refresh token was sent. */
+  get renewals(): number {
+    return this.tokenRequests.filter((form) => form.get("grant_type") === "refresh_token").length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -119,13 +118,12 @@ export class PersonLoginUpstream implements AsyncDisposable {
       return refuse(403, `, error="insufficient_scope", scope="${furtherScope}"`);
     }
     const headers = { "mcp-session-id": opened };
-    return Response.json({ jsonrpc: "2.0", id, result: resultOf(method, token) }, { headers });
+    return Response.json({ jsonrpc: "2.0", id, result: whoamiResult(method, token.person) }, { headers });
   }
 
   async #serveLogins(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const { tenant = "", takesDocuments, clients, serverMetadata = (own) => own } = this.#options;
-    this.asked.push(`${request.method} ${pathname}`);
     const at = (path: string) => pathname === tenant + path;
     const isMetadata = tenant === ""
       ? pathname === "/.well-known/oauth-authorization-server"
@@ -223,30 +221,34 @@ export class PersonLoginUpstream implements AsyncDisposable {
   }
 
   #give({ person, scope, client }: Given, isOffline: boolean): Response {
-    const { expiresInS = 600, hasNoRefresh } = this.#options;
+    const { expiresInS = 600 } = this.#options;
     const access_token = `access-${person}-${crypto.randomUUID()}`;
     this.accessTokens.set(access_token, { person, scope, client, expiresAt: Date.now() + expiresInS * 1000 });
     const answer = { access_token, token_type: "Bearer", expires_in: expiresInS, scope };
-    if (hasNoRefresh || !isOffline) return Response.json(answer);
+    if (!isOffline) return Response.json(answer);
     const refresh_token = `refresh-${person}-${crypto.randomUUID()}`;
     this.refreshTokens.set(refresh_token, { person, scope, client });
     return Response.json({ ...answer, refresh_token });
   }
 }
 
-function resultOf(method: string, { person }: Given): unknown {
-  switch (method) {
-    case "initialize":
-      return {
-        protocolVersion: "2025-11-25",
-        capabilities: { tools: {} },
-        serverInfo: { name: "login", version: "1" },
-      };
-    case "tools/list":
-      return { tools: [{ name: "whoami", inputSchema: { type: "object" } }] };
-    case "tools/call":
-      return { content: [{ type: "text", text: person }] };
-    default:
-      return {};
-  }
+/** Registers an upstream where people log in. @param config further fields of `oauth_config` */
+export async function register(
+  gateway: Gateway,
+  name: string,
+  url: string,
+  config: Record<string, unknown> = {},
+): Promise<{ readonly id: string }> {
+  const { status, body } = await gateway.api("POST", "/gateways", {
+    ...{ name, url, transport: "STREAMABLEHTTP", auth_type: "oauth" },
+    oauth_config: { grant_type: "authorization_code", ...config },
+  });
+  assertEquals(status, 200, JSON.stringify(body));
+  return body;
+}
+
+/** One call without a session, which any worker serves. @returns the upstream's name for the person, or the error */
+export async function whoami(gateway: Gateway, name: string, token: string): Promise<string> {
+  const { body } = await gateway.rpc("tools/call", { name: `${name}-whoami`, arguments: {} }, token);
+  return body.error?.message ?? body.result.content[0].text;
 }
