@@ -33,6 +33,8 @@ gatewayTest("Each user calls an upstream with a login of their own", async (star
   // The first login lists the upstream.
   const page = await ann.connect(id);
   assertStringIncludes(page.text, "Connected. You can go back");
+  // A button that loses the login asks first.
+  assertStringIncludes(page.text, 'data-confirm="Disconnect own?"');
   assertEquals(upstream.registrations.length, 1);
   const [asked] = upstream.authorizations;
   assertEquals([asked.get("resource"), asked.get("code_challenge_method"), asked.get("scope")], [
