@@ -143,13 +143,13 @@ gatewayTest("A call that needs a login asks the client to open the page, and goe
   const headers = { Authorization: `Bearer ${bob.token}` };
   const client = new Client({ name: "t", version: "1" }, { capabilities: { elicitation: { url: {} } } });
   const asked: { url: string; elicitationId: string }[] = [];
+  let way = { id, person: bob };
   client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
     const { mode, url, elicitationId } = params as unknown as Record<string, string>;
     assertEquals(mode, "url");
     asked.push({ url, elicitationId });
-    assertEquals(new URL(url).pathname, `/admin/connections/${id}`);
-    // Once for the login, once for the scope.
-    await bob.connect(id);
+    assertEquals(new URL(url).pathname, `/admin/connections/${way.id}`);
+    await way.person.connect(way.id);
     return { action: "accept" as const };
   });
   client.fallbackNotificationHandler = (notification) => {
@@ -161,7 +161,26 @@ gatewayTest("A call that needs a login asks the client to open the page, and goe
   );
   const answer = await client.callTool({ name: "own-whoami", arguments: {} });
   assertEquals(answer.content, [{ type: "text", text: "bob" }]);
+  // Once for the login, once for the scope.
   assertEquals(asked.length, 2);
+  // Where all callers share a login, somebody who may change the upstream connects it, and the call goes on as well.
+  await using common = new PersonLoginUpstream();
+  const shared = await register(gateway, "shared", common.url, { connection: "shared" });
+  const boss = await PersonBrowser.make(gateway, "boss@x.example", { is_admin: true });
+  boss.isAt(common.issuer, "boss");
+  const answersOfShared = async (wanted: string) => {
+    await waitFor(async () => {
+      const calls = await Promise.all(Array.from({ length: 6 }, () => whoami(gateway, "shared", bob.token)));
+      return calls.every((each) => each.includes(wanted));
+    }, { what: `"${wanted}" on all replicas` });
+  };
+  await boss.connect(shared.id);
+  await answersOfShared("boss");
+  assertEquals((await gateway.api("DELETE", `/connections/${shared.id}`)).status, 204);
+  await answersOfShared(SHOWN);
+  way = { id: shared.id, person: boss };
+  const later = await client.callTool({ name: "shared-whoami", arguments: {} });
+  assertEquals(later.content, [{ type: "text", text: "boss" }]);
   // In 2026-07-28 the question is an input request, and the client calls again with the answer.
   const eve = await PersonBrowser.make(gateway, "eve@x.example");
   eve.isAt(upstream.issuer, "eve");
@@ -197,7 +216,7 @@ gatewayTest("A call that needs a login asks the client to open the page, and goe
     more = { requestState: body.result.requestState, inputResponses: { [key]: { action: "accept" } } };
   }
   await waitFor(
-    () => completed.filter((method) => method === "notifications/elicitation/complete").length === 2,
+    () => completed.filter((method) => method === "notifications/elicitation/complete").length === 3,
     {
       what: "the notifications that the logins are done",
     },

@@ -41,7 +41,7 @@ export class Connecting {
   /** The upstreams where the caller's calls need a login, by name. */
   async list(principal: Principal): Promise<Connectable[]> {
     const found: Connectable[] = [];
-    const rows = await this.deps.store.connections.list(null);
+    const rows = await this.deps.store.connections.listOf(principal.email);
     for (const gateway of await this.deps.store.gateways.list()) {
       const each = await this.#connectable(principal, gateway, rows);
       if (each !== null) found.push(each);
@@ -52,7 +52,7 @@ export class Connecting {
   /** @throws {SluiceError} NOT_FOUND */
   async find(principal: Principal, gatewayId: string): Promise<Connectable> {
     const gateway = await this.deps.store.gateways.get(gatewayId);
-    const rows = await this.deps.store.connections.list(null);
+    const rows = await this.deps.store.connections.listOf(principal.email);
     const found = gateway === null ? null : await this.#connectable(principal, gateway, rows);
     if (found === null) throw new SluiceError("NOT_FOUND", { what: "Connection" });
     return found;

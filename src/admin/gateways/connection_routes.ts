@@ -23,7 +23,7 @@ export async function listAllConnections({ deps, principal }: Call): Promise<Adm
   const names = new Map(
     gateways.filter((row) => mayChange(principal, "gateways.update", row)).map(({ id, name }) => [id, name]),
   );
-  const rows = await deps.store.connections.list(null);
+  const rows = await deps.store.connections.listAll();
   const all = rows.filter(({ gatewayId }) => names.has(gatewayId)).map((row) => ({
     ...shown(row.gatewayId, names.get(row.gatewayId)!, row, now),
     owner: row.owner === "" ? null : row.owner,

@@ -15,8 +15,8 @@ export interface LoginQuestionsDeps {
   readonly publicUrl: string | null;
   /** The listener has TLS. */
   readonly isSecure: boolean;
-  /** The logins of an owner. */
-  readonly connections: (owner: string) => Promise<readonly ConnectionRow[]>;
+  /** The logins that a user's calls use. */
+  readonly connections: (user: string) => Promise<readonly ConnectionRow[]>;
   /** Has the next request of each person look at the database. */
   readonly recheck: () => void;
   readonly clock: Clock;

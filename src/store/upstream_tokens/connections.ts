@@ -1,7 +1,7 @@
 // The logins of people at upstreams: rows of the tokens for upstreams that a person has given, and the clients that the gateway has
 // registered for them.
 import { raiseCatalogVersion } from "../sql/catalog_version.ts";
-import { type Database, sql } from "../sql/sql.ts";
+import { type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import type { TokenKey } from "./upstream_tokens.ts";
 
 /** Whose login it is where all callers share one. */
@@ -123,12 +123,20 @@ export class Connections {
     });
   }
 
-  /** The logins of one owner, or of all (null), the oldest first. */
-  async list(owner: string | null): Promise<ConnectionRow[]> {
-    const ofOwner = owner === null ? sql`` : sql`AND owner = ${owner}`;
+  /** The logins that a user's calls use: the user's own, and those that all callers share. */
+  async listOf(user: string): Promise<ConnectionRow[]> {
+    return await this.#list(sql`AND owner IN ${sql.list([user, SHARED_OWNER])}`);
+  }
+
+  /** The logins of everybody, the oldest first. */
+  async listAll(): Promise<ConnectionRow[]> {
+    return await this.#list(sql``);
+  }
+
+  async #list(condition: SqlQuery): Promise<ConnectionRow[]> {
     const rows = await this.#database.query<Row>(
       sql`SELECT gateway_id, owner, connected_at, expires_at, is_renewable, fault, wanted_scope
-          FROM upstream_tokens WHERE connected_at IS NOT NULL ${ofOwner} ORDER BY connected_at, gateway_id, owner`,
+          FROM upstream_tokens WHERE connected_at IS NOT NULL ${condition} ORDER BY connected_at, gateway_id, owner`,
     );
     return rows.map((row) => ({
       gatewayId: row.gateway_id,

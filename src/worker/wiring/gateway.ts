@@ -243,7 +243,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     loginQuestions: new LoginQuestions({
       ...{ clock, timeoutMs: config.mcpClientRequestTimeoutMs, publicUrl: config.gatewayPublicUrl },
       isSecure: config.ssl,
-      connections: (owner) => connections.list(owner),
+      connections: (user) => connections.listOf(user),
       recheck: () => outbound.logins.recheck(),
     }),
   });

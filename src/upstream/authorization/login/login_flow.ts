@@ -112,7 +112,8 @@ export class LoginFlow {
       requireAddress(endpoint, exchange);
       const given = await target.read?.() ?? credentials;
       const client = await this.#clients.of(exchange, gatewayId, given, server, addresses);
-      const [row] = (await connections.list(owner)).filter((each) => each.gatewayId === gatewayId);
+      const rows = await connections.listOf(owner);
+      const row = rows.find((each) => each.gatewayId === gatewayId && each.owner === owner);
       const scope = scopeFor(credentials, { found, challenge, wanted: row?.wantedScope ?? null });
       const binding = await newBinding(addresses.redirectUri);
       const pending: PendingLogin = {
