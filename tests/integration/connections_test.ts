@@ -255,6 +255,37 @@ Deno.test("Authorization servers with rules of their own", async (t) => {
     },
   );
 
+  await t.step("each address of the gateway has a client of its own, as long as they are few", async () => {
+    await using upstream = new PersonLoginUpstream();
+    ann.isAt(upstream.issuer, "ann");
+    const { id } = await register(gateway, "addresses", upstream.url);
+    let back = "";
+    await ann.browser.open(await ann.begin(id), {
+      until: (url) => url.includes("/callback") && (back = url) !== "",
+    });
+    using client = Deno.createHttpClient({ allowHost: true });
+    const beginAt = async (host: string) => {
+      const page = `/admin/connections/${id}`;
+      const answer = await fetch(gateway.url + page, {
+        ...{ method: "POST", client, body: new URLSearchParams() },
+        headers: {
+          ...{ host, origin: `http://${host}`, accept: "text/html" },
+          cookie: ann.browser.cookiesFor(gateway.url + page),
+        },
+      });
+      return { status: answer.status, text: await answer.text() };
+    };
+    for (let n = 1; n < 8; n++) assertEquals((await beginAt(`localhost:${n}`)).status, 200);
+    const further = await beginAt("localhost:8");
+    assertEquals(further.status, 502);
+    assertStringIncludes(further.text, "set GATEWAY_PUBLIC_URL");
+    assertEquals((await beginAt("localhost:1")).status, 200);
+    assertEquals(new Set(upstream.registrations.map((each) => String(each.redirect_uris))).size, 8);
+    assertEquals(upstream.registrations.length, 8);
+    // The login that had begun before goes on.
+    assertStringIncludes((await ann.browser.open(back)).text, "Connected.");
+  });
+
   await t.step(
     "Google: a refresh token for further parameters alone; a shared login is the operator's",
     async () => {

@@ -7,7 +7,12 @@ import { API_TOKEN_TABLES } from "./token_tables.ts";
 import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./people_tables.ts";
 import { GATEWAY_HISTORY_TABLES } from "./gateway_tables.ts";
 import { DEVICES_ALLOWED_AT, OAUTH_TABLES } from "./steps/oauth_tables.ts";
-import { UPSTREAM_CONNECTION_TABLES, UPSTREAM_TOKEN_TABLES } from "./steps/upstream_token_tables.ts";
+import {
+  UPSTREAM_CLIENTS_BY_VERSION,
+  UPSTREAM_CONNECTION_TABLES,
+  UPSTREAM_TOKEN_TABLES,
+} from "./steps/upstream_token_tables.ts";
+import { membership } from "./steps/server_tables.ts";
 import { SSO_TABLES } from "./sso_tables.ts";
 import { indexLists, TOKEN_INDEXES } from "./list_indexes.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
@@ -383,18 +388,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "when logins of terminals are allowed", statements: DEVICES_ALLOWED_AT },
   { name: "look-ups of the audit trail", statements: [], run: indexAuditRecords },
   { name: "logins of people at upstreams", statements: UPSTREAM_CONNECTION_TABLES },
+  { name: "clients at upstreams by redirect URI", statements: UPSTREAM_CLIENTS_BY_VERSION },
 ];
-
-/** The table of a virtual server's tools, resources or prompts, with their order. */
-function membership(noun: string): SqlQuery[] {
-  const table = sql.id(`server_${noun}s`);
-  const member = sql.id(`${noun}_id`);
-  return [
-    sql`CREATE TABLE ${table} (
-      server_id TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
-      ${member} TEXT NOT NULL REFERENCES ${sql.id(`${noun}s`)} (id) ON DELETE CASCADE,
-      position INTEGER NOT NULL,
-      PRIMARY KEY (server_id, ${member}))`,
-    sql`CREATE INDEX ${sql.id(`server_${noun}s_member`)} ON ${table} (${member})`,
-  ];
-}

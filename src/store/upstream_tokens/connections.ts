@@ -33,6 +33,13 @@ interface Row {
   readonly wanted_scope: string | null;
 }
 
+/** A client that the gateway has registered for an upstream. */
+export interface ClientKey {
+  readonly gatewayId: string;
+  /** Names the authorization server and the redirect URI of the registration. */
+  readonly version: string;
+}
+
 /** What a connection has besides its token. */
 export type GivenLogin = Pick<ConnectionRow, "connectedAt" | "expiresAt" | "isRenewable">;
 
@@ -150,24 +157,38 @@ export class Connections {
   }
 
   /** The sealed client that the gateway has registered for an upstream; null: there is none of this version. */
-  async client(gatewayId: string, version: string): Promise<string | null> {
+  async client({ gatewayId, version }: ClientKey): Promise<string | null> {
     const [row] = await this.#database.query<{ sealed: string }>(
       sql`SELECT sealed FROM upstream_clients WHERE gateway_id = ${gatewayId} AND version = ${version}`,
     );
     return row?.sealed ?? null;
   }
 
-  /** Stores a registered client, unless another worker has been first. @returns the client that counts */
-  async addClient(gatewayId: string, version: string, sealed: string): Promise<string> {
-    await this.#database.run(
-      sql`INSERT INTO upstream_clients (gateway_id, version, sealed) VALUES (${gatewayId}, ${version}, ${sealed})
-          ON CONFLICT (gateway_id) DO UPDATE SET version = excluded.version, sealed = excluded.sealed
-          WHERE upstream_clients.version <> excluded.version`,
+  /** How many clients the gateway has registered for an upstream. */
+  async countClients(gatewayId: string): Promise<number> {
+    const [row] = await this.#database.query<{ clients: number | string }>(
+      sql`SELECT COUNT(*) AS clients FROM upstream_clients WHERE gateway_id = ${gatewayId}`,
     );
-    return await this.client(gatewayId, version) ?? sealed;
+    return Number(row!.clients);
   }
 
-  async forgetClient(gatewayId: string): Promise<void> {
+  /** Stores a registered client, unless another worker has been first. @returns the client that counts */
+  async addClient(key: ClientKey, sealed: string): Promise<string> {
+    const { gatewayId, version } = key;
+    await this.#database.run(
+      sql`INSERT INTO upstream_clients (gateway_id, version, sealed) VALUES (${gatewayId}, ${version}, ${sealed})
+          ON CONFLICT (gateway_id, version) DO NOTHING`,
+    );
+    return await this.client(key) ?? sealed;
+  }
+
+  async forgetClients(gatewayId: string): Promise<void> {
     await this.#database.run(sql`DELETE FROM upstream_clients WHERE gateway_id = ${gatewayId}`);
+  }
+
+  async forgetClient({ gatewayId, version }: ClientKey): Promise<void> {
+    await this.#database.run(
+      sql`DELETE FROM upstream_clients WHERE gateway_id = ${gatewayId} AND version = ${version}`,
+    );
   }
 }

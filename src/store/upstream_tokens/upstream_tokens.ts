@@ -71,8 +71,9 @@ export class UpstreamTokens {
     );
   }
 
-  /** Forgets the tokens of a gateway whose credentials have changed. */
+  /** Forgets the tokens of a gateway whose credentials have changed, and the clients that were registered for its logins. */
   async forget(gatewayId: string): Promise<void> {
     await this.#database.run(sql`DELETE FROM upstream_tokens WHERE gateway_id = ${gatewayId}`);
+    await this.#database.run(sql`DELETE FROM upstream_clients WHERE gateway_id = ${gatewayId}`);
   }
 }

@@ -25,3 +25,13 @@ export const UPSTREAM_CONNECTION_TABLES: readonly SqlQuery[] = [
         sealed TEXT NOT NULL,
         PRIMARY KEY (gateway_id))`,
 ];
+
+/** A client for each redirect URI. The gateway registers the clients again. */
+export const UPSTREAM_CLIENTS_BY_VERSION: readonly SqlQuery[] = [
+  sql`DROP TABLE upstream_clients`,
+  sql`CREATE TABLE upstream_clients (
+        gateway_id TEXT NOT NULL REFERENCES gateways (id) ON DELETE CASCADE,
+        version TEXT NOT NULL,
+        sealed TEXT NOT NULL,
+        PRIMARY KEY (gateway_id, version))`,
+];

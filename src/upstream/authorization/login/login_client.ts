@@ -1,7 +1,7 @@
 // The gateway's client at the authorization server of an upstream where people log in: given by the operator, known by the address of its
 // metadata document, or registered by itself (2025-11-25, basic/authorization, "Client Registration Approaches").
 import type { SecretBox } from "../../../store/secret_box.ts";
-import type { Connections } from "../../../store/upstream_tokens/connections.ts";
+import type { ClientKey, Connections } from "../../../store/upstream_tokens/connections.ts";
 import { isObject } from "../../../mcp/json_rpc.ts";
 import { ask, type LoginExchange } from "../login_exchange.ts";
 import { codeOf, LoginFault } from "../login_fault.ts";
@@ -44,6 +44,12 @@ export interface LoginClientsDeps {
 const MAX_ID_CHARS = 2_048;
 const MAX_SECRET_CHARS = 4_096;
 
+/**
+ * Clients at one upstream. Without GATEWAY_PUBLIC_URL the Host header of a request chooses the redirect URI, so that users could have
+ * any number registered.
+ */
+const MAX_CLIENTS = 8;
+
 export class LoginClients {
   constructor(private readonly deps: LoginClientsDeps) {}
 
@@ -63,25 +69,36 @@ export class LoginClients {
       return { clientId: metadataUrl, clientSecret: null, privateKey: null, clientAuth: "none" };
     }
     const { connections, secretBox } = this.deps;
-    const version = `${server.issuer} ${redirectUri}`;
+    const key = clientKey(gatewayId, server, redirectUri);
     const owner = `upstream-client:${gatewayId}`;
-    const known = await connections.client(gatewayId, version);
+    const known = await connections.client(key);
     if (known !== null) {
       try {
         return JSON.parse(await secretBox.open(known, owner));
       } catch {
         // It was sealed with another AUTH_ENCRYPTION_SECRET.
-        await connections.forgetClient(gatewayId);
+        await connections.forgetClient(key);
       }
     }
+    if (await connections.countClients(gatewayId) >= MAX_CLIENTS) {
+      if (metadataUrl === null) {
+        throw new LoginFault(
+          `the gateway is registered there under ${MAX_CLIENTS} addresses already, and not under this one. Use one of those, or ` +
+            "set GATEWAY_PUBLIC_URL",
+        );
+      }
+      // The operator's address counts before those of requests.
+      await connections.forgetClients(gatewayId);
+    }
     const client = await register(exchange, server, redirectUri);
-    const kept = await connections.addClient(
-      gatewayId,
-      version,
-      await secretBox.seal(JSON.stringify(client), owner),
-    );
+    const kept = await connections.addClient(key, await secretBox.seal(JSON.stringify(client), owner));
     return JSON.parse(await secretBox.open(kept, owner));
   }
+}
+
+/** Each redirect URI has a client of its own: a login that begins at another address ends no login under way. */
+export function clientKey(gatewayId: string, { issuer }: LoginServer, redirectUri: string): ClientKey {
+  return { gatewayId, version: `${issuer} ${redirectUri}` };
 }
 
 /** Registers the gateway (RFC 7591). @throws {LoginFault} */

@@ -16,7 +16,7 @@ import { openToken, sealToken } from "../sealed_token.ts";
 import type { UpstreamToken } from "../upstream_token.ts";
 import { allowsHttp, type LoginTarget } from "../upstream_logins.ts";
 import { authorizationUrl, type CodeBinding, exchangeCode, newBinding, revokeLogin } from "./code_grant.ts";
-import { LoginClients, type OwnAddresses } from "./login_client.ts";
+import { clientKey, LoginClients, type OwnAddresses } from "./login_client.ts";
 
 /** A registered upstream where people log in. */
 export interface ConnectTarget extends LoginTarget {
@@ -173,7 +173,7 @@ export class LoginFlow {
         .catch(async (error) => {
           // The authorization server may have forgotten the client that the gateway has registered.
           if (error instanceof LoginFault && error.code === "invalid_client") {
-            await connections.forgetClient(gatewayId);
+            await connections.forgetClient(clientKey(gatewayId, server, redirectUri));
           }
           throw error;
         });
