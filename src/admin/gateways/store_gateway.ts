@@ -141,7 +141,7 @@ async function tried(
 
 /** The fields of a gateway whose upstream has not been listed. One that waits for a login is listed after it. */
 export function untried(
-  deps: AdminDeps,
+  deps: Pick<AdminDeps, "now">,
   { isTransportOpen, credentials }: Pick<GatewayDraft, "isTransportOpen" | "credentials">,
 ): Pick<GatewayRow, "registration" | "reachable" | "lastError"> {
   const registration = firstTry(deps, isTransportOpen);
@@ -149,7 +149,7 @@ export function untried(
     ? {
       registration: { ...registration, nextTryAt: null },
       reachable: false,
-      lastError: "It waits for a login: connect it on the page Connections",
+      lastError: "It waits for a login: connect it on the page Your connections",
     }
     : { registration, reachable: false, lastError: null };
 }

@@ -6,6 +6,7 @@ import type { Credentials } from "../../upstream/credentials.ts";
 import { NOT_CREDENTIALS } from "../gateways/gateway_credentials.ts";
 import { NEVER_LISTED } from "../gateways/gateway_draft.ts";
 import { type Place, requestedPlace } from "../gateways/gateway_place.ts";
+import { untried } from "../gateways/store_gateway.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import { gatewayUpdate } from "../rest/schemas.ts";
 import { CONTROL, headerName } from "../rest/values.ts";
@@ -30,6 +31,7 @@ export async function gatewayItem(
   if (faults.length > 0) throw new Unfit(`${faults[0]!.loc.at(-1)}: ${faults[0]!.msg}`);
   await requireReachable(checkEgress, place.url);
   const origin = originOf(fields, now().toISOString());
+  const sound = soundCredentials(credentials, notes);
   const row: GatewayRow = {
     ...origin,
     ...place,
@@ -44,15 +46,13 @@ export async function gatewayItem(
     toolApproval: input.tool_approval ?? null,
     protocol: input.protocol ?? "auto",
     ...NEVER_LISTED,
-    reachable: false,
-    refreshIntervalSeconds: input.refresh_interval_seconds ?? null,
     // Whoever leads the cluster lists the upstream as soon as it can.
-    registration: { tries: 0, nextTryAt: now().toISOString(), isTransportOpen: false },
+    ...untried({ now }, { isTransportOpen: false, credentials: sound }),
+    refreshIntervalSeconds: input.refresh_interval_seconds ?? null,
     source: null,
     ...sharingOf(input, notes),
     tags: input.tags ?? [],
   };
-  const sound = soundCredentials(credentials, notes);
   return { row, label: row.name, notes, credentials: sound, credentialsMissing: null };
 }
 

@@ -246,7 +246,7 @@ async function planGateways(
     const changes: Partial<GatewayRow> = {
       ...fieldsOf(row, fields),
       ...{ name, slug: slugify(name) },
-      ...isMoved ? { registration: row.registration, reachable: false, lastError: null } : {},
+      ...isMoved ? { registration: row.registration, reachable: false, lastError: row.lastError } : {},
     };
     updates.push({ before: found!, changes, credentials });
     places.set(item.row.id, { id: found!.id, slug: slugify(name), state });

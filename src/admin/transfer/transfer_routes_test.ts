@@ -107,3 +107,23 @@ Deno.test("an export with a passphrase has the values of a query sealed, and an 
     await call("DELETE", "/gateways/swapped");
     assertEquals([(await run(file, passphrase)).errors, await addresses()], [[], [hosted]]);
   }));
+
+Deno.test("an imported upstream where people log in waits for its first login", () =>
+  withAdminApi(async ({ call, store }) => {
+    const oauth_config = { grant_type: "authorization_code" };
+    await call("POST", "/gateways", {
+      body: { name: "notes", url: "https://notes.test/mcp", auth_type: "oauth", oauth_config },
+    });
+    const passphrase = "correct horse battery";
+    const { body: import_data } = await call("POST", "/export/selective", { body: { passphrase } });
+    const waiting = async () =>
+      (await store.gateways.list()).map((
+        { registration, lastError },
+      ) => [registration?.nextTryAt, lastError]);
+    const before = await waiting();
+    const [{ id }] = await store.gateways.list();
+    assertEquals((await call("DELETE", `/gateways/${id}`)).status, 200);
+    const { body } = await call("POST", "/import", { body: { import_data, rekey_secret: passphrase } });
+    assertEquals([body.errors, await waiting()], [[], before]);
+    assertEquals(before[0]![0], null);
+  }));
