@@ -1,5 +1,5 @@
-// The HTTP client for HTTP/2 and for client certificates, by `fetch`. `fetch` opens its connections through a relay of this process, so that each leads to a
-// checked address.
+// The HTTP client for HTTP/2 and for client certificates, by `fetch`. `fetch` opens its connections through a relay of this process, so
+// that each leads to a checked address.
 
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
