@@ -120,9 +120,9 @@ export class Connection implements ByteWindow, Expiring, Linked<Connection> {
     } catch (error) {
       // A reset is treated as the end of the stream. TLS 1.3 refuses a client after the handshake.
       const reason = alertReason(reasonOf(error));
-      if (reason !== null) {
+      if (reason !== null && this.#failure === undefined) {
         const { upstream } = this.#carriage!;
-        this.#failure ??= { error: new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason }) };
+        this.#failure = { error: new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason }) };
       }
     }
     if (this.#failure !== undefined) throw (this.#failure as { error: unknown }).error;
