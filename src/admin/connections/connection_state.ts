@@ -13,7 +13,7 @@ export const CONNECTION_STATES = [
 
 export type ConnectionState = typeof CONNECTION_STATES[number];
 
-/** A login that cannot be renewed is told of so long before its end. */
+/** A login without renewal is in the state `expires_soon` for this time before its end. */
 const SOON_MS = 24 * 3_600_000;
 
 export function needsConnection({ credentials }: ConnectTarget): boolean {

@@ -20,10 +20,11 @@ export interface LoginQuestionsDeps {
   /** Has the next request of each person look at the database. */
   readonly recheck: () => void;
   readonly clock: Clock;
-  /** A user has so long to log in: MCP_CLIENT_REQUEST_TIMEOUT. */
+  /** Time that a user has to log in: MCP_CLIENT_REQUEST_TIMEOUT. */
   readonly timeoutMs: number;
 }
 
+/** Pause between two look-ups of the login. */
 const LOOK_MS = 500;
 
 /** A call may need a login, and then further rights. */

@@ -35,7 +35,7 @@ export class ClientMetadataEndpoint implements Endpoint {
     }
     const [, gatewayId] = PATH.exec(path)!;
     const base = this.base.of(request, addressOf(info));
-    // Whether there is such an upstream is not told.
+    // An id without an upstream gets the same answer, so that nobody can find out which upstreams there are.
     const document = clientDocument(clientMetadataUrl(base, gatewayId), redirectUri(base, gatewayId));
     return Promise.resolve(Response.json(document, { headers: { "cache-control": "public, max-age=300" } }));
   }

@@ -21,7 +21,7 @@ export interface CertifiedClientsOptions
   readonly variable: (name: string) => string | undefined;
 }
 
-/** More pairs than these at the same time open their connections anew. */
+/** Pairs with open connections. Beyond them, the least recently used pair opens its connections anew. */
 const MAX_PAIRS = 256;
 
 export class CertifiedClients {

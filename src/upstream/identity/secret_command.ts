@@ -20,7 +20,7 @@ const MAX_NAMES = 1_000;
 /** Programs that run at the same time. */
 const MAX_RUNS = 4;
 
-/** What a fault shows of the end of stderr. */
+/** Characters from the end of stderr that a fault shows. */
 const SHOWN_CHARS = 300;
 
 export class SecretCommand {

@@ -13,7 +13,7 @@ export interface GivenLoginToken extends GivenToken {
   readonly refreshToken: string | null;
 }
 
-/** What a code is changed with. */
+/** What the exchange of a code needs of its request. */
 export interface CodeBinding {
   readonly state: string;
   readonly verifier: string;

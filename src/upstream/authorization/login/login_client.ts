@@ -133,10 +133,14 @@ async function register(
     );
   }
   if (typeof id !== "string" || id === "" || id.length > MAX_ID_CHARS) {
-    throw new LoginFault("its authorization server registered the gateway without a client_id");
+    throw new LoginFault(
+      "its authorization server registered the gateway without a client_id. Give one in oauth_config",
+    );
   }
   if (secret !== null && (typeof secret !== "string" || secret.length > MAX_SECRET_CHARS)) {
-    throw new LoginFault("its authorization server gave a client_secret that is no text");
+    throw new LoginFault(
+      "its authorization server gave a client_secret that is no text. Give client_id and client_secret in oauth_config",
+    );
   }
   const clientAuth = method === "client_secret_basic" || method === "client_secret_post" || method === "none"
     ? method

@@ -55,13 +55,13 @@ interface PendingLogin extends CodeBinding {
   readonly startedAt: number;
 }
 
-/** A person has so long to log in. */
+/** Time that a person has to log in. */
 export const LOGIN_TIME_MS = 10 * 60_000;
 
 /** A browser drops a cookie of more than 4,096 bytes without a word (RFC 6265, section 6.1), with its name and attributes. */
 const MAX_PENDING_CHARS = 3_800;
 
-/** Metadata of a server are asked again after this time. */
+/** The metadata of a server is read again after this time. */
 const METADATA_MS = 5 * 60_000;
 const MAX_KNOWN = 1_000;
 
