@@ -61,7 +61,7 @@ Deno.test("A client with a metadata document is allowed by a person who signs in
   assertStringIncludes(asked.url, "/admin/sign-in?next=authorize");
   // Nothing is read for somebody who has not signed in.
   assertEquals(reads, 0);
-  const link = /<a href="(\/auth\/sso\/login\/main\?next=[^"]+)"/.exec(asked.text)![1]!.replaceAll(
+  const link = /<a [^>]*href="(\/auth\/sso\/login\/main\?next=[^"]+)"/.exec(asked.text)![1]!.replaceAll(
     "&amp;",
     "&",
   );
