@@ -29,13 +29,16 @@ export class WalCheckpoints {
     this.#checkpointer = new Checkpointer(options.path);
   }
 
-  /** Begins to look for changes of others than the registry. The database is there. */
+  /**
+   * Begins to look for changes of others than the registry, the first time at once: the database is there, and later a flood of
+   * connections may leave no descriptor to open it.
+   */
   start(): void {
     const look = () => {
       this.#attempt(() => this.#checkpointer.hasChanged && this.changed());
       this.#lookTimer = this.#options.clock.setTimeout(look, LOOK_MS);
     };
-    this.#lookTimer = this.#options.clock.setTimeout(look, LOOK_MS);
+    look();
   }
 
   /** The registry has changed. */

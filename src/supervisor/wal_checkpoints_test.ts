@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { WalCheckpoints } from "./wal_checkpoints.ts";
@@ -82,4 +82,23 @@ Deno.test("WalCheckpoints copies what others write regularly, and begins the log
     checkpoints.stop();
     await clock.tick(5_000);
     assertEquals([rowsInCopy(), warned], [2, []]);
+  }));
+
+Deno.test("WalCheckpoints opens the database when it starts, while there are descriptors", () =>
+  withDatabase(({ path }) => {
+    const openFiles = () =>
+      [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+        try {
+          return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(path);
+        } catch {
+          // The folder's own descriptor is closed again.
+          return false;
+        }
+      }).length;
+    const before = openFiles();
+    const checkpoints = new WalCheckpoints({ path, clock: new FakeClock(), log });
+    checkpoints.start();
+    assert(openFiles() > before);
+    checkpoints.stop();
+    assertEquals(warned, []);
   }));
