@@ -406,8 +406,10 @@ Deno.test("Nobody signs in by another person's answer, account, session or logou
   assertEquals(gone.status, 502);
   assertStringIncludes(gone.text, "the gateway cannot reach it");
   const id = gone.headers.get("x-correlation-id")!;
-  assert(
-    gateway.log().some((line) => line.correlationId === id && /refused|closed/.test(String(line.cause))),
+  await waitFor(
+    () =>
+      gateway.log().some((line) => line.correlationId === id && /refused|closed/.test(String(line.cause))),
+    { what: "the cause in the log" },
   );
   assertEquals(pending.cookies.size, 0);
 });
