@@ -142,15 +142,17 @@ Deno.test("`sluice doctor --upstream` follows redirects without giving credentia
   assert(![text, again.text, well.text].join().includes("hush"));
 });
 
+/** A server with this certificate that answers 401. */
+function serveRefusals(pair: { readonly cert: string; readonly key: string }): Deno.HttpServer<Deno.NetAddr> {
+  return Deno.serve({ hostname: "127.0.0.1", port: 0, ...pair, onListen: () => {} }, async (request) => {
+    await request.body?.cancel();
+    return new Response(null, { status: 401 });
+  });
+}
+
 Deno.test("`sluice doctor --upstream` shows the chain of certificates, and why the gateway refuses it", async () => {
   const { cert, key } = await certificate("basicConstraints=critical,CA:FALSE");
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} },
-    async (request) => {
-      await request.body?.cancel();
-      return new Response(null, { status: 401 });
-    },
-  );
+  const server = serveRefusals({ cert, key });
   try {
     const url = `https://localhost:${server.addr.port}/mcp`;
     const refused = await examined(url);
@@ -170,13 +172,7 @@ Deno.test("`sluice doctor --upstream` shows the chain of certificates, and why t
 
 Deno.test("`sluice doctor --upstream` trusts what the gateway trusts: a certificate of the server's own that is marked as an authority", async () => {
   const { cert, key } = await certificate("basicConstraints=critical,CA:TRUE");
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} },
-    async (request) => {
-      await request.body?.cancel();
-      return new Response(null, { status: 401 });
-    },
-  );
+  const server = serveRefusals({ cert, key });
   try {
     const url = `https://localhost:${server.addr.port}/mcp`;
     const refused = await examined(url);
