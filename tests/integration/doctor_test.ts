@@ -69,12 +69,17 @@ Deno.test("`sluice doctor` finds nothing beside a new gateway, names what is sic
   const [, copy] = /the former file is (\.env\.\S+):\n/.exec(fixed.err) ?? [];
   assertEquals(await Deno.readTextFile(`${cwd}/${copy}`), dotEnv);
   assertStringIncludes(fixed.err, "-DEV_MODE=true\n+DEV_MODE=false\n");
+  assertMatch(fixed.err, /\nLeft to you, each with its line in the report: .*settings\.anonymous/);
   const left = JSON.parse(fixed.out).findings.map(({ id }: { id: string }) => id);
   assert(left.includes("settings.anonymous") && !left.includes("settings.dev_mode"));
   await Deno.remove(`${cwd}/.env`);
 
   const mistaken = await examine(cwd, { PORT: "x", WORKRES: "2" });
   assertEquals([mistaken.status, mistaken.ids], ["errors", ["settings.invalid", "settings.invalid"]]);
+  const notFixed = await runCli(["doctor", "--fix"], { cwd, env: { PORT: "x" } });
+  assertEquals(notFixed.code, 2);
+  assertMatch(notFixed.err, /^Nothing was written to \.env: .*\n {2}PORT/);
+  assertStringIncludes(notFixed.out, "PORT");
 });
 
 Deno.test({
@@ -158,12 +163,26 @@ Deno.test({
       const rights = ["postgres.connection_limit", "postgres.create"];
       assertEquals(await ids({ DATABASE_URL: asShy(empty) }), rights);
       await postgres.query("ALTER ROLE shy CONNECTION LIMIT -1");
+      // Beside the tables of a gateway, without rights on them, with the right to read, and with all but to make tables.
+      const ofShy = async () =>
+        (await examined({ DATABASE_URL: asShy(name) })).findings.filter(({ id }) =>
+          id.startsWith("postgres.")
+        );
+      const denied = await ofShy();
+      assertEquals(denied.map(({ id }) => id), ["postgres.rights", "postgres.create"]);
+      assertStringIncludes(denied[0].found, "has no right to SELECT, INSERT, UPDATE and DELETE on");
       await postgres.query("GRANT pg_read_all_data TO shy");
-      const { findings } = await examined({ DATABASE_URL: asShy(name) });
+      assertStringIncludes((await ofShy())[0].found, "has no right to INSERT, UPDATE and DELETE on");
+      await postgres.query("GRANT pg_write_all_data TO shy");
+      const findings = await ofShy();
       // Beside the tables of a gateway it is the next version alone that needs the right.
       assertEquals(findings.filter(({ id }) => id === "postgres.create").map(({ severity }) => severity), [
         "note",
       ]);
+      {
+        await using least = await Sluice.start({ env: { ...well, DATABASE_URL: asShy(name) } });
+        assertEquals((await least.api("GET", "/ready", undefined, null)).status, 200);
+      }
 
       // A Redis that takes no writes: it follows another one, or cannot write its snapshot.
       await redis.use((client) => client.call("REPLICAOF", "127.0.0.1", "1"));

@@ -87,7 +87,11 @@ export async function openGatewayDatabase(config: Config): Promise<Database> {
   } catch (error) {
     await database.close();
     if (error instanceof SluiceError) throw error;
-    const reason = `no gateway has used it (${reasonOf(error)}). ${WHERE_TO_RUN}`;
+    const reason = isDenied(error)
+      ? `its user may not read the tables of the gateway (${
+        reasonOf(error)
+      }). Run sluice doctor: it names the rights`
+      : `no gateway has used it (${reasonOf(error)}). ${WHERE_TO_RUN}`;
     throw cannotOpen(database.location, reason, error);
   }
 }
@@ -133,6 +137,11 @@ export async function recordCommand(
   } finally {
     await database.close();
   }
+}
+
+/** SQLSTATE 42501, insufficient_privilege. */
+function isDenied(error: unknown): boolean {
+  return (error as { readonly code?: unknown }).code === "42501";
 }
 
 function cannotOpen(path: string, reason: string, cause?: unknown): SluiceError {

@@ -22,9 +22,14 @@ export async function doctor({ upstream, fix, json }: DoctorArgs): Promise<numbe
 
 /** What was written goes to standard error, so that the report stays one text, or JSON. */
 async function applyRemedies({ findings }: Examination): Promise<void> {
-  const { readDotEnv, remediesFor, remediesText, writeDotEnv } = await import("./remedies/env_lines.ts");
-  // Settings that cannot be loaded have no line that is certain.
-  if (findings.some(({ id }) => id === "settings.invalid")) return;
+  const { mistakesText, readDotEnv, remediesFor, remediesText, writeDotEnv } = await import(
+    "./remedies/env_lines.ts"
+  );
+  const mistakes = findings.filter(({ id }) => id === "settings.invalid");
+  if (mistakes.length > 0) {
+    console.error(`${mistakesText(mistakes)}\n`);
+    return;
+  }
   const remedies = remediesFor(findings, loadProcessConfig({ dev: false, overrides: {} }), readDotEnv());
   const copy = remedies.changes.length === 0 ? null : writeDotEnv(remedies.text, new Date());
   console.error(`${remediesText(remedies, copy)}\n`);

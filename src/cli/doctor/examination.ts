@@ -51,6 +51,7 @@ export async function examine(loaded: Loaded, files: FileFacts | null): Promise<
     { examined: ["this machine"], findings: checkMachine(config, machine) },
   ];
   const redis = config.cacheType === "redis" ? await examineRedis(config) : null;
+  let isReadable = true;
   if (location.kind === "sqlite") {
     if (files?.sqlite) {
       parts.push({
@@ -58,9 +59,15 @@ export async function examine(loaded: Loaded, files: FileFacts | null): Promise<
         findings: checkSqlite(withAges(files.sqlite)),
       });
     }
-  } else parts.push(await examinePostgres(config, location, redis?.replicas ?? null));
+  } else {
+    const { canRead, ...postgres } = await examinePostgres(config, location, redis?.replicas ?? null);
+    parts.push(postgres);
+    isReadable = canRead;
+  }
   if (redis !== null) parts.push(redis);
-  const gateway = await examineGateway(loaded, redis?.records ?? null);
+  const gateway = isReadable
+    ? await examineGateway(loaded, redis?.records ?? null)
+    : { parts: [], replicas: [] };
   parts.push(...gateway.parts);
   return {
     examined: parts.flatMap(({ examined }) => examined),
@@ -74,7 +81,7 @@ async function examinePostgres(
   config: Config,
   target: PostgresTarget,
   replicas: number | null,
-): Promise<Examination> {
+): Promise<Examination & { readonly canRead: boolean }> {
   // Loaded only with PostgreSQL, as by the gateway.
   const [{ readPostgres }, { checkPostgres }] = await Promise.all([
     import("./servers/postgres_facts.ts"),
@@ -86,6 +93,7 @@ async function examinePostgres(
   return {
     examined: [`PostgreSQL at ${facts.location}${through}`],
     findings: checkPostgres(use, facts),
+    canRead: !("reason" in facts.answer) && !facts.answer.missingRights.includes("SELECT"),
   };
 }
 

@@ -4,6 +4,9 @@ import { type DatabaseContents, refuseForeign } from "./foreign_database.ts";
 import { type Migration, MIGRATIONS } from "./migrations.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
+/** The table that has the steps that have run. */
+const STEPS_TABLE = "schema_migrations";
+
 /**
  * Brings the schema up to date. If several processes start at the same time, each step runs in one of them.
  * @returns the names of the steps that this call ran
@@ -25,8 +28,11 @@ export async function migrate(database: Database, migrations = MIGRATIONS): Prom
 async function runSteps(database: Database, migrations: readonly Migration[]): Promise<string[]> {
   // Transactions run one at a time. In PostgreSQL, two concurrent statements that create the same table would fail.
   await database.transaction(async (tx) => {
-    refuseForeign(await contentsOf(tx), tx.location);
-    await tx.run(sql`CREATE TABLE IF NOT EXISTS schema_migrations (
+    const contents = await contentsOf(tx);
+    refuseForeign(contents, tx.location);
+    // PostgreSQL wants the right to create tables for IF NOT EXISTS too: a user beside the tables may lack it.
+    if (contents.tables.has(STEPS_TABLE)) return;
+    await tx.run(sql`CREATE TABLE schema_migrations (
       version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`);
   });
   const ran: string[] = [];
@@ -46,7 +52,7 @@ const TABLES: Readonly<Record<Database["dialect"], SqlQuery>> = {
 async function contentsOf(tx: Database): Promise<DatabaseContents> {
   const rows = await tx.query<{ name: string }>(TABLES[tx.dialect]);
   const tables = new Set(rows.map(({ name }) => name));
-  if (!tables.has("schema_migrations")) return { tables, steps: 0 };
+  if (!tables.has(STEPS_TABLE)) return { tables, steps: 0 };
   const [counted] = await tx.query<{ steps: number }>(sql`SELECT COUNT(*) AS steps FROM schema_migrations`);
   return { tables, steps: Number(counted.steps) };
 }

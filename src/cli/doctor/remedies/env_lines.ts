@@ -37,6 +37,8 @@ export interface Remedies {
   readonly commands: readonly string[];
   /** Sentences about lines that another place overrules. */
   readonly overruled: readonly string[];
+  /** The ids of findings that the operator has to mend. */
+  readonly left: readonly string[];
 }
 
 /** @param dotEnv the text of .env; null: there is none */
@@ -47,11 +49,16 @@ export function remediesFor(
 ): Remedies {
   const changes: Change[] = [];
   const overruled: string[] = [];
+  const left = new Set<string>();
   const lines = (dotEnv ?? "").split("\n");
   for (const { id, fix } of findings) {
     const [, name, value] = WRITTEN.has(id) ? /^([A-Z_]+)=(\S.*)$/.exec(fix) ?? [] : [];
     const setting = SETTINGS.find((row) => row.name === name);
-    if (setting === undefined || changes.some((change) => change.name === name)) continue;
+    if (setting === undefined) {
+      if (!isCommand(fix)) left.add(id);
+      continue;
+    }
+    if (changes.some((change) => change.name === name)) continue;
     const { from, name: given } = sources[name as SettingName];
     if (from === "environment" || from === "flag") {
       overruled.push(`${given} comes from the ${from}, which wins over .env: change it there to ${value}.`);
@@ -72,11 +79,15 @@ export function remediesFor(
   return {
     changes,
     text: `${lines.join("\n").replace(/\n*$/, "")}\n`,
-    commands: [
-      ...new Set(findings.map(({ fix }) => fix).filter((fix) => /^(sysctl -w|chmod 600) /.test(fix))),
-    ],
+    commands: [...new Set(findings.map(({ fix }) => fix).filter(isCommand))],
     overruled,
+    left: [...left],
   };
+}
+
+/** Is it a line for a shell that changes nothing but the kernel or the mode of a file? */
+function isCommand(fix: string): boolean {
+  return /^(sysctl -w|chmod 600) /.test(fix);
 }
 
 /**
@@ -109,7 +120,7 @@ export function readDotEnv(): string | null {
 }
 
 /** What was written, as a difference without the lines around, which may be secrets. */
-export function remediesText({ changes, commands, overruled }: Remedies, copy: string | null): string {
+export function remediesText({ changes, commands, overruled, left }: Remedies, copy: string | null): string {
   const written = changes.flatMap((
     { before, after },
   ) => [...(before === null ? [] : [`-${before}`]), `+${after}`]);
@@ -123,5 +134,14 @@ export function remediesText({ changes, commands, overruled }: Remedies, copy: s
     ...(commands.length === 0
       ? []
       : ["To run as root, or as the owner of the file:", ...commands.map((line) => `  ${line}`)]),
+    ...(left.length === 0 ? [] : [`Left to you, each with its line in the report: ${left.join(", ")}.`]),
+  ].join("\n");
+}
+
+/** Why nothing was written while settings cannot be read, and which they are. */
+export function mistakesText(mistakes: readonly Finding[]): string {
+  return [
+    "Nothing was written to .env: the meant value of a mistaken setting is not certain. Correct these, and run it again:",
+    ...mistakes.map(({ found }) => `  ${found}`),
   ].join("\n");
 }

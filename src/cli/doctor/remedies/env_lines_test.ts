@@ -42,6 +42,7 @@ Deno.test("remediesFor() leaves secrets, access and the kernel to the operator, 
   const all = remedies(found, "PORT=4444\n", { WORKERS: "9" });
   assertEquals([all.changes, all.text], [[], "PORT=4444\n"]);
   assertEquals(all.commands, ["sysctl -w net.core.somaxconn=2048", "chmod 600 mcp.db"]);
+  assertEquals(all.left, ["settings.secret_weak", "settings.anonymous", "running.refused"]);
   const text = remediesText(all, null);
   assertStringIncludes(
     text,

@@ -111,7 +111,7 @@ function checkLimits(
 
 /** What the gateway may not do there, but has to. */
 function checkRights(
-  { readOnly, mayCreate, hasTables }: PostgresAnswer,
+  { readOnly, mayCreate, hasTables, missingRights, schema }: PostgresAnswer,
   { user, database }: PostgresTarget,
   location: string,
 ): Finding[] {
@@ -132,18 +132,38 @@ function checkRights(
       page: "replicas",
     }];
   }
-  if (mayCreate) return [];
-  return [{
+  const findings: Finding[] = [];
+  if (missingRights.length > 0) {
+    findings.push({
+      id: "postgres.rights",
+      severity: "error",
+      found: `The user ${user} has no right to ${
+        listed(missingRights)
+      } on tables of the gateway in the database ${database}.`,
+      why: "The gateway reads them at its start, and writes the registry, tokens and session records.",
+      fix: `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${quoted(schema)} TO ${
+        quoted(user)
+      };`,
+      remark: `in the database ${database}, as the owner of the tables`,
+      page: "replicas",
+    });
+  }
+  if (mayCreate) return findings;
+  return [...findings, {
     id: "postgres.create",
     severity: hasTables ? "note" : "error",
     found: `The user ${user} may not create tables in the database ${database}.`,
     why: hasTables
       ? "The next version may need other tables: the gateway would not start with it."
       : "The gateway makes its tables at its first start, and does not start without them.",
-    fix: `GRANT USAGE, CREATE ON SCHEMA public TO ${quoted(user)};`,
+    fix: `GRANT USAGE, CREATE ON SCHEMA ${quoted(schema)} TO ${quoted(user)};`,
     remark: `in the database ${database}, as its owner`,
     page: "replicas",
   }];
+}
+
+function listed(words: readonly string[]): string {
+  return words.length === 1 ? words[0]! : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
 /** A name in a statement of SQL. */

@@ -7,6 +7,7 @@ import { connectorTo } from "../../../store/postgres/postgres.ts";
 import type { PostgresConnection } from "../../../store/postgres/postgres_connection.ts";
 import { connectReason, connectRemedy } from "../../../store/postgres/postgres_errors.ts";
 import { locationOf, type PostgresTarget } from "../../../store/postgres/postgres_url.ts";
+import { OUR_TABLES } from "../../../store/sql/foreign_database.ts";
 import { type Reach, reachOf } from "../address_reach.ts";
 
 export interface PostgresFacts {
@@ -32,6 +33,10 @@ export interface PostgresAnswer {
   readonly readOnly: "standby" | "setting" | null;
   /** May the user make tables? */
   readonly mayCreate: boolean;
+  /** The schema that has the gateway's tables, or gets them. */
+  readonly schema: string;
+  /** Which of SELECT, INSERT, UPDATE and DELETE the user lacks on the gateway's tables. */
+  readonly missingRights: readonly string[];
   /** Has a gateway made its tables there? */
   readonly hasTables: boolean;
   /** CONNECTION LIMIT of the user, and of the database; null: none. */
@@ -43,7 +48,7 @@ export interface PostgresAnswer {
   readonly isEncrypted: boolean | null;
   /** How far the server's clock is ahead of this machine's. */
   readonly clockAheadMs: number;
-  /** Replicas that are registered in the database; null: it keeps no such records. */
+  /** Replicas that are registered in the database; null: it keeps no such records, or the user may not read them. */
   readonly replicas: number | null;
 }
 
@@ -55,6 +60,9 @@ export interface PoolerFacts {
 }
 
 type Settings = Pick<Config, "dbConnectTimeoutMs" | "dbStatementTimeoutMs">;
+
+/** The tables of the gateway that exist in the database are those of these names. */
+const TABLES = ["schema_migrations", ...OUR_TABLES].join(",");
 
 const STATE = `SELECT current_setting('server_version_num')::int AS version,
   current_setting('server_encoding') AS encoding,
@@ -73,7 +81,11 @@ const STATE = `SELECT current_setting('server_version_num')::int AS version,
   (SELECT NULLIF(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user AND NOT rolsuper) AS "userLimit",
   (SELECT NULLIF(datconnlimit, -1) FROM pg_database, pg_roles WHERE datname = current_database()
     AND rolname = current_user AND NOT rolsuper) AS "databaseLimit",
-  to_regclass('cache_records') IS NOT NULL AS "hasRecords"`;
+  COALESCE(current_schema(), 'public') AS schema,
+  (SELECT string_agg(needed, ',') FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed WHERE EXISTS (
+    SELECT 1 FROM pg_class WHERE relkind = 'r' AND relname = ANY (string_to_array($2, ',')) AND NOT has_table_privilege(oid, needed)
+      AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('schema_migrations')))) AS "missingRights",
+  COALESCE(has_table_privilege(to_regclass('cache_records'), 'SELECT'), false) AS "hasRecords"`;
 
 const REPLICAS = `SELECT COUNT(*) AS replicas FROM cache_records WHERE cache_key LIKE 'replica:%'
   AND expires_at > EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AND value NOT LIKE '%"gone":true%'`;
@@ -107,16 +119,25 @@ async function askState(
   isPooled: boolean,
 ): Promise<PostgresAnswer> {
   const askedAt = Date.now();
-  const { rows: [row] } = await connection.execute(STATE, [target.applicationName]);
-  const { clockMs, hasRecords, ...state } = row as unknown as PostgresAnswer & {
-    readonly clockMs: number;
-    readonly hasRecords: boolean;
-  };
+  const { rows: [row] } = await connection.execute(STATE, [target.applicationName, TABLES]);
+  const { clockMs, hasRecords, missingRights, ...state } = row as unknown as
+    & Omit<PostgresAnswer, "missingRights">
+    & {
+      readonly clockMs: number;
+      readonly hasRecords: boolean;
+      readonly missingRights: string | null;
+    };
   const halfway = (askedAt + Date.now()) / 2;
   const replicas = hasRecords ? Number((await connection.execute(REPLICAS)).rows[0].replicas) : null;
   // Behind a pooler the server knows of the pooler's connection alone.
   const isEncrypted = !isPooled ? state.isEncrypted : target.tls === "disable" ? false : null;
-  return { ...state, isEncrypted, clockAheadMs: clockMs - halfway, replicas };
+  return {
+    ...state,
+    isEncrypted,
+    clockAheadMs: clockMs - halfway,
+    replicas,
+    missingRights: missingRights?.split(",") ?? [],
+  };
 }
 
 async function readPooler(

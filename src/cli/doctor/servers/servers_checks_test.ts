@@ -14,6 +14,8 @@ const ANSWER: PostgresAnswer = {
   others: 3,
   readOnly: null,
   mayCreate: true,
+  schema: "public",
+  missingRights: [],
   hasTables: true,
   userLimit: null,
   databaseLimit: null,
@@ -140,6 +142,10 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
     [
       postgres(answer({ mayCreate: false, hasTables: false })),
       "error postgres.create GRANT USAGE, CREATE ON SCHEMA public TO a;",
+    ],
+    [
+      postgres(answer({ missingRights: ["SELECT", "INSERT"], schema: "Mine" })),
+      'error postgres.rights GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "Mine" TO a;',
     ],
     [
       postgres(answer({ mayCreate: false })),
