@@ -87,6 +87,9 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   UPSTREAM_AUTH_FAILED: "Give the upstream's current credentials with `PUT /gateways/{id}`.",
   UPSTREAM_LOGIN_NEEDED:
     "Open the link, sign in to the gateway, and connect the upstream. Set `GATEWAY_PUBLIC_URL` if the link does not lead to the gateway. See [logins of people](upstreams.md#logins-of-people).",
+  UPSTREAM_TOKEN_NEEDED:
+    "Call with an access token of an identity provider that `JWT_ISSUERS` names and the upstream's authorization server knows. " +
+    "See [token exchange](upstreams.md#token-exchange).",
   UPSTREAM_PROTOCOL_ERROR:
     "Check that the URL is that of an MCP server, and its transport. Otherwise the server is at fault.",
   UPSTREAM_RESPONSE_TOO_LARGE: "Ask the tool for less, or raise `MAX_UPSTREAM_RESPONSE_BYTES`.",

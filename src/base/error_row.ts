@@ -84,6 +84,13 @@ export const UPSTREAM_ERRORS = {
     "never",
     'Upstream "{upstream}" needs a login of yours{reason}. Open {link} in a browser and connect, then call again',
   ),
+  UPSTREAM_TOKEN_NEEDED: row(
+    "downstream",
+    403,
+    -31446,
+    "never",
+    'Upstream "{upstream}" needs a token of yours, and {reason}',
+  ),
   UPSTREAM_PROTOCOL_ERROR: row(
     "upstream",
     502,

@@ -33,7 +33,7 @@ export function referencedLogin(
       const encoded = query.map(([name, value]) => [name, encodedValue(value)] as const);
       return [...own, ...query, ...encoded, ...login?.secretsOf(headers) ?? []];
     },
-    isPersonal: login?.isPersonal ?? false,
+    owner: login?.owner ?? null,
   };
 }
 

@@ -4,7 +4,6 @@ import { isSessionRevision } from "../mcp/revisions.ts";
 import { spokenRevisions } from "../mcp/spoken_revisions.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
 import type { BoundSessions } from "./bound/bound_sessions.ts";
-import { OWNER_HEADER } from "./authorization/authorized_client.ts";
 import { Passthrough, type PassthroughRules } from "./client/passthrough.ts";
 import type { SessionTransfer } from "./session/upstream_channel.ts";
 import type { Transports, TransportTarget } from "./transports.ts";
@@ -204,19 +203,14 @@ export class Upstreams {
     try {
       const target = await targetOf(row);
       const standing = target.headers.map(([name]) => name);
-      const isPersonal = target.authorization?.isPersonal === true;
+      const owner = target.authorization?.owner ?? null;
       const profile = {
         ...found,
         id: row.id,
         // A session with the token of one user is not for others.
-        isolation: isPersonal && row.isolation === "shared" ? "caller" : row.isolation,
+        isolation: owner !== null && row.isolation === "shared" ? "caller" : row.isolation,
         wantedRevision: isSessionRevision(row.protocol) ? row.protocol : null,
-        passthrough: new Passthrough(
-          passthrough,
-          row.passthroughHeaders,
-          standing,
-          isPersonal ? OWNER_HEADER : null,
-        ),
+        passthrough: new Passthrough(passthrough, row.passthroughHeaders, standing, owner),
         capabilities: row.capabilities,
       };
       if (row.isolation === "shared") onShared(row);

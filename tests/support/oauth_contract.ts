@@ -4,6 +4,7 @@ import { MAX_FORMER_TOKENS, MAX_GRANTS_PER_CONSENT } from "../../src/store/oauth
 import type { CodeRow, GrantRow } from "../../src/store/oauth/oauth_rows.ts";
 import type { Registry } from "../../src/store/registry/registry.ts";
 import { newUser, type RegistryTest } from "./people_contract.ts";
+import { newGateway } from "./registry_rows.ts";
 
 const DAY_MS = 86_400_000;
 const client = (id: string) => ({
@@ -49,6 +50,41 @@ function codeOf(consentId: string, given: Partial<CodeRow> = {}): CodeRow {
 }
 
 export function oauthContract(registryTest: RegistryTest): void {
+  registryTest(
+    "exchanged tokens end with the caller's, and a caller keeps a few of them",
+    async (registry) => {
+      const { gateways, upstreamTokens: tokens } = registry;
+      await gateways.insert(newGateway({ id: "g", name: "g" }));
+      const key = (caller: string, n: number, at = Date.now() + DAY_MS + n) => ({
+        ...{ gatewayId: "g", version: "1", owner: `exchange:${caller}:${n}` },
+        ends: { at, caller: `exchange:${caller}` },
+      });
+      const keep = async (each: ReturnType<typeof key>) => {
+        assertEquals((await tokens.claim(each, "me", 1_000)).isHeld, true);
+        return await tokens.save(each, "me", "sealed");
+      };
+      const find = async (each: ReturnType<typeof key>) => await registry.connections.find(each);
+      await keep(key("other", 0));
+      for (let n = 1; n <= 30; n++) await keep(key("ann", n));
+      const left = await Promise.all(Array.from({ length: 30 }, (_, i) => find(key("ann", i + 1))));
+      assertEquals(left.map((each) => each !== null), Array.from({ length: 30 }, (_, i) => i >= 10));
+      const ended = key("ann", 40, Date.now() - 1);
+      const shared = { gatewayId: "g", owner: "", version: "1" };
+      await tokens.claim(ended, "me", 1_000);
+      await tokens.claim(shared, "me", 1_000);
+      await tokens.save(shared, "me", "everybody's");
+      await tokens.sweep();
+      assertEquals(
+        await Promise.all(
+          [shared, key("other", 0), key("ann", 30)].map((each) => registry.connections.find(each)),
+        ),
+        [
+          ...["everybody's", "sealed", "sealed"],
+        ],
+      );
+      assertEquals(await tokens.save(ended, "me", "late"), false);
+    },
+  );
   registryTest(
     "clients that nobody uses make room for new ones, and expire",
     async ({ oauth: { clients } }) => {

@@ -62,6 +62,12 @@ export class OidcProvider implements AsyncDisposable {
     await answer.body?.cancel();
   }
 
+  /** A token of an account for the audience "gateway", as JWT. */
+  async tokenOf(account: string, clientId: string): Promise<string> {
+    const body = JSON.stringify({ account, client_id: clientId });
+    return await (await fetch(`${this.issuer}/test/token`, { method: "POST", body })).text();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isOver) this.#child.kill("SIGKILL");
     this.#isOver = true;

@@ -1,6 +1,7 @@
 // Reads the credentials of a gateway from a request, and opens and seals stored ones. A mask in a request stands for the stored
 // secret.
 import type { Principal } from "../../auth/principal.ts";
+import { isOperator } from "../../auth/rbac.ts";
 import { isError } from "../../base/errors.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import {
@@ -54,6 +55,16 @@ const OAUTH_OVER_HTTP = fault(
   '"oauth" needs transport "STREAMABLEHTTP" or "SSE": a WebSocket cannot be asked again with another token',
 );
 
+/** Whoever names the authorization server could have the callers' tokens sent to a server of their own. */
+const EXCHANGE_BY_OPERATOR = fault(
+  ["body", "oauth_config", "grant_type"],
+  'only an administrator may register "token_exchange": it sends the tokens of callers to the authorization server',
+);
+
+function sendsCallersTokens(credentials: Credentials | null): boolean {
+  return credentials?.type === "oauth" && credentials.exchange !== undefined;
+}
+
 /** The credentials of a gateway; null if it has none. @throws {SluiceError} SECRET_UNREADABLE */
 export async function openCredentials(
   { secretBox }: Pick<AdminDeps, "secretBox">,
@@ -84,6 +95,11 @@ export async function sealCredentials(
   if (credentials === null) return { authType: null, authSecret: null };
   const authSecret = await secretBox.seal(writeCredentials(credentials), credentialsOwner(gatewayId));
   return { authType: credentials.type, authSecret };
+}
+
+/** Credentials as text, to compare them. */
+export function written(credentials: Credentials | null): string | null {
+  return credentials === null ? null : writeCredentials(credentials);
 }
 
 /** The argument of `deps.discover` for an upstream. @throws {SluiceError} UPSTREAM_LOGIN_FAILED if a secret cannot be read */
@@ -135,7 +151,11 @@ export function requestedCredentials(
     ? requestedOfProgram(input, kept)
     : requestedOfAddress(input, kept, place);
   const { credentials, faults: others } = requestedReferences(literal, kept, { ...by, place });
-  return { credentials, faults: [...faults, ...others] };
+  const isChange = written(credentials) !== written(kept);
+  const refused = isChange && sendsCallersTokens(credentials) && !isOperator(by.principal)
+    ? [EXCHANGE_BY_OPERATOR]
+    : [];
+  return { credentials, faults: [...faults, ...others, ...refused] };
 }
 
 function requestedOfAddress(

@@ -15,6 +15,7 @@ import {
   requestedCredentials,
   sealCredentials,
   shownCredentials,
+  written,
 } from "./gateway_credentials.ts";
 import {
   draftGateway,
@@ -25,15 +26,7 @@ import {
 } from "./gateway_draft.ts";
 import { isSameServer, type Place, requestedPlace } from "./gateway_place.ts";
 import { expandedFields, type PlainFields, plainFields, variablesFor } from "./plain_fields.ts";
-import {
-  firstTry,
-  isLoginOfPeople,
-  refuseTaken,
-  register,
-  tryOut,
-  untried,
-  written,
-} from "./store_gateway.ts";
+import { firstTry, isLoginOfPeople, refuseTaken, register, tryOut, untried } from "./store_gateway.ts";
 import { mayChange, requireOperator } from "../../auth/rbac.ts";
 import { requireApprover } from "./approver.ts";
 import {

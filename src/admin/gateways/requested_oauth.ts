@@ -1,5 +1,9 @@
 // Reads `oauth_config` from a request.
-import type { LoginSettings, OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
+import type {
+  ExchangeSettings,
+  LoginSettings,
+  OAuthCredentials,
+} from "../../upstream/authorization/oauth_credentials.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import type { OAuthConfig } from "../rest/credentials/oauth_config.ts";
 import { type Fault, fault } from "../rest/faults.ts";
@@ -29,7 +33,9 @@ export function requestedOAuth(
     client_auth: clientAuth = null,
   } = config;
   const isLogin = config.grant_type === "authorization_code";
+  faults.push(...idleFields(config));
   const login = requestedLogin(config, faults);
+  const exchange = requestedExchange(config, faults);
   const isSameServer = old !== null && old.issuer === issuer && old.tokenUrl === tokenUrl;
   const secret = (
     name: "client_secret" | "private_key",
@@ -76,10 +82,47 @@ export function requestedOAuth(
     scopes: scopes ?? [],
     resource,
     ...(login === null ? {} : { login }),
+    ...(exchange === null ? {} : { exchange }),
   };
 }
 
-const LOGIN_FIELDS = ["connection", "authorization_url", "send_resource", "authorization_params"] as const;
+/** The fields that only some grants have. */
+const FIELDS_OF_GRANTS: Partial<Record<keyof OAuthConfig, readonly OAuthCredentials["grant"][]>> = {
+  connection: ["authorization_code"],
+  authorization_url: ["authorization_code"],
+  authorization_params: ["authorization_code"],
+  send_resource: ["authorization_code", "token_exchange"],
+  subject_token_type: ["token_exchange"],
+  requested_token_type: ["token_exchange"],
+  audience: ["token_exchange"],
+};
+
+function idleFields(config: OAuthConfig): Fault[] {
+  const { grant_type: grant = "client_credentials" } = config;
+  return Object.entries(FIELDS_OF_GRANTS).flatMap(([name, grants]) => {
+    const value = config[name as keyof OAuthConfig];
+    if (value === undefined || value === null || grants.includes(grant)) return [];
+    const wanted = grants.map((each) => `"${each}"`).join(" or ");
+    return [fault([...LOC, name], `has no effect without grant_type ${wanted}`)];
+  });
+}
+
+/** null: no tokens are exchanged. @param faults further ones are added */
+function requestedExchange(config: OAuthConfig, faults: Fault[]): ExchangeSettings | null {
+  if (config.grant_type !== "token_exchange") return null;
+  if (!config.issuer && !config.token_url) {
+    // An upstream must not name the server that gets the tokens of callers.
+    const reason =
+      'Field required with grant_type "token_exchange", or token_url: callers\' tokens are sent there';
+    faults.push(fault([...LOC, "issuer"], reason, "missing"));
+  }
+  return {
+    subjectTokenType: config.subject_token_type ?? "access_token",
+    requestedTokenType: config.requested_token_type ?? null,
+    audience: config.audience ?? null,
+    sendsResource: config.send_resource ?? true,
+  };
+}
 
 /** Parameters of an authorization request that the gateway sets itself. */
 const OWN_PARAMETERS: ReadonlySet<string> = new Set([
@@ -89,14 +132,7 @@ const OWN_PARAMETERS: ReadonlySet<string> = new Set([
 
 /** null: people do not log in. @param faults further ones are added */
 function requestedLogin(config: OAuthConfig, faults: Fault[]): LoginSettings | null {
-  if (config.grant_type !== "authorization_code") {
-    for (const field of LOGIN_FIELDS) {
-      if (config[field] !== undefined && config[field] !== null) {
-        faults.push(fault([...LOC, field], 'has no effect without grant_type "authorization_code"'));
-      }
-    }
-    return null;
-  }
+  if (config.grant_type !== "authorization_code") return null;
   const parameters = config.authorization_params ?? {};
   for (const name of Object.keys(parameters)) {
     if (OWN_PARAMETERS.has(name)) {

@@ -3,9 +3,9 @@ import { SluiceError } from "../../base/errors.ts";
 import { createNaming } from "../../catalog/snapshot/tool_name.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { Discovery, GatewayRow, PendingRegistration } from "../../store/registry/rows.ts";
-import { type Credentials, writeCredentials } from "../../upstream/credentials.ts";
+import type { Credentials } from "../../upstream/credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";
-import { discoverTarget, sealCredentials, shownCredentials } from "./gateway_credentials.ts";
+import { discoverTarget, sealCredentials, shownCredentials, written } from "./gateway_credentials.ts";
 import type { GatewayDraft } from "./gateway_draft.ts";
 
 export interface RegistrationOptions {
@@ -113,11 +113,6 @@ export async function refuseTaken(
       });
     }
   }
-}
-
-/** Credentials as text, to compare them. */
-export function written(credentials: Credentials | null): string | null {
-  return credentials === null ? null : writeCredentials(credentials);
 }
 
 /** Does the upstream wait for a login of a person before anything can be asked of it? */

@@ -17,10 +17,10 @@ import type { ToolApproval } from "../../store/approvals/approval_record.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import { isInstaller } from "../../upstream/stdio/launch.ts";
 import type { AdminDeps } from "../rest/deps.ts";
-import { shownCredentials } from "../gateways/gateway_credentials.ts";
+import { shownCredentials, written } from "../gateways/gateway_credentials.ts";
 import { draftGateway, type GatewayDraft } from "../gateways/gateway_draft.ts";
 import { plainFields } from "../gateways/plain_fields.ts";
-import { register, replace, written } from "../gateways/store_gateway.ts";
+import { register, replace } from "../gateways/store_gateway.ts";
 
 /** What an entry waits for: its program, which may have to be installed first; its first answer; its lists. */
 export type ImportPhase = "installing" | "starting" | "listing";

@@ -15,7 +15,7 @@ import { PROMPTS, RESOURCES, TOOLS } from "../../store/registry/tables.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import { isSameServer } from "../gateways/gateway_place.ts";
-import { written } from "../gateways/store_gateway.ts";
+import { written } from "../gateways/gateway_credentials.ts";
 import type { ApiTokenRow } from "../../store/tokens/token_rows.ts";
 import type { Bundle, GatewayItem, Item } from "./bundle.ts";
 import { type EntryPlan, type GatewayPlace, planEntries } from "./plan_entries.ts";

@@ -9,6 +9,13 @@ export interface TokenKey {
   readonly owner: string;
   /** Names the credentials that the token is for. A token of others is forgotten by the next claim. */
   readonly version: string;
+  /** Of a token that was exchanged for a caller's own. */
+  readonly ends?: {
+    /** When the caller's token ends, ms since the epoch. */
+    readonly at: number;
+    /** The beginning of all owners of the same caller. */
+    readonly caller: string;
+  };
 }
 
 export interface TokenClaim {
@@ -23,6 +30,9 @@ interface Record {
   readonly version: string;
 }
 
+/** Exchanged tokens of one caller at one upstream. Those that end first are forgotten, and can be had again. */
+const MAX_OF_CALLER = 20;
+
 export class UpstreamTokens {
   readonly #database: Database;
   readonly #now: SqlQuery;
@@ -33,18 +43,27 @@ export class UpstreamTokens {
   }
 
   /** Claims a token for `ttlMs`, unless another holder has the claim. @throws {SluiceError} STORE_UNAVAILABLE */
-  async claim({ gatewayId, owner, version }: TokenKey, holder: string, ttlMs: number): Promise<TokenClaim> {
+  async claim(
+    { gatewayId, owner, version, ends }: TokenKey,
+    holder: string,
+    ttlMs: number,
+  ): Promise<TokenClaim> {
     // PostgreSQL evaluates the condition again after a wait for the row's lock.
     const [held] = await this.#database.query<Record>(
-      sql`INSERT INTO upstream_tokens (gateway_id, owner, version, sealed, holder, claimed_until)
-          VALUES (${gatewayId}, ${owner}, ${version}, ${null}, ${holder}, ${this.#now} + ${ttlMs})
+      sql`INSERT INTO upstream_tokens (gateway_id, owner, version, sealed, holder, claimed_until, expires_at)
+          VALUES (${gatewayId}, ${owner}, ${version}, ${null}, ${holder}, ${this.#now} + ${ttlMs}, ${
+        ends?.at ?? null
+      })
           ON CONFLICT (gateway_id, owner) DO UPDATE SET
             sealed = CASE WHEN upstream_tokens.version = excluded.version THEN upstream_tokens.sealed END,
             version = excluded.version, holder = excluded.holder, claimed_until = excluded.claimed_until
           WHERE upstream_tokens.claimed_until <= ${this.#now} OR upstream_tokens.version <> excluded.version
           RETURNING sealed, version`,
     );
-    if (held !== undefined) return { isHeld: true, sealed: held.sealed };
+    if (held !== undefined) {
+      if (ends !== undefined && held.sealed === null) await this.#limit(gatewayId, ends.caller);
+      return { isHeld: true, sealed: held.sealed };
+    }
     const [row] = await this.#database.query<Record>(
       sql`SELECT sealed, version FROM upstream_tokens WHERE gateway_id = ${gatewayId} AND owner = ${owner}`,
     );
@@ -68,6 +87,22 @@ export class UpstreamTokens {
     await this.#database.run(
       sql`UPDATE upstream_tokens SET claimed_until = 0
           WHERE gateway_id = ${gatewayId} AND owner = ${owner} AND version = ${version} AND holder = ${holder}`,
+    );
+  }
+
+  /** Forgets what was exchanged for tokens of callers that have ended. */
+  async sweep(): Promise<void> {
+    await this.#database.run(
+      sql`DELETE FROM upstream_tokens WHERE connected_at IS NULL AND expires_at <= ${this.#now}`,
+    );
+  }
+
+  async #limit(gatewayId: string, caller: string): Promise<void> {
+    await this.#database.run(
+      sql`DELETE FROM upstream_tokens WHERE gateway_id = ${gatewayId} AND owner IN (
+            SELECT owner FROM upstream_tokens
+            WHERE gateway_id = ${gatewayId} AND SUBSTR(owner, 1, ${caller.length}) = ${caller}
+            ORDER BY expires_at DESC, owner LIMIT 1000 OFFSET ${MAX_OF_CALLER})`,
     );
   }
 

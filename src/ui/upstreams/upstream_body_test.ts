@@ -65,6 +65,23 @@ Deno.test("the form of an upstream with a login keeps it, and keeps the secret t
   assertEquals(changed({ oauth_login: "user", oauth_client_id: "" }).oauth_config, {
     ...{ ...oauthConfig, ...ofUsers, scopes: "a b" },
   });
+  const exchanged = { grant_type: "token_exchange", audience: "crm" };
+  assertEquals(changed({ oauth_login: "exchange", oauth_audience: "crm" }).oauth_config, {
+    ...{ ...oauthConfig, ...exchanged, scopes: "a b" },
+  });
+  const settings = { subject_token_type: "jwt", requested_token_type: null, send_resource: false };
+  const ofCallers = {
+    ...stored,
+    oauthConfig: { ...oauthConfig, ...exchanged, ...settings },
+  } as Upstream;
+  assertEquals(changesIn(valuesOf(ofCallers), ofCallers), {});
+  const again = new URLSearchParams({
+    ...Object.fromEntries(valuesOf(ofCallers)),
+    oauth_issuer: "https://i",
+  });
+  assertEquals(changesIn(again, ofCallers).oauth_config, {
+    ...{ ...oauthConfig, ...exchanged, ...settings, issuer: "https://i", scopes: "a b" },
+  });
   assertEquals(changed({ oauth_client_secret: "new" }).oauth_config, {
     ...{ ...oauthConfig, client_secret: "new", scopes: "a b" },
   });

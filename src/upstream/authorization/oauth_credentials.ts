@@ -7,9 +7,14 @@ export const CLIENT_AUTHS = ["client_secret_basic", "client_secret_post", "priva
 /** Whose login an upstream gets by authorization code: that of each user, or one for all callers. */
 export const CONNECTIONS = ["user", "shared"] as const;
 
+export const GRANTS = ["client_credentials", "authorization_code", "token_exchange"] as const;
+
+/** Types of tokens in an exchange (RFC 8693, section 3), without their common prefix. */
+export const TOKEN_TYPES = ["access_token", "id_token", "jwt"] as const;
+
 export interface OAuthCredentials {
   readonly type: "oauth";
-  readonly grant: "client_credentials" | "authorization_code";
+  readonly grant: typeof GRANTS[number];
   /** Empty, with `authorization_code`: the gateway names itself at the authorization server. */
   readonly clientId: string;
   /** null: the client has a private key. */
@@ -28,6 +33,19 @@ export interface OAuthCredentials {
   readonly resource: string | null;
   /** What logins of people need besides; absent with another grant. */
   readonly login?: LoginSettings;
+  /** What the exchange of callers' tokens needs besides; absent with another grant. */
+  readonly exchange?: ExchangeSettings;
+}
+
+export interface ExchangeSettings {
+  /** As what the caller's token is sent. */
+  readonly subjectTokenType: typeof TOKEN_TYPES[number];
+  /** null: the authorization server decides. */
+  readonly requestedTokenType: typeof TOKEN_TYPES[number] | null;
+  /** The authorization server's name for the upstream; null: the resource alone names it. */
+  readonly audience: string | null;
+  /** false: the authorization server does not accept the parameter `resource`. */
+  readonly sendsResource: boolean;
 }
 
 export interface LoginSettings {

@@ -6,7 +6,7 @@ import { SeenAnswer } from "../../base/seen_answer.ts";
 import { fetchBy, type LoginExchange } from "./login_exchange.ts";
 import { codeOf, LoginFault, wordsOf } from "./login_fault.ts";
 import { clientSecretBasic } from "./client_secret_basic.ts";
-import type { OAuthCredentials } from "./oauth_credentials.ts";
+import type { ExchangeSettings, OAuthCredentials } from "./oauth_credentials.ts";
 import type { LoginServer } from "./login_server.ts";
 
 // Loaded on first use: most gateways have no such upstream.
@@ -21,28 +21,61 @@ export interface GivenToken {
 /** A longer token does not fit into the headers that most servers take. */
 const MAX_TOKEN_CHARS = 16_384;
 
-/** @param scope null: the server decides @throws {LoginFault} */
+export interface WantedToken {
+  /** null: the server decides. */
+  readonly scope: string | null;
+  readonly resource: string;
+  /** The caller's token that is exchanged; null: the token is for the gateway itself. */
+  readonly subject: string | null;
+}
+
+/** @throws {LoginFault} */
 export async function requestToken(
   exchange: LoginExchange,
   server: LoginServer,
   credentials: OAuthCredentials,
-  { scope, resource }: { readonly scope: string | null; readonly resource: string },
+  { scope, resource, subject }: WantedToken,
 ): Promise<GivenToken> {
   const library = await oauth();
   const client = { client_id: credentials.clientId };
-  const parameters = { resource, ...(scope === null ? {} : { scope }) };
+  const { audience = null, sendsResource = true } = credentials.exchange ?? {};
+  const parameters = {
+    ...(sendsResource ? { resource } : {}),
+    ...(audience === null ? {} : { audience }),
+    ...(scope === null ? {} : { scope }),
+    ...(subject === null ? {} : exchangeParameters(credentials.exchange!, subject)),
+  };
   try {
     const authentication = await authenticationOf(library, server, credentials);
-    const response = await library.clientCredentialsGrantRequest(server, client, authentication, parameters, {
-      [library.customFetch]: fetchBy(exchange),
+    const grant = subject === null ? "client_credentials" : TOKEN_EXCHANGE;
+    const response = await library.genericTokenEndpointRequest(
+      server,
+      client,
+      authentication,
+      grant,
+      parameters,
       // `ask` decides.
-      [library.allowInsecureRequests]: true,
-    });
-    const token = await library.processClientCredentialsResponse(server, client, response);
-    return tokenIn(token);
+      { [library.customFetch]: fetchBy(exchange), [library.allowInsecureRequests]: true },
+    );
+    return tokenIn(await library.processGenericTokenEndpointResponse(server, client, response));
   } catch (error) {
-    throw asFault(library, error, credentials);
+    throw asFault(library, error, credentials, { subject: subject ?? "" });
   }
+}
+
+/** RFC 8693, section 2.1. */
+const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
+const TOKEN_TYPE = "urn:ietf:params:oauth:token-type:";
+
+function exchangeParameters(
+  { subjectTokenType, requestedTokenType }: ExchangeSettings,
+  subject: string,
+): Record<string, string> {
+  return {
+    subject_token: subject,
+    subject_token_type: TOKEN_TYPE + subjectTokenType,
+    ...(requestedTokenType === null ? {} : { requested_token_type: TOKEN_TYPE + requestedTokenType }),
+  };
 }
 
 /** Ten years: a server that names a longer life says nothing. */

@@ -9,6 +9,7 @@ import type { LoginExchange } from "./login_exchange.ts";
 import { LoginFault } from "./login_fault.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
 import type { PersonLogin } from "./login/person_login.ts";
+import { endedToken, refusedToken, type SubjectToken } from "./token_exchange/subject_token.ts";
 import { findServer, type FoundServer } from "./login_server.ts";
 import { openToken, sealToken } from "./sealed_token.ts";
 import { requestToken } from "./token_request.ts";
@@ -35,6 +36,8 @@ export interface TokenSourceDeps {
   readonly kept: KeptTokens | null;
   /** The token comes from a login of a person; null: the gateway asks for it as itself. */
   readonly login: PersonLogin | null;
+  /** The caller's token that is exchanged; null: none is. */
+  readonly subject: SubjectToken | null;
   readonly clock: Clock;
   readonly count: (upstream: string, outcome: TokenOutcome) => void;
   readonly onFailure: (error: SluiceError) => void;
@@ -96,6 +99,12 @@ export class TokenSource {
     return token;
   }
 
+  /** The token that is exchanged has ended, so that nobody may use what it was exchanged for. */
+  get isOver(): boolean {
+    const { subject, clock } = this.#deps;
+    return subject !== null && clock.now() >= subject.endsAt;
+  }
+
   /** Has the next request look at the database: a person has logged in or disconnected. */
   recheck(): void {
     if (this.#deps.login === null) return;
@@ -107,7 +116,7 @@ export class TokenSource {
   /**
    * A valid token for a request.
    * @returns null if the upstream has to be asked without a token first
-   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED
+   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED, UPSTREAM_TOKEN_NEEDED
    */
   async obtain(): Promise<UpstreamToken | null> {
     return this.current ?? (this.#wantsEvidence ? null : await this.#renewed(null, null));
@@ -146,6 +155,7 @@ export class TokenSource {
   }
 
   #renewed(stale: UpstreamToken | null, challenge: BearerChallenge | null): Promise<UpstreamToken | null> {
+    if (this.isOver) return Promise.reject(endedToken(this.#deps.upstream));
     if (this.#failure !== null && this.#isFailing()) return Promise.reject(this.#failure.error);
     if (this.#needs !== null) return Promise.reject(this.#needs);
     if (this.#work !== null) return this.#work;
@@ -262,7 +272,7 @@ export class TokenSource {
     former: UpstreamToken | null,
     challenge: BearerChallenge | null,
   ): Promise<UpstreamToken | null> {
-    const { exchange, url, credentials, clock, count, upstream } = this.#deps;
+    const { exchange, url, credentials, clock, count, upstream, subject } = this.#deps;
     const found = this.#found ?? await findServer(exchange, url, credentials, challenge);
     if (found === null) return null;
     const scope = credentials.scopes.length > 0
@@ -273,26 +283,38 @@ export class TokenSource {
     const { accessToken, expiresInS } = await requestToken(exchange, found.server, current, {
       scope,
       resource: found.resource,
+      subject: subject?.text ?? null,
     });
     count(upstream, "success");
     this.#found = found;
-    const expiresAt = expiresInS === null ? null : obtainedAt + expiresInS * 1000;
-    return { accessToken, obtainedAt, expiresAt, scope, found };
+    const ends = Math.min(
+      expiresInS === null ? Infinity : obtainedAt + expiresInS * 1000,
+      subject?.endsAt ?? Infinity,
+    );
+    return { accessToken, obtainedAt, expiresAt: ends === Infinity ? null : ends, scope, found };
   }
 
   /** @param isSure nothing has changed since the work began */
   #failed(error: unknown, isSure: boolean): SluiceError {
-    const { upstream, clock, count, onFailure } = this.#deps;
+    const { upstream, clock, count, onFailure, subject } = this.#deps;
     if (isError(error, "UPSTREAM_LOGIN_NEEDED")) {
       this.#token = null;
       if (isSure) this.#needs = error;
       return error;
     }
-    const failure = error instanceof LoginFault
-      ? new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason: error.message }, { cause: error.cause })
-      : error instanceof SluiceError
-      ? error
-      : new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason: "an internal error" }, { cause: error });
+    const refusal = error instanceof LoginFault && error.code !== null && subject !== null
+      ? refusedToken(upstream, error.code)
+      : null;
+    const failure = refusal ??
+      (error instanceof LoginFault
+        ? new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason: error.message }, {
+          cause: error.cause,
+        })
+        : error instanceof SluiceError
+        ? error
+        : new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason: "an internal error" }, {
+          cause: error,
+        }));
     const pauseMs = Math.min(FAILURE_MS * 2 ** this.#failures++, MAX_FAILURE_MS);
     this.#failure = { error: failure, until: clock.now() + pauseMs };
     count(upstream, "failed");
@@ -309,7 +331,7 @@ export class TokenSource {
   }
 
   #isDue({ expiresAt, obtainedAt }: UpstreamToken): boolean {
-    if (expiresAt === null) return false;
+    if (expiresAt === null || expiresAt >= (this.#deps.subject?.endsAt ?? Infinity)) return false;
     const aheadMs = Math.min(RENEWAL_MS, (expiresAt - obtainedAt) * RENEWAL_PART);
     return this.#deps.clock.now() >= expiresAt - aheadMs;
   }

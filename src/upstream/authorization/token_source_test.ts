@@ -46,7 +46,15 @@ async function workers(count: number, credentials: Partial<OAuthCredentials> = {
   const kept: KeptTokens = { records: row as unknown as UpstreamTokens, key: KEY, secretBox };
   const sources = Array.from({ length: count }, () =>
     new TokenSource({
-      ...{ upstream: "u", url: new URL("https://u/mcp"), kept, login: null, clock, timeoutMs: 1_000 },
+      ...{
+        upstream: "u",
+        url: new URL("https://u/mcp"),
+        kept,
+        login: null,
+        subject: null,
+        clock,
+        timeoutMs: 1_000,
+      },
       credentials: { ...CREDENTIALS, ...credentials },
       exchange: {
         ...{ caCertificate: undefined, allowsHttp: false },

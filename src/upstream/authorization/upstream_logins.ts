@@ -6,12 +6,15 @@ import type { SecretBox } from "../../store/secret_box.ts";
 import type { TokenKey, UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { HttpClient } from "../http_client/http_client.ts";
+import type { TokenOwner } from "../client/passthrough.ts";
 import type { HeaderList } from "../transport/transport.ts";
 import { type Connections, SHARED_OWNER } from "../../store/upstream_tokens/connections.ts";
 import { AuthorizedClient, OWNER_HEADER, type SourceOf, tokenHeaders } from "./authorized_client.ts";
 import { loginNeeded, PersonLogin } from "./login/person_login.ts";
 import type { SendToServer } from "./login_exchange.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
+import { missingToken, subjectToken } from "./token_exchange/subject_token.ts";
+import { NOBODY, subjectOwner, USER_OWNER } from "./token_owners.ts";
 import { type TokenOutcome, TokenSource, type TokenSourceDeps } from "./token_source.ts";
 
 /** What transports need to know of a login. */
@@ -20,8 +23,8 @@ export interface Authorization {
   over(client: HttpClient): HttpClient;
   /** The headers that a request gets besides its own. Upstreams may repeat them in their answers. */
   secretsOf(headers: HeaderList): HeaderList;
-  /** Each caller has a token of its own. */
-  readonly isPersonal: boolean;
+  /** Whose token a call wants; null: all callers share one. */
+  readonly owner: TokenOwner | null;
 }
 
 export interface UpstreamLoginsDeps {
@@ -36,6 +39,8 @@ export interface UpstreamLoginsDeps {
   readonly count: (upstream: string, outcome: TokenOutcome) => void;
   /** UPSTREAM_OAUTH_TIMEOUT */
   readonly timeoutMs: number;
+  /** The issuers of JWT_ISSUERS, whose tokens are exchanged. */
+  readonly issuers: ReadonlySet<string>;
 }
 
 /** An upstream that wants a login. */
@@ -58,18 +63,29 @@ export interface LoginUse {
 const MAX_UPSTREAMS = 1_000;
 const MAX_OWNERS = 5_000;
 
+/** The tokens of callers that are exchanged at one upstream, in characters, and what is counted for that which they are exchanged for. */
+const MAX_EXCHANGED_CHARS = 16 * 1024 * 1024;
+const EXCHANGED_CHARS = 2_048;
+const SWEEP_MS = 60_000;
+
 /** The sources of one upstream's tokens, by owner. */
 interface Sources {
   readonly version: string;
   readonly byOwner: BoundedMap<string, TokenSource>;
+  /** By the caller's own token. */
+  readonly exchanged: BoundedMap<string, TokenSource>;
+  /** When the exchanged ones that have ended were forgotten, ms since the epoch. */
+  sweptAt: number;
 }
 
 export class UpstreamLogins {
   readonly #deps: UpstreamLoginsDeps;
   readonly #byGateway = new BoundedMap<string, Sources>({ maxEntries: MAX_UPSTREAMS, ageFrom: "get" });
+  readonly #subjects: TokenOwner;
 
   constructor(deps: UpstreamLoginsDeps) {
     this.#deps = deps;
+    this.#subjects = subjectOwner(deps.issuers);
   }
 
   /**
@@ -77,8 +93,9 @@ export class UpstreamLogins {
    * @param version names the credentials: a token of others is never used
    */
   of(gatewayId: string, version: string, target: LoginTarget, { isOwn }: LoginUse = NOT_OWN): Authorization {
-    const { upstream, credentials: { login } } = target;
-    const byOwner = this.#sourcesOf(gatewayId, version);
+    const { upstream, credentials: { login, exchange } } = target;
+    const sources = this.#sourcesOf(gatewayId, version);
+    const { byOwner } = sources;
     const ofOwner = (owner: string) => {
       let source = byOwner.get(owner);
       if (source === undefined) {
@@ -86,9 +103,19 @@ export class UpstreamLogins {
       }
       return source;
     };
+    if (exchange !== undefined) {
+      // The gateway's own requests have no caller: the client asks for a token of its own.
+      const source = (owner: string | null) => {
+        if (owner === null && isOwn) return ofOwner(SHARED_OWNER);
+        if (owner === null || owner === NOBODY) throw missingToken(upstream);
+        return this.#exchanged(sources, owner, { gatewayId, version }, target);
+      };
+      const known = (owner: string | null) => sources.exchanged.get(owner ?? NOBODY) ?? null;
+      return authorization(target, source, known, this.#subjects);
+    }
     if (login?.connection !== "user") {
       const source = ofOwner(SHARED_OWNER);
-      return authorization(target, () => source, () => source, false);
+      return authorization(target, () => source, () => source, null);
     }
     const none = () => loginNeeded({ upstream, gatewayId, why: "nobody has connected yet" });
     const ofLister = async () => {
@@ -101,7 +128,7 @@ export class UpstreamLogins {
       if (!isOwn) throw none();
       return ofLister();
     };
-    return authorization(target, sourceOf, (owner) => owner === null ? null : ofOwner(owner), true);
+    return authorization(target, sourceOf, (owner) => owner === null ? null : ofOwner(owner), USER_OWNER);
   }
 
   /** Logins may have changed: the next request of each person looks at the database. */
@@ -113,35 +140,70 @@ export class UpstreamLogins {
 
   /** The login of an upstream that is tried before it is registered. Its token is kept nowhere. */
   trial(target: LoginTarget): Authorization {
-    const source = this.#source(target, null, null);
-    return authorization(target, () => source, () => source, false);
+    const source = this.#source(target, {});
+    return authorization(target, () => source, () => source, null);
   }
 
-  #sourcesOf(gatewayId: string, version: string): Sources["byOwner"] {
+  #sourcesOf(gatewayId: string, version: string): Sources {
     let known = this.#byGateway.get(gatewayId);
     if (known?.version !== version) {
-      known = { version, byOwner: new BoundedMap({ maxEntries: MAX_OWNERS, ageFrom: "get" }) };
+      known = {
+        version,
+        byOwner: new BoundedMap({ maxEntries: MAX_OWNERS, ageFrom: "get" }),
+        exchanged: new BoundedMap({
+          ...{ maxEntries: MAX_OWNERS, ageFrom: "get", maxWeight: MAX_EXCHANGED_CHARS },
+          weightOf: (token) => token.length + EXCHANGED_CHARS,
+        }),
+        sweptAt: this.#deps.clock.now(),
+      };
       this.#byGateway.set(gatewayId, known);
     }
-    return known.byOwner;
+    return known;
+  }
+
+  /** The source of what a caller's token is exchanged for. */
+  #exchanged(
+    sources: Sources,
+    token: string,
+    key: Omit<TokenKey, "owner">,
+    target: LoginTarget,
+  ): TokenSource {
+    const { records, secretBox, clock } = this.#deps;
+    const known = sources.exchanged.get(token);
+    if (known !== undefined && !known.isOver) return known;
+    const now = clock.now();
+    if (now - sources.sweptAt >= SWEEP_MS) {
+      sources.sweptAt = now;
+      for (const [each, source] of [...sources.exchanged]) if (source.isOver) sources.exchanged.delete(each);
+    }
+    const subject = subjectToken(token, now);
+    const { owner, caller, endsAt } = subject;
+    const kept = records === null
+      ? null
+      : { records, secretBox, key: { ...key, owner, ends: { at: endsAt, caller } } };
+    const source = this.#source(target, { kept, subject });
+    sources.exchanged.set(token, source);
+    return source;
   }
 
   #registered(key: TokenKey, target: LoginTarget): TokenSource {
     const { records, connections, secretBox } = this.#deps;
     const kept = records === null ? null : { records, key, secretBox };
     const isPerson = target.credentials.grant === "authorization_code" && connections !== null;
-    return this.#source(
-      target,
-      kept,
-      isPerson ? new PersonLogin(connections, target.upstream, key.gatewayId) : null,
-    );
+    const login = isPerson ? new PersonLogin(connections, target.upstream, key.gatewayId) : null;
+    return this.#source(target, { kept, login });
   }
 
-  #source(target: LoginTarget, kept: TokenSourceDeps["kept"], login: PersonLogin | null): TokenSource {
+  #source(
+    target: LoginTarget,
+    { kept = null, login = null, subject = null }: Partial<
+      Pick<TokenSourceDeps, "kept" | "login" | "subject">
+    >,
+  ): TokenSource {
     const { send, clock, log, count, timeoutMs } = this.#deps;
     const { upstream, url, caCertificate, credentials, read } = target;
     return new TokenSource({
-      ...{ upstream, url, credentials, read, kept, login, clock, count, timeoutMs },
+      ...{ upstream, url, credentials, read, kept, login, subject, clock, count, timeoutMs },
       exchange: { send, caCertificate, allowsHttp: allowsHttp(url, credentials) },
       onFailure: (error) =>
         log.warning("cannot log in to upstream", { upstream, reason: operatorText(error) }),
@@ -167,7 +229,7 @@ function authorization(
   { url }: LoginTarget,
   sourceOf: SourceOf,
   known: (owner: string | null) => TokenSource | null,
-  isPersonal: boolean,
+  owner: TokenOwner | null,
 ): Authorization {
   return {
     over: (client) => new AuthorizedClient(client, url.origin, sourceOf),
@@ -176,6 +238,6 @@ function authorization(
       const token = known(owner)?.current ?? null;
       return token === null ? [] : tokenHeaders(token);
     },
-    isPersonal,
+    owner,
   };
 }

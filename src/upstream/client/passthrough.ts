@@ -26,13 +26,23 @@ export interface ReceivedHeaders {
 export interface PassedCall {
   readonly received: ReceivedHeaders;
   /** null: no token was verified. */
-  readonly token: { readonly user: string } | null;
+  readonly token: { readonly user: string; readonly issuer: string } | null;
+}
+
+/** Says whose token a call wants, in a header that pins its sessions and never leaves the gateway. */
+export interface TokenOwner {
+  /** A name that HTTP does not allow, so that no client can send it. */
+  readonly header: string;
+  of(call: PassedCall): string;
 }
 
 /** The caller's own credential for the upstream. It is always passed, as `authorization`. */
 export const UPSTREAM_AUTHORIZATION = "x-upstream-authorization";
 
 const MAX_OWNERS = 5_000;
+
+/** An owner can be as long as a token. */
+const MAX_OWNER_CHARS = 4 * 1024 * 1024;
 
 /** Longer values are not passed. */
 const MAX_VALUE_CHARS = 4_096;
@@ -66,31 +76,32 @@ export function isPassable(name: string, sensitive: boolean): boolean {
   return sensitive || !CREDENTIAL_HEADERS.has(name);
 }
 
-/** A call without a token. */
-const NOBODY = "anonymous";
-
 const NOTHING: HeaderList = Object.freeze([]);
 
 /** One upstream's rules, prepared once. A call only runs `select`. */
 export class Passthrough {
   readonly #names: readonly string[];
   readonly #taken: ReadonlySet<string>;
-  readonly #ownerHeader: string | null;
+  readonly #owner: TokenOwner | null;
   /** By owner; for callers without other headers, which are nearly all. */
-  readonly #ownedBy = new BoundedMap<string, HeaderList>({ maxEntries: MAX_OWNERS });
+  readonly #ownedBy = new BoundedMap<string, HeaderList>({
+    maxEntries: MAX_OWNERS,
+    maxWeight: MAX_OWNER_CHARS,
+    weightOf: (owner) => owner.length,
+  });
 
   /**
    * @param ownNames the upstream's own list, which replaces the default list; null: no own list
    * @param standing names of the headers that the upstream always receives, in lower case
-   * @param ownerHeader says whose token a request wants; null: all callers use the same credentials
+   * @param owner null: all callers use the same credentials
    */
   constructor(
     rules: PassthroughRules,
     ownNames: readonly string[] | null,
     standing: readonly string[],
-    ownerHeader: string | null = null,
+    owner: TokenOwner | null = null,
   ) {
-    this.#ownerHeader = ownerHeader;
+    this.#owner = owner;
     const names = rules.enabled ? (ownNames ?? rules.defaultNames) : [];
     this.#taken = new Set(rules.overwrite ? [] : standing);
     this.#names = [...new Set(names.map((name) => name.toLowerCase()))]
@@ -99,11 +110,9 @@ export class Passthrough {
   }
 
   /** Returns the headers to pass, in a fixed order. */
-  select({ received, token }: PassedCall): HeaderList {
-    const passed = this.#selected(received);
-    return this.#ownerHeader === null
-      ? passed
-      : this.#owned(passed, this.#ownerHeader, token?.user ?? NOBODY);
+  select(call: PassedCall): HeaderList {
+    const passed = this.#selected(call.received);
+    return this.#owner === null ? passed : this.#owned(passed, this.#owner.header, this.#owner.of(call));
   }
 
   /** Headers with another owner pin other sessions: users never share one. */

@@ -175,9 +175,12 @@ Deno.test("Passthrough.select() gives the same list in the same order, for it is
 });
 
 Deno.test("Passthrough names the owner of the token where each user has one", () => {
-  const passthrough = new Passthrough(RULES_OFF, null, [], ":token-owner");
+  const passthrough = new Passthrough(RULES_OFF, null, [], {
+    header: ":token-owner",
+    of: ({ token }) => token?.user ?? "anonymous",
+  });
   const of = (user: string | null, headers: Record<string, string> = {}) =>
-    passthrough.select({ received: received(headers), token: user === null ? null : { user } });
+    passthrough.select({ received: received(headers), token: user === null ? null : { user, issuer: "i" } });
   assertEquals(of("a@x.example"), [[":token-owner", "a@x.example"]]);
   assertEquals(of("a@x.example") === of("a@x.example"), true);
   assertEquals(of(null), [[":token-owner", "anonymous"]]);

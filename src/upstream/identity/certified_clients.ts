@@ -48,7 +48,7 @@ export class CertifiedClients {
     return {
       over: () => login?.over(own) ?? own,
       secretsOf: (headers) => login?.secretsOf(headers) ?? [],
-      isPersonal: login?.isPersonal ?? false,
+      owner: login?.owner ?? null,
     };
   }
 

@@ -11,7 +11,8 @@ export function isUnreachable(error: unknown): boolean {
 export function isOurDoing(error: unknown): boolean {
   return isError(error, "HTTP_POOL_TIMEOUT") || isError(error, "EGRESS_DENIED") ||
     isError(error, "UPSTREAM_DISABLED") || isError(error, "CLIENT_MEMORY_FULL") ||
-    isError(error, "TOO_MANY_STREAMS_OF_CALLER") || isError(error, "UPSTREAM_LOGIN_NEEDED");
+    isError(error, "TOO_MANY_STREAMS_OF_CALLER") || isError(error, "UPSTREAM_LOGIN_NEEDED") ||
+    isError(error, "UPSTREAM_TOKEN_NEEDED");
 }
 
 /**
@@ -31,7 +32,7 @@ export function wantsHandshake(error: unknown): boolean {
  */
 export function ungreeted(error: unknown): unknown {
   if (!(error instanceof SluiceError)) return error;
-  if (error.code === "UPSTREAM_AUTH_FAILED" || error.code === "UPSTREAM_LOGIN_NEEDED") return error;
+  if (error.code === "UPSTREAM_AUTH_FAILED" || isOurDoing(error)) return error;
   if (Number(error.params.status) >= 500) return error;
   return new SluiceError(error.code, { ...error.params, ungreeted: "yes" }, { cause: error });
 }

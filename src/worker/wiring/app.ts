@@ -269,6 +269,9 @@ export async function createApp(
       await registry.oauth.sweep().catch((error) =>
         log.error("OAuth clients and logins not swept", { error })
       );
+      await registry.upstreamTokens.sweep().catch((error) =>
+        log.error("tokens for upstreams not swept", { error })
+      );
       await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
       await executions?.sweep();
       await sweepApiTokens(registry, clock).catch((error) => log.error("API tokens not swept", { error }));

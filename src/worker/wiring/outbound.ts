@@ -164,7 +164,8 @@ export function createOutbound(
   const send: SendToServer = (request) => boundedExchange(request, exchange);
   const count = metrics.counter("sluice_upstream_token_requests_total");
   const common = { secretBox, log, clock: systemClock, send, count };
-  const logins = new UpstreamLogins({ ...common, timeoutMs, records: tokens, connections });
+  const issuers = new Set(config.jwtIssuers.map(({ issuer }) => issuer));
+  const logins = new UpstreamLogins({ ...common, timeoutMs, records: tokens, connections, issuers });
   const secretOf = async ({ id, authSecret }: GatewayRow) =>
     authSecret === null ? null : await secretBox.open(authSecret, credentialsOwner(id));
   const loginTarget = ({ name, url, caCertificate }: GatewayRow) => ({

@@ -3,7 +3,9 @@ import * as z from "zod";
 import {
   CLIENT_AUTHS,
   CONNECTIONS,
+  GRANTS,
   type OAuthCredentials,
+  TOKEN_TYPES,
 } from "../../../upstream/authorization/oauth_credentials.ts";
 import { field } from "../described.ts";
 import { CONTROL } from "../values.ts";
@@ -25,8 +27,9 @@ const scope = z.string().regex(
 
 export const oauthConfig = z.strictObject({
   grant_type: field(
-    z.enum(["client_credentials", "authorization_code"]).optional(),
-    "How the gateway gets a token. `client_credentials`: as itself. `authorization_code`: people log in with a browser.",
+    z.enum(GRANTS).optional(),
+    "How the gateway gets a token. `client_credentials`: as itself. `authorization_code`: people log in with a browser. " +
+      "`token_exchange`: for each caller's own token (RFC 8693).",
     "client_credentials",
   ),
   client_id: field(
@@ -83,8 +86,24 @@ export const oauthConfig = z.strictObject({
   ),
   send_resource: field(
     z.boolean().optional(),
-    "With `authorization_code`: false if the authorization server refuses the parameter `resource`, as Microsoft Entra does.",
+    "With `authorization_code` and `token_exchange`: false if the authorization server refuses the parameter `resource`, as Microsoft " +
+      "Entra does.",
     true,
+  ),
+  subject_token_type: field(
+    z.enum(TOKEN_TYPES).optional(),
+    "With `token_exchange`: as what the caller's token is sent.",
+    "access_token",
+  ),
+  requested_token_type: field(
+    z.enum(TOKEN_TYPES).nullable().optional(),
+    "With `token_exchange`: the type of token to ask for. The default is the authorization server's.",
+    "access_token",
+  ),
+  audience: field(
+    words,
+    "With `token_exchange`: the authorization server's name for the upstream, where it does not go by `resource`.",
+    "crm",
   ),
   authorization_params: field(
     z.record(z.string().regex(/^[a-z_]{1,60}$/, "must be a name of a parameter"), z.string().max(200)).refine(
@@ -102,7 +121,7 @@ export type OAuthConfig = z.output<typeof oauthConfig>;
 export function oauthConfigRead(credentials: OAuthCredentials, mask: string): Record<string, unknown> {
   const { grant, clientId, clientSecret, privateKey, clientAuth, issuer, tokenUrl, scopes, resource } =
     credentials;
-  const { login } = credentials;
+  const { login, exchange } = credentials;
   return {
     grant_type: grant,
     client_id: clientId === "" ? null : clientId,
@@ -118,6 +137,12 @@ export function oauthConfigRead(credentials: OAuthCredentials, mask: string): Re
       authorization_url: login.authorizationUrl,
       send_resource: login.sendsResource,
       authorization_params: login.parameters,
+    }),
+    ...(exchange === undefined ? {} : {
+      subject_token_type: exchange.subjectTokenType,
+      requested_token_type: exchange.requestedTokenType,
+      audience: exchange.audience,
+      send_resource: exchange.sendsResource,
     }),
   };
 }
