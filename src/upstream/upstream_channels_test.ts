@@ -1,7 +1,7 @@
 // The revision spoken over channels (processes, sockets): it is detected, remembered, and detected again.
 import { assertEquals, assertRejects } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
-import { settle } from "../../tests/support/fakes.ts";
+import { settle, turned } from "../../tests/support/fakes.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import {
   DISCOVERED,
@@ -13,6 +13,7 @@ import {
 import { call } from "../../tests/support/pooled_upstream.ts";
 import { type GivenProfile, upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
+import { Cancellation } from "../base/cancellation.ts";
 import { systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { type AnyRevision, META, STATELESS_REVISION } from "../mcp/revisions.ts";
@@ -189,13 +190,54 @@ Deno.test("Upstream.request() has a process for each session and each caller of 
   assertEquals(declared, [{}, {}, { roots: {} }, { roots: {} }]);
   await bound[0]!.end();
   assertEquals(fake.peers.map(({ isOpen }) => isOpen), [true, true, false, true]);
-  bound[1]!.review(() => true);
+  bound[1]!.review(() => "it was deleted");
   await settle();
   assertEquals(fake.peers.map(({ isOpen }) => isOpen), [true, true, false, false]);
   await assertRejects(() => ask(bound[0]), SluiceError);
   upstream.retire();
+  await turned();
   assertEquals([fake.peers.length, fake.open], [4, 0]);
 });
+
+for (const isStateless of [false, true]) {
+  const revision = isStateless ? STATELESS_REVISION : null;
+  const greeting = isStateless ? "server/discover" : "initialize";
+
+  Deno.test(`A process that starts while its upstream is drained serves the calls that wait for ${greeting}, and ends`, async () => {
+    for (const awaited of ["by two calls", "by none any more"]) {
+      let isReady = false;
+      const sound = isStateless ? statelessScript : sessionScript(undefined);
+      const script: Script = (said, peer) =>
+        isReady || said.method !== greeting ? sound(said, peer) : undefined;
+      const { fake, upstream, ask } = setUp(revision, script);
+      const bound = new BoundSessions();
+      const signal = new Cancellation();
+      const waiting = [1, 2].map(() =>
+        upstream.request("tools/call", '{"name":"t"}', call({ bound, signal })).then(
+          ({ failed }) => failed,
+          ({ code }) => code,
+        )
+      );
+      await turned();
+      upstream.retire();
+      bound.review(() => "it is being drained");
+      await turned();
+      if (awaited === "by none any more") signal.cancel(new SluiceError("REQUEST_CANCELLED"));
+      await turned();
+      isReady = true;
+      fake.last.says({ id: 0, ...sound({ id: 0, method: greeting }, fake.last) as object });
+      const outcome = awaited === "by two calls" ? false : "REQUEST_CANCELLED";
+      assertEquals(await Promise.all(waiting), [outcome, outcome], awaited);
+      await turned();
+      assertEquals([fake.peers.length, fake.open], [1, 0], awaited);
+      // One of these calls may need a process again, for example because the first one has died.
+      assertEquals(await ask(bound), "tools/call");
+      await turned();
+      assertEquals([fake.peers.length, fake.open], [2, 0], awaited);
+      await bound.end();
+    }
+  });
+}
 
 Deno.test("Upstream.request() has one process for everybody where the operator has said so", async () => {
   const { fake, ask } = setUp(STATELESS_REVISION, statelessScript, {}, { isolation: "shared" });
@@ -254,6 +296,7 @@ Deno.test("Upstream.request() finds out that an upstream no longer knows initial
     await waitFor(() => fake.open === 1, { what: "nothing to be left but one process" });
     upstream.retire();
     await session?.end();
+    await turned();
     assertEquals(fake.open, 0);
   }
 });

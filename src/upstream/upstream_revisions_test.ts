@@ -74,7 +74,7 @@ Deno.test("Upstream.learn() keeps sessions and channels whose way is still spoke
   const ask = (name = "t") => upstream.request("tools/call", `{"name":"${name}"}`, call({ bound }));
   await ask();
   upstream.learn({ revisions: { sessions: true, stateless: true }, plainRevision: null });
-  assertEquals(bound.review(() => false), []);
+  assertEquals(bound.review(() => null), []);
   await ask();
   await upstream.request("tools/call", PARAMS, sessionlessCall());
   assertEquals(fake.methods, [
@@ -89,7 +89,7 @@ Deno.test("Upstream.learn() keeps sessions and channels whose way is still spoke
   const slow = ask("slow");
   await settle();
   upstream.learn({ revisions: { sessions: false, stateless: true }, plainRevision: null });
-  bound.review(() => false);
+  bound.review(() => null);
   await ask();
   assertEquals([fake.received.at(-1)!.sessionId, bound.size, fake.methods.includes("DELETE")], [
     null,

@@ -1,8 +1,11 @@
 import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
 import { assertEquals, assertRejects } from "@std/assert";
+import { Cancellation } from "../base/cancellation.ts";
 import { FakeUpstream, type Received } from "../../tests/support/fake_upstream.ts";
-import { settle } from "../../tests/support/fakes.ts";
+import { settle, turned } from "../../tests/support/fakes.ts";
 import { SluiceError } from "../base/errors.ts";
+import { STATELESS_REVISION } from "../mcp/revisions.ts";
+import type { Barrier } from "./bound/barrier.ts";
 import { BoundSessions } from "./bound/bound_sessions.ts";
 import { Upstream, type UpstreamCall } from "./upstream.ts";
 
@@ -185,9 +188,9 @@ Deno.test("BoundSessions.review() closes the sessions to upstreams that the clie
     if (isOpen) open();
     const called = upstream.request("tools/call", "{}", call(bound)).catch(({ code }) => code);
     await settle();
-    bound.review(() => false);
+    bound.review(() => null);
     assertEquals([bound.size, sessionsOf("DELETE")], [1, []]);
-    bound.review(() => true);
+    bound.review(() => "the caller may not use it");
     open();
     await settle();
     assertEquals([bound.size, sessionsOf("DELETE")], [0, ["s1"]]);
@@ -206,7 +209,7 @@ Deno.test("BoundSessions.review() closes the sessions to a changed upstream afte
   const called = upstream.request("tools/call", "{}", call(bound));
   await settle();
   upstream.retire();
-  assertEquals(bound.review(() => false), ["u"]);
+  assertEquals(bound.review(() => null), ["u"]);
   await settle();
   assertEquals([bound.size, sessionsOf("DELETE")], [0, []]);
   answer();
@@ -215,12 +218,77 @@ Deno.test("BoundSessions.review() closes the sessions to a changed upstream afte
   assertEquals(sessionsOf("DELETE"), ["s1"]);
 });
 
+const OPENED = ["initialize", "notifications/initialized"];
+
+Deno.test("A session that opens while its upstream is changed or drained serves the calls that wait for it, and ends", async () => {
+  for (const barrier of [null, "it is being drained"] as const) {
+    for (const who of ["session", "caller"]) {
+      const { fake, upstream, open } = slowOpening();
+      const bound = new BoundSessions();
+      const made = who === "session" ? call(bound) : call(null, { revision: STATELESS_REVISION });
+      const ask = async () => (await upstream.request("tools/call", "{}", made)).text;
+      // A caller's session listens besides.
+      const sent = () => fake.methods.filter((_, i) => fake.received[i]!.http.method !== "GET");
+      const waiting = [ask(), ask()];
+      await settle();
+      upstream.retire();
+      bound.review(() => barrier);
+      open();
+      assertEquals(await Promise.all(waiting), ['{"ok":true}', '{"ok":true}']);
+      await turned();
+      assertEquals(sent(), [...OPENED, "tools/call", "tools/call", "DELETE"]);
+      // One of these calls may need a session again, for example because the first one was lost.
+      assertEquals(await ask(), '{"ok":true}');
+      await turned();
+      assertEquals(sent().slice(5), [...OPENED, "tools/call", "DELETE"]);
+    }
+  }
+});
+
+Deno.test("A session that opens while its upstream is changed ends also where every call has given up", async () => {
+  const { fake, upstream, open } = slowOpening();
+  const bound = new BoundSessions();
+  const signal = new Cancellation();
+  const called = upstream.request("tools/call", "{}", call(bound, { signal })).catch(() => {});
+  await settle();
+  upstream.retire();
+  bound.review(() => null);
+  signal.cancel(new SluiceError("REQUEST_CANCELLED"));
+  await called;
+  open();
+  await turned();
+  assertEquals(fake.methods, [...OPENED, "DELETE"]);
+});
+
+Deno.test("A call whose client is cut off from the upstream while its session opens fails with the reason", async () => {
+  const reasons: readonly (readonly [Barrier, string])[] = [
+    ["no endpoint", "NOT_FOUND: Server not found"],
+    ...(["it was deleted", "it is switched off", "the caller may not use it"] as const).map((barrier) =>
+      [barrier, `UPSTREAM_DISABLED: Upstream "fake" cannot be used: ${barrier}`] as const
+    ),
+  ];
+  for (const [barrier, reason] of reasons) {
+    const { upstream, open, sessionsOf } = slowOpening();
+    const bound = new BoundSessions();
+    const called = upstream.request("tools/call", "{}", call(bound)).then(
+      ({ text }) => text,
+      ({ code, message }) => `${code}: ${message}`,
+    );
+    await settle();
+    bound.review(() => barrier);
+    open();
+    assertEquals(await called, reason);
+    await settle();
+    assertEquals([sessionsOf("tools/call"), sessionsOf("DELETE")], [[], ["s1"]]);
+  }
+});
+
 Deno.test("BoundSessions.review() names the upstreams that the client may use again, once", () => {
   const bound = new BoundSessions();
   const target = { upstreamId: "u", isRetired: () => false };
   void bound.get("u", target, () => new Promise(() => {}));
-  assertEquals(bound.review(() => true), []);
-  assertEquals([bound.review(() => false), bound.review(() => false)], [["u"], []]);
+  assertEquals(bound.review(() => "the caller may not use it"), []);
+  assertEquals([bound.review(() => null), bound.review(() => null)], [["u"], []]);
 });
 
 Deno.test("Upstream.close() opens no session any more, and ends one that is being opened", async () => {

@@ -3,6 +3,7 @@ import { isError, SluiceError, toSluiceError } from "../base/errors.ts";
 import { isSessionRevision } from "../mcp/revisions.ts";
 import { spokenRevisions } from "../mcp/spoken_revisions.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
+import { type Barrier, barrierForAll, refusedBy } from "./bound/barrier.ts";
 import type { BoundSessions } from "./bound/bound_sessions.ts";
 import { Passthrough, type PassthroughRules } from "./client/passthrough.ts";
 import type { SessionTransfer } from "./session/upstream_channel.ts";
@@ -78,7 +79,7 @@ export class Upstreams {
       const known = this.#entries.get(row.id);
       if (known?.upstream instanceof Upstream) known.upstream.capabilities = row.capabilities;
       const upstream = known?.fingerprint === fingerprint ? known.upstream : await this.#make(row, found);
-      const isDraining = !row.enabled && row.drainingSince !== null;
+      const isDraining = barrierForAll(row) === "it is being drained";
       entries.set(row.id, { fingerprint, found, sharing, upstream, isDraining });
     }
     return () => this.#apply(entries);
@@ -91,7 +92,7 @@ export class Upstreams {
     for (const [id, { upstream, sharing, found }] of before) {
       if (!(upstream instanceof Upstream)) continue;
       const after = entries.get(id);
-      if (after === undefined) upstream.close(disabled(upstream.name, "it was deleted"));
+      if (after === undefined) upstream.close(refusedBy("it was deleted", upstream.name));
       else if (after.isDraining) {
         upstream.retire();
         this.#draining.set(id, upstream);
@@ -111,7 +112,7 @@ export class Upstreams {
       const entry = this.#entries.get(id);
       if (entry?.isDraining) continue;
       this.#draining.delete(id);
-      if (entry === undefined) upstream.close(disabled(upstream.name, "it was deleted"));
+      if (entry === undefined) upstream.close(refusedBy("it was deleted", upstream.name));
       else if (isError(entry.upstream, "UPSTREAM_DISABLED")) upstream.close(entry.upstream);
     }
   }
@@ -142,10 +143,9 @@ export class Upstreams {
     await Promise.all(this.usable().map((upstream) => upstream.listen(bound).catch(() => {})));
   }
 
-  /** Applies a new catalog to a client's sessions. `isBarred` says which upstreams the client may not use. */
-  review(bound: BoundSessions, isBarred: (upstreamId: string) => boolean): void {
-    const isDraining = (upstreamId: string) => this.#entries.get(upstreamId)?.isDraining === true;
-    for (const upstreamId of bound.review(isBarred, isDraining)) {
+  /** Applies a new catalog to a client's sessions. `barrierTo` says which upstreams the client may not use, and why. */
+  review(bound: BoundSessions, barrierTo: (upstreamId: string) => Barrier | null): void {
+    for (const upstreamId of bound.review(barrierTo)) {
       const upstream = this.#entries.get(upstreamId)?.upstream;
       // An upstream that cannot be reached now is reached by the next call.
       if (upstream instanceof Upstream) upstream.reopen(bound).catch(() => {});
@@ -187,7 +187,15 @@ export class Upstreams {
     return upstream instanceof SluiceError || upstream?.isDown === true;
   }
 
-  /** @throws {SluiceError} NOT_FOUND, UPSTREAM_DISABLED, or the reason why the credentials are unusable */
+  /**
+   * The upstream for a call that is under way in another worker. One that is being drained here serves it too.
+   * @throws {SluiceError} like `get`
+   */
+  forCallUnderWay(gatewayId: string): Upstream {
+    return this.#draining.get(gatewayId) ?? this.get(gatewayId);
+  }
+
+  /** The upstream for a new call. @throws {SluiceError} NOT_FOUND, UPSTREAM_DISABLED, or why the credentials are unusable */
   get(gatewayId: string): Upstream {
     const upstream = this.#entries.get(gatewayId)?.upstream;
     if (upstream === undefined) throw new SluiceError("NOT_FOUND", { what: `Gateway ${gatewayId}` });
@@ -197,9 +205,8 @@ export class Upstreams {
 
   async #make(row: GatewayRow, found: FoundWays): Promise<Upstream | SluiceError> {
     const { transports, shared, passthrough, targetOf, onUnusable, onShared } = this.#deps;
-    if (!row.enabled) {
-      return disabled(row.name, row.drainingSince === null ? "it is switched off" : "it is being drained");
-    }
+    const barrier = barrierForAll(row);
+    if (barrier !== null) return refusedBy(barrier, row.name);
     try {
       const target = await targetOf(row);
       const standing = target.headers.map(([name]) => name);
@@ -229,8 +236,4 @@ function foundWays(row: GatewayRow): FoundWays {
     revisions,
     plainRevision: revisions.sessions && row.stateful === false ? row.protocolVersion : null,
   };
-}
-
-function disabled(upstream: string, reason: string): SluiceError {
-  return new SluiceError("UPSTREAM_DISABLED", { upstream, reason });
 }

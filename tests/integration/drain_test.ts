@@ -1,48 +1,17 @@
 // Draining an upstream: calls under way end by themselves, new ones are refused on every worker.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import { GATED_NAMES, GatedUpstreams } from "../support/gated_upstreams.ts";
 import { connectV2 } from "../support/mcp_clients.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
-/** A stdio upstream whose tool `slow` answers when its file is there. */
-const SLOW_PROGRAM = `
-const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
-const say = (message) => Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(message) + "\\n"));
-let rest = "";
-for await (const text of lines) {
-  const parts = (rest + text).split("\\n");
-  rest = parts.pop();
-  for (const { id, method, params } of parts.map((line) => JSON.parse(line))) {
-    const answer = (result) => say({ jsonrpc: "2.0", id, result });
-    if (method === "initialize") {
-      answer({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "slow", version: "1" } });
-    } else if (method === "tools/list") answer({ tools: [{ name: "slow", inputSchema: { type: "object" } }] });
-    else if (id !== undefined && method !== "tools/call") {
-      say({ jsonrpc: "2.0", id, error: { code: -32601, message: "unknown method" } });
-    } else if (method === "tools/call") {
-      (async () => {
-        while (!(await Deno.stat(Deno.args[0]).catch(() => null))) await new Promise((go) => setTimeout(go, 20));
-        answer({ content: [{ type: "text", text: "at last" }] });
-      })();
-    }
-  }
-}
-`;
-
 Deno.test("A drained upstream takes no new call, finishes those under way, and is off", async () => {
   await using counter = CounterUpstream.start();
+  await using gated = await GatedUpstreams.start();
   await using sluice = await Sluice.start({ env: { STDIO_ENABLED: "true" } });
   const { id } = await sluice.registerUpstream("counter", counter.url);
-  const program = `${sluice.cwd}/slow.js`;
-  const done = `${sluice.cwd}/done`;
-  await Deno.writeTextFile(program, SLOW_PROGRAM);
-  const { body: { id: slowId } } = await sluice.api("POST", "/gateways", {
-    name: "slow",
-    transport: "STDIO",
-    command: Deno.execPath(),
-    args: ["run", "-A", program, done],
-  });
+  const { body: { id: processId } } = await sluice.api("POST", "/gateways", gated.registration("process"));
   const token = await sluice.token();
   await using inSession = await connectV2(`${sluice.url}/mcp`, { token });
   const ms = 60_000;
@@ -50,17 +19,17 @@ Deno.test("A drained upstream takes no new call, finishes those under way, and i
     inSession.callTool("counter-hold", { ms }),
     sluice.rpc("tools/call", { name: "counter-hold", arguments: { ms } }).then(({ body }) => body.result),
   ];
-  const slow = inSession.callTool("slow-slow");
-  await waitFor(() => counter.seen.calls === 2, { what: "the calls at the upstream" });
+  gated.close("call");
+  const atProcess = inSession.callTool("process-work");
+  await waitFor(async () => counter.seen.calls === 2 && await gated.count("process", "tools/call") === 1, {
+    what: "the calls at the upstreams",
+  });
 
   const drained = await sluice.api("POST", `/gateways/${id}/drain`);
   assertEquals([drained.status, drained.body.enabled, drained.body.callsUnderWay], [200, false, 2]);
   assert(drained.body.drainingSince !== null);
-  const slowDrained = await waitFor(async () => {
-    const { body } = await sluice.api("POST", `/gateways/${slowId}/drain`);
-    return body.callsUnderWay === 1 ? body : null;
-  }, { what: "the call of the program" });
-  assertEquals(slowDrained.processCount >= 1, true);
+  const { body: process } = await sluice.api("POST", `/gateways/${processId}/drain`);
+  assertEquals([process.callsUnderWay, process.processCount >= 1], [1, true]);
 
   // Several connections reach both workers.
   const refused = await Promise.all(
@@ -70,11 +39,11 @@ Deno.test("A drained upstream takes no new call, finishes those under way, and i
   assertEquals((await inSession.listTools()).tools, []);
   counter.release();
   for (const { content } of await Promise.all(underWay)) assertEquals(content, [{ type: "text", text: "0" }]);
-  await Deno.writeTextFile(done, "");
-  assertEquals((await slow).content, [{ type: "text", text: "at last" }]);
+  gated.open("call");
+  assertEquals((await atProcess).content, [{ type: "text", text: "done" }]);
   const ended = await waitFor(async () => {
     const states = await Promise.all(
-      [id, slowId].map(async (each) => (await sluice.api("GET", `/gateways/${each}`)).body),
+      [id, processId].map(async (each) => (await sluice.api("GET", `/gateways/${each}`)).body),
     );
     return states.every(({ callsUnderWay, processCount }) => callsUnderWay === 0 && !processCount)
       ? states
@@ -110,4 +79,56 @@ Deno.test("A drained upstream takes no new call, finishes those under way, and i
       .status,
     403,
   );
+});
+
+Deno.test("Calls whose upstream session is being opened when the upstream is drained finish, over every transport", async () => {
+  await using gated = await GatedUpstreams.start();
+  // A health check would open sessions too.
+  await using sluice = await Sluice.start({ env: { STDIO_ENABLED: "true", HEALTH_CHECK_INTERVAL: "3600" } });
+  const ids = new Map<string, string>();
+  for (const name of GATED_NAMES) {
+    const { status, body } = await sluice.api("POST", "/gateways", gated.registration(name));
+    assertEquals(status, 200, JSON.stringify(body));
+    ids.set(name, body.id);
+  }
+  await waitFor(() => gated.live === 0, { what: "the end of the sessions that have registered them" });
+  const handshakes = async (name: (typeof GATED_NAMES)[number]) => await gated.count(name, "initialize");
+  const before = new Map(
+    await Promise.all(GATED_NAMES.map(async (name) => [name, await handshakes(name)] as const)),
+  );
+  await using inSession = await connectV2(`${sluice.url}/mcp`, { token: await sluice.token() });
+
+  gated.close("initialize");
+  gated.close("call");
+  const calls = GATED_NAMES.flatMap((name) => [
+    inSession.callTool(`${name}-work`).then(({ content }) => content, String),
+    sluice.rpc("tools/call", { name: `${name}-work`, arguments: {} })
+      .then(({ body }) => body.result?.content ?? body),
+  ]);
+  for (const name of GATED_NAMES) {
+    // Where no session is kept, the calls themselves arrive.
+    const arrived = name === "plain"
+      ? () => gated.count(name, "tools/call")
+      : async () => await handshakes(name) - before.get(name)!;
+    await waitFor(async () => await arrived() === 2, { what: `both calls at ${name}` });
+  }
+  for (const [name, id] of ids) {
+    const { body } = await sluice.api("POST", `/gateways/${id}/drain`);
+    assertEquals([body.enabled, body.callsUnderWay], [false, 2], name);
+  }
+  assertEquals((await inSession.listTools()).tools, []);
+
+  gated.open("initialize");
+  for (const name of GATED_NAMES) {
+    await waitFor(async () => await gated.count(name, "tools/call") === 2, { what: `both calls at ${name}` });
+  }
+  gated.open("call");
+  const done = [{ type: "text", text: "done" }];
+  assertEquals(await Promise.all(calls), calls.map(() => done));
+  await waitFor(() => gated.live === 0, { what: "the end of all sessions, connections and processes" });
+  for (const id of ids.values()) {
+    await waitFor(async () => (await sluice.api("GET", `/gateways/${id}`)).body.callsUnderWay === 0, {
+      what: "no call under way",
+    });
+  }
 });

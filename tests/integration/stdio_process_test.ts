@@ -335,11 +335,9 @@ Deno.test("A process that nobody calls ends after the idle time", async () => {
 
 Deno.test("retire() lets the call under way finish and ends the process then", async () => {
   await using stdio = setUp();
-  const transport = stdio.transport();
-  const options = { clientInfo: { name: "test", version: "1" }, ...LIMITS };
-  const session = await UpstreamSession.open(transport, options);
+  const session = await stdio.open();
   const answer = callTool(session, "increment");
-  transport.retire!();
+  session.retire();
   assertEquals(await answer, "1");
   await waitFor(() => session.closed && stdio.alive().length === 0, { what: "the retired process to end" });
 });

@@ -68,3 +68,8 @@ export class MemorySink implements LineSink {
 export async function settle(rounds = 20): Promise<void> {
   for (let i = 0; i < rounds; i++) await new Promise<void>((resolve) => queueMicrotask(resolve));
 }
+
+/** Let everything run that waits for promises only, then the timers that are due, and what waits for promises then. */
+export async function turned(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => setTimeout(resolve, 0));
+}

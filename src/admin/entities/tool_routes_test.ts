@@ -334,9 +334,12 @@ Deno.test("prompts are rendered with and without arguments, and not while switch
     const named = await call("PUT", `/prompts/${id}`, { body: { custom_name: "Hello" } });
     assertEquals([named.body.name, named.body.originalName], ["one-hello", "p"]);
     assertEquals((await call("PUT", `/prompts/${id}`, { body: { custom_name: null } })).body.name, "one-p");
-    await call("POST", `/gateways/${gatewayId}/state?activate=false`);
-    assertEquals((await call("GET", `/prompts/${id}`)).status, 503);
-    assertEquals((await call("GET", "/prompts/one-p", { as: ALICE })).status, 503);
+    for (const [way, reason] of [["drain", "being drained"], ["state?activate=false", "switched off"]]) {
+      await call("POST", `/gateways/${gatewayId}/${way}`);
+      const { status, body } = await call("GET", `/prompts/${id}`);
+      assertEquals([status, body.detail], [503, `Upstream "one" cannot be used: it is ${reason}`]);
+      assertEquals((await call("GET", "/prompts/one-p", { as: ALICE })).status, 503);
+    }
     await call("POST", `/gateways/${gatewayId}/state`);
     await call("POST", `/prompts/${id}/state?activate=false`);
     assertEquals((await call("GET", `/prompts/${id}`)).status, 404);

@@ -5,6 +5,7 @@ import { canSee, placeOf, requireChange, requireOwner, requirePlace } from "../.
 import { SluiceError } from "../../base/errors.ts";
 import type { Entities } from "../../store/registry/entities.ts";
 import type { EntityRow, EntryRow, GatewayRow } from "../../store/registry/rows.ts";
+import { barrierForAll, refusedBy } from "../../upstream/bound/barrier.ts";
 import type { AdminDeps, Call } from "./deps.ts";
 import { type Fault, fault } from "./faults.ts";
 
@@ -96,9 +97,8 @@ export async function requireUsable(
 ): Promise<void> {
   if (!row.enabled) throw new SluiceError("NOT_FOUND", { what: `${noun} ${row.id}` });
   const gateway = await gatewayOf(deps, row);
-  if (gateway?.enabled === false) {
-    throw new SluiceError("UPSTREAM_DISABLED", { upstream: gateway.name, reason: "it is switched off" });
-  }
+  const barrier = gateway === undefined ? null : barrierForAll(gateway);
+  if (barrier !== null) throw refusedBy(barrier, gateway!.name);
 }
 
 interface SharingInput {

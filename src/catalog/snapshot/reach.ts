@@ -2,6 +2,7 @@
 // catalog.
 import type { Principal } from "../../auth/principal.ts";
 import { canSee } from "../../auth/rbac.ts";
+import { type Barrier, barrierForAll } from "../../upstream/bound/barrier.ts";
 import type { Catalog, Scope } from "./catalog.ts";
 
 /** The caller of a session, stream or call. */
@@ -19,14 +20,6 @@ export function reachedScope(catalog: Catalog, { principal, serverId }: Reacher)
   return scope.server === null || principal === null || canSee(principal, scope.server) ? scope : null;
 }
 
-/** Why a caller may not use an upstream. `no endpoint`: see `reachedScope`. */
-export type Barrier =
-  | "no endpoint"
-  | "it was deleted"
-  | "it is switched off"
-  | "it is being drained"
-  | "the caller may not use it";
-
 /**
  * Returns null if the caller may use the upstream. An upstream is as visible as its entries at the endpoint. One that lists nothing
  * at present is as visible as its gateway, so that sessions outlive an empty list.
@@ -36,9 +29,9 @@ export function barrierTo(catalog: Catalog, reacher: Reacher, gatewayId: string)
   if (scope === null) return "no endpoint";
   const gateway = catalog.gateway(gatewayId);
   if (gateway === undefined) return "it was deleted";
-  if (!gateway.enabled) return gateway.drainingSince === null ? "it is switched off" : "it is being drained";
   const { principal } = reacher;
-  if (principal === null) return null;
+  const barrier = barrierForAll(gateway);
+  if (barrier !== null || principal === null) return barrier;
   const sees = scope.entriesOf(gatewayId).some(({ row, isOn }) => isOn && canSee(principal, row)) ||
     (catalog.all.entriesOf(gatewayId).length === 0 && canSee(principal, gateway));
   return sees ? null : "the caller may not use it";

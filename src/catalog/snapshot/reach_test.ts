@@ -18,6 +18,7 @@ const catalog = new Catalog(catalogRows({
   gateways: [
     gatewayRow("open"),
     gatewayRow("off", { enabled: false }),
+    gatewayRow("drained", { enabled: false, drainingSince: "2026-11-30T10:00:00Z" }),
     gatewayRow("team", TEAM),
     gatewayRow("empty"),
     gatewayRow("empty-team", TEAM),
@@ -64,6 +65,7 @@ Deno.test("barrierTo() judges an upstream by its entries at the endpoint, or by 
   assertEquals(barriers(anybody, null, ids), [null, off, gone, no, null, no, no, null]);
   assertEquals(barriers(member, null, ids), [null, off, gone, null, null, null, no, null]);
   assertEquals(barriers(member, "s", ids), [null, off, gone, null, null, null, no, no]);
+  assertEquals(barriers(anybody, null, ["drained"]), ["it is being drained"]);
   assertEquals(barriers(anybody, "hidden", ["open"]), ["no endpoint"]);
   // A caller that is not known yet.
   assertEquals(barriers(null, null, ["open", "off", "team"]), [null, off, null]);

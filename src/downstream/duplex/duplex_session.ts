@@ -188,8 +188,8 @@ export class DuplexSession implements ListListener {
   review(catalog: Catalog): void {
     const reacher = { principal: this.#token.principal, serverId: this.#address.serverId };
     if (this.#client !== null) {
-      const isBarred = (upstreamId: string) => barrierTo(catalog, reacher, upstreamId) !== null;
-      this.#deps.upstreams.review(this.#client.bound, isBarred);
+      const barrier = (upstreamId: string) => barrierTo(catalog, reacher, upstreamId);
+      this.#deps.upstreams.review(this.#client.bound, barrier);
       this.#client.lists.review(catalog);
     }
     if (reachedScope(catalog, reacher) === null) this.drain("gone");

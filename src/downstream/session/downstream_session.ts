@@ -6,6 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { barrierTo, reachedScope } from "../../catalog/snapshot/reach.ts";
+import { cutsOff } from "../../upstream/bound/barrier.ts";
 import type { SessionRevision } from "../../mcp/revisions.ts";
 import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { TaskRelay } from "../../proxy/tasks/task_relay.ts";
@@ -116,9 +117,9 @@ export class DownstreamSession implements CountedSession, ListListener {
    * @returns false if the caller may not use the endpoint: everything is closed, and the session must end
    */
   review(catalog: Catalog, upstreams: Pick<Upstreams, "review">): boolean {
-    const isBarred = (upstreamId: string) => barrierTo(catalog, this, upstreamId) !== null;
-    upstreams.review(this.bound, isBarred);
-    this.log.forgetOf(isBarred);
+    const barrier = (upstreamId: string) => barrierTo(catalog, this, upstreamId);
+    upstreams.review(this.bound, barrier);
+    this.log.forgetOf((upstreamId) => cutsOff(barrier(upstreamId)));
     this.lists.review(catalog);
     return reachedScope(catalog, this) !== null;
   }

@@ -1,12 +1,12 @@
 // The calls that upstreams are working on. After a change of the catalog, those that it no longer allows end: the operator cut the
 // upstream off, so nothing more of it reaches the client.
 import { Cancellation } from "../../base/cancellation.ts";
-import { SluiceError } from "../../base/errors.ts";
 import { type Linked, LinkedList } from "../../base/linked_list.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { barrierTo, type Reacher } from "../../catalog/snapshot/reach.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
+import { cutsOff, refusedBy } from "../../upstream/bound/barrier.ts";
 import type { Span } from "../../telemetry/traces/span.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
@@ -92,12 +92,7 @@ export class CallsUnderWay {
   review(catalog: Catalog): void {
     for (const call of this.#calls) {
       const barrier = barrierTo(catalog, call, call.gateway.id);
-      if (barrier === null || barrier === "it is being drained") continue;
-      call.cancel(
-        barrier === "no endpoint"
-          ? new SluiceError("NOT_FOUND", { what: "Server" })
-          : new SluiceError("UPSTREAM_DISABLED", { upstream: call.gateway.name, reason: barrier }),
-      );
+      if (cutsOff(barrier)) call.cancel(refusedBy(barrier, call.gateway.name));
     }
   }
 }

@@ -5,6 +5,7 @@ import { BoundedMap } from "../../base/bounded_map.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { UpstreamChannel } from "../session/upstream_channel.ts";
 import { ClientState } from "../client/client_state.ts";
+import { type Barrier, cutsOff, refusedBy } from "./barrier.ts";
 import type { ResourceStream } from "./resource_stream.ts";
 
 /** Limit per client. The oldest session is closed when a client exceeds it. */
@@ -46,7 +47,7 @@ export class BoundSessions {
   readonly #closed = new Set<string>();
   /** Null: what these sessions report of lists concerns everybody. */
   lists: OwnListsWatch | null = null;
-  #isBarred: (upstreamId: string) => boolean = () => false;
+  #barrierTo: (upstreamId: string) => Barrier | null = () => null;
   #tenant: string | undefined;
   #ended = false;
 
@@ -78,7 +79,7 @@ export class BoundSessions {
     if (known !== undefined) return known.opening;
     const session: BoundSession = { upstream, opening: open(), opened: undefined };
     this.#sessions.set(key, session);
-    session.opening.then((opened) => session.opened = opened, () => this.#forget(key, session));
+    session.opening.then((opened) => this.#isOpen(session, opened), () => this.#forget(key, session));
     return session.opening;
   }
 
@@ -90,7 +91,9 @@ export class BoundSessions {
   /** Adds a session that another worker opened. A session that this worker already has takes precedence. */
   adopt(key: string, upstream: BoundUpstream, session: UpstreamChannel): void {
     if (this.#ended || this.#sessions.has(key)) return;
-    this.#sessions.set(key, { upstream, opening: Promise.resolve(session), opened: session });
+    const adopted = { upstream, opening: Promise.resolve(session), opened: undefined };
+    this.#sessions.set(key, adopted);
+    this.#isOpen(adopted, session);
   }
 
   /** The sessions to an upstream, including those that are still being opened. */
@@ -120,23 +123,21 @@ export class BoundSessions {
   }
 
   /**
-   * Closes what leads to upstreams that the client may not use any more. Sessions to a changed upstream close after their running
-   * calls, and those to one that is being drained too. Called after each change of the catalog.
+   * Closes what leads to upstreams that the client may not use any more. Sessions to a changed upstream close after the calls under
+   * way, and those to one that is being drained too. Called after each change of the catalog.
+   * @param barrierTo why the client may not use an upstream; null: it may
    * @returns the upstreams that a listening client has to hear again: changed ones, and those that it may use again
    */
-  review(
-    isBarred: (upstreamId: string) => boolean,
-    isDraining: (upstreamId: string) => boolean = () => false,
-  ): string[] {
-    this.#isBarred = isBarred;
+  review(barrierTo: (upstreamId: string) => Barrier | null): string[] {
+    this.#barrierTo = barrierTo;
+    const isBarred = (upstreamId: string) => barrierTo(upstreamId) !== null;
     for (const [key, session] of [...this.#sessions]) {
       const { upstream: { upstreamId, isRetired }, opening, opened } = session;
-      const isOut = isBarred(upstreamId);
-      if (!isOut && !isRetired()) continue;
+      const barrier = barrierTo(upstreamId);
+      if (barrier === null && !isRetired()) continue;
       this.#closed.add(upstreamId);
       this.#forget(key, session);
-      const isCut = isOut && !isDraining(upstreamId);
-      const end = (channel: UpstreamChannel) => isCut ? void channel.close() : channel.retire?.();
+      const end = (channel: UpstreamChannel) => cutsOff(barrier) ? void channel.close() : channel.retire?.();
       if (opened !== undefined) end(opened);
       else opening.then(end, () => {});
     }
@@ -146,7 +147,7 @@ export class BoundSessions {
       this.closeStream(upstreamId);
     }
     for (const [upstreamId, release] of [...this.#releases]) {
-      if (!isBarred(upstreamId) || isDraining(upstreamId)) continue;
+      if (!cutsOff(barrierTo(upstreamId))) continue;
       this.#releases.delete(upstreamId);
       release();
     }
@@ -155,9 +156,20 @@ export class BoundSessions {
     return again;
   }
 
-  /** Whether the last review found that the client may not use the upstream. */
+  /** Whether the client may begin nothing new at the upstream. */
   isBarredFrom(upstreamId: string): boolean {
-    return this.#ended || this.#isBarred(upstreamId);
+    return this.#ended || this.#barrierTo(upstreamId) !== null;
+  }
+
+  /**
+   * Checks that calls under way at the upstream may go on.
+   * @param upstream name for the error
+   * @throws {SluiceError} SESSION_NOT_FOUND, UPSTREAM_DISABLED, NOT_FOUND: the endpoint is gone
+   */
+  requireReach(upstreamId: string, upstream: string): void {
+    if (this.#ended) throw new SluiceError("SESSION_NOT_FOUND");
+    const barrier = this.#barrierTo(upstreamId);
+    if (cutsOff(barrier)) throw refusedBy(barrier, upstream);
   }
 
   /** Closes every upstream session, including those that are still being opened. Later calls fail with SESSION_NOT_FOUND. */
@@ -171,6 +183,12 @@ export class BoundSessions {
     for (const release of this.#releases.values()) release();
     this.#releases.clear();
     await Promise.all(all.map(({ opening }) => opening.then((session) => session.close(), () => {})));
+  }
+
+  /** A call under way may open a session to an upstream that was changed meanwhile. Such a session ends with its calls. */
+  #isOpen(session: BoundSession, opened: UpstreamChannel): void {
+    session.opened = opened;
+    if (session.upstream.isRetired()) opened.retire?.();
   }
 
   #forget(key: string, session: BoundSession): void {

@@ -86,8 +86,8 @@ export class CallerSessions {
   review(upstreamId: string, isGone: boolean): void {
     for (const entry of [...this.#byUse]) {
       if (entry.key.upstreamId !== upstreamId) continue;
-      entry.bound.review(() => isGone);
       if (isGone) this.#end(entry);
+      else entry.bound.review(() => null);
     }
   }
 

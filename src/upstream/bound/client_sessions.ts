@@ -281,12 +281,11 @@ export class ClientSessions {
       for (const method of early) opener.onListChanged(method);
       return session;
     }
-    if (bound.isBarredFrom(upstreamId)) {
+    try {
+      bound.requireReach(upstreamId, transport.upstream);
+    } catch (error) {
       void session.close();
-      throw new SluiceError("UPSTREAM_DISABLED", {
-        upstream: transport.upstream,
-        reason: "the caller may not use it",
-      });
+      throw error;
     }
     await Promise.all([
       restorePreferences(session, client, { upstreamId, hasLogging: hasLogging(), limits: opener.limits }),

@@ -81,7 +81,9 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
 
   established(): void {
     this.#isEstablished = true;
-    if (!this.closed) this.#idleWatch.start();
+    if (this.closed) return;
+    this.#idleWatch.start();
+    if (this.#isRetired) this.retire();
   }
 
   async request(id: number, body: string, options: RequestOptions): Promise<Reply> {
@@ -114,7 +116,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
         signal?.removeEventListener("abort", cancel);
         if ("error" in outcome) reject(outcome.error);
         else resolve(outcome);
-        if (this.#isRetired && !this.#isWanted()) void this.close();
+        if (this.#isRetired && this.#isEstablished) this.#closeIfUnwanted();
       };
       let timer = isLongLived ? undefined : clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
       const wantsLog = mayClaim(text, META.logLevel) && logLevelIn(memberText(text, "params")) !== null;
@@ -148,9 +150,13 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     await this.#channel?.close();
   }
 
-  /** Closes the connection after its running calls. */
+  /** Closes the connection after its running calls, and after those that wait for it to open (`UpstreamChannel.retire`). */
   retire(): void {
     this.#isRetired = true;
+    if (this.#isEstablished) this.#options.clock.setTimeout(() => this.#closeIfUnwanted(), 0);
+  }
+
+  #closeIfUnwanted(): void {
     if (!this.#isWanted()) void this.close();
   }
 

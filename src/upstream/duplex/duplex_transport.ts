@@ -47,7 +47,10 @@ export class DuplexTransport implements UpstreamTransport {
   readonly address: string;
   readonly tolerated: ((what: string) => void) | undefined;
   readonly #options: DuplexTransportOptions;
-  readonly #connections = new Set<DuplexConnection>();
+  /** Sessions. Whoever has opened them retires them. */
+  readonly #sessions = new Set<DuplexConnection>();
+  /** Connections of calls without a session. */
+  readonly #lines = new Set<DuplexConnection>();
   #isRetired = false;
   #isClosed = false;
 
@@ -61,7 +64,8 @@ export class DuplexTransport implements UpstreamTransport {
 
   connect(passed: HeaderList, onMessage: OnMessage, exchange: ConnectOptions): Promise<DuplexConnection> {
     const { isShared = false } = exchange;
-    return this.#connect(passed, new SessionDialect(onMessage, isShared), exchange, this.#options.idleMs);
+    const dialect = new SessionDialect(onMessage, isShared);
+    return this.#connect(this.#sessions, passed, dialect, exchange, this.#options.idleMs);
   }
 
   /** Returns null, because a channel belongs to this process. */
@@ -80,24 +84,26 @@ export class DuplexTransport implements UpstreamTransport {
       openLimit,
       isLocal: kind === "stdio",
       isRetired: () => this.#isRetired,
-      connect: (passed, exchange) =>
-        this.#connect(passed, new StatelessDialect(upstream, greeting, clock), exchange, sharedIdleMs),
+      connect: (passed, exchange) => {
+        const dialect = new StatelessDialect(upstream, greeting, clock);
+        return this.#connect(this.#lines, passed, dialect, exchange, sharedIdleMs);
+      },
     });
   }
 
-  /** The upstream was changed: open connections close after their running calls. */
   retire(): void {
     this.#isRetired = true;
-    for (const connection of [...this.#connections]) connection.retire();
+    for (const line of [...this.#lines]) line.retire();
   }
 
   /** The upstream was disabled or deleted: open connections close, and no more are opened. */
   close(): void {
     this.#isClosed = true;
-    for (const connection of [...this.#connections]) void connection.close();
+    for (const connection of [...this.#sessions, ...this.#lines]) void connection.close();
   }
 
   async #connect(
+    kin: Set<DuplexConnection>,
     passed: HeaderList,
     dialect: Dialect,
     exchange: ConnectOptions,
@@ -107,11 +113,11 @@ export class DuplexTransport implements UpstreamTransport {
     if (this.#isClosed) throw new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 0 });
     const onEnded = () => {
       connections.delete(connection);
-      this.#connections.delete(connection);
+      kin.delete(connection);
     };
     const connection = new DuplexConnection({ ...this.#options, idleMs, dialect, onEnded });
     connections.add(connection);
-    this.#connections.add(connection);
+    kin.add(connection);
     try {
       connection.attach(await open(passed, connection, exchange));
     } catch (error) {

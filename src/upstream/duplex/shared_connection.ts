@@ -81,9 +81,7 @@ export class SharedConnection implements UpstreamConnection {
     const line = this.#line(options);
     const connection = line.opened ?? await this.#wait(line.opening, options);
     try {
-      const answer = connection.request(id, body, options);
-      if (this.#isRetired || this.#options.isRetired()) connection.retire();
-      return await answer;
+      return await connection.request(id, body, options);
     } catch (error) {
       // The server behind the event stream has lost the session, so the message had no effect.
       if (isError(error, "UPSTREAM_SESSION_EXPIRED")) throw this.#gone(error);
@@ -157,6 +155,7 @@ export class SharedConnection implements UpstreamConnection {
       const { value } = await connection.request(GREETING_ID, greets, { deadline, signal: stop });
       greeting.accept(value);
       connection.established();
+      if (this.#isRetired || this.#options.isRetired()) connection.retire();
       if (isLocal) this.#follow(connection, greeting.follow(value));
       return connection;
     } catch (error) {

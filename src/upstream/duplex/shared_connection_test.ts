@@ -64,7 +64,7 @@ Deno.test("SharedConnection never puts calls with different headers on one socke
 });
 
 Deno.test("SharedConnection keeps no more sockets than a few hundred, and ends none with a call in it", async () => {
-  const { upstream, call } = setUp(
+  const { upstream, call, clock } = setUp(
     { kind: "websocket" },
     (said, peer) =>
       peer.passed[0]?.[1] === "slow" && said.method !== "server/discover"
@@ -73,6 +73,7 @@ Deno.test("SharedConnection keeps no more sockets than a few hundred, and ends n
   );
   const slow = call(as("slow"));
   for (let i = 0; i < 300; i++) await call(as(`${i}`));
+  await clock.tick(0);
   assertEquals([upstream.peers.length, upstream.open], [301, 257]);
   upstream.peers[0]!.says({ id: 1, result: {} });
   await slow;

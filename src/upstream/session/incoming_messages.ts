@@ -45,7 +45,7 @@ export class IncomingMessages {
   readonly #asking = new Map<string, Cancellation>();
   /** The calls during which messages outside their streams may arrive, the latest last. */
   readonly #running = new LinkedList<AskableCall>();
-  /** `calls`: only messages on a call's stream are received. */
+  /** `calls`: notifications are received only on a call's stream. A request may concern a running call wherever it arrives. */
   #receives: "all" | "calls" | "nothing" = "all";
 
   constructor(options: IncomingMessagesOptions) {
@@ -54,7 +54,8 @@ export class IncomingMessages {
 
   /** Receives a message outside any call. */
   readonly receive: OnMessage = (value, text) => {
-    if (this.#receives === "all") this.#receive(value, text, this.#options.client ?? this.#clientOf(value));
+    if (this.#receives === "nothing" || (this.#receives === "calls" && value.id === undefined)) return;
+    this.#receive(value, text, this.#options.client ?? this.#clientOf(value));
   };
 
   /** Adds a call that the upstream may ask about outside of its stream. */
@@ -72,7 +73,7 @@ export class IncomingMessages {
     this.#receive(value, text, call.client ?? this.#options.client, call);
   }
 
-  /** Drops later messages outside calls. */
+  /** Drops later notifications outside calls. */
   retire(): void {
     if (this.#receives === "all") this.#receives = "calls";
   }

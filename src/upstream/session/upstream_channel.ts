@@ -123,7 +123,10 @@ export interface UpstreamChannel extends PoolSession {
   stopListening?(): void;
   /** Closes the processes and sockets of a tenant that has ended. Absent if the channel has none. */
   release?(tenant: string): void;
-  /** Receives nothing more outside calls, and closes after the running calls. Absent if there is nothing to close. */
+  /**
+   * Receives no more notifications outside calls, and closes after the running calls. Calls that have waited for the channel to open
+   * begin in the same turn of the event loop, and count as running. Absent if there is nothing to close.
+   */
   retire?(): void;
   /** Subscribes with a request of its own; absent if subscriptions belong to the session. */
   readonly subscribe?: (filter: SubscriptionFilter, options: SubscribeOptions) => Subscription;

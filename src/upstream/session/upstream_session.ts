@@ -283,8 +283,7 @@ export class UpstreamSession implements UpstreamChannel {
   retire(): void {
     this.#isRetired = true;
     this.#incoming.retire();
-    this.stopListening();
-    this.#closeIfIdle();
+    setTimeout(() => this.#closeIfIdle(), 0);
   }
 
   #closeIfIdle(): void {

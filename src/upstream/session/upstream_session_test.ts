@@ -1,7 +1,14 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
-import { events, FakeUpstream, headerOf, refusal, result } from "../../../tests/support/fake_upstream.ts";
-import { settle } from "../../../tests/support/fakes.ts";
+import {
+  events,
+  FakeUpstream,
+  headerOf,
+  LiveStream,
+  refusal,
+  result,
+} from "../../../tests/support/fake_upstream.ts";
+import { settle, turned } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { UpstreamSession } from "./upstream_session.ts";
 
@@ -101,6 +108,41 @@ Deno.test("UpstreamSession.listen() finds a lost session when its stream is refu
       timers.uninstall();
     }
   }
+});
+
+Deno.test("UpstreamSession.retire() lets the upstream ask outside the stream of a running call, and say no more", async () => {
+  const answered = Promise.withResolvers<void>();
+  let stream: LiveStream | undefined;
+  const upstream = new FakeUpstream(async (received) => {
+    if (received.http.method === "GET") return (stream = new LiveStream(received)).answer;
+    if (received.method === "tools/call") await answered.promise;
+    return undefined;
+  });
+  const heard: string[] = [];
+  const session = await UpstreamSession.open(upstream.transport(), {
+    ...OPEN,
+    client: {
+      notify: (text) => void heard.push(JSON.parse(text).method),
+      request: (method) => {
+        heard.push(method);
+        return Promise.resolve({ text: "{}", failed: false });
+      },
+    },
+  });
+  void session.listen();
+  const called = session.request("tools/call", "{}", CALL);
+  await settle();
+  session.retire();
+  await turned();
+  const jsonrpc = "2.0";
+  stream!.send({ jsonrpc, method: "notifications/message" });
+  stream!.send({ jsonrpc, id: 7, method: "sampling/createMessage" });
+  await turned();
+  assertEquals([heard, upstream.methods.at(-1)], [["sampling/createMessage"], "response"]);
+  answered.resolve();
+  await called;
+  await turned();
+  assertEquals([upstream.methods.at(-1), stream!.isGivenUp], ["DELETE", true]);
 });
 
 Deno.test("UpstreamSession.open() passes on why the upstream refuses", async () => {

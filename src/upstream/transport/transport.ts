@@ -147,7 +147,7 @@ export interface UpstreamTransport {
   stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null;
   /** Reports a fault of the upstream that the gateway tolerates, for the log. Absent: nobody listens. */
   readonly tolerated?: (what: string) => void;
-  /** The upstream was changed: processes and sockets end after their running calls. */
+  /** The upstream was changed: processes and sockets of calls without a session end after the calls under way. */
   retire?(): void;
   /** The upstream was disabled or deleted: processes and sockets end, and no more are opened. */
   close?(): void;

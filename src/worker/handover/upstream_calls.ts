@@ -26,7 +26,7 @@ export interface UpstreamCallsOptions {
   /** The way to this worker's predecessor, which finishes the calls that it serves; null: there is none. */
   readonly predecessor: () => Serve | null;
   readonly callers: () => Pick<Callers, "of">;
-  readonly upstreams: () => Pick<Upstreams, "get">;
+  readonly upstreams: () => Pick<Upstreams, "forCallUnderWay">;
   /** null: OTEL_ENABLE_OBSERVABILITY=false. */
   readonly tracer: Tracer | null;
   /** Reads the catalog again: the replica where a call came in may have a newer one. */
@@ -115,15 +115,15 @@ export class UpstreamCalls implements CallOwners {
     return { status: 200, headers: {}, body: lines };
   }
 
-  /** @throws {SluiceError} as Upstreams.get() */
+  /** @throws {SluiceError} as Upstreams.forCallUnderWay() */
   async #upstream(id: string): Promise<Upstream> {
     const { upstreams, refresh } = this.#options;
     try {
-      return upstreams().get(id);
+      return upstreams().forCallUnderWay(id);
     } catch (error) {
       if (!isError(error, "NOT_FOUND")) throw error;
       await refresh();
-      return upstreams().get(id);
+      return upstreams().forCallUnderWay(id);
     }
   }
 }

@@ -36,7 +36,7 @@ function pair(upstream: ServeUpstream) {
     ...shared,
     wayHere: () => null,
     wayTo: () => null,
-    upstreams: () => ({ get: () => ({ serve: upstream }) as unknown as Upstream }),
+    upstreams: () => ({ forCallUnderWay: () => ({ serve: upstream }) as unknown as Upstream }),
   });
   const way: Serve = (request, signal) => owner.serve(structured(request), signal);
   const asker = new UpstreamCalls({
