@@ -1,6 +1,7 @@
 // The span of a request at the edge, by OpenTelemetry's conventions for HTTP servers
 // (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server). It has no query, no header and no body of the request.
 import type { CallNote } from "../telemetry/call_note.ts";
+import type { Observation } from "../telemetry/metrics.ts";
 import type { Attributes, Part, Span, Subject } from "../telemetry/traces/span.ts";
 import { shownPath } from "./access_log.ts";
 import { addressOf } from "./rate_tiers.ts";
@@ -28,6 +29,8 @@ export class EdgeSubject implements Subject {
   admittedAt = 0;
   /** When the last operation was done; 0: there was none. */
   answeredAt = 0;
+  /** When the head of the answer was ready. */
+  headAt = 0;
   endedAt = 0;
   /** Why the request was refused before it was served; empty: it was served. */
   refusal = "";
@@ -71,6 +74,16 @@ export class EdgeSubject implements Subject {
       ...(authenticatedAt > 0 ? [part("admission", authenticatedAt, admittedAt)] : []),
       ...(answeredAt > 0 ? [part("result", answeredAt, endedAt)] : []),
     ];
+  }
+
+  /** The histogram has the time to the head: the stream of a call ends later. */
+  measuredIn({ startedAt }: Span): Observation {
+    const { endpoint } = this.#edge;
+    return {
+      metric: "sluice_http_request_duration_seconds",
+      labelValues: [endpoint],
+      seconds: (this.headAt - startedAt) / 1_000,
+    };
   }
 
   get #route(): string | undefined {

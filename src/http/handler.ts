@@ -338,6 +338,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     if (isIdentified && status !== 101) response.headers.set(CORRELATION_HEADER, note.correlationId);
     record.answered(status, streamEnd);
     if (span !== undefined) {
+      subject!.headAt = endedAt;
       const isCall = exchange !== undefined && exchange.overLimit === undefined;
       // The stream of a call ends with it. Other streams stay open for hours, and are no call.
       if (streamEnd === null || request.method !== "POST") endEdge(span, { status, note, isCall }, endedAt);

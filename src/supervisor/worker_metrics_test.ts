@@ -93,3 +93,30 @@ Deno.test("WorkerMetrics keeps histograms of ended workers, and bounds the names
   assertEquals(Object.keys(sums().tools).length, 3);
   assertEquals(sums().tools.other, 2);
 });
+
+Deno.test("WorkerMetrics keeps the exemplars of ended workers until a later one", async () => {
+  const all = new WorkerMetrics<number>();
+  const observation = {
+    metric: "mcp_server_operation_duration_seconds",
+    labelValues: ["ping", ""],
+    seconds: 1,
+  } as const;
+  const begin = (name: number, at: number) => {
+    const { metrics, counters } = worker();
+    all.begin(name, counters);
+    metrics.histogram(observation.metric)(...observation.labelValues).observe(observation.seconds);
+    metrics.exemplify(observation, { traceId: String(name).repeat(32), spanId: "1".repeat(16), at });
+  };
+  const traces = async () => {
+    const { text } = await renderMetrics(all.snapshots([]), "openmetrics");
+    return [...text.matchAll(/# \{trace_id="(.)/g)].map(([, digit]) => Number(digit));
+  };
+  begin(1, 2_000);
+  begin(2, 1_000);
+  for (const ended of [1, 2]) {
+    all.end(ended);
+    assertEquals(await traces(), [1]);
+  }
+  begin(3, 3_000);
+  assertEquals(await traces(), [3]);
+});

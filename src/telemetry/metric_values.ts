@@ -1,5 +1,13 @@
 // The values of a metric: how one is counted, and how those of several workers become one.
+import { type Exemplar, MAX_EXEMPLAR_SERIES } from "./exemplars.ts";
 import { BUCKETS, type MetricRow } from "./metric_table.ts";
+
+/** The number of the bucket that counts an observation; the number of bounds: it is above all of them. */
+export function bucketOf(seconds: number): number {
+  let bucket = 0;
+  while (bucket < BUCKETS.length && seconds > BUCKETS[bucket]!) bucket++;
+  return bucket;
+}
 
 /** Of a histogram: how many observations fell into each bucket, how many lie above, and the sum of all. Seconds. */
 export class HistogramChild {
@@ -8,9 +16,7 @@ export class HistogramChild {
   constructor(readonly values: Float64Array) {}
 
   observe(seconds: number): void {
-    let bucket = 0;
-    while (bucket < BUCKETS.length && seconds > BUCKETS[bucket]!) bucket++;
-    this.values[bucket]!++;
+    this.values[bucketOf(seconds)]!++;
     this.values[BUCKETS.length + 1]! += seconds;
   }
 }
@@ -38,6 +44,8 @@ type FamilyRow = Omit<MetricRow, "values">;
 export interface FamilySnapshot extends FamilyRow {
   readonly name: string;
   readonly values: readonly (readonly [labelValues: string, value: readonly number[]])[];
+  /** Of a histogram with traces, at most one for each bucket. */
+  readonly exemplars?: readonly (readonly [labelValues: string, exemplars: readonly Exemplar[]])[];
 }
 
 /** One worker's numbers as plain data, which can be sent to the supervisor. */
@@ -73,9 +81,19 @@ export class NameLimit {
   }
 }
 
+/** Exemplars by the number of their bucket. */
+type ByBucket = Map<number, Exemplar>;
+
+interface FamilySums {
+  readonly row: FamilyRow;
+  /** By label values. */
+  readonly values: Map<string, number[]>;
+  readonly exemplars: Map<string, ByBucket>;
+}
+
 /** Adds up the numbers of several workers. */
 export class MetricSums {
-  readonly #families = new Map<string, { readonly row: FamilyRow; readonly values: Map<string, number[]> }>();
+  readonly #families = new Map<string, FamilySums>();
   readonly #limit: NameLimit | null;
 
   /** @param limit null: the names are bounded already */
@@ -87,7 +105,10 @@ export class MetricSums {
     const { name, kind, help, labels, names } = family;
     let sums = this.#families.get(name);
     if (sums === undefined) {
-      this.#families.set(name, sums = { row: { kind, help, labels, names }, values: new Map() });
+      this.#families.set(
+        name,
+        sums = { row: { kind, help, labels, names }, values: new Map(), exemplars: new Map() },
+      );
     }
     for (const [given, value] of family.values) {
       const key = this.#limit?.keyFor(name, family, given) ?? given;
@@ -95,10 +116,20 @@ export class MetricSums {
       if (sum === undefined) sums.values.set(key, [...value]);
       else addTo(sum, value, kind);
     }
+    for (const [given, exemplars] of family.exemplars ?? []) {
+      addExemplars(sums.exemplars, this.#limit?.keyFor(name, family, given) ?? given, exemplars);
+    }
   }
 
   families(): FamilySnapshot[] {
-    return [...this.#families].map(([name, { row, values }]) => ({ name, ...row, values: [...values] }));
+    return [...this.#families].map(([name, { row, values, exemplars }]) => ({
+      name,
+      ...row,
+      values: [...values],
+      ...(exemplars.size === 0
+        ? {}
+        : { exemplars: [...exemplars].map(([key, all]) => [key, [...all.values()]] as const) }),
+    }));
   }
 }
 
@@ -113,4 +144,17 @@ function addTo(sum: number[], value: readonly number[], kind: MetricRow["kind"])
   sum[2] = Math.min(sum[2]!, least);
   sum[3] = Math.max(sum[3]!, greatest);
   sum[4] = Math.max(sum[4]!, last);
+}
+
+/** The latest exemplar of each bucket counts. */
+function addExemplars(known: Map<string, ByBucket>, key: string, exemplars: readonly Exemplar[]): void {
+  let byBucket = known.get(key);
+  if (byBucket === undefined) {
+    if (known.size >= MAX_EXEMPLAR_SERIES) return;
+    known.set(key, byBucket = new Map());
+  }
+  for (const exemplar of exemplars) {
+    const latest = byBucket.get(exemplar.bucket);
+    if (latest === undefined || latest.at <= exemplar.at) byBucket.set(exemplar.bucket, exemplar);
+  }
 }

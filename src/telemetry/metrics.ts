@@ -1,4 +1,5 @@
 // The metrics of one worker. Counting is cheap. The text of the sum over all workers is made on demand.
+import { BucketExemplars, type Exemplar, MAX_EXEMPLAR_SERIES } from "./exemplars.ts";
 import {
   type CounterName,
   type GaugeName,
@@ -9,6 +10,7 @@ import {
   type SummaryName,
 } from "./metric_table.ts";
 import {
+  bucketOf,
   type FamilySnapshot,
   HistogramChild,
   type MetricsSnapshot,
@@ -23,6 +25,15 @@ interface Family {
   readonly row: MetricRow;
   /** The values by label values, which are joined by NUL. */
   readonly values: Map<string, Float64Array>;
+  /** The exemplars of a histogram by label values. */
+  readonly exemplars: Map<string, BucketExemplars>;
+}
+
+/** What a histogram has observed. */
+export interface Observation {
+  readonly metric: HistogramName;
+  readonly labelValues: readonly string[];
+  readonly seconds: number;
 }
 
 export type Count = (...labelValues: string[]) => void;
@@ -66,6 +77,22 @@ export class Metrics {
   /** Begins a histogram. */
   histogram(name: HistogramName): ChildOf<HistogramChild> {
     return this.#children(name, HistogramChild);
+  }
+
+  /** Makes a trace the exemplar of the bucket that has counted the observation. */
+  exemplify(
+    { metric, labelValues, seconds }: Observation,
+    trace: Pick<Exemplar, "traceId" | "spanId" | "at">,
+  ): void {
+    const family = this.#families.get(metric)!;
+    const key = this.#keyOf(family, labelValues);
+    let exemplars = family.exemplars.get(key);
+    if (exemplars === undefined) {
+      if (family.exemplars.size >= MAX_EXEMPLAR_SERIES) return;
+      const numbers = this.#numbers(`${EXEMPLARS_OF}${metric}`, key, BucketExemplars.INITIAL);
+      family.exemplars.set(key, exemplars = new BucketExemplars(numbers));
+    }
+    exemplars.keep({ bucket: bucketOf(seconds), seconds, ...trace });
   }
 
   /** Begins a summary. */
@@ -121,7 +148,7 @@ export class Metrics {
   }
 
   /** Where the shared memory is full, this thread alone has the numbers. */
-  #numbers(name: MetricName, key: string, initial: readonly number[]): Float64Array {
+  #numbers(name: string, key: string, initial: readonly number[]): Float64Array {
     return this.#shared?.add(`${name}${SEPARATOR}${key}`, initial) ?? Float64Array.from(initial);
   }
 
@@ -133,7 +160,7 @@ export class Metrics {
   #begin(name: MetricName): Family {
     if (this.#families.has(name)) throw new Error(`metric ${name} is begun twice`);
     const row: MetricRow = METRICS[name];
-    const family: Family = { name, row, values: new Map() };
+    const family: Family = { name, row, values: new Map(), exemplars: new Map() };
     // A rate needs the zero before the first event.
     const declared = row.kind !== "counter" ? [] : row.labels.length === 0 ? [""] : row.values;
     for (const key of declared) family.values.set(key, this.#numbers(name, key, ZERO));
@@ -144,6 +171,9 @@ export class Metrics {
 
 const ZERO: readonly number[] = [0];
 
+/** Before the name of a histogram, where its exemplars are kept. */
+const EXEMPLARS_OF = "exemplars of ";
+
 const MAX_NAME_CHARS = 256;
 
 /** Upstreams choose the names of tools. */
@@ -152,30 +182,49 @@ function bounded(name: string): string {
 }
 
 /**
- * Room for what a worker counts: five series of each of so many tools, a histogram for each error of each upstream, and 30,000 tools,
- * resources, prompts and virtual servers with executions of their own. What is not written takes no memory.
+ * Room for what a worker counts: five series of each of so many tools, a histogram for each error of each upstream, exemplars, and
+ * 30,000 tools, resources, prompts and virtual servers with executions of their own. What is not written takes no memory.
  */
 export function countersMemory(maxNames: number): SharedArrayBuffer {
-  return SharedNumbers.memory(8 * 1024 * 1024 + maxNames * 8 * 1024);
+  return SharedNumbers.memory(9 * 1024 * 1024 + maxNames * 8 * 1024);
 }
 
 /** What has been counted in the memory of a `Metrics`, as it would say itself. */
 export function countersIn(shared: SharedNumbers): MetricsSnapshot {
-  const families = new Map<string, { readonly row: MetricRow; readonly values: [string, number[]][] }>();
+  const families = new Map<string, CountedFamily>();
   for (const [name, numbers] of shared.read()) {
     const at = name.indexOf(SEPARATOR);
-    const metric = name.slice(0, at);
+    const [first, key] = [name.slice(0, at), name.slice(at + 1)];
+    const isExemplars = first.startsWith(EXEMPLARS_OF);
+    const metric = isExemplars ? first.slice(EXEMPLARS_OF.length) : first;
     if (!(metric in METRICS)) continue;
     let family = families.get(metric);
     if (family === undefined) {
-      families.set(metric, family = { row: METRICS[metric as MetricName], values: [] });
+      families.set(metric, family = { row: METRICS[metric as MetricName], values: [], exemplars: [] });
     }
-    family.values.push([name.slice(at + 1), [...numbers]]);
+    if (isExemplars) family.exemplars.push([key, new BucketExemplars(numbers).read()]);
+    else family.values.push([key, [...numbers]]);
   }
-  return [...families].map(([name, { row, values }]) => ({ name, ...row, values }));
+  return [...families].map(([name, { row, values, exemplars }]) => snapshot(name, row, values, exemplars));
 }
 
-function snapshotOf({ name, row, values }: Family): FamilySnapshot {
+interface CountedFamily {
+  readonly row: MetricRow;
+  readonly values: [labelValues: string, value: number[]][];
+  readonly exemplars: [labelValues: string, exemplars: Exemplar[]][];
+}
+
+function snapshotOf({ name, row, values, exemplars }: Family): FamilySnapshot {
   const plain = [...values].map(([key, value]): [string, number[]] => [key, [...value]]);
-  return { name, ...row, values: plain };
+  const kept = [...exemplars].map(([key, each]): [string, Exemplar[]] => [key, each.read()]);
+  return snapshot(name, row, plain, kept);
+}
+
+function snapshot(
+  name: string,
+  row: MetricRow,
+  values: FamilySnapshot["values"],
+  exemplars: NonNullable<FamilySnapshot["exemplars"]>,
+): FamilySnapshot {
+  return exemplars.length === 0 ? { name, ...row, values } : { name, ...row, values, exemplars };
 }

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { MAX_EXEMPLAR_SERIES } from "./exemplars.ts";
 import { BUCKETS } from "./metric_table.ts";
 import { HistogramChild, type MetricsSnapshot, MetricSums } from "./metric_values.ts";
 import { countersIn, countersMemory, Metrics } from "./metrics.ts";
@@ -152,4 +153,84 @@ Deno.test("Metrics begins counters at zero where their labels are known", () => 
     [["HIT", [0]], ["MISS", [0]], ["STALE", [0]]],
     [],
   ]);
+});
+
+const TRACE = {
+  traceId: "0af7651916cd43dd8448eb211c80319c",
+  spanId: "00f067aa0ba902b7",
+  at: 1_764_496_000_123,
+};
+
+/** A worker that has observed something, and has exported its trace. */
+function traced(seconds: number, trace = TRACE, shared: SharedNumbers | null = null): Metrics {
+  const metrics = new Metrics(Infinity, shared);
+  const observation = {
+    metric: "mcp_client_operation_duration_seconds",
+    labelValues: ["time", ""],
+    seconds,
+  } as const;
+  metrics.histogram(observation.metric)(...observation.labelValues).observe(seconds);
+  metrics.exemplify(observation, trace);
+  return metrics;
+}
+
+Deno.test("renderMetrics() writes exemplars in OpenMetrics alone, at the bucket that has counted them", async () => {
+  const snapshots = structuredClone([traced(0.054).snapshot()]);
+  const exemplar = '# {trace_id="0af7651916cd43dd8448eb211c80319c",span_id="00f067aa0ba902b7"}';
+  const { text } = await renderMetrics(snapshots, "openmetrics");
+  assertEquals(text.split("\n").filter((line) => line.includes(exemplar)), [
+    'mcp_client_operation_duration_seconds_bucket{upstream="time",error_type="",le="0.1"} 1 ' +
+    `${exemplar} 0.054 1764496000.123`,
+  ]);
+  assert(!(await renderMetrics(snapshots)).text.includes("trace_id"));
+});
+
+Deno.test("renderMetrics() shows the latest exemplar of all workers in each bucket", async () => {
+  const later = { ...TRACE, traceId: "1".repeat(32), at: TRACE.at + 5 };
+  const other = { ...TRACE, traceId: "2".repeat(32) };
+  const workers = [traced(0.3, later), traced(0.4), traced(1_000, other)].map((worker) => worker.snapshot());
+  const { text } = await renderMetrics(structuredClone(workers), "openmetrics");
+  const shown = [...text.matchAll(/le="(.+?)"\} \d+ # \{trace_id="(.)/g)].map(([, le, digit]) => [le, digit]);
+  assertEquals(shown, [["0.5", "1"], ["+Inf", "2"]]);
+});
+
+Deno.test("countersIn() reads exemplars, as the counting thread would say them", () => {
+  const memory = countersMemory(1);
+  const metrics = traced(0.3, TRACE, new SharedNumbers(memory));
+  const [family] = countersIn(new SharedNumbers(memory));
+  assertEquals(family!.exemplars, [["time\0", [{ ...TRACE, bucket: 8, seconds: 0.3 }]]]);
+  assertEquals([family!], [...metrics.snapshot()]);
+});
+
+Deno.test("Metrics and MetricSums bound the series that have exemplars", () => {
+  const sums = new MetricSums();
+  for (const worker of [1, 2]) {
+    const metrics = new Metrics();
+    const childOf = metrics.histogram("mcp_client_operation_duration_seconds");
+    for (let upstream = 0; upstream < MAX_EXEMPLAR_SERIES + 10; upstream++) {
+      const labelValues = [`${worker}-${upstream}`, ""];
+      childOf(...labelValues).observe(1);
+      metrics.exemplify({ metric: "mcp_client_operation_duration_seconds", labelValues, seconds: 1 }, TRACE);
+    }
+    const [family] = metrics.snapshot();
+    assertEquals([family!.values.length, family!.exemplars!.length], [
+      MAX_EXEMPLAR_SERIES + 10,
+      MAX_EXEMPLAR_SERIES,
+    ]);
+    sums.add(family!);
+  }
+  assertEquals(sums.families()[0]!.exemplars!.length, MAX_EXEMPLAR_SERIES);
+});
+
+Deno.test("Metrics takes exemplars of names above its limit together as other", () => {
+  const metrics = new Metrics(1);
+  const childOf = metrics.histogram("mcp_client_operation_duration_seconds");
+  for (const upstream of ["a", "b"]) {
+    childOf(upstream, "").observe(1);
+    metrics.exemplify(
+      { metric: "mcp_client_operation_duration_seconds", labelValues: [upstream, ""], seconds: 1 },
+      TRACE,
+    );
+  }
+  assertEquals(metrics.snapshot()[0]!.exemplars!.map(([key]) => key), ["a\0", "other\0"]);
 });

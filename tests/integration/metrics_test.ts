@@ -102,6 +102,8 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
     );
     assertEquals(open.type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert(open.text.endsWith("# EOF\n"));
+    // Without traces there is nothing to name.
+    assert(!open.text.includes(" # {"));
     assert(open.text.includes("# TYPE sluice_tool_calls counter\nsluice_tool_calls_total{"));
     const plain = await read("*/*");
     assertEquals(plain.type, "text/plain; version=0.0.4; charset=utf-8");

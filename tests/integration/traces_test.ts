@@ -3,6 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import { post, toolCall } from "../support/mcp_post.ts";
 import { META_LAUNCH, startMetaUpstream } from "../support/meta_upstream.ts";
 import { OtlpReceiver, type SeenSpan } from "../support/otlp_receiver.ts";
+import { hasProgram } from "../support/programs.ts";
+import { Prometheus } from "../support/prometheus.ts";
+import { pythonProgram } from "../support/python_programs.ts";
 import { RecordingUpstream } from "../support/recording_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 import { withTwo } from "../support/two_replicas.ts";
@@ -11,6 +14,7 @@ import { waitFor } from "../support/wait_for.ts";
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER = "00f067aa0ba902b7";
 const STATE = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE";
+const METRICS_TOKEN = "Qm4Xy7Rt2Lk9Vb5Nc8Wd3Jf6Hg1Ps0Ze";
 
 function traceId(): string {
   return crypto.randomUUID().replaceAll("-", "");
@@ -39,6 +43,28 @@ async function wholeTrace(receiver: OtlpReceiver, id: string, name: string): Pro
     return at !== undefined;
   };
   return own(await receiver.until((all) => isWhole(own(all)), `the spans above ${name} of trace ${id}`));
+}
+
+interface ReadExemplar {
+  readonly name: string;
+  readonly le: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+  readonly timestamp: number;
+}
+
+/** @throws {Error} with the words of the parser */
+async function exemplarsIn(text: string): Promise<ReadExemplar[]> {
+  const child = pythonProgram("read_metrics.py").spawn();
+  const [output] = await Promise.all([child.output(), written(child.stdin, text)]);
+  if (!output.success) throw new Error(new TextDecoder().decode(output.stderr));
+  return JSON.parse(new TextDecoder().decode(output.stdout));
+}
+
+async function written(stdin: WritableStream<Uint8Array>, text: string): Promise<void> {
+  const writer = stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
 }
 
 function named(spans: readonly SeenSpan[], name: string): SeenSpan {
@@ -80,6 +106,7 @@ Deno.test("A call is one trace, from its client to its upstream", async (t) => {
       DEFAULT_PASSTHROUGH_HEADERS: "traceparent,x-tenant",
       MCP_SESSION_POOL_ENABLED: "true",
       HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS: "0",
+      METRICS_TOKEN,
     }),
   });
   const secretUrl = `${upstream.url}?key=upst7eam-key`;
@@ -245,6 +272,53 @@ Deno.test("A call is one trace, from its client to its upstream", async (t) => {
       "UNAUTHENTICATED",
     );
   });
+
+  await t.step(
+    "which the histograms name, as Prometheus and the parser of its client library read them",
+    async () => {
+      const response = await fetch(`${sluice.url}/metrics/prometheus`, {
+        headers: { authorization: `Bearer ${METRICS_TOKEN}`, accept: "application/openmetrics-text" },
+      });
+      const exemplars = await exemplarsIn(await response.text());
+      const ids = new Set(exemplars.map(({ labels }) => labels.span_id));
+      const all = await receiver.until(
+        (spans) => [...ids].every((id) => spans.some(({ spanId }) => spanId === id)),
+        "the spans that exemplars name",
+      );
+      for (const { name, le, labels, value, timestamp } of exemplars) {
+        const span = all.find(({ spanId }) => spanId === labels.span_id)!;
+        assertEquals([labels.trace_id, Object.keys(labels).length], [span.traceId, 2]);
+        const seconds = Number(span.endedAt - span.startedAt) / 1e9;
+        assert(Math.abs(seconds - value) < 1e-5, `${name}: ${value} of ${seconds} s`);
+        assert(value <= Number(le.replace("+Inf", "Infinity")), `${value} s in the bucket ${le}`);
+        assert(Math.abs(timestamp - Number(span.endedAt / 1_000_000n) / 1_000) < 60, `${timestamp}`);
+      }
+      const named = new Set(exemplars.map(({ name }) => name));
+      assertEquals([...named].toSorted(), [
+        "mcp_client_operation_duration_seconds_bucket",
+        "mcp_server_operation_duration_seconds_bucket",
+        "sluice_http_request_duration_seconds_bucket",
+      ]);
+      if (!hasProgram("prometheus")) return;
+      await using prometheus = await Prometheus.start({
+        target: new URL(sluice.url).host,
+        token: METRICS_TOKEN,
+        rules: "groups: []",
+      });
+      const query = {
+        query: 'mcp_client_operation_duration_seconds_bucket{error_type="tool_error"}',
+        start: String(Date.now() / 1_000 - 3_600),
+        end: String(Date.now() / 1_000 + 3_600),
+      };
+      let stored: { exemplars: { labels: { trace_id: string } }[] }[] = [];
+      await waitFor(async () => (stored = await prometheus.get("query_exemplars", query)).length > 0, {
+        what: "an exemplar in Prometheus",
+        deadlineMs: 30_000,
+      });
+      const traces = new Set(all.filter(({ isError }) => isError).map(({ traceId }) => traceId));
+      assert(stored[0]!.exemplars.every(({ labels }) => traces.has(labels.trace_id)), JSON.stringify(stored));
+    },
+  );
 
   await t.step("as the settings describe the gateway, and without secrets", () => {
     const [{ path, headers }] = receiver.requests();

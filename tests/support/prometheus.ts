@@ -43,6 +43,7 @@ export class Prometheus implements AsyncDisposable {
       args: [
         "--config.file=prometheus.yml",
         "--storage.tsdb.path=data",
+        "--enable-feature=exemplar-storage",
         `--web.listen-address=127.0.0.1:${port}`,
       ],
       cwd: folder,

@@ -9,6 +9,7 @@ import {
 } from "../../mcp/json_rpc.ts";
 import { metaOf } from "../../mcp/request_meta.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
+import type { Observation } from "../../telemetry/metrics.ts";
 import type { Attributes, Span, Subject, Traced } from "../../telemetry/traces/span.ts";
 import {
   readContext,
@@ -65,6 +66,10 @@ class Operation implements Subject {
       ...targetOf(this.#method, note?.tool),
     };
   }
+
+  measuredIn(span: Span): Observation {
+    return observation("mcp_server_operation_duration_seconds", this.#method, span);
+  }
 }
 
 /** @param method null: the gateway does not know it. @param errorType empty: no error */
@@ -115,6 +120,19 @@ class UpstreamRequest implements Subject {
       "server.port": isProcess ? undefined : Number(url.port) || (isSecure ? 443 : 80),
     };
   }
+
+  measuredIn(span: Span): Observation {
+    return observation("mcp_client_operation_duration_seconds", this.#gateway.name, span);
+  }
+}
+
+/** What CallMeter has observed of the span. */
+function observation(
+  metric: "mcp_server_operation_duration_seconds" | "mcp_client_operation_duration_seconds",
+  subject: string,
+  { errorType, startedAt, endedAt }: Span,
+): Observation {
+  return { metric, labelValues: [subject, errorType], seconds: (endedAt - startedAt) / 1_000 };
 }
 
 /** @param target the upstream's name of the tool, or what else the request names */

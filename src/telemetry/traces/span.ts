@@ -2,6 +2,7 @@
 // tells whether it was slow or has failed. A trace that is not sampled has no ids until it is exported, or another worker serves a part
 // of it.
 import type { Linked } from "../../base/linked_list.ts";
+import type { Observation } from "../metrics.ts";
 import type { Sampler } from "./sampler.ts";
 import {
   newSpanId,
@@ -45,6 +46,8 @@ export interface Subject {
   readonly attributes: Attributes;
   /** Short parts of the span, which become spans of their own if it is exported. */
   readonly parts?: readonly Part[];
+  /** What a histogram has observed of the span; absent: nothing. */
+  measuredIn?(span: Span): Observation;
 }
 
 /** Times by performance.now(). */

@@ -62,14 +62,19 @@ export class SpanQueue {
     return this.#spans < this.#options.maxWaiting && this.#bytes < MAX_BYTES;
   }
 
-  add(trace: EncodedSpans): void {
+  /** @returns false: it finds no place, and is lost */
+  add(trace: EncodedSpans): boolean {
     const { clock, delayMs, maxBatch, maxWaiting, countLost } = this.#options;
-    if (this.#spans + trace.count > maxWaiting) return countLost("queue_full", trace.count);
+    if (this.#spans + trace.count > maxWaiting) {
+      countLost("queue_full", trace.count);
+      return false;
+    }
     this.#waiting.push(trace);
     this.#spans += trace.count;
     this.#bytes += trace.bytes.length;
     if (this.#spans >= maxBatch) this.#send();
     else this.#timer ??= clock.setTimeout(() => this.#send(), delayMs);
+    return true;
   }
 
   /** Sends what waits, within five seconds. */

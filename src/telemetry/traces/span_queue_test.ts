@@ -43,7 +43,8 @@ Deno.test("SpanQueue loses what finds no place, and what was tried four times", 
   });
   add(4);
   await clock.tick(0);
-  add(4, 4, 4);
+  add(4, 4);
+  assertEquals(queue.add({ bytes: new Uint8Array(40), count: 4 }), false);
   assertEquals([queue.hasRoom, queue.length, counts], [true, 8, { queue_full: 4 }]);
   add(2);
   assertEquals(queue.hasRoom, false);

@@ -30,13 +30,15 @@ export async function createTraces(
   const read = traceOptionsOf(config);
   if (read === null) return null;
   const { options } = read;
-  const [{ Tracer }, { samplerOf }, { SpanQueue }, { OtlpHttp }, { encodeSpans }] = await Promise.all([
-    import("../../../telemetry/traces/tracer.ts"),
-    import("../../../telemetry/traces/sampler.ts"),
-    import("../../../telemetry/traces/span_queue.ts"),
-    import("../../../telemetry/traces/otlp_http.ts"),
-    import("../../../telemetry/traces/otlp.ts"),
-  ]);
+  const [{ Tracer }, { samplerOf }, { SpanQueue }, { OtlpHttp }, { encodeSpans }, { keepExemplars }] =
+    await Promise.all([
+      import("../../../telemetry/traces/tracer.ts"),
+      import("../../../telemetry/traces/sampler.ts"),
+      import("../../../telemetry/traces/span_queue.ts"),
+      import("../../../telemetry/traces/otlp_http.ts"),
+      import("../../../telemetry/traces/otlp.ts"),
+      import("../../../telemetry/traces/trace_exemplars.ts"),
+    ]);
   const { otelExporterOtlpCertificate: certificate } = config;
   const lost = metrics.counterBy("sluice_trace_spans_lost_total");
   const countLost = (reason: string, spans: number) => void (lost(reason)[0]! += spans);
@@ -69,8 +71,9 @@ export async function createTraces(
     keepsFailed: config.traceFailedCalls,
     maxOpenSpans: config.traceMaxOpenSpans,
     export: (trace: Trace) => {
-      if (queue?.hasRoom) queue.add(encodeSpans(trace));
-      else if (queue !== null) countLost("queue_full", trace.size);
+      if (queue === null) return;
+      if (!queue.hasRoom) return countLost("queue_full", trace.size);
+      if (queue.add(encodeSpans(trace))) keepExemplars(trace, metrics);
     },
     countLost,
   });

@@ -1,0 +1,39 @@
+import { assertEquals } from "@std/assert";
+import type { Exemplar } from "../exemplars.ts";
+import type { Observation } from "../metrics.ts";
+import type { Span, Trace } from "./span.ts";
+import { keepExemplars } from "./trace_exemplars.ts";
+import { Tracer } from "./tracer.ts";
+
+Deno.test("keepExemplars() takes the spans that a histogram has measured", () => {
+  const kept: (Observation & Pick<Exemplar, "traceId" | "spanId">)[] = [];
+  const exemplify = (observation: Observation, { traceId, spanId }: Pick<Exemplar, "traceId" | "spanId">) =>
+    void kept.push({ ...observation, traceId, spanId });
+  const tracer = new Tracer({
+    sampler: () => true,
+    slowMs: Infinity,
+    keepsFailed: true,
+    maxOpenSpans: 100,
+    export: (trace: Trace) => keepExemplars(trace, { exemplify }),
+    countLost: () => {},
+  });
+  const edge = tracer.begin(null).begin("edge", "server", 1_000);
+  const call = edge.begin("call", "client", 1_100);
+  const measuredIn = ({ startedAt, endedAt, errorType }: Span): Observation => ({
+    metric: "mcp_client_operation_duration_seconds",
+    labelValues: ["time", errorType],
+    seconds: (endedAt - startedAt) / 1_000,
+  });
+  call.subject = { attributes: {}, measuredIn };
+  edge.subject = { attributes: {} };
+  call.end("tool_error", 1_600);
+  assertEquals(kept, []);
+  edge.end("", 1_700);
+  assertEquals(kept, [{
+    metric: "mcp_client_operation_duration_seconds",
+    labelValues: ["time", "tool_error"],
+    seconds: 0.5,
+    traceId: edge.trace.id,
+    spanId: call.id,
+  }]);
+});
