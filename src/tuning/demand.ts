@@ -71,11 +71,12 @@ export const PROCESSOR_SHARE = 0.6;
 /** A full collection, a slow disk or a busy neighbour stops a worker for this long. Calls that arrive meanwhile are served late. */
 export const STALL_SECONDS = 2;
 
-/** Memory at rest, and of a further worker, MiB: two workers take 190 MB. */
-const [BASE_MB, WORKER_MB] = [150, 20];
-
-/** Memory of a user's connection, session and event stream, MiB: 6,500 of each took 662 MB, with PostgreSQL and Redis. */
-const USER_MB = 0.105;
+/**
+ * Memory of the process, of each worker, and of each user with a connection, a session and an event stream, MiB. Measured in control groups
+ * of 256 MiB to 2 GiB with the executable, 1,000 to 6,500 users and one or two workers (`sluice help sizing`): what the kernel counted was
+ * 0 to 11 % below the sum.
+ */
+const [BASE_MB, WORKER_MB, USER_MB] = [70, 30, 0.125];
 
 /** @returns what each replica and worker has to bear. All numbers grow with the users, and with the calls of each. */
 export function demandOf(load: Load): Demand {

@@ -297,3 +297,17 @@ Deno.test("adviseSettings() has a row for each setting that does not serve the p
     [],
   );
 });
+
+Deno.test("planOf() computes the memory that the table of `sluice help sizing` has, within a fifth", async () => {
+  const manual = await Deno.readTextFile(new URL("../help/sizing.md", import.meta.url));
+  // CPUs × MiB | users held | MB with them
+  const rows = [...manual.matchAll(/^\| ([\d.]+) × ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|/gm)].map((row) =>
+    row.slice(1).map((text) => Number(text.replace(",", "")))
+  );
+  assertEquals(rows.length, 12);
+  for (const [vcpu, ramMb, users, megabytes] of rows as [number, number, number, number][]) {
+    const { memoryMb } = planOf({ ...MACHINE, vcpu, ramMb, users }, ALL).demand;
+    const ratio = memoryMb * 2 ** 20 / (megabytes * 1e6);
+    assert(ratio > 0.95 && ratio < 1.2, `${vcpu} × ${ramMb}, ${users} users: ${ratio}`);
+  }
+});
