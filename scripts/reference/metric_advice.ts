@@ -107,6 +107,9 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "`failed` means an upstream that does not answer. `refused` means that it wants other credentials.",
   sluice_upstream_token_requests_total:
     "The log has the reason of `failed`. Many of `success` mean tokens that live too short, or that the upstream refuses.",
+  sluice_upstream_token_revocations_total:
+    "The log has the reason of `failed`. Such a token is tried three more times within 40 minutes, and ends by itself afterwards. " +
+    "`unsupported` means that the authorization server offers no revocation.",
   sluice_upstream_refreshes_total:
     "`changed` again and again means an upstream whose lists never settle. The log has the reason of `failed`.",
   sluice_registrations_total:

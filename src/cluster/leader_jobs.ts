@@ -26,6 +26,8 @@ export interface LeaderJobsDeps {
   readonly registry: Registry;
   /** Sweeps the records that all replicas share. Never rejects. */
   readonly sweep: () => Promise<unknown>;
+  /** Revokes tokens that the gateway has forgotten. Never rejects. */
+  readonly revokeTokens: () => Promise<unknown>;
   /** Exports the audit trail until the signal is aborted. */
   readonly exportAudit: (signal: AbortSignal) => void;
   /** The way of the health checks to an upstream. */
@@ -78,7 +80,10 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
       if (refreshes !== null) void refreshes.run(signal);
       const watch = lists = new ListWatch({ onListChanged: deps.onListChanged });
       watch.update(deps.upstreams());
-      const sweeps = setInterval(sweep, SWEEP_INTERVAL_MS);
+      const sweeps = setInterval(() => {
+        void sweep();
+        void deps.revokeTokens();
+      }, SWEEP_INTERVAL_MS);
       signal.addEventListener("abort", () => {
         isLeader = false;
         lists = null;
@@ -96,6 +101,7 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
     upstreamsChanged: () => {
       lists?.update(deps.upstreams());
       registrations.lookNow();
+      if (isLeader) void deps.revokeTokens();
     },
   };
 }

@@ -227,6 +227,12 @@ export const METRICS = {
     ["upstream", "outcome"],
     { names: 1 },
   ),
+  sluice_upstream_token_revocations_total: counter(
+    "Revocations of tokens at authorization servers of upstreams, after users and upstreams were deleted or changed, by upstream and " +
+      "outcome: success, failed, unsupported",
+    ["upstream", "outcome"],
+    { names: 1 },
+  ),
   sluice_upstream_refreshes_total: counter(
     "Refreshes of upstreams' lists, by result: changed, unchanged, failed",
     ["result"],

@@ -36,6 +36,8 @@ export class LoginUpstream implements AsyncDisposable {
   readonly callsWith: (string | null)[] = [];
   /** The Authorization headers of all MCP requests. */
   readonly mcpWith: (string | null)[] = [];
+  /** The tokens that were revoked, and how the client proved who it is. */
+  readonly revoked: { readonly token: string | null; readonly authorization: string | null }[] = [];
   /** Everything that was asked of the authorization server besides tokens: paths. */
   readonly asked: string[] = [];
   readonly tokens = new Map<string, Token>();
@@ -105,6 +107,11 @@ export class LoginUpstream implements AsyncDisposable {
         token_endpoint: `${this.issuer}/token`,
         token_endpoint_auth_methods_supported: ["client_secret_basic", "private_key_jwt"],
       }));
+    }
+    if (pathname === "/revoke") {
+      const token = new URLSearchParams(await request.text()).get("token");
+      this.revoked.push({ token, authorization: request.headers.get("authorization") });
+      return new Response(null);
     }
     if (pathname !== "/token" || request.method !== "POST") return new Response(null, { status: 404 });
     const form = new URLSearchParams(await request.text());

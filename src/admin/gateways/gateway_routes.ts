@@ -205,7 +205,6 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   const naming = createNaming(deps.toolNames);
   const saved = await deps.store.transaction(async (store) => {
     await store.gateways.update(row.id, { ...changes, ...waiting });
-    if (!isSameSecret || after.url !== row.url) await store.upstreamTokens.forget(row.id);
     if (after.slug !== row.slug) await store.renameDiscovered(row.id, naming);
     return discovery === null ? null : await store.saveDiscovery(row.id, discovery, naming);
   });

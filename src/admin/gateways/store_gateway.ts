@@ -76,7 +76,6 @@ export async function replace(
       before.id,
       discovery === null ? { ...changes, ...untried(deps, draft) } : changes,
     );
-    await store.upstreamTokens.forget(before.id);
     return discovery === null
       ? null
       : await store.saveDiscovery(before.id, discovery, createNaming(deps.toolNames));

@@ -5,6 +5,7 @@ import { BYTE_ORDER, type Database, sql } from "../sql/sql.ts";
 import { tellPeopleChanged } from "./people_changes.ts";
 import type { UserRow } from "./person_rows.ts";
 import { MEMBERS, TEAMS, USERS } from "./person_tables.ts";
+import { endTokensOfUser } from "../upstream_tokens/ended_tokens.ts";
 import { writePeople } from "./write_people.ts";
 import { revokeImportedTokensOf } from "../tokens/api_tokens.ts";
 
@@ -130,6 +131,7 @@ export class Users {
   async update(email: string, changes: UserChanges): Promise<UserRow> {
     return await this.database.transaction(async (tx) => {
       const row = await this.#update(tx, email, changes);
+      if (changes.isActive === false) await endTokensOfUser(tx, normalEmail(email));
       if (row === null) throw new SluiceError("NOT_FOUND", { what: `User ${email}` });
       await tellPeopleChanged(tx, { users: [row.id] });
       return row;
@@ -166,11 +168,7 @@ export class Users {
         sql`DELETE FROM users WHERE email = ${normalEmail(email)} RETURNING id`,
       );
       // The logins at upstreams are the person's, not the address's: somebody else may get it.
-      await tx.run(
-        sql`DELETE FROM upstream_tokens WHERE connected_at IS NOT NULL AND LOWER(owner) = ${
-          normalEmail(email)
-        }`,
-      );
+      await endTokensOfUser(tx, normalEmail(email));
       if (deleted.length > 0) await tellPeopleChanged(tx, { users: deleted.map(({ id }) => id) });
       return deleted.length > 0;
     });

@@ -4,6 +4,7 @@ import { type RowChanges, TableEntities } from "./entities.ts";
 import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import type { GatewayRow } from "./rows.ts";
+import { endTokensOfGateway } from "../upstream_tokens/ended_tokens.ts";
 import { GATEWAYS, PROMPTS, RESOURCES, TOOLS } from "./tables.ts";
 
 export class GatewayEntities extends TableEntities<GatewayRow> {
@@ -18,6 +19,7 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
   override update(id: string, changes: RowChanges<GatewayRow>): Promise<GatewayRow> {
     return this.database.transaction(async (tx) => {
       const before = await new TableEntities(tx, GATEWAYS, this.now).get(id);
+      if (before !== null && isElsewhere(before, changes)) await endTokensOfGateway(tx, id);
       // Whoever switches a gateway ends its draining.
       const { enabled } = changes;
       const whole = enabled === undefined ? changes : { drainingSince: null, ...changes };
@@ -46,6 +48,19 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
       return after;
     });
   }
+
+  override delete(id: string): Promise<boolean> {
+    return this.database.transaction(async (tx) => {
+      await endTokensOfGateway(tx, id);
+      return await new TableEntities(tx, GATEWAYS, this.now).delete(id);
+    });
+  }
+}
+
+/** A token for another address, or of other credentials, is of no use. */
+function isElsewhere({ url, authSecret }: GatewayRow, changes: RowChanges<GatewayRow>): boolean {
+  return changes.url !== undefined && changes.url !== url ||
+    changes.authSecret !== undefined && changes.authSecret !== authSecret;
 }
 
 function switchOf({ enabled, drainingSince }: GatewayRow): "on" | "off" | "draining" {

@@ -25,6 +25,7 @@ import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
 import { Connections } from "../upstream_tokens/connections.ts";
+import { EndedTokens } from "../upstream_tokens/ended_tokens.ts";
 import { UpstreamTokens } from "../upstream_tokens/upstream_tokens.ts";
 import { createOAuthStore, type OAuthStore } from "../oauth/oauth_store.ts";
 import { ExecutionStore } from "../executions/execution_store.ts";
@@ -69,6 +70,7 @@ export interface Registry {
   readonly oauth: OAuthStore;
   readonly executions: ExecutionStore;
   readonly upstreamTokens: UpstreamTokens;
+  readonly endedTokens: EndedTokens;
   readonly connections: Connections;
 
   /**
@@ -158,6 +160,7 @@ export function createRegistry(
     oauth: createOAuthStore(database, now),
     executions: new ExecutionStore(database),
     upstreamTokens: new UpstreamTokens(database),
+    endedTokens: new EndedTokens(database),
     connections: new Connections(database),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>

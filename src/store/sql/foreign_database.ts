@@ -20,6 +20,7 @@ export const OUR_TABLES: readonly string[] = [
   "audit_records",
   "cache_records",
   "catalog_version",
+  "ended_upstream_tokens",
   "execution_spans",
   "execution_totals",
   "execution_writers",

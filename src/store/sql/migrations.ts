@@ -8,6 +8,7 @@ import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./peo
 import { GATEWAY_HISTORY_TABLES } from "./gateway_tables.ts";
 import { DEVICES_ALLOWED_AT, OAUTH_TABLES } from "./steps/oauth_tables.ts";
 import {
+  ENDED_UPSTREAM_TOKENS,
   UPSTREAM_CLIENTS_BY_VERSION,
   UPSTREAM_CONNECTION_TABLES,
   UPSTREAM_TOKEN_TABLES,
@@ -389,4 +390,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "look-ups of the audit trail", statements: [], run: indexAuditRecords },
   { name: "logins of people at upstreams", statements: UPSTREAM_CONNECTION_TABLES },
   { name: "clients at upstreams by redirect URI", statements: UPSTREAM_CLIENTS_BY_VERSION },
+  { name: "ended tokens for upstreams", statements: ENDED_UPSTREAM_TOKENS },
 ];

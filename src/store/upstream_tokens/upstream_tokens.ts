@@ -105,10 +105,4 @@ export class UpstreamTokens {
             ORDER BY expires_at DESC, owner LIMIT 1000 OFFSET ${MAX_OF_CALLER})`,
     );
   }
-
-  /** Forgets the tokens of a gateway whose credentials have changed, and the clients that were registered for its logins. */
-  async forget(gatewayId: string): Promise<void> {
-    await this.#database.run(sql`DELETE FROM upstream_tokens WHERE gateway_id = ${gatewayId}`);
-    await this.#database.run(sql`DELETE FROM upstream_clients WHERE gateway_id = ${gatewayId}`);
-  }
 }

@@ -277,6 +277,7 @@ export async function createApp(
       await sweepApiTokens(registry, clock).catch((error) => log.error("API tokens not swept", { error }));
     },
     upstreams: () => upstreams.usable(),
+    revokeTokens: async () => await outbound.revocations?.run(),
     exportAudit: createAuditExports(config, {
       ...{ database, outbound, clock, log, metrics, auditRecords: restDeps.auditRecords },
       print: (lines) => link.writeLog(lines, "audit"),

@@ -149,8 +149,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const errors = new ErrorReporter(log, countError);
 
   // Upstreams and what they offer.
-  const { upstreamTokens: tokens, connections } = registry;
-  const outbound = createOutbound(config, { tokens, connections, secretBox, log, metrics });
+  const { upstreamTokens: tokens, endedTokens, connections } = registry;
+  const outbound = createOutbound(config, {
+    ...{ tokens, endedTokens, connections, secretBox, log, metrics },
+  });
   const { pool, breakers } = createSessionPool(config, clock);
   const callerSessions = new CallerSessions({
     clock,

@@ -5,6 +5,7 @@ import { EgressGuard } from "../../base/egress/egress_guard.ts";
 import { mcpConfigSource } from "../../client_config/entry_source.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Connections } from "../../store/upstream_tokens/connections.ts";
+import type { EndedTokens } from "../../store/upstream_tokens/ended_tokens.ts";
 import type { UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
@@ -30,6 +31,7 @@ import {
 } from "../../upstream/authorization/upstream_logins.ts";
 import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
 import type { SendToServer } from "../../upstream/authorization/login_exchange.ts";
+import { TokenRevocations } from "../../upstream/authorization/token_revocations.ts";
 import { type ConnectTarget, LoginFlow } from "../../upstream/authorization/login/login_flow.ts";
 import { Proxies } from "../../upstream/dial/proxies.ts";
 import { isAuthorityAsServer } from "../../upstream/dial/tls.ts";
@@ -59,6 +61,8 @@ export interface Outbound {
   readonly secrets: Secrets;
   /** null: people do not log in to upstreams. */
   readonly loginFlow: LoginFlow | null;
+  /** null: the database keeps no tokens for upstreams. */
+  readonly revocations: TokenRevocations | null;
   /** The upstream as people log in to it; null: it wants no logins of people. @throws {SluiceError} SECRET_UNREADABLE */
   readonly connectTargetOf: (row: GatewayRow) => Promise<ConnectTarget | null>;
   /** The connections of our own HTTP client. */
@@ -83,9 +87,11 @@ const MAX_HEAD_BYTES = 64 * 1024;
 
 export function createOutbound(
   config: Config,
-  { tokens, connections, secretBox, log, metrics }: {
+  { tokens, endedTokens, connections, secretBox, log, metrics }: {
     /** null: tokens for upstreams are in memory alone. */
     readonly tokens: UpstreamTokens | null;
+    /** Those that wait for their revocation; null: none do. */
+    readonly endedTokens: EndedTokens | null;
     /** null: people do not log in to upstreams. */
     readonly connections: Connections | null;
     readonly secretBox: SecretBox;
@@ -166,7 +172,7 @@ export function createOutbound(
   const common = { secretBox, log, clock: systemClock, send, count };
   const issuers = new Set(config.jwtIssuers.map(({ issuer }) => issuer));
   const logins = new UpstreamLogins({ ...common, timeoutMs, records: tokens, connections, issuers });
-  const secretOf = async ({ id, authSecret }: GatewayRow) =>
+  const secretOf = async ({ id, authSecret }: Pick<GatewayRow, "id" | "authSecret">) =>
     authSecret === null ? null : await secretBox.open(authSecret, credentialsOwner(id));
   const loginTarget = ({ name, url, caCertificate }: GatewayRow) => ({
     upstream: name,
@@ -177,10 +183,20 @@ export function createOutbound(
     secret !== null && readCredentials(secret).references === true
       ? () => secrets.resolved(credentials, name)
       : undefined;
+  const revocations = endedTokens === null ? null : new TokenRevocations({
+    ...{ records: endedTokens, secretBox, send, log },
+    credentialsOf: async ({ gatewayId, authSecret, upstream }) => {
+      const secret = await secretOf({ id: gatewayId, authSecret });
+      const credentials = oauthIn(secret);
+      return credentials === null ? null : await readOf(secret, credentials, upstream)?.() ?? credentials;
+    },
+    count: metrics.counter("sluice_upstream_token_revocations_total"),
+  });
   return {
     client,
     transports,
     logins,
+    revocations,
     certified,
     secrets,
     loginFlow: connections === null ? null : new LoginFlow({ ...common, connections }),

@@ -25,7 +25,14 @@ export async function readMcp(
   const log = createLog({ level: "ERROR", format: "text", sink: { write: () => {} } });
   // Nothing is sealed: the credentials are those of the command line.
   const secretBox = await createSecretBox(crypto.randomUUID());
-  const outbound = createOutbound(config, { tokens: null, connections: null, secretBox, log, metrics });
+  const outbound = createOutbound(config, {
+    tokens: null,
+    endedTokens: null,
+    connections: null,
+    secretBox,
+    log,
+    metrics,
+  });
   const began = performance.now();
   try {
     const discovery = await createDiscover(config, metrics, outbound)(

@@ -26,6 +26,21 @@ export const UPSTREAM_CONNECTION_TABLES: readonly SqlQuery[] = [
         PRIMARY KEY (gateway_id))`,
 ];
 
+/** Tokens that their authorization servers are still to forget. */
+export const ENDED_UPSTREAM_TOKENS: readonly SqlQuery[] = [
+  sql`CREATE TABLE ended_upstream_tokens (
+        gateway_id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        sealed TEXT NOT NULL,
+        upstream TEXT NOT NULL,
+        url TEXT NOT NULL,
+        ca_certificate TEXT,
+        auth_secret TEXT,
+        due_at BIGINT NOT NULL,
+        tries INTEGER NOT NULL)`,
+  sql`CREATE INDEX ended_upstream_tokens_gateway ON ended_upstream_tokens (gateway_id)`,
+];
+
 /** A client for each redirect URI. The gateway registers the clients again. */
 export const UPSTREAM_CLIENTS_BY_VERSION: readonly SqlQuery[] = [
   sql`DROP TABLE upstream_clients`,

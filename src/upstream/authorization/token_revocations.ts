@@ -1,0 +1,83 @@
+// Has authorization servers forget the tokens that the gateway has forgotten (RFC 7009). The leader of the cluster runs it.
+import { reasonOf } from "../../base/errors.ts";
+import type { SecretBox } from "../../store/secret_box.ts";
+import type { EndedToken, EndedTokens } from "../../store/upstream_tokens/ended_tokens.ts";
+import type { Log } from "../../telemetry/log.ts";
+import { revokeLogin } from "./login/code_grant.ts";
+import type { SendToServer } from "./login_exchange.ts";
+import type { OAuthCredentials } from "./oauth_credentials.ts";
+import { openToken } from "./sealed_token.ts";
+import { allowsHttp } from "./upstream_logins.ts";
+
+export type RevocationOutcome = "success" | "failed" | "unsupported";
+
+export interface TokenRevocationsDeps {
+  readonly records: EndedTokens;
+  readonly secretBox: SecretBox;
+  readonly send: SendToServer;
+  /** The credentials with which a token was given; null: they were no login. @throws {SluiceError} if they cannot be read */
+  readonly credentialsOf: (token: EndedToken) => Promise<OAuthCredentials | null>;
+  readonly log: Log;
+  readonly count: (upstream: string, outcome: RevocationOutcome) => void;
+}
+
+/** Tokens of one run, and how many at a time. */
+const PER_RUN = 200;
+const AT_ONCE = 4;
+
+export class TokenRevocations {
+  readonly #deps: TokenRevocationsDeps;
+  #running: Promise<void> | null = null;
+
+  constructor(deps: TokenRevocationsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Revokes what is due. Never rejects. */
+  run(): Promise<void> {
+    return this.#running ??= this.#run().catch((error) =>
+      this.#deps.log.warning("tokens of upstreams not revoked", { reason: reasonOf(error) })
+    ).finally(() => this.#running = null);
+  }
+
+  async #run(): Promise<void> {
+    const due = (await this.#deps.records.list(PER_RUN)).values();
+    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+      for (const token of due) await this.#end(token);
+    }));
+  }
+
+  async #end(token: EndedToken): Promise<void> {
+    const { records, log, count } = this.#deps;
+    const { upstream } = token;
+    try {
+      const isRevoked = await this.#revoke(token);
+      await records.drop(token);
+      count(upstream, isRevoked ? "success" : "unsupported");
+    } catch (error) {
+      count(upstream, "failed");
+      const isAgain = await records.postpone(token);
+      const reason = `${reasonOf(error)}${isAgain ? "; the gateway tries again" : ""}`;
+      log.warning("the authorization server of an upstream did not revoke a token", { upstream, reason });
+    }
+  }
+
+  /** @returns false if nobody can: the server offers no revocation, or the token was sealed with another secret */
+  async #revoke(ended: EndedToken): Promise<boolean> {
+    const { secretBox, send, credentialsOf } = this.#deps;
+    const { gatewayId, owner, sealed, caCertificate, url } = ended;
+    const token = await openToken(secretBox, sealed, { gatewayId, owner, version: "" });
+    if (token?.found.server.revocation_endpoint === undefined) return false;
+    const credentials = await credentialsOf(ended);
+    const client = token.login?.client ?? credentials;
+    if (credentials === null || client === null) return false;
+    await revokeLogin(
+      { send, caCertificate: caCertificate ?? undefined, allowsHttp: allowsHttp(new URL(url), credentials) },
+      token.found.server,
+      client,
+      // The end of a refresh token ends its access tokens (RFC 7009, section 2.1).
+      token.login?.refreshToken ?? token.accessToken,
+    );
+    return true;
+  }
+}
