@@ -90,8 +90,9 @@ gatewayTest("a held change is seen, decided and recorded, and every worker knows
   ];
   const expected = [2, 2 * gateway.processes.length];
   await waitFor(async () => equal(await shown(), expected), { what: "all replicas to know what waits" });
-  const lines = gateway.log().filter(({ event }) => event === HELD_EVENT);
-  assertEquals(lines.length, 2, "each change is logged once");
+  const lines = () => gateway.log().filter(({ event }) => event === HELD_EVENT).length;
+  await waitFor(() => lines() >= 2, { what: "both changes in the log" });
+  assertEquals(lines(), 2, "each change is logged once");
 
   // It changes once more before the operator decides.
   describe(upstream, ["search", "Searches well."], ["fresh", "New."]);

@@ -105,6 +105,7 @@ Deno.test("A leader that stood still for longer than its lease finds another in 
   const directory = await Deno.makeTempDir({ prefix: "sluice_test_" });
   const env = settings(`sqlite:///${directory}/mcp.db`);
   const leader = await Sluice.start({ env });
+  await waitFor(() => terms(leader).length === 1, { what: "a leader" });
   const other = await Sluice.start({ env });
   try {
     assertEquals([terms(leader), terms(other)], [[1], []]);

@@ -5,6 +5,7 @@ import { connectV1, connectV2 } from "../support/mcp_clients.ts";
 import { inSession, openSession, post } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
 import { startManyUpstreams } from "../support/many_upstreams.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 const UPSTREAMS = 20;
 const TOOLS_EACH = 250;
@@ -124,9 +125,13 @@ gatewayTest("a virtual server speaks the names it was given; two of one name are
   const [conflict] = (await sluice.api("GET", "/servers/s")).body.conflicts;
   assertEquals([conflict.name, conflict.renamedTo], ["uno-tool-0", "uno-tool-0-2"]);
   for (const replica of sluice.processes) {
-    assertEquals(await metric(replica, "sluice_name_conflicts "), 1);
+    await waitFor(async () => await metric(replica, "sluice_name_conflicts ") === 1, {
+      what: "the conflict to be counted",
+    });
   }
-  const logged = sluice.log().filter(({ event }) => event === "name conflict at an endpoint");
+  const conflicts = () => sluice.log().filter(({ event }) => event === "name conflict at an endpoint");
+  await waitFor(() => conflicts().length >= sluice.processes.length, { what: "the conflict in the log" });
+  const logged = conflicts();
   assertEquals(
     logged.map(({ name, renamed }) => [name, renamed]),
     sluice.processes.map(() => ["uno-tool-0", "uno-tool-0"]),

@@ -156,7 +156,7 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
         rules: alerts!.out,
       });
       const calls = () => prometheus.values('sluice_tool_calls_total{tool="echo",outcome="success"}');
-      await waitFor(async () => (await calls())[0] === 7, { what: "the counted calls", deadlineMs: 30_000 });
+      await waitFor(async () => (await calls())[0] === 7, { what: "the counted calls" });
       assertEquals(await prometheus.values("up"), [1]);
       const { panels } = JSON.parse(dashboard!.out);
       const targets = panels.flatMap(({ targets = [] }: { targets?: { expr: string }[] }) => targets);

@@ -302,7 +302,8 @@ gatewayTest("An upstream that hangs under many calls leaves connections for the 
     WORKERS: "1",
     MCP_SESSION_POOL_ENABLED: "true",
     HTTP_CLIENT_MAX_CONNECTIONS: "10",
-    TOOL_TIMEOUT: "4",
+    // So long that all that may be stuck are, before the first of them gives up.
+    TOOL_TIMEOUT: String(await paced(4)),
   });
   await sluice.registerUpstream("hanging", hanging.url);
   await sluice.registerUpstream("live", live.url);

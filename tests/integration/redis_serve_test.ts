@@ -142,6 +142,15 @@ for (const way of ["killed", "standing still"] as const) {
       const known = async () => (await post(other, toolCall("x"), { path: "/servers/s/mcp" })).status !== 404;
       await waitFor(known, { what: "the change at the other replica" });
 
+      // Who uses its connection notices at once, the others by the health check.
+      const told = () =>
+        new Set(
+          one.log().filter(({ event }) => event === "redis is unavailable").map(({ connection }) =>
+            connection
+          ),
+        );
+      await waitFor(() => told().size === 3, { what: "each connection of a replica to notice" });
+      assertEquals(told(), new Set(["sluice-bus", "sluice-worker-0", "sluice-worker-1"]));
       if (way === "killed") await server.startAgain();
       else server.thaw();
       for (const replica of [one, other]) {
@@ -152,10 +161,6 @@ for (const way of ["killed", "standing still"] as const) {
       assertEquals(failures, []);
       assert(ok > 20);
       await waitFor(async () => (await server.connections()).length === 6, { what: "one connection each" });
-      // Who uses its connection notices at once, the others by the health check.
-      const told = one.log().filter(({ event }) => event === "redis is unavailable");
-      const who = new Set(told.map(({ connection }) => connection));
-      assertEquals(who, new Set(["sluice-bus", "sluice-worker-0", "sluice-worker-1"]));
       // A server that was killed has lost the record of the session: its worker has written it again.
       await one.kill();
       await waitFor(() => call(other, "demo-echo"), { what: "the upstream at the other replica" });

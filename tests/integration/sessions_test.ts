@@ -143,13 +143,18 @@ gatewayTest("A GET stream on any worker hears of list changes, and ends with its
     ),
   );
   assertEquals(streams.map(({ status }) => status), [200, 200, 200, 200]);
-  const texts = streams.map((response) => response.text());
+  let heard = "";
+  const reading = streams.map(async ({ body }) => {
+    for await (const text of body!.pipeThrough(new TextDecoderStream())) heard += text;
+  });
   await sluice.registerUpstream("counter", upstream.url);
+  const changes = () => heard.match(/notifications\/tools\/list_changed/g)?.length;
+  await waitFor(() => changes(), { what: "the change to be told" });
   const ended = await fetch(`${sluice.url}/mcp`, { method: "DELETE", headers });
   await ended.body?.cancel();
-  const heard = (await Promise.all(texts)).join("");
+  await Promise.all(reading);
   // One message goes out on exactly one stream.
-  assertEquals(heard.match(/notifications\/tools\/list_changed/g)?.length, 1);
+  assertEquals(changes(), 1);
 });
 
 Deno.test("A session outlives a restart of the gateway", async () => {

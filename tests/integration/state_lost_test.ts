@@ -125,9 +125,12 @@ Deno.test("A caller without a session whose worker is recycled hears once that i
 Deno.test("A session that is handed over while its process starts hears of that one's end, too", async () => {
   await using sluice = await Sluice.start({ env: { ...ENABLED, LOG_LEVEL: "INFO" } });
   const token = await sluice.token();
-  await registerCounter(sluice, counterLaunch(`mark-${crypto.randomUUID()}`, "slow"));
+  const mark = `mark-${crypto.randomUUID()}`;
+  await registerCounter(sluice, counterLaunch(mark, "slow"));
+  await waitFor(() => processesWith(mark).length === 0, { what: "the process of the registration to end" });
   const id = await openSession(sluice, { token });
   const starting = count(sluice, token, id);
+  await waitFor(() => processesWith(mark).length === 1, { what: "the session's process to be started" });
   const { finished } = await recycleAll(sluice);
   assertEquals(await starting, "1");
   await finished();

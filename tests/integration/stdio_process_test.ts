@@ -136,7 +136,8 @@ Deno.test("A process that is silent on its output says on its standard error wha
     command: "/bin/sh",
     args: ["-c", "echo waiting for a login >&2; exec sleep 30", stdio.mark],
   };
-  const error = await failure(() => stdio.open({ ...command, timeoutMs: 500 }));
+  // Long enough that a busy machine has started it by then.
+  const error = await failure(() => stdio.open({ ...command, timeoutMs: 3_000 }));
   assertEquals([error.code, operatorText(error).split("; ")[1]], [
     "UPSTREAM_TIMEOUT",
     "the end of its stderr: waiting for a login",
@@ -207,7 +208,7 @@ Deno.test("A process that writes something else than messages to its output is t
     Object.entries(cases).map(async ([name, { written, then = "exec sleep 30", told }]) => {
       const args = ["-c", `printf %s "$1"; ${then}`, stdio.mark, written];
       const error = await failure(() =>
-        stdio.open({ command: "/bin/sh", args, env: { KEY: "a key" }, timeoutMs: 2_000 })
+        stdio.open({ command: "/bin/sh", args, env: { KEY: "a key" }, timeoutMs: 5_000 })
       );
       const words = operatorText(error);
       assertEquals(publicPart(words), error.message, name);
@@ -273,8 +274,11 @@ Deno.test("A process that crashes fails the call under way, and its session carr
   assertEquals([code, params], ["UPSTREAM_CLOSED", { upstream: "up", sent: 1 }]);
   assertEquals(session.closed, true);
   assertEquals((await failure(() => callTool(session, "increment"))).params.sent, 0);
-  const ended = stdio.log().find(({ event }) => event === "upstream process ended by itself");
-  assertEquals([ended?.how, ended?.upstream], ["exit code 7", "up"]);
+  const ended = await waitFor(
+    () => stdio.log().find(({ event }) => event === "upstream process ended by itself"),
+    { what: "its end in the log" },
+  );
+  assertEquals([ended.how, ended.upstream], ["exit code 7", "up"]);
 });
 
 Deno.test("An answer beyond the size limit fails its call and leaves the process with its state", async () => {

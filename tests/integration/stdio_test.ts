@@ -196,7 +196,7 @@ gatewayTest("Each session has its own process; a crashed one is replaced at the 
     "2",
     "1",
   ]);
-  assertEquals(processesWith(mark).length, 2);
+  await waitFor(() => processesWith(mark).length === 2, { what: "the processes of both sessions alone" });
   // Each replica tells its own.
   const count = async () => String((await sluice.api("GET", "/metrics/prometheus")).body);
   const counted = /^sluice_upstream_processes\{upstream="counter"\} [12]$/m;

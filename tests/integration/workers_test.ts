@@ -208,8 +208,9 @@ Deno.test("/metrics counts the workers that serve and those that ended", async (
   await fault(sluice, 1, "throw");
   await waitFor(() => died(sluice) === 1, { what: "a worker to die" });
   await allBack(sluice, 2);
-  const { body } = await sluice.api("GET", "/metrics/prometheus");
   for (const line of ["sluice_workers_ready 2", 'sluice_workers_ended_total{reason="died"} 1']) {
-    assert(body.includes(line), body);
+    await waitFor(async () => (await sluice.api("GET", "/metrics/prometheus")).body.includes(line), {
+      what: line,
+    });
   }
 });

@@ -1,4 +1,5 @@
 // Two replicas on one SQLite file, each asked by its own address.
+import { post } from "./mcp_post.ts";
 import { Sluice } from "./sluice.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -32,13 +33,17 @@ export async function withTwo(
   }
 }
 
-/** The other looks for changes every few seconds. */
+/** Over connections of their own: each worker gets some. */
+const LOOKS = 12;
+
+/** Every worker of the replica, which looks for changes every few seconds, lists the tool. */
 export async function known(replica: Sluice, tool: string): Promise<void> {
-  await waitFor(async () => {
-    const { body } = await replica.rpc("tools/list");
-    const { body: again } = await replica.rpc("tools/list");
-    return [body, again].every(({ result }) =>
-      result?.tools.some(({ name }: { name: string }) => name === tool)
-    );
-  }, { what: `${tool} at the other replica` });
+  const list = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+  const isListed = async () => {
+    const { body } = await post(replica, list, { path: "/rpc" });
+    return body.result?.tools.some(({ name }: { name: string }) => name === tool) === true;
+  };
+  await waitFor(async () => (await Promise.all(Array.from({ length: LOOKS }, isListed))).every(Boolean), {
+    what: `${tool} at the other replica`,
+  });
 }
