@@ -82,3 +82,15 @@ export function expectedFailures(
   if (upstream === "process") return [KEYS_ARE_OURS, PROCESSES_LIST_ALIKE];
   return upstream === "sessions" ? SESSIONLESS_CLIENT_OF_SESSION_UPSTREAM : [];
 }
+
+/**
+ * Scenarios of extensions for logins at upstreams that the gateway does not offer. 2026-07-28, basic/authorization, "MCP Authorization
+ * Extensions": "Optional - Implementations can choose to adopt these extensions".
+ */
+export const OPTIONAL_EXTENSIONS: Readonly<Record<string, string>> = {
+  "auth/dpop": "Access tokens are bearer tokens. Every MCP server of the core takes those.",
+  "auth/dpop-nonce": "As auth/dpop.",
+  "auth/enterprise-managed-authorization":
+    "The gateway keeps no token of the identity provider that a user has signed in at.",
+  "auth/wif-jwt-bearer": "The gateway logs in as itself with a secret or a private key.",
+};

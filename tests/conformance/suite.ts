@@ -37,7 +37,7 @@ const DECODER = new TextDecoder();
 /** Everything that a revision asks of a server, on the wire of that revision. */
 export async function runServerSuite(url: string, revision: Revision): Promise<SuiteResult> {
   const args = ["server", "--url", url, "--requirements", revision];
-  return await runInto(args, await requiredScenarios(revision));
+  return await runInto(args, await requiredScenarios(revision, "server"));
 }
 
 /** One scenario, also of an extension, which belongs to no revision. */
@@ -50,28 +50,35 @@ export async function runServerScenario(
   return await runInto(args, new Set([scenario]));
 }
 
-/**
- * One scenario of the client's side, also of an extension: the suite starts a server and has `command` (which gets its URL as last argument) talk
- * to it.
- */
+/** One scenario of the client's side: the suite starts a server and has `command` (which gets its URL as last argument) talk to it. */
 export async function runClientScenario(
   command: string,
   scenario: string,
   revision: Revision,
 ): Promise<SuiteResult> {
-  const args = [
-    "client",
-    "--command",
-    command,
-    "--scenario",
-    scenario,
-    "--spec-version",
-    revision,
-    "--force",
-  ];
+  const args = ["--scenario", scenario, "--spec-version", revision, "--force"];
+  return await runClients(command, args, new Set([scenario]));
+}
+
+/** Everything that a revision asks of a client, and what the suite reports besides, all at once. */
+export async function runClientSuite(command: string, revision: Revision): Promise<SuiteResult> {
+  const required = await requiredScenarios(revision, "client");
+  return await runClients(command, ["--requirements", revision], required);
+}
+
+/** The scenarios of one of the suite's own lists that a revision has, all at once. None counts as required. */
+export async function runClientList(command: string, list: string, revision: string): Promise<SuiteResult> {
+  return await runClients(command, ["--suite", list, "--spec-version", revision], new Set());
+}
+
+async function runClients(
+  command: string,
+  which: readonly string[],
+  required: ReadonlySet<string>,
+): Promise<SuiteResult> {
   // The suite kills the shell that runs the command and not the command: it has to end by itself before.
-  args.push("--timeout", String(COMMAND_WITHIN_MS));
-  return await runInto(args, new Set([scenario]));
+  const timeout = ["--timeout", String(COMMAND_WITHIN_MS)];
+  return await runInto(["client", "--command", command, ...which, ...timeout], required);
 }
 
 /** How many checks of the scenarios have this status. */
@@ -126,20 +133,24 @@ function firstLine(text: string): string {
   return text.split("\n", 1)[0]!.slice(0, MAX_MESSAGE_CHARS);
 }
 
-/** By revision: it does not change while the tests of a file run. */
-const required = new Map<Revision, Promise<ReadonlySet<string>>>();
+type Side = "server" | "client";
 
-function requiredScenarios(revision: Revision): Promise<ReadonlySet<string>> {
-  const known = required.get(revision);
+/** By revision and side: it does not change while the tests of a file run. */
+const required = new Map<string, Promise<ReadonlySet<string>>>();
+
+function requiredScenarios(revision: Revision, side: Side): Promise<ReadonlySet<string>> {
+  const key = `${revision} ${side}`;
+  const known = required.get(key);
   if (known !== undefined) return known;
-  const asked = askRequiredScenarios(revision);
-  required.set(revision, asked);
+  const asked = askRequiredScenarios(revision, side);
+  required.set(key, asked);
   return asked;
 }
 
-async function askRequiredScenarios(revision: Revision): Promise<ReadonlySet<string>> {
-  const { output, exitCode } = await suite(["list", "--server", "--requirements", revision]);
-  const section = output.split(/\n(?=\S)/).find((part) => part.startsWith("Server scenarios")) ?? "";
+async function askRequiredScenarios(revision: Revision, side: Side): Promise<ReadonlySet<string>> {
+  const { output, exitCode } = await suite(["list", `--${side}`, "--requirements", revision]);
+  const title = side === "server" ? "Server scenarios" : "Client scenarios";
+  const section = output.split(/\n(?=\S)/).find((part) => part.startsWith(title)) ?? "";
   const names = [...section.matchAll(/^ {2}- (\S+)/gm)].map(([, name]) => name!);
   if (names.length === 0) throw new Error(`The suite named no required scenario (${exitCode}):\n${output}`);
   return new Set(names);

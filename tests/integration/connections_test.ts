@@ -286,6 +286,30 @@ Deno.test("Authorization servers with rules of their own", async (t) => {
     assertStringIncludes((await ann.browser.open(back)).text, "Connected.");
   });
 
+  await t.step("an upstream that has another server by now leads people there", async () => {
+    await using next = new PersonLoginUpstream();
+    let named: string | null = null;
+    await using upstream = new PersonLoginUpstream({
+      ...{ expiresInS: 2, names: () => named },
+      given: (own) => named === null ? own : new Response(null, { status: 503 }),
+    });
+    ann.isAt(upstream.issuer, "ann");
+    const { id } = await register(gateway, "moving", upstream.url);
+    await ann.connect(id);
+    assertEquals(await whoami(gateway, "moving", ann.token), "ann");
+    named = next.issuer;
+    // The former server does not answer any more.
+    await waitFor(
+      async () => (await whoami(gateway, "moving", ann.token)).includes("another authorization server now"),
+      { what: "the end of the login" },
+    );
+    const { body } = await gateway.api("GET", "/connections", undefined, ann.token);
+    const own = body.find((each: { gateway_id: string }) => each.gateway_id === id);
+    assertEquals([own.state, own.fault], ["lost", "the upstream has another authorization server now"]);
+    for (let n = 0; n < 6; n++) assertStringIncludes(await ann.begin(id), next.issuer);
+    assertEquals(next.registrations.length, 1);
+  });
+
   await t.step(
     "Google: a refresh token for further parameters alone; a shared login is the operator's",
     async () => {

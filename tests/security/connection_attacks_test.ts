@@ -1,6 +1,6 @@
 // Attacks on logins of people at upstreams: answers in foreign browsers, stolen codes, servers that pose as others, addresses of the
 // inside, tokens for the wrong upstream.
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { PersonBrowser } from "../support/person_browser.ts";
 import { type PersonLoginOptions, PersonLoginUpstream } from "../support/person_login_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -126,6 +126,29 @@ Deno.test("Logins of people at upstreams hold against attacks", async (t) => {
       assertStringIncludes(said, words);
     });
   }
+
+  await t.step("the secret of a given client stays at the server of its first login", async () => {
+    const clients = { mine: "secretOfTheClient" };
+    await using thief = new PersonLoginUpstream({ clients });
+    let named: string | null = null;
+    await using turned = new PersonLoginUpstream({ clients, names: () => named });
+    ann.isAt(turned.issuer, "ann");
+    const given = { client_id: "mine", client_secret: clients.mine };
+    const turnedId = await register("turned", turned.url, given);
+    assertStringIncludes((await ann.connect(turnedId)).text, "Connected.");
+    // A login that is under way when the upstream turns does not end there either.
+    const begun = await answerOf(eve, turnedId);
+    named = thief.issuer;
+    assertMatch((await eve.browser.open(begun)).text, /Connected\.|Start again/);
+    // On both workers.
+    for (let n = 0; n < 6; n++) await assertRejects(() => ann.begin(turnedId), Error, "belongs to");
+    assertEquals([thief.authorizations.length, thief.tokenRequests.length], [0, 0]);
+    // It is the operator's choice.
+    const oauth_config = { grant_type: "authorization_code", ...given, issuer: thief.issuer };
+    const changed = await gateway.api("PUT", `/gateways/${turnedId}`, { auth_type: "oauth", oauth_config });
+    assertEquals(changed.status, 200, JSON.stringify(changed.body));
+    assertStringIncludes(await ann.begin(turnedId), thief.issuer);
+  });
 
   await t.step("a token goes to its upstream alone, and to nobody else's calls", async () => {
     await using second = new PersonLoginUpstream();

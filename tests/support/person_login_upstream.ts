@@ -28,6 +28,8 @@ export interface PersonLoginOptions {
   readonly scopes?: readonly string[];
   /** Changes the answer of the token endpoint. */
   readonly given?: (own: Response, request: URLSearchParams) => Response | Promise<Response>;
+  /** The authorization server that the MCP server's metadata name; default and null: its own. */
+  readonly names?: () => string | null;
   /** Where the authorization endpoint sends the browser in place of its own answer. */
   readonly sendsOnTo?: (request: URLSearchParams) => string | null;
 }
@@ -84,7 +86,7 @@ export class PersonLoginUpstream implements AsyncDisposable {
     if (pathname === "/.well-known/oauth-protected-resource/mcp") {
       const own = {
         resource: this.url,
-        authorization_servers: [this.issuer],
+        authorization_servers: [this.#options.names?.() ?? this.issuer],
         scopes_supported: this.#options.scopes ?? ["tools"],
       };
       return Response.json(own);

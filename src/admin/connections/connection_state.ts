@@ -24,9 +24,8 @@ export function needsConnection({ credentials }: ConnectTarget): boolean {
 export function stateOfConnection(row: ConnectionRow | null, now: number): ConnectionState {
   if (row === null) return "none";
   if (row.fault !== null) return "lost";
-  if (!row.isRenewable && row.expiresAt !== null) {
-    if (row.expiresAt <= now) return "expired";
-    if (row.expiresAt - now < SOON_MS) return "expires_soon";
-  }
-  return row.wantedScope === null ? "connected" : "wants_scope";
+  const endsInMs = row.isRenewable || row.expiresAt === null ? Infinity : row.expiresAt - now;
+  if (endsInMs <= 0) return "expired";
+  if (row.wantedScope !== null) return "wants_scope";
+  return endsInMs < SOON_MS ? "expires_soon" : "connected";
 }

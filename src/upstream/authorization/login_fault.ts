@@ -9,6 +9,11 @@ export class LoginFault extends Error {
   }
 }
 
+/** A client belongs to the server that has registered it (2026-07-28, basic/authorization, "Authorization Server Binding"). */
+export const OTHER_SERVER =
+  "it names another authorization server than the one that client_id of oauth_config belongs to. Give issuer if the client is " +
+  "registered at the new one, or else a client_id of the new one";
+
 /** An error code as RFC 6749, section 5.2 spells it, and nothing else that a server could have written into a text. */
 export function codeOf(code: string): string {
   return /^[\w.-]{1,60}$/.test(code) ? code : "of another kind";

@@ -53,10 +53,10 @@ const MAX_SCOPES = 100;
 export async function findServer(
   exchange: LoginExchange,
   url: URL,
-  credentials: Pick<OAuthCredentials, "issuer" | "tokenUrl" | "resource">,
+  credentials: Pick<OAuthCredentials, "issuer" | "tokenUrl" | "resource" | "clientId">,
   challenge: BearerChallenge | null,
 ): Promise<FoundServer | null> {
-  const { issuer, tokenUrl, resource } = credentials;
+  const { issuer, tokenUrl, resource, clientId } = credentials;
   const own = { resource: resource ?? resourceOf(url), scopes: null };
   if (tokenUrl !== null) {
     return { server: { issuer: issuer ?? new URL(tokenUrl).origin, token_endpoint: tokenUrl }, ...own };
@@ -65,13 +65,34 @@ export async function findServer(
   if (challenge === null) return null;
   const metadata = await resourceMetadata(exchange, url, challenge);
   // Upstreams of 2025-03-26 have no metadata of their own: they are at the origin of their authorization server.
-  if (metadata === null) return { server: await serverOf(exchange, url.origin), ...own };
+  if (metadata === null) {
+    const server = await serverAt(exchange, url.origin);
+    if (server !== null) return { server, ...own };
+    // The secret of a given client goes to no address that nobody has named.
+    if (clientId === "") return { server: defaultServer(url.origin), ...own };
+    throw new LoginFault(NO_METADATA);
+  }
   const [named] = metadata.servers;
   return {
     server: await serverOf(exchange, named),
     resource: resource ?? metadata.resource,
     scopes: metadata.scopes,
   };
+}
+
+/**
+ * Does the upstream name other authorization servers than this one?
+ * @param issuer of the server that an earlier login has found
+ * @throws {LoginFault}
+ */
+export async function hasMoved(
+  exchange: LoginExchange,
+  url: URL,
+  issuer: string,
+  challenge: BearerChallenge,
+): Promise<boolean> {
+  const metadata = await resourceMetadata(exchange, url, challenge);
+  return metadata !== null && !metadata.servers.some((named) => isSameIssuer(named, issuer));
 }
 
 /** The canonical name of an upstream (2025-11-25, basic/authorization, "Canonical Server URI"): without query and fragment. */
@@ -138,8 +159,30 @@ function covers(resource: string, url: URL): boolean {
   return url.pathname === above || url.pathname.startsWith(`${above}/`);
 }
 
+const NO_METADATA =
+  "its authorization server has no metadata (RFC 8414, OpenID Connect). Give token_url in oauth_config";
+
 /** @throws {LoginFault} */
 async function serverOf(exchange: LoginExchange, issuer: string): Promise<LoginServer> {
+  const server = await serverAt(exchange, issuer);
+  if (server === null) throw new LoginFault(NO_METADATA);
+  return server;
+}
+
+/** The paths of 2025-03-26, basic/authorization, "Fallbacks for Servers without Metadata Discovery". */
+function defaultServer(origin: string): LoginServer {
+  return {
+    issuer: origin,
+    authorization_endpoint: `${origin}/authorize`,
+    token_endpoint: `${origin}/token`,
+    registration_endpoint: `${origin}/register`,
+    // "PKCE is REQUIRED for all clients."
+    code_challenge_methods_supported: ["S256"],
+  };
+}
+
+/** @returns null if there are no metadata @throws {LoginFault} */
+async function serverAt(exchange: LoginExchange, issuer: string): Promise<LoginServer | null> {
   for (const address of addressesOf(issuer)) {
     const document = await read(exchange, address);
     if (document === null) continue;
@@ -154,9 +197,7 @@ async function serverOf(exchange: LoginExchange, issuer: string): Promise<LoginS
     }
     return { issuer: document.issuer, token_endpoint: token, ...knownMembers(document) };
   }
-  throw new LoginFault(
-    "its authorization server has no metadata (RFC 8414, OpenID Connect). Give token_url in oauth_config",
-  );
+  return null;
 }
 
 function knownMembers(document: JsonObject): Partial<LoginServer> {

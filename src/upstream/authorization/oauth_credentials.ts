@@ -57,3 +57,8 @@ export interface LoginSettings {
   /** Further parameters of the authorization request. */
   readonly parameters: Readonly<Record<string, string>>;
 }
+
+/** The operator has chosen the authorization server: the upstream's metadata are not asked for it. */
+export function isServerGiven({ issuer, tokenUrl }: Pick<OAuthCredentials, "issuer" | "tokenUrl">): boolean {
+  return issuer !== null || tokenUrl !== null;
+}

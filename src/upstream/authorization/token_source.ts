@@ -4,13 +4,13 @@ import { type Clock, sleep } from "../../base/clock.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { TokenKey, UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
-import { type BearerChallenge, unionOfScopes } from "./bearer_challenge.ts";
+import { type BearerChallenge, readChallenge, unionOfScopes } from "./bearer_challenge.ts";
 import type { LoginExchange } from "./login_exchange.ts";
-import { LoginFault } from "./login_fault.ts";
-import type { OAuthCredentials } from "./oauth_credentials.ts";
+import { LoginFault, OTHER_SERVER } from "./login_fault.ts";
+import { isServerGiven, type OAuthCredentials } from "./oauth_credentials.ts";
 import type { PersonLogin } from "./login/person_login.ts";
 import { endedToken, refusedToken, type SubjectToken } from "./token_exchange/subject_token.ts";
-import { findServer, type FoundServer } from "./login_server.ts";
+import { findServer, type FoundServer, hasMoved } from "./login_server.ts";
 import { openToken, sealToken } from "./sealed_token.ts";
 import { requestToken } from "./token_request.ts";
 import type { UpstreamToken } from "./upstream_token.ts";
@@ -64,6 +64,10 @@ const MAX_SCOPE_CHARS = 2_048;
 const CLAIM_PARTS = 3;
 
 const POLL_MS = 100;
+
+/** Why a login ends. */
+const NOT_RENEWED = "the authorization server does not renew the login";
+const MOVED = "the upstream has another authorization server now";
 
 export class TokenSource {
   readonly #deps: TokenSourceDeps;
@@ -126,12 +130,12 @@ export class TokenSource {
    * The token for a second try of a request that the upstream has refused.
    * @param used the token of the request; null: it had none
    * @returns null if a second try would be refused as well
-   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED
+   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED
    */
   async afterRefusal(used: UpstreamToken | null, challenge: BearerChallenge): Promise<UpstreamToken | null> {
     if (this.#token !== used && this.#token !== null && this.#isValid(this.#token)) return this.#token;
-    if (used !== null && this.#deps.clock.now() - used.obtainedAt < REFUSED_FRESH_MS) return null;
-    return await this.#renewed(used, challenge);
+    const next = await this.#renewed(used, challenge);
+    return next !== null && next.accessToken === used?.accessToken ? null : next;
   }
 
   /**
@@ -167,7 +171,9 @@ export class TokenSource {
         this.#wantsEvidence = token === null;
         // What has changed meanwhile may not be in the answer.
         if (changes === this.#changes) this.#isUnsure = false;
-        return this.#token = token;
+        // Requests under way compare by identity: a token that was read again stays the same.
+        const isSame = token !== null && token.accessToken === this.#token?.accessToken;
+        return isSame ? this.#token : this.#token = token;
       },
       (error: unknown) => {
         throw this.#failed(error, changes === this.#changes);
@@ -179,13 +185,25 @@ export class TokenSource {
     stale: UpstreamToken | null,
     challenge: BearerChallenge | null,
   ): Promise<UpstreamToken | null> {
-    const { kept, clock, timeoutMs } = this.#deps;
+    const { kept, login, clock, timeoutMs } = this.#deps;
+    const isRefused = stale !== null && challenge !== null && challenge.error !== "insufficient_scope";
+    if (isRefused && login === null && this.#isFresh(stale)) {
+      if (await this.#hasMoved(stale, challenge)) throw new LoginFault(OTHER_SERVER);
+      return stale;
+    }
     if (kept === null) return await this.#request(stale, challenge);
     const { records, key, secretBox } = kept;
-    if (this.#deps.login !== null) {
-      const present = await this.#storedLogin(kept, this.#deps.login);
+    if (login !== null) {
+      const { token: present, sealed } = await this.#storedLogin(kept, login);
       if (present.accessToken !== stale?.accessToken && this.#isValid(present)) return present;
-      if (present.login?.refreshToken === null) throw this.#deps.login.needed("the login has expired");
+      if (isRefused) {
+        if (await this.#hasMoved(present, challenge)) {
+          if (sealed !== null) await login.connections.lost(key, sealed, MOVED);
+          throw login.needed(MOVED);
+        }
+        if (this.#isFresh(present)) return present;
+      }
+      if (present.login?.refreshToken === null) throw login.needed("the login has expired");
     }
     const giveUpAt = clock.now() + timeoutMs;
     for (;;) {
@@ -199,10 +217,9 @@ export class TokenSource {
       }
       if (isHeld) {
         try {
-          const { login } = this.#deps;
           const token = login === null
             ? await this.#request(stale ?? stored, challenge)
-            : await this.#refresh(login, stored, sealed);
+            : await this.#refresh(login, stored, { sealed, challenge });
           if (token === null) await records.release(key, this.#holder);
           else {
             const isSaved = await records.save(key, this.#holder, await sealToken(secretBox, token, key));
@@ -223,15 +240,20 @@ export class TokenSource {
   }
 
   /** The login as the database has it; as this worker knows it, where the database is not available. */
-  async #storedLogin({ key, secretBox }: KeptTokens, login: PersonLogin): Promise<UpstreamToken> {
+  async #storedLogin(
+    { key, secretBox }: KeptTokens,
+    login: PersonLogin,
+  ): Promise<{ readonly token: UpstreamToken; readonly sealed: string | null }> {
     try {
       const sealed = await login.connections.find(key);
       const token = sealed === null ? null : await openToken(secretBox, sealed, key);
       if (token === null) throw login.needed(null);
-      return token;
+      return { token, sealed };
     } catch (error) {
       const known = this.#token;
-      if (known !== null && this.#isValid(known) && isError(error, "STORE_UNAVAILABLE")) return known;
+      if (known !== null && this.#isValid(known) && isError(error, "STORE_UNAVAILABLE")) {
+        return { token: known, sealed: null };
+      }
       throw error;
     }
   }
@@ -242,7 +264,7 @@ export class TokenSource {
    */
   async #afterEnd(kept: KeptTokens, login: PersonLogin, token: UpstreamToken): Promise<UpstreamToken> {
     try {
-      return await this.#storedLogin(kept, login);
+      return (await this.#storedLogin(kept, login)).token;
     } catch (error) {
       if (isError(error, "UPSTREAM_LOGIN_NEEDED")) await login.revoke(this.#deps.exchange, token);
       throw error;
@@ -252,20 +274,41 @@ export class TokenSource {
   async #refresh(
     login: PersonLogin,
     stored: UpstreamToken | null,
-    sealed: string | null,
+    { sealed, challenge }: { readonly sealed: string | null; readonly challenge: BearerChallenge | null },
   ): Promise<UpstreamToken> {
     const { exchange, clock, count, upstream, kept } = this.#deps;
     if (stored === null) throw login.needed(null);
     const { clientId, clientSecret, privateKey, clientAuth } = await this.#deps.read?.() ??
       this.#deps.credentials;
     const given = clientId === "" ? null : { clientId, clientSecret, privateKey, clientAuth };
-    const token = await login.refresh(exchange, stored, { given, now: clock.now() });
+    let why = NOT_RENEWED;
+    const token = await login.refresh(exchange, stored, { given, now: clock.now() }).catch(async (error) => {
+      // The former server may be gone.
+      if (!(error instanceof LoginFault) || !await this.#hasMoved(stored, challenge)) throw error;
+      why = MOVED;
+      return null;
+    });
     if (token === null) {
-      await login.connections.lost(kept!.key, sealed!, "the authorization server does not renew the login");
-      throw login.needed("the authorization server does not renew the login");
+      await login.connections.lost(kept!.key, sealed!, why);
+      throw login.needed(why);
     }
     count(upstream, "success");
     return token;
+  }
+
+  /**
+   * Has the upstream another authorization server than the one that gave the token? No token and no client of the former one is of
+   * use there (2026-07-28, basic/authorization, "Authorization Server Binding").
+   */
+  async #hasMoved({ found }: UpstreamToken, challenge: BearerChallenge | null): Promise<boolean> {
+    const { exchange, url, credentials } = this.#deps;
+    if (isServerGiven(credentials)) return false;
+    try {
+      return await hasMoved(exchange, url, found.server.issuer, challenge ?? readChallenge(null));
+    } catch {
+      // Metadata that cannot be read name no other server.
+      return false;
+    }
   }
 
   async #request(
@@ -328,6 +371,10 @@ export class TokenSource {
 
   #isValid({ expiresAt }: UpstreamToken): boolean {
     return expiresAt === null || this.#deps.clock.now() < expiresAt;
+  }
+
+  #isFresh({ obtainedAt }: UpstreamToken): boolean {
+    return this.#deps.clock.now() - obtainedAt < REFUSED_FRESH_MS;
   }
 
   #isDue({ expiresAt, obtainedAt }: UpstreamToken): boolean {

@@ -2,11 +2,12 @@
 // metadata document, or registered by itself (2025-11-25, basic/authorization, "Client Registration Approaches").
 import type { SecretBox } from "../../../store/secret_box.ts";
 import type { ClientKey, Connections } from "../../../store/upstream_tokens/connections.ts";
+import { SeenAnswer } from "../../../base/seen_answer.ts";
 import { isObject } from "../../../mcp/json_rpc.ts";
 import { ask, type LoginExchange } from "../login_exchange.ts";
-import { codeOf, LoginFault } from "../login_fault.ts";
+import { codeOf, LoginFault, OTHER_SERVER } from "../login_fault.ts";
 import type { LoginServer } from "../login_server.ts";
-import type { OAuthCredentials } from "../oauth_credentials.ts";
+import { isServerGiven, type OAuthCredentials } from "../oauth_credentials.ts";
 
 export type LoginClient = Pick<OAuthCredentials, "clientId" | "clientSecret" | "privateKey" | "clientAuth">;
 
@@ -31,8 +32,17 @@ function clientMetadata(redirectUri: string): Record<string, unknown> {
     redirect_uris: [redirectUri],
     grant_types: ["authorization_code", "refresh_token"],
     response_types: ["code"],
-    application_type: "web",
+    application_type: LOOPBACK.has(new URL(redirectUri).hostname) ? "native" : "web",
   };
+}
+
+/** A gateway at such an address is a native application (2026-07-28, basic/authorization, "Application Type and Redirect URI Constraints"). */
+const LOOPBACK: ReadonlySet<string> = new Set(["127.0.0.1", "[::1]", "localhost"]);
+
+/** An upstream, and the version of its credentials. */
+export interface ClientTarget {
+  readonly gatewayId: string;
+  readonly version: string;
 }
 
 export interface LoginClientsDeps {
@@ -56,12 +66,17 @@ export class LoginClients {
   /** @throws {LoginFault} if there is none, and none can be made */
   async of(
     exchange: LoginExchange,
-    gatewayId: string,
+    { gatewayId, version }: ClientTarget,
     given: OAuthCredentials,
     server: LoginServer,
     { redirectUri, metadataUrl }: OwnAddresses,
   ): Promise<LoginClient> {
     if (given.clientId !== "") {
+      const home = isPortable(given) ? null : await this.#home(gatewayId);
+      if (home?.version === version && home.issuer !== server.issuer) {
+        const cause = new SeenAnswer(`${server.issuer} in place of ${home.issuer}`);
+        throw new LoginFault(OTHER_SERVER, { cause });
+      }
       const { clientId, clientSecret, privateKey, clientAuth } = given;
       return { clientId, clientSecret, privateKey, clientAuth };
     }
@@ -70,7 +85,7 @@ export class LoginClients {
     }
     const { connections, secretBox } = this.deps;
     const key = clientKey(gatewayId, server, redirectUri);
-    const owner = `upstream-client:${gatewayId}`;
+    const owner = ownerOf(gatewayId);
     const known = await connections.client(key);
     if (known !== null) {
       try {
@@ -94,6 +109,55 @@ export class LoginClients {
     const kept = await connections.addClient(key, await secretBox.seal(JSON.stringify(client), owner));
     return JSON.parse(await secretBox.open(kept, owner));
   }
+
+  /**
+   * The authorization server has accepted the client. A given client belongs to it from now on, until the credentials change
+   * (2026-07-28, basic/authorization, "Authorization Server Binding").
+   */
+  async accepted(
+    { gatewayId, version }: ClientTarget,
+    given: OAuthCredentials,
+    { issuer }: LoginServer,
+  ): Promise<void> {
+    if (given.clientId === "" || isPortable(given)) return;
+    const known = await this.#home(gatewayId);
+    if (known?.version === version) return;
+    const { connections, secretBox } = this.deps;
+    const key = homeKey(gatewayId);
+    if (known !== null) await connections.forgetClient(key);
+    await connections.addClient(
+      key,
+      await secretBox.seal(JSON.stringify({ version, issuer }), ownerOf(gatewayId)),
+    );
+  }
+
+  /** The server of a given client, and the credentials that it was accepted with. */
+  async #home(gatewayId: string): Promise<{ readonly version: string; readonly issuer: string } | null> {
+    const { connections, secretBox } = this.deps;
+    const key = homeKey(gatewayId);
+    const known = await connections.client(key);
+    if (known === null) return null;
+    try {
+      return JSON.parse(await secretBox.open(known, ownerOf(gatewayId)));
+    } catch {
+      // It was sealed with another AUTH_ENCRYPTION_SECRET, as the credentials were.
+      await connections.forgetClient(key);
+      return null;
+    }
+  }
+}
+
+/** The operator's choice of the server counts, and a metadata document is the same everywhere. */
+function isPortable(given: OAuthCredentials): boolean {
+  return isServerGiven(given) || (given.clientId.startsWith("https://") && given.clientSecret === null);
+}
+
+function homeKey(gatewayId: string): ClientKey {
+  return { gatewayId, version: "given" };
+}
+
+function ownerOf(gatewayId: string): string {
+  return `upstream-client:${gatewayId}`;
 }
 
 /** Each redirect URI has a client of its own: a login that begins at another address ends no login under way. */

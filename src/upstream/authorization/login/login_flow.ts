@@ -8,14 +8,15 @@ import type { SecretBox } from "../../../store/secret_box.ts";
 import type { Connections } from "../../../store/upstream_tokens/connections.ts";
 import type { Log } from "../../../telemetry/log.ts";
 import { type BearerChallenge, readChallenge, unionOfScopes } from "../bearer_challenge.ts";
-import { ask, type LoginExchange, type SendToServer } from "../login_exchange.ts";
+import type { LoginExchange, SendToServer } from "../login_exchange.ts";
 import { LoginFault } from "../login_fault.ts";
 import { findServer, type FoundServer, type LoginServer } from "../login_server.ts";
-import type { OAuthCredentials } from "../oauth_credentials.ts";
+import { isServerGiven, type OAuthCredentials } from "../oauth_credentials.ts";
 import { openToken, sealToken } from "../sealed_token.ts";
 import type { UpstreamToken } from "../upstream_token.ts";
 import { allowsHttp, type LoginTarget } from "../upstream_logins.ts";
 import { authorizationUrl, type CodeBinding, exchangeCode, newBinding, revokeLogin } from "./code_grant.ts";
+import { firstChallenge } from "./first_challenge.ts";
 import { clientKey, LoginClients, type OwnAddresses } from "./login_client.ts";
 
 /** A registered upstream where people log in. */
@@ -61,7 +62,7 @@ export const LOGIN_TIME_MS = 10 * 60_000;
 /** A browser drops a cookie of more than 4,096 bytes without a word (RFC 6265, section 6.1), with its name and attributes. */
 const MAX_PENDING_CHARS = 3_800;
 
-/** The metadata of a server is read again after this time. */
+/** The end of a login reads the metadata again if they are older. */
 const METADATA_MS = 5 * 60_000;
 const MAX_KNOWN = 1_000;
 
@@ -99,7 +100,7 @@ export class LoginFlow {
     return await this.#named(target, async () => {
       const { gatewayId, version, credentials } = target;
       const exchange = this.#exchange(target);
-      const { found, challenge } = await this.#server(target);
+      const { found, challenge } = await this.#server(target, null);
       const { server } = found;
       const login = credentials.login!;
       const endpoint = login.authorizationUrl ?? server.authorization_endpoint;
@@ -111,7 +112,7 @@ export class LoginFlow {
       requirePkce(server, credentials);
       requireAddress(endpoint, exchange);
       const given = await target.read?.() ?? credentials;
-      const client = await this.#clients.of(exchange, gatewayId, given, server, addresses);
+      const client = await this.#clients.of(exchange, target, given, server, addresses);
       const rows = await connections.listOf(owner);
       const row = rows.find((each) => each.gatewayId === gatewayId && each.owner === owner);
       const scope = scopeFor(credentials, { found, challenge, wanted: row?.wantedScope ?? null });
@@ -158,15 +159,12 @@ export class LoginFlow {
     return await this.#named(target, async () => {
       const pending = await this.#pending(target, owner, sealed, answer.get("state"));
       const exchange = this.#exchange(target);
-      const { found } = await this.#server(target);
+      const { found } = await this.#server(target, pending.issuer);
       const { server } = found;
       const { redirectUri, scope } = pending;
       if (server.issuer !== pending.issuer) throw new LoginFault(START_AGAIN);
       const named = await target.read?.() ?? credentials;
-      const client = await this.#clients.of(exchange, gatewayId, named, server, {
-        redirectUri,
-        metadataUrl,
-      });
+      const client = await this.#clients.of(exchange, target, named, server, { redirectUri, metadataUrl });
       if (client.clientId !== pending.clientId) throw new LoginFault(START_AGAIN);
       const resource = credentials.login!.sendsResource ? found.resource : null;
       const given = await exchangeCode(exchange, server, client, answer, { ...pending, resource })
@@ -177,6 +175,7 @@ export class LoginFlow {
           }
           throw error;
         });
+      await this.#clients.accepted(target, named, server);
       const now = clock.now();
       const token: UpstreamToken = {
         accessToken: given.accessToken,
@@ -224,15 +223,18 @@ export class LoginFlow {
     return { send: this.#deps.send, caCertificate, allowsHttp: allowsHttp(url, credentials) };
   }
 
-  async #server(target: ConnectTarget): Promise<KnownServer> {
+  /** @param issuer the server where a login has begun; null: a login begins, at the server that the upstream names now */
+  async #server(target: ConnectTarget, issuer: string | null): Promise<KnownServer> {
     const { clock } = this.#deps;
     const { gatewayId, version, url, credentials } = target;
     const known = this.#known.get(gatewayId);
-    if (known?.version === version && clock.now() < known.until) return known;
+    const isKnown = known?.version === version && known.found.server.issuer === issuer;
+    if (isKnown && clock.now() < known.until) return known;
     const exchange = this.#exchange(target);
     // A given server is found without the upstream; else its refusal names the metadata, or these are at the well-known address.
-    const isGiven = credentials.issuer !== null || credentials.tokenUrl !== null;
-    const challenge = readChallenge(isGiven ? null : await refusalOf(exchange, target));
+    const challenge = isServerGiven(credentials)
+      ? readChallenge(null)
+      : await firstChallenge(exchange, target);
     const found = (await findServer(exchange, url, credentials, challenge))!;
     const now = { version, until: clock.now() + METADATA_MS, found, challenge };
     this.#known.set(gatewayId, now);
@@ -292,11 +294,10 @@ function kept(server: LoginServer): LoginServer {
 /** An upstream must not lead the gateway to a server without PKCE (2025-11-25, basic/authorization, "Authorization Code Protection"). */
 function requirePkce(
   { code_challenge_methods_supported: methods }: LoginServer,
-  { issuer, tokenUrl }: OAuthCredentials,
+  credentials: OAuthCredentials,
 ): void {
   if (methods?.includes("S256")) return;
-  const isChosen = issuer !== null || tokenUrl !== null;
-  if (isChosen && methods === undefined) return;
+  if (isServerGiven(credentials) && methods === undefined) return;
   throw new LoginFault(
     "its authorization server does not say that it supports PKCE (S256). Give issuer in oauth_config if it does nevertheless",
   );
@@ -319,23 +320,4 @@ function scopeFor(
   if (scopes.length > 0) return scopes.join(" ");
   const offline = found.server.scopes_supported?.includes("offline_access") ? "offline_access" : null;
   return unionOfScopes(challenge.scope ?? found.scopes, wanted, offline);
-}
-
-/** The challenge of the upstream's answer to a request without a token; null: it has none. */
-async function refusalOf(exchange: LoginExchange, { url, transport }: ConnectTarget): Promise<string | null> {
-  const params = {
-    protocolVersion: "2025-11-25",
-    capabilities: {},
-    clientInfo: { name: "sluice", version: "1" },
-  };
-  const { status, challenge = null } = await ask(
-    exchange,
-    transport === "SSE" ? { method: "GET", url, headers: [["accept", "text/event-stream"]] } : {
-      method: "POST",
-      url,
-      headers: [["content-type", "application/json"], ["accept", "application/json, text/event-stream"]],
-      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params }),
-    },
-  );
-  return status === 401 ? challenge : null;
 }

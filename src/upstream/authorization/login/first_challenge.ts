@@ -1,0 +1,50 @@
+// What an upstream says of the token that it wants, before anybody has logged in: the challenge of its answer to a request without one.
+import { META, STATELESS_REVISION } from "../../../mcp/revisions.ts";
+import { type BearerChallenge, readChallenge } from "../bearer_challenge.ts";
+import { ask, type LoginExchange, type SendToServer } from "../login_exchange.ts";
+
+type Probe = Omit<Parameters<SendToServer>[0], "url" | "caCertificate">;
+
+const CLIENT_INFO = { name: "sluice", version: "1" };
+
+/**
+ * An upstream may let everybody open a session and refuse what comes later, with the scopes that this needs. A request of 2026-07-28
+ * stands alone, so that none is opened for it.
+ */
+const LIST = post("tools/list", {
+  _meta: {
+    [META.protocolVersion]: STATELESS_REVISION,
+    [META.clientInfo]: CLIENT_INFO,
+    [META.clientCapabilities]: {},
+  },
+}, [["mcp-protocol-version", STATELESS_REVISION], ["mcp-method", "tools/list"]]);
+
+/** An upstream may look at the session before the token. */
+const INITIALIZE = post("initialize", {
+  ...{ protocolVersion: "2025-11-25", capabilities: {}, clientInfo: CLIENT_INFO },
+});
+
+const STREAM: Probe = { method: "GET", headers: [["accept", "text/event-stream"]] };
+
+/** @returns an empty challenge if the upstream refuses no request with 401 @throws {LoginFault} if it does not answer */
+export async function firstChallenge(
+  exchange: LoginExchange,
+  { url, transport }: { readonly url: URL; readonly transport: string },
+): Promise<BearerChallenge> {
+  for (const probe of transport === "SSE" ? [STREAM] : [LIST, INITIALIZE]) {
+    const { status, challenge = null } = await ask(exchange, { ...probe, url });
+    if (status === 401) return readChallenge(challenge);
+  }
+  return readChallenge(null);
+}
+
+function post(method: string, params: unknown, headers: Probe["headers"] = []): Probe {
+  return {
+    method: "POST",
+    headers: [
+      ...[["content-type", "application/json"], ["accept", "application/json, text/event-stream"]] as const,
+      ...headers,
+    ],
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+  };
+}
