@@ -9,6 +9,7 @@ const RULES: TokenIssuer = {
   algorithms: ["RS256"],
   allow_http: false,
   authorization_server: false,
+  scopes: [],
   email_claim: "email",
   trust_email: false,
   groups_claim: ["groups"],

@@ -10,6 +10,7 @@ import { Admission } from "./admission.ts";
 import { Cors } from "./cors.ts";
 import { createHandler, type Endpoint, type Exchange, type HandlerDeps, pathOf } from "./handler.ts";
 import { Callers } from "../auth/callers.ts";
+import { MCP_SCOPES } from "../auth/oauth/scopes.ts";
 import { OriginGuard } from "./origin_guard.ts";
 import { ProtectedResources } from "./protected_resources.ts";
 import { SessionRefusals } from "./refusal.ts";
@@ -26,6 +27,7 @@ interface Given {
   readonly accessLog?: AccessLog;
   readonly identifiesAll?: boolean;
   readonly authorizationServers?: readonly string[];
+  readonly scopes?: readonly string[];
 }
 
 const NO_QUOTAS: HandlerDeps["quotas"] = { isActive: false, stateOf: () => null };
@@ -44,6 +46,7 @@ function setUp(
     accessLog = new AccessLog({ worker: 0, format: "json", sink: new MemorySink(), writes: false }),
     identifiesAll = false,
     authorizationServers = [],
+    scopes = MCP_SCOPES,
   }: Given = {},
 ) {
   const served: Exchange[] = [];
@@ -77,6 +80,7 @@ function setUp(
     resources: new ProtectedResources({
       baseOf: () => "https://gw.example",
       authorizationServers: () => authorizationServers,
+      scopes: () => scopes,
     }),
     clientAddress: () => "192.0.2.1",
     countRefused: (code) => refused.push(code),
@@ -145,11 +149,11 @@ Deno.test("createHandler() tells why a token is refused, and a request without o
 
 Deno.test("createHandler() tells clients that can log in where, and what they lack", async () => {
   const authorizationServers = ["https://login.example"];
-  const challenge = async (thrown: SluiceError) => {
+  const challenge = async (thrown: SluiceError, scopes?: readonly string[]) => {
     const authenticate = () => {
       throw thrown;
     };
-    const { status, headers } = await setUp({ authenticate, authorizationServers })
+    const { status, headers } = await setUp({ authenticate, authorizationServers, scopes })
       .handle(new Request("http://gateway/rpc"));
     return [status, headers.get("www-authenticate")];
   };
@@ -157,6 +161,11 @@ Deno.test("createHandler() tells clients that can log in where, and what they la
   assertEquals(await challenge(new SluiceError("UNAUTHENTICATED", { reason: "no token" })), [
     401,
     `Bearer realm="sluice", scope="tools.read tools.execute resources.read prompts.read", ${metadata}`,
+  ]);
+  // Servers that have no scopes for the gateway.
+  assertEquals(await challenge(new SluiceError("UNAUTHENTICATED", { reason: "no token" }), []), [
+    401,
+    `Bearer realm="sluice", ${metadata}`,
   ]);
   const lacking = { permission: "tools.execute", scope: "tools.read tools.execute" };
   assertEquals(await challenge(new SluiceError("INSUFFICIENT_SCOPE", lacking)), [

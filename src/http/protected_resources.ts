@@ -1,6 +1,5 @@
 // The MCP endpoints as resources of OAuth 2.1: what a refused client is told (RFC 6750, RFC 9728), and which access tokens open which
 // of them (RFC 8707).
-import { MCP_SCOPES } from "../auth/oauth/scopes.ts";
 import { METADATA_PATH, opens, type Resource, resourceAt } from "../auth/oauth/resources.ts";
 import { SluiceError } from "../base/errors.ts";
 
@@ -9,6 +8,8 @@ export interface ProtectedResourcesDeps {
   readonly baseOf: (request: Request, from: string) => string;
   /** The issuers where clients log in; empty: they cannot log in. */
   readonly authorizationServers: (base: string) => readonly string[];
+  /** The scopes that clients ask for there; empty: those servers have none for the gateway. */
+  readonly scopes: () => readonly string[];
 }
 
 export class ProtectedResources {
@@ -33,7 +34,7 @@ export class ProtectedResources {
 
   /**
    * Adds to the challenge of a refusal where the client finds out how to log in, and the scopes to ask for.
-   * @param needed the scopes that the error names; undefined: what MCP clients usually need
+   * @param needed the scopes that the error names; undefined: those of the metadata
    */
   completeChallenge(headers: Headers, request: Request, path: string, from: string, needed?: string): void {
     const challenge = headers.get("www-authenticate");
@@ -42,9 +43,10 @@ export class ProtectedResources {
     const base = this.#baseIf(request, from);
     if (base === null || this.deps.authorizationServers(base).length === 0) return;
     const metadata = `${base}${METADATA_PATH}${resource.path}`;
+    const scope = needed ?? this.deps.scopes().join(" ");
     headers.set(
       "www-authenticate",
-      `${challenge}, scope="${needed ?? MCP_SCOPES.join(" ")}", resource_metadata="${metadata}"`,
+      `${challenge}${scope === "" ? "" : `, scope="${scope}"`}, resource_metadata="${metadata}"`,
     );
   }
 
@@ -53,11 +55,12 @@ export class ProtectedResources {
     const base = this.deps.baseOf(request, from);
     const authorizationServers = this.deps.authorizationServers(base);
     if (authorizationServers.length === 0) return null;
+    const scopes = this.deps.scopes();
     return {
       resource: base + resource.path,
       resource_name: resource.serverId === null ? "Sluice" : `Sluice, virtual server ${resource.serverId}`,
       authorization_servers: authorizationServers,
-      scopes_supported: MCP_SCOPES,
+      ...(scopes.length === 0 ? {} : { scopes_supported: scopes }),
       bearer_methods_supported: ["header"],
     };
   }

@@ -1,13 +1,5 @@
 // Real clients that know nothing but an address: a person signs in and allows them in Chromium, they call, refresh, and are disconnected.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/index"
-import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
-// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
-import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import {
-  Client as ClientV2,
-  StreamableHTTPClientTransport as TransportV2,
-} from "@modelcontextprotocol/client";
 import { ChildOutput } from "../support/child_output.ts";
 import { freePort } from "../support/free_port.ts";
 import { checkLoginClient } from "../support/login_client.ts";
@@ -15,71 +7,10 @@ import { npmProgram } from "../support/npm_programs.ts";
 import { PASSWORD, requestOf, sendForm } from "../support/oauth_person.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { pythonProgram } from "../support/python_programs.ts";
+import { INFO, SdkProvider, SDKS } from "../support/sdk_logins.ts";
 import { Sluice } from "../support/sluice.ts";
 import { UiBrowser } from "../support/ui_browser.ts";
 import { waitFor } from "../support/wait_for.ts";
-
-const INFO = { name: "Real client", version: "1.0.0" };
-
-/** What both SDKs ask of a program: to keep tokens, and to open a browser. */
-class Provider {
-  // deno-lint-ignore no-explicit-any -- the types of two SDKs
-  #kept: Record<string, any> = {};
-  opened: URL | null = null;
-
-  constructor(readonly redirectUrl: string) {}
-
-  get clientMetadata() {
-    return { client_name: INFO.name, redirect_uris: [this.redirectUrl], token_endpoint_auth_method: "none" };
-  }
-  clientInformation = () => this.#kept.client;
-  saveClientInformation = (client: unknown) => void (this.#kept.client = client);
-  tokens = () => this.#kept.tokens;
-  saveTokens = (tokens: unknown) => void (this.#kept.tokens = tokens);
-  codeVerifier = () => this.#kept.verifier;
-  saveCodeVerifier = (verifier: string) => void (this.#kept.verifier = verifier);
-  redirectToAuthorization = (url: URL) => void (this.opened = url);
-  state = () => "the state";
-  invalidateCredentials = (what: string) => {
-    if (what === "tokens" || what === "all") delete this.#kept.tokens;
-    if (what === "client" || what === "all") delete this.#kept.client;
-  };
-}
-
-interface Connection {
-  listTools(): Promise<{ tools: { name: string }[] }>;
-  close(): Promise<void>;
-}
-
-/** A way to connect with a provider. The transport redeems the code. */
-interface Sdk {
-  readonly name: string;
-  readonly connect: (url: string, provider: Provider) => Promise<Connection>;
-  readonly redeem: (url: string, provider: Provider, answer: URLSearchParams) => Promise<void>;
-}
-
-const SDKS: readonly Sdk[] = [
-  {
-    name: "SDK v1",
-    connect: async (url, authProvider) => {
-      const client = new ClientV1(INFO);
-      await client.connect(new TransportV1(new URL(url), { authProvider: authProvider as never }) as never);
-      return client as never;
-    },
-    redeem: (url, authProvider, answer) =>
-      new TransportV1(new URL(url), { authProvider: authProvider as never }).finishAuth(answer.get("code")!),
-  },
-  {
-    name: "SDK v2",
-    connect: async (url, authProvider) => {
-      const client = new ClientV2(INFO);
-      await client.connect(new TransportV2(new URL(url), { authProvider: authProvider as never }));
-      return client as never;
-    },
-    redeem: (url, authProvider, answer) =>
-      new TransportV2(new URL(url), { authProvider: authProvider as never }).finishAuth(answer),
-  },
-];
 
 /** The program behind a redirect URI on this machine. */
 function callbackServer() {
@@ -122,7 +53,7 @@ Deno.test({
       await t.step(name, async () => {
         await using callback = callbackServer();
         const url = `${gateway.url}/${i === 0 ? "mcp" : "servers/clock/mcp"}`;
-        const provider = new Provider(callback.url);
+        const provider = new SdkProvider(callback.url);
         await assertRejects(() => connect(url, provider));
         const asked = provider.opened!;
         assertEquals(asked.searchParams.get("resource"), url);
@@ -176,7 +107,7 @@ Deno.test({
 
     await t.step("a person who says no", async () => {
       await using callback = callbackServer();
-      const provider = new Provider(callback.url);
+      const provider = new SdkProvider(callback.url);
       await assertRejects(() => SDKS[0]!.connect(`${gateway.url}/mcp`, provider));
       await page.goto(provider.opened!.href);
       await page.getByRole("button", { name: "Cancel" }).click();

@@ -8,7 +8,9 @@ import { createRequire } from "node:module";
 const [, , module, options] = process.argv;
 const { default: Provider, errors } = await import(module);
 const jose = await import(createRequire(module).resolve("jose"));
-const { port, clients, accounts, takesRegistrations = false } = JSON.parse(options);
+const { port, clients, accounts, takesRegistrations = false, signsAccessTokens = false } = JSON.parse(
+  options,
+);
 const issuer = `http://127.0.0.1:${port}`;
 
 const provider = new Provider(issuer, {
@@ -29,11 +31,18 @@ const provider = new Provider(issuer, {
     registration: { enabled: takesRegistrations },
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: () => ({ scope: "tools", accessTokenFormat: "opaque", accessTokenTTL: 600 }),
+      getResourceServerInfo: (_context, resource) => ({
+        ...{ scope: "tools", audience: resource, accessTokenTTL: 600 },
+        ...(signsAccessTokens ? { accessTokenFormat: "jwt", jwt: { sign: { alg: "RS256" } } } : {
+          accessTokenFormat: "opaque",
+        }),
+      }),
     },
   },
   // Its own guard refuses loopback addresses, where the gateway of the test is.
   fetch: (url, { dispatcher: _guard, ...options }) => fetch(url, options),
+  // Programs read the person from the token itself.
+  extraTokenClaims: (_context, { accountId }) => signsAccessTokens ? accounts[accountId] : undefined,
   scopes: ["openid", "offline_access", "tools"],
   pkce: { required: () => true },
   ttl: { Session: 600, Grant: 600, Interaction: 600, AccessToken: 600, IdToken: 600 },

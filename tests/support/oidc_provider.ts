@@ -35,14 +35,14 @@ export class OidcProvider implements AsyncDisposable {
     clients: readonly OidcClient[],
     accounts: Readonly<Record<string, Account>>,
     port = freePort(),
-    { takesRegistrations = false } = {},
+    more: { readonly takesRegistrations?: boolean; readonly signsAccessTokens?: boolean } = {},
   ): Promise<OidcProvider> {
     const script = new URL("./oidc_provider.mjs", import.meta.url).pathname;
     const child = new Deno.Command(nodeProgram(), {
       args: [
         script,
         npmModule("oidc-provider/lib/index.js"),
-        JSON.stringify({ port, clients, accounts, takesRegistrations }),
+        JSON.stringify({ port, clients, accounts, ...more }),
       ],
       stdout: "piped",
       stderr: "null",

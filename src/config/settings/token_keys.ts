@@ -27,6 +27,9 @@ const ISSUER = z.strictObject({
   algorithms: z.array(z.enum(KEY_PAIR_ALGORITHMS)).min(1).default(["RS256"]),
   /** Clients log in there: the metadata of the MCP endpoints name the issuer (RFC 9728). */
   authorization_server: z.boolean().default(false),
+  /** What clients ask for there (RFC 6749, section 3.3), where the gateway's own authorization server is off. */
+  scopes: z.array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, "must be scopes without spaces or quotes"))
+    .default([]),
   /** Keys may come over plain HTTP. */
   allow_http: z.boolean().default(false),
   email_claim: z.string().min(1).default("email"),
@@ -135,7 +138,7 @@ export const TOKEN_ISSUER_SETTINGS = [
     doc:
       "Identity providers whose tokens are taken besides the gateway's own, as a JSON array. Each has issuer, jwks_uri " +
       "and audience; algorithms, email_claim, trust_email, groups_claim, teams, roles, admin_groups, require_jti, " +
-      "allow_http and authorization_server can " +
+      "allow_http, authorization_server and scopes can " +
       "be left out.",
   }),
   setting({

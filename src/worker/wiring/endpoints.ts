@@ -5,6 +5,7 @@ import { AdminEndpoint } from "../../admin/endpoint.ts";
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { createAdminApi } from "../../admin/router.ts";
 import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
+import { MCP_SCOPES } from "../../auth/oauth/scopes.ts";
 import type { Quotas } from "../../auth/quotas/quotas.ts";
 import { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import type { Cache } from "../../cache/cache.ts";
@@ -232,9 +233,10 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     trustedProxies,
     prefixOf: (headers, from) => publicPrefix.of(headers, from),
   });
-  const foreignServers = config.jwtIssuers.filter((each) => each.authorization_server).map(({ issuer }) =>
-    issuer
-  );
+  const foreign = config.jwtIssuers.filter((each) => each.authorization_server);
+  const foreignServers = foreign.map(({ issuer }) => issuer);
+  // Scopes of the gateway mean nothing to other issuers, and some refuse what they do not know.
+  const foreignScopes = [...new Set(foreign.flatMap(({ scopes }) => scopes))];
   const oauthEndpoint = new OAuthEndpoint({
     ...{ server: oauth.server, base, clientOf, rootPath: config.appRootPath },
     readForm: bodyReader({ ...OAUTH_BODY, timeoutMs, mediaType: "application/x-www-form-urlencoded" }, clock),
@@ -247,6 +249,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const resources = new ProtectedResources({
     baseOf: (request, from) => base.of(request, from),
     authorizationServers: (issuer) => [...(oauth.server.isOn ? [issuer] : []), ...foreignServers],
+    scopes: () => oauth.server.isOn ? MCP_SCOPES : foreignScopes,
   });
   const resourceMetadata = new ResourceMetadataEndpoint(resources, config.appRootPath);
   const clientMetadata = new ClientMetadataEndpoint(base);

@@ -11,7 +11,7 @@ const resourceMetadata = z.strictObject({
   authorization_servers: field(z.array(z.string()), "The issuers where clients log in.", [
     "https://gateway.example.com",
   ]),
-  scopes_supported: field(z.array(z.string()), "The scopes that MCP clients need to use everything.", [
+  scopes_supported: field(z.array(z.string()).optional(), "The scopes that MCP clients ask for.", [
     "tools.read",
   ]),
   bearer_methods_supported: field(z.array(z.literal("header")), "Where the token goes.", ["header" as const]),
