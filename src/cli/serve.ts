@@ -1,5 +1,6 @@
 // `sluice serve`: runs the gateway. It prepares settings, database and secrets, then starts the workers and the demo upstream.
 import { systemClock } from "../base/clock.ts";
+import { collectGarbage } from "../base/sharing/garbage.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
@@ -9,6 +10,7 @@ import { keepConnectionLimits } from "../supervisor/connection_limits.ts";
 import { noticeDepartedClients } from "../supervisor/departed_clients.ts";
 import { raiseOpenFilesLimit, systemLimitWarnings } from "../supervisor/kernel/descriptors.ts";
 import { findFreePort } from "../supervisor/kernel/free_port.ts";
+import { releaseFreedMemory, releaseStartMemory } from "../supervisor/kernel/freed_memory.ts";
 import { watchSources } from "../supervisor/source_watch.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { createLog, type LineSink, type Log, stdoutSink } from "../telemetry/log.ts";
@@ -108,6 +110,9 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   if (program !== null) {
     console.error(welcome({ config, sources, program, folder: Deno.cwd(), hasDemo: demo !== null }));
   }
+  collectGarbage();
+  releaseStartMemory();
+  const endReleases = releaseFreedMemory({ clock: systemClock });
 
   const end = await Promise.race([stopping, supervisor.failed]);
   if (end instanceof SluiceError) log.error("stopping", { reason: end.message });
@@ -118,6 +123,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   following.abort();
   limits?.stop();
   departed?.stop();
+  endReleases();
   await stopWatching();
   await supervisor.stop();
   await demo?.close();

@@ -5,6 +5,7 @@
 import { parentPort } from "node:worker_threads";
 import type { Config } from "../config/schema.ts";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
+import { collectGarbage } from "../base/sharing/garbage.ts";
 import { type App, createApp } from "./wiring/app.ts";
 import { becomeInterruptible } from "./interruptible.ts";
 import { listen, type Listening } from "./listen/listen.ts";
@@ -52,6 +53,7 @@ async function start(message: Extract<ToWorker, { type: "start" }>): Promise<voi
   try {
     config = message.config;
     app = await createApp(message, link);
+    collectGarbage();
     isMade = true;
     becomeUninterruptible = becomeInterruptible();
     send({ type: "prepared" });

@@ -1,7 +1,7 @@
 // What a warm call leaves behind in the memory of its worker. V8 frees the objects of a call cheaply if all of them die young. One
 // long-lived object that refers to them keeps them until the next full collection: calls then cost a sixth more CPU, and their p99 is
 // several times as long.
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { FastUpstream } from "../support/fast_upstream.ts";
 import { inSession, openSession, toolCall } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -85,3 +85,13 @@ function survival(trace: readonly string[]): Heap[] {
 
 /** A line of `--trace-gc`: the isolate, the kind of collection, the heap's size before and after it. */
 const COLLECTION = /^\[\d+:(\w+)\].* (Scavenge|Mark-Compact) (?:\(.*?\) )?([\d.]+) \(.*?\) -> ([\d.]+) /;
+
+Deno.test("The main thread and each worker collect the garbage that their start has left", async () => {
+  const env = { WORKERS: "2", LOG_LEVEL: "ERROR", DENO_V8_FLAGS: "--trace-gc" };
+  const sluice = await Sluice.start({ env });
+  // V8 buffers its lines until the process ends.
+  await sluice[Symbol.asyncDispose]();
+  const collected = sluice.stdout.lines.filter((line) => line.includes("low memory notification"))
+    .flatMap((line) => COLLECTION.exec(line)?.[1] ?? []);
+  assertEquals(new Set(collected).size, 3);
+});
