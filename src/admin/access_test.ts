@@ -198,7 +198,7 @@ Deno.test("every route of an entity × caller × entity × token is answered, fo
     assert(cells > 4_000, String(cells));
   }));
 
-const NEEDS_NO_BODY: ReadonlySet<string> = new Set(["/import/cleanup", "/metrics/reset"]);
+const NEEDS_NO_BODY: ReadonlySet<string> = new Set(["/doctor", "/import/cleanup", "/metrics/reset"]);
 
 Deno.test("every other route needs its permission, whatever the caller", () =>
   withAdminApi(async ({ call, store }) => {

@@ -16,6 +16,7 @@ export const CHANGE_NOTHING: ReadonlySet<string> = new Set([
   "renderPrompt",
   "registerClient",
   "checkPermission",
+  "examine",
 ]);
 
 /** Values of a path that are secrets. */

@@ -79,7 +79,11 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const stopping = stopSignal();
   const supervisor: Supervisor = new Supervisor({
     ...{ config, secrets, log, sink, recentLog, workerEntry },
-    reports: { settings: () => reload.report(), checkup: () => checkups.latest() },
+    reports: {
+      settings: () => reload.report(),
+      checkup: () => checkups.latest(),
+      examine: () => checkups.renewed(),
+    },
   });
   const checkups = new Checkups(() => examineServing(reload.loaded, files), log);
   const started = { ...loaded, config, tokenKeys: secrets.tokenKeys };

@@ -29,7 +29,7 @@ export interface SupervisorOptions {
   readonly sink: LineSink;
   /** Has them as well. */
   readonly recentLog: RecentLog;
-  readonly reports: { readonly [Type in "settings" | "checkup"]: () => CommandResults[Type] };
+  readonly reports: { readonly [Type in "settings" | "checkup" | "examine"]: () => CommandResults[Type] };
   /** Another entry module for the workers; tests inject faults with it. */
   readonly workerEntry?: URL;
 }
@@ -38,7 +38,6 @@ export interface SupervisorOptions {
 const LEAVE_MS = 4_000;
 
 const STANDSTILL_LOOK_MS = 1_000;
-
 const ANSWER_WITHIN_MS = 10_000;
 
 /** A worker's place. The worker in it owns the sessions whose ids name the slot. */
@@ -372,6 +371,7 @@ export class Supervisor {
         return [[...this.#alive].map(({ index, state, startedAt }) => ({ worker: index, state, startedAt }))];
       case "settings":
       case "checkup":
+      case "examine":
         return [this.#options.reports[command.type]()];
       case "execution_batch":
         return [this.#workerMetrics.executions()];

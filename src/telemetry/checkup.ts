@@ -1,8 +1,10 @@
 // What the doctor has found of a running gateway: it is examined in the main thread, and shown by workers.
 
 export interface Checkup {
-  /** When the examination ended, ISO 8601; null: the first one is under way. */
+  /** When the latest examination ended, ISO 8601; null: none has ended. */
   readonly examined_at: string | null;
+  /** Will there be newer findings soon? */
+  readonly is_under_way: boolean;
   /** What was looked at, for people. */
   readonly examined: readonly string[];
   /** The worst first. */
@@ -46,6 +48,7 @@ export interface ReplicaStatus {
 /** Before the first examination has ended. */
 export const NOT_EXAMINED: Checkup = {
   examined_at: null,
+  is_under_way: false,
   examined: [],
   findings: [],
   replicas: [],

@@ -154,6 +154,7 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("GET", "logs", on(log, "logPage")),
   page("GET", LIVE_LOG, on(log, "liveLog")),
   page("GET", "doctor", on(doctor, "doctorPage")),
+  page("POST", "doctor", on(doctor, "examineNow")),
   page("GET", "settings", on(settings, "settingsPage")),
   page("GET", "audit", on(audit, "auditPage")),
   kept("help", on(manual, "manualPage")),

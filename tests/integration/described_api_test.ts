@@ -144,6 +144,7 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
   ) await ask(read);
   await ask("listSettings");
   await ask("readCheckup");
+  await ask("examine", { status: 202 });
   await ask("adviseSettings", { query: "?users=300" });
   await ask("adviseSettings", { query: "?users=0", status: 422 });
   for (const read of ["listLogLines", "listLogLinesAsAdmin"]) {

@@ -66,6 +66,11 @@ Deno.test({
     await page.waitForURL(/\/admin\/doctor#/);
     await page.locator(":target").getByRole("link", { name: "the manual" }).click();
     await page.waitForURL(/\/admin\/help\//);
+    await browser.open("doctor");
+    const before = await page.locator("#found time").first().getAttribute("datetime");
+    await page.getByRole("button", { name: "Examine now" }).click();
+    await page.locator(`#found time:not([datetime="${before}"])`).first().waitFor();
+    await page.getByText("An examination is under way").waitFor({ state: "detached" });
     await browser.open("settings");
     await page.getByLabel("Users at once").fill("20000");
     await page.getByRole("button", { name: "Show what would change" }).click();

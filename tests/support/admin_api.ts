@@ -182,6 +182,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     executions: () => Promise.resolve(store.executions),
     settings: () => Promise.resolve({ ...settingsReport(DEFAULT_SETTINGS), needs_restart: [] }),
     checkup: () => Promise.resolve(NOT_EXAMINED),
+    examine: () => Promise.resolve({ ...NOT_EXAMINED, is_under_way: true }),
     advise: () => Promise.resolve(null),
     logLines: { find: (query) => Promise.resolve(recentLog.find(query)), streams: new Set() },
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),

@@ -135,6 +135,8 @@ export interface AdminDeps {
   settings(): Promise<RunningSettings>;
   /** What the doctor has found of this replica. */
   checkup(): Promise<Checkup>;
+  /** Begins an examination, unless one is under way. @returns what was found before */
+  examine(): Promise<Checkup>;
   /** What the tuner would change for a number of users; null: the machine is not known yet. */
   advise(users: number): Promise<RunningAdvice | null>;
   /** The latest lines of the log of this replica. */

@@ -1,6 +1,6 @@
 // What the doctor has found of this replica, each with the line that mends it.
 import type { Checkup, CheckupFinding } from "../../telemetry/checkup.ts";
-import type { PageHandler } from "../call/page_call.ts";
+import type { PageHandler, View } from "../call/page_call.ts";
 import { Ago, Badge, CopyText, Empty, type Mood, PageHead } from "../parts/page_parts.tsx";
 import { Replicas } from "./replica_table.tsx";
 
@@ -10,50 +10,72 @@ export const MOODS: Readonly<Record<CheckupFinding["severity"], Mood>> = {
   note: "plain",
 };
 
-export const doctorPage: PageHandler = async ({ rest, query }) => {
-  const body = <Found checkup={await rest.get<Checkup>("/doctor")} />;
+export const doctorPage: PageHandler = async ({ rest, query }) =>
+  doctorView(await rest.get<Checkup>("/doctor"), query);
+
+/** The page follows the examination. Without a script, a reload shows what was found. */
+export const examineNow: PageHandler = async ({ rest, query }) => {
+  const checkup = await rest.send<Checkup>("POST", "/doctor");
+  return query.has("part") ? doctorView(checkup, query) : { to: "doctor" };
+};
+
+function doctorView(checkup: Checkup, query: URLSearchParams): View {
+  const body = <Found checkup={checkup} />;
   if (query.has("part")) return { title: "Doctor", body, isPart: true };
   return {
     title: "Doctor",
     body: (
       <>
-        <PageHead title="Doctor" />
+        <PageHead title="Doctor">
+          <form method="post" action="doctor">
+            <button type="submit" hx-post="doctor?part" hx-target="#found" hx-swap="innerMorph">
+              Examine now
+            </button>
+          </form>
+        </PageHead>
         <p class="lead">
           What <code>sluice doctor</code>{" "}
           finds of this replica. It is examined once a minute while somebody looks.
         </p>
-        {body}
+        <div id="found">{body}</div>
       </>
     ),
   };
-};
+}
 
-/** Asked for again until the first examination has ended. */
 function Found(
-  { checkup: { examined_at: at, examined, findings, replicas } }: { readonly checkup: Checkup },
+  { checkup: { examined_at: at, is_under_way: isUnderWay, examined, findings, replicas } }: {
+    readonly checkup: Checkup;
+  },
 ) {
-  if (at === null) {
-    return (
-      <p class="soft" role="status" hx-get="doctor?part" hx-trigger="every 1s" hx-swap="outerHTML">
-        The first examination is under way …
-      </p>
-    );
-  }
   const anchors = anchorsOf(findings);
   return (
-    <div>
-      <p class="soft small">
-        Examined <Ago at={at} now={Date.now()} />: {examined.join(", ")}.
+    <>
+      <p class="soft small" role="status">
+        {at !== null && (
+          <>
+            Examined <Ago at={at} now={Date.now()} />: {examined.join(", ")}.
+          </>
+        )}{" "}
+        {isUnderWay && (
+          <span hx-get="doctor?part" hx-trigger="every 1s" hx-target="#found" hx-swap="innerMorph">
+            {at === null ? "The first examination is under way …" : "An examination is under way …"}
+          </span>
+        )}
+        {at === null && !isUnderWay && (
+          <>
+            The examination failed. The log has the reason, in the line <code>not examined</code>.
+          </>
+        )}
       </p>
-      {findings.length === 0
-        ? (
-          <Empty title="All is well">
-            <p>Errors, warnings and notes stand here, each with its reason and the line that mends it.</p>
-          </Empty>
-        )
-        : findings.map((finding, i) => <FindingCard finding={finding} anchor={anchors[i]!} />)}
+      {at !== null && findings.length === 0 && (
+        <Empty title="All is well">
+          <p>Errors, warnings and notes stand here, each with its reason and the line that mends it.</p>
+        </Empty>
+      )}
+      {findings.map((finding, i) => <FindingCard finding={finding} anchor={anchors[i]!} />)}
       <Replicas replicas={replicas} />
-    </div>
+    </>
   );
 }
 

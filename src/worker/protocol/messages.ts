@@ -40,6 +40,8 @@ export type SupervisorCommand =
   | { readonly type: "settings" }
   /** What the doctor has found. */
   | { readonly type: "checkup" }
+  /** Examine this replica now. The result is what was found before. */
+  | { readonly type: "examine" }
   /** Give what was executed and is not in the database. The same again, until it is written. */
   | { readonly type: "execution_batch" }
   /** The database has this batch. */
@@ -112,6 +114,7 @@ export interface CommandResults {
   readonly find_lines: FoundLines;
   readonly settings: RunningSettings;
   readonly checkup: Checkup;
+  readonly examine: Checkup;
   readonly workers: readonly WorkerStatus[];
   readonly hand_over: Handover;
   readonly take_over: null;

@@ -40,6 +40,7 @@ export interface AdminParts {
   readonly logLines: AdminDeps["logLines"];
   readonly settings: AdminDeps["settings"];
   readonly checkup: AdminDeps["checkup"];
+  readonly examine: AdminDeps["examine"];
   /** Of each worker. */
   readonly upstreamLoads: () => Promise<readonly UpstreamLoad[]>;
   readonly ready: () => Promise<Readiness>;
@@ -108,6 +109,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     logLines: parts.logLines,
     settings: parts.settings,
     checkup: parts.checkup,
+    examine: parts.examine,
     advise: async (users) => {
       const { machine, replicas } = await parts.checkup();
       if (machine === null) return null;

@@ -208,6 +208,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     executions: executions === null ? null : () => executions.current(),
     settings: async () => (await link.askAll({ type: "settings" }))[0]!,
     checkup: async () => (await link.askAll({ type: "checkup" }))[0]!,
+    examine: async () => (await link.askAll({ type: "examine" }))[0]!,
     logLines: {
       find: async (query) => (await link.askAll({ type: "find_lines", query }))[0]!,
       streams: new Set(),

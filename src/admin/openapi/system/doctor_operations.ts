@@ -31,26 +31,34 @@ const replica = z.strictObject({
   reason: textOrNull("Why it cannot be reached; null: it can, or it is not known.", null),
 }).describe("One replica.");
 
+const checkup = z.strictObject({
+  examined_at: timeOrNull("When the latest examination ended; null: none has ended."),
+  is_under_way: flag("Whether an examination is under way, so that there are newer findings soon."),
+  examined: field(z.array(z.string()), "What was looked at.", ["the settings", "this machine"]),
+  findings: field(z.array(finding), "The worst first.", []),
+  replicas: field(z.array(replica), "The replicas that are registered."),
+  machine: field(
+    z.strictObject({
+      vcpu: field(z.number(), "Processors that the gateway may use.", 2),
+      ram_mb: field(z.number(), "Memory that it may fill, MiB.", 4_096),
+    }).nullable(),
+    "The size of the machine, or of the container; null: not known yet.",
+  ),
+}).describe("The state of the replica.");
+
 export const doctorOperations = operations("Operation", {
   readCheckup: {
     summary: "Read what the doctor has found",
     description:
       "What `sluice doctor` finds of the replica that answers. It is examined in the background, at most once a " +
       "minute, while somebody asks.",
-    answers: {
-      200: z.strictObject({
-        examined_at: timeOrNull("When the examination ended; null: the first one is under way."),
-        examined: field(z.array(z.string()), "What was looked at.", ["the settings", "this machine"]),
-        findings: field(z.array(finding), "The worst first.", []),
-        replicas: field(z.array(replica), "The replicas that are registered."),
-        machine: field(
-          z.strictObject({
-            vcpu: field(z.number(), "Processors that the gateway may use.", 2),
-            ram_mb: field(z.number(), "Memory that it may fill, MiB.", 4_096),
-          }).nullable(),
-          "The size of the machine, or of the container; null: not known yet.",
-        ),
-      }).describe("The state of the replica."),
-    },
+    answers: { 200: checkup },
+  },
+  examine: {
+    summary: "Let the doctor examine the replica now",
+    description:
+      "Begins an examination of the replica that answers, unless one is under way. The answer has what was found " +
+      "before. `GET /doctor` has the new findings once `is_under_way` is false.",
+    answers: { 202: checkup },
   },
 });

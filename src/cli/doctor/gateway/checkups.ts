@@ -29,8 +29,22 @@ export class Checkups {
 
   /** The latest findings, at once. Where they are older than a minute, an examination begins. */
   latest(): Checkup {
-    if (!this.#isRunning && this.now() - this.#begunAt >= FRESH_MS) void this.#run();
-    return this.#latest;
+    if (this.now() - this.#begunAt >= FRESH_MS) this.#begin();
+    return this.#shown();
+  }
+
+  /** Begins an examination, unless one is under way. @returns the latest findings, at once */
+  renewed(): Checkup {
+    this.#begin();
+    return this.#shown();
+  }
+
+  #shown(): Checkup {
+    return { ...this.#latest, is_under_way: this.#isRunning };
+  }
+
+  #begin(): void {
+    if (!this.#isRunning) void this.#run();
   }
 
   async #run(): Promise<void> {
@@ -58,6 +72,7 @@ export function checkupOf(
 ): Checkup {
   return {
     examined_at: at.toISOString(),
+    is_under_way: false,
     examined,
     findings: bySeverity(findings).slice(0, MAX_FINDINGS),
     replicas: statesOf(replicas, ownAddress).slice(0, MAX_REPLICAS),

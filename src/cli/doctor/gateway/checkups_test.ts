@@ -19,10 +19,11 @@ Deno.test("Checkups answers at once, and examines once a minute while somebody a
     { warning: (event, fields) => warnings.push([event, fields]) },
     () => now,
   );
-  assertEquals(checkups.latest(), NOT_EXAMINED);
-  // One that takes long is not begun a second time.
+  const underWay = { ...NOT_EXAMINED, is_under_way: true };
+  assertEquals(checkups.latest(), underWay);
+  // One that takes long is not begun a second time, whoever asks for it.
   now = 120_000;
-  assertEquals([checkups.latest(), begun.length], [NOT_EXAMINED, 1]);
+  assertEquals([checkups.latest(), checkups.renewed(), begun.length], [underWay, underWay, 1]);
   begun[0]!.resolve(checkup("first"));
   await begun[0]!.promise;
   await Promise.resolve();
@@ -38,6 +39,16 @@ Deno.test("Checkups answers at once, and examines once a minute while somebody a
   now = 180_000;
   checkups.latest();
   assertEquals(begun.length, 3);
+  begun[2]!.resolve(checkup("third"));
+  await begun[2]!.promise;
+  await Promise.resolve();
+  // Whoever asks for a new one gets it before the minute is over.
+  assertEquals([checkups.latest(), begun.length], [checkup("third"), 3]);
+  assertEquals(checkups.renewed(), { ...checkup("third"), is_under_way: true });
+  begun[3]!.resolve(checkup("fourth"));
+  await begun[3]!.promise;
+  await Promise.resolve();
+  assertEquals(checkups.latest(), checkup("fourth"));
 });
 
 Deno.test("checkupOf() is bounded, has the worst first, and says how each replica stands", () => {
