@@ -16,7 +16,9 @@ const applications = () => import("./oauth/application_pages.tsx");
 const connections = () => import("./connections/connection_pages.tsx");
 const held = () => import("./upstreams/held_page.tsx");
 const passwordLink = () => import("./people/password_link.tsx");
+const places = () => import("./people/place_picker.tsx");
 const users = () => import("./people/user_pages.tsx");
+const teamList = () => import("./people/team_list.tsx");
 const teams = () => import("./people/team_pages.tsx");
 const roles = () => import("./people/role_pages.tsx");
 const audit = () => import("./system/audit_page.tsx");
@@ -27,6 +29,7 @@ const forgotPassword = () => import("./start/forgot_password_page.tsx");
 const manual = () => import("./system/manual_page.tsx");
 const upstreams = () => import("./upstreams/upstream_pages.tsx");
 const upstreamList = () => import("./upstreams/upstream_list.tsx");
+const upstreamForm = () => import("./upstreams/upstream_form.tsx");
 const upstreamWrites = () => import("./upstreams/upstream_writes.tsx");
 const upstreamImport = () => import("./upstreams/upstream_import.tsx");
 
@@ -65,6 +68,7 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   kept("upstreams", on(upstreamList, "listUpstreams")),
   page("GET", "upstreams/new", on(upstreamImport, "addPage")),
   page("POST", "upstreams/new", on(upstreamWrites, "addUpstream")),
+  page("GET", "upstreams/teams", on(upstreamForm, "pickTeams")),
   page("POST", "upstreams/test", on(upstreamWrites, "testUpstream")),
   page("POST", "upstreams/import", on(upstreamImport, "importUpstreams")),
   kept("upstreams/{id}", on(upstreams, "upstreamPage")),
@@ -116,12 +120,14 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("GET", "tokens", on(tokens, "listTokens")),
   page("GET", "tokens/new", on(tokens, "newTokenPage")),
   page("POST", "tokens/new", on(tokens, "addToken")),
+  page("GET", "tokens/servers", on(tokens, "pickServers")),
   page("GET", "tokens/{id}", on(tokens, "tokenPage")),
   page("POST", "tokens/{id}/state", on(tokens, "switchToken")),
   page("POST", "tokens/{id}/revoke", on(tokens, "revokeToken")),
   page("GET", "users", on(users, "listUsers")),
   page("GET", "users/new", on(users, "newUserPage")),
   page("POST", "users/new", on(users, "addUser")),
+  page("GET", "users/places", on(places, "pickPlaces")),
   page("GET", "users/{email}", on(users, "userPage")),
   page("POST", "users/{email}/change", on(users, "changeUser")),
   page("POST", "users/{email}/unlock", on(users, "unlockUser")),
@@ -130,14 +136,14 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("GET", "users/{email}/roles", on(users, "userPage")),
   page("POST", "users/{email}/roles", on(users, "giveRole")),
   page("POST", "users/{email}/roles/revoke", on(users, "takeRole")),
-  kept("teams", on(teams, "listTeams")),
+  kept("teams", on(teamList, "listTeams")),
   page("GET", "teams/new", on(teams, "newTeamPage")),
   page("POST", "teams/new", on(teams, "addTeam")),
   kept("teams/{id}", on(teams, "teamPage")),
   page("POST", "teams/{id}/delete", on(teams, "deleteTeam")),
   kept("teams/{id}/members", on(teams, "teamPage")),
   page("POST", "teams/{id}/members", on(teams, "addMember")),
-  page("POST", "teams/{id}/join", on(teams, "askToJoin")),
+  page("POST", "teams/{id}/join", on(teamList, "askToJoin")),
   page("POST", "teams/{id}/join-requests/approve", on(teams, "approveJoinRequest")),
   page("POST", "teams/{id}/join-requests/reject", on(teams, "rejectJoinRequest")),
   page("POST", "teams/{id}/members/remove", on(teams, "removeMember")),

@@ -55,14 +55,24 @@
     menu.focus();
   });
 
-  // What is chosen among the found members of a virtual server stays when something else is searched for.
+  // What is chosen among what a search has found stays when something else is searched for.
+  const keepChosen = (field) => {
+    const chosen = field.closest(".picker").querySelector("[data-chosen]");
+    const known = [...chosen.querySelectorAll("input")].find(({ value }) => value === field.value);
+    if (known === undefined) chosen.append(field.closest("label"));
+    else known.checked = true;
+  };
   document.addEventListener("change", ({ target }) => {
-    if (!target.checked || target.closest("[data-found]") === null) return;
-    const picker = target.closest(".picker");
-    const chosen = picker.querySelector("[data-chosen]");
-    const isThere = [...chosen.querySelectorAll("input")].some(({ value }) => value === target.value);
-    if (!isThere) chosen.append(target.closest("label"));
-    picker.querySelector("input[type=search]").focus();
+    if (target.type !== "checkbox" || !target.checked || target.closest("[data-found]") === null) return;
+    keepChosen(target);
+    target.closest(".picker").querySelector("input[type=search]").focus();
+  });
+  // Arrow keys go from one radio button to the next, so that these stay in their place until something else is searched for.
+  document.addEventListener("input", ({ target }) => {
+    if (target.type !== "search") return;
+    for (const field of target.closest(".picker")?.querySelectorAll("[data-found] :checked") ?? []) {
+      keepChosen(field);
+    }
   });
 
   // What was given to a tool stays in this tab alone, until somebody signs out. Fields that the server has filled keep their values.

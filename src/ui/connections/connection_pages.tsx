@@ -1,7 +1,8 @@
 // The pages of logins at upstreams: the list, the page that a call without a login leads to, and the way to the provider and back.
 import type { PageHandler } from "../call/page_call.ts";
 import { PostButton } from "../parts/form.tsx";
-import { ActionsHead, Ago, Badge, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
+import { ActionsHead, Ago, Badge, Empty, Facts, PageHead, Pages } from "../parts/page_parts.tsx";
+import { type ListPage, partOf } from "../parts/search_list.tsx";
 
 interface Connection {
   readonly gateway_id: string;
@@ -34,11 +35,11 @@ const STATES = {
 
 function State({ of }: { readonly of: Connection }) {
   return (
-    <>
+    <span>
       <Badge {...STATES[of.state]} />
       {of.fault !== null && <span class="about">{of.fault}</span>}
       {of.wanted_scope !== null && <span class="about">{`scopes: ${of.wanted_scope}`}</span>}
-    </>
+    </span>
   );
 }
 
@@ -64,9 +65,11 @@ function StateCells({ of, now }: { readonly of: Connection; readonly now: number
   );
 }
 
-export const listConnections: PageHandler = async ({ rest, viewer }) => {
+export const listConnections: PageHandler = async ({ rest, viewer, query }) => {
   const own = await rest.get<OwnConnection[]>("/connections");
-  const all = viewer.can("gateways.update") ? await rest.find<OwnedConnection[]>("/connections/all") : null;
+  const all = viewer.can("gateways.update")
+    ? await rest.find<OwnedConnection[]>("/connections/all") ?? []
+    : [];
   const now = Date.now();
   return {
     title: "Your connections",
@@ -106,7 +109,7 @@ export const listConnections: PageHandler = async ({ rest, viewer }) => {
               </tbody>
             </table>
           )}
-        {all !== null && all.length > 0 && <All {...{ all, now }} />}
+        {all.length > 0 && <All {...{ query, now }} found={partOf(all, query)} />}
       </>
     ),
   };
@@ -138,7 +141,11 @@ function Buttons({ of }: { readonly of: OwnConnection }) {
   );
 }
 
-function All({ all, now }: { readonly all: readonly OwnedConnection[]; readonly now: number }) {
+function All({ found: { data, pagination }, query, now }: {
+  readonly found: ListPage<OwnedConnection>;
+  readonly query: URLSearchParams;
+  readonly now: number;
+}) {
   return (
     <>
       <h2>Connections of all users</h2>
@@ -146,7 +153,6 @@ function All({ all, now }: { readonly all: readonly OwnedConnection[]; readonly 
         <thead>
           <tr>
             <th>User</th>
-            <th>Upstream</th>
             <th>State</th>
             <th>Connected</th>
             <th>Expires</th>
@@ -154,10 +160,12 @@ function All({ all, now }: { readonly all: readonly OwnedConnection[]; readonly 
           </tr>
         </thead>
         <tbody>
-          {all.map((each) => (
+          {data.map((each) => (
             <tr>
-              <td>{each.owner ?? "all callers"}</td>
-              <td data-label="Upstream">{each.gateway_name}</td>
+              <td>
+                <strong>{each.owner ?? "all callers"}</strong>
+                <span class="about">at {each.gateway_name}</span>
+              </td>
               <StateCells of={each} now={now} />
               <td>
                 <PostButton
@@ -175,6 +183,7 @@ function All({ all, now }: { readonly all: readonly OwnedConnection[]; readonly 
           ))}
         </tbody>
       </table>
+      <Pages path="connections" query={query} of={pagination} />
     </>
   );
 }

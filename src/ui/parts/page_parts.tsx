@@ -81,12 +81,11 @@ export function CopyText({ id, text }: { readonly id: string; readonly text: str
 }
 
 /** Links to the other pages of a list. */
-export function Pages({ path, query, page, pages }: {
+export function Pages({ path, query, of: { page, total_pages: pages } }: {
   readonly path: string;
   readonly query: URLSearchParams;
-  /** From 1. */
-  readonly page: number;
-  readonly pages: number;
+  /** The page is a number from 1. */
+  readonly of: { readonly page: number; readonly total_pages: number };
 }) {
   if (pages <= 1) return null;
   const to = (number: number) => {

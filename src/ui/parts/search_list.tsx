@@ -17,7 +17,7 @@ export async function readPage<Entry>({ rest, query }: PageCall, path: string): 
   const asked = new URLSearchParams({
     include_inactive: "true",
     per_page: String(PAGE_SIZE),
-    page: pageOf(query),
+    page: String(pageOf(query)),
   });
   for (const name of ["q", "gateway_id", "tags", "state"]) {
     const value = query.get(name)?.trim();
@@ -26,9 +26,36 @@ export async function readPage<Entry>({ rest, query }: PageCall, path: string): 
   return await rest.get(`${path}?${asked}`);
 }
 
-function pageOf(query: URLSearchParams): string {
+/** The number of the page that the query asks for. */
+function pageOf(query: URLSearchParams): number {
   const page = Number(query.get("page"));
-  return Number.isSafeInteger(page) && page > 0 ? String(page) : "1";
+  return Number.isSafeInteger(page) && page > 0 ? page : 1;
+}
+
+/** A page of a list that the REST API gives as a whole; the last one, if the list has become shorter. */
+export function partOf<Entry>(
+  list: readonly Entry[],
+  query: URLSearchParams,
+  size = PAGE_SIZE,
+): ListPage<Entry> {
+  const pages = Math.ceil(list.length / size);
+  const page = Math.min(pageOf(query), Math.max(pages, 1));
+  return {
+    data: list.slice((page - 1) * size, page * size),
+    pagination: { page, total_items: list.length, total_pages: pages },
+  };
+}
+
+/** Reads the page of a list that the REST API gives in parts by limit and offset. @param read gives the part, and the number of all */
+export async function readPart<Entry>(
+  query: URLSearchParams,
+  read: (
+    part: { readonly limit: number; readonly offset: number },
+  ) => Promise<readonly [readonly Entry[], number]>,
+): Promise<ListPage<Entry>> {
+  const page = pageOf(query);
+  const [data, total] = await read({ limit: PAGE_SIZE, offset: (page - 1) * PAGE_SIZE });
+  return { data, pagination: { page, total_items: total, total_pages: Math.ceil(total / PAGE_SIZE) } };
 }
 
 export interface SearchListProps<Entry> {
@@ -100,7 +127,16 @@ export function FoundPart<Entry>({ path, query, found, children }: SearchListPro
     <>
       <p class="soft small">{total === 0 ? "Nothing is found." : `${total.toLocaleString("en")} found`}</p>
       {children}
-      <Pages path={path} query={asked} page={page} pages={pages} />
+      <Pages path={path} query={asked} of={{ page, total_pages: pages }} />
     </>
   );
+}
+
+/** A search for something to choose shows so many. */
+export const MOST_FOUND = 20;
+
+/** The end of what such a search finds, where there is more. */
+export function MoreFound({ more }: { readonly more: number }) {
+  if (more <= 0) return null;
+  return <p class="soft small">{`${more.toLocaleString("en")} more: search for further words.`}</p>;
 }

@@ -152,15 +152,17 @@ async function roleView(
           {Object.entries(byKind).map(([kind, permissions]) => (
             <fieldset class="field">
               <legend>{kind}</legend>
-              {permissions.map((permission) => (
-                <label class="choice">
-                  <input
-                    {...{ type: "checkbox", name: "permissions", value: permission }}
-                    checked={chosen.includes(permission)}
-                  />
-                  <code>{permission}</code>
-                </label>
-              ))}
+              <div class="choices">
+                {permissions.map((permission) => (
+                  <label class="choice">
+                    <input
+                      {...{ type: "checkbox", name: "permissions", value: permission }}
+                      checked={chosen.includes(permission)}
+                    />
+                    <code>{permission}</code>
+                  </label>
+                ))}
+              </div>
             </fieldset>
           ))}
           <div class="buttons">

@@ -1,86 +1,12 @@
-// Teams: their list, the form that founds one, and the page of one with its members and invitations.
+// Teams: the form that founds one, and the page of one with its members and invitations.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { PAGES_PATH } from "../call/session_cookie.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
-import { ActionsHead, Ago, Badge, CopyText, Empty, PageHead } from "../parts/page_parts.tsx";
-import type { FoundTeam, Invitation, JoinRequest, Member, Team } from "./people_shapes.ts";
+import { ActionsHead, Ago, Badge, CopyText, PageHead, Pages } from "../parts/page_parts.tsx";
+import { partOf } from "../parts/search_list.tsx";
+import type { Invitation, JoinRequest, Member, Team } from "./people_shapes.ts";
 
 const CRUMBS = [{ path: "teams", label: "Teams" }];
-
-export const listTeams: PageHandler = async ({ rest, viewer }) => {
-  const { teams } = await rest.get<{ teams: Team[] }>("/teams?limit=10000");
-  const others = viewer.can("teams.join") ? await rest.get<FoundTeam[]>("/teams/discover?limit=200") : [];
-  const add = viewer.can("teams.create") && <a class="button main" href="teams/new">Found a team</a>;
-  return {
-    title: "Teams",
-    body: (
-      <>
-        <PageHead title="Teams">{teams.length > 0 && add}</PageHead>
-        {teams.length === 0
-          ? (
-            <Empty title="No team yet">
-              <p>A team shares upstreams and virtual servers with its members, and with nobody else.</p>
-              <div class="buttons">{add}</div>
-            </Empty>
-          )
-          : (
-            <table class="cards-on-phone">
-              <thead>
-                <tr>
-                  <th>Team</th>
-                  <th>Who finds it</th>
-                  <th class="number">Members</th>
-                </tr>
-              </thead>
-              <tbody>
-                {teams.map((team) => (
-                  <tr>
-                    <td>
-                      <a href={`teams/${team.id}`}>{team.name}</a>{" "}
-                      {team.is_personal && <Badge mood="plain" label="personal" />}
-                      {team.description !== null && <span class="about">{team.description}</span>}
-                    </td>
-                    <td data-label="Who finds it">
-                      {team.visibility === "public" ? "every user" : "its members"}
-                    </td>
-                    <td data-label="Members" class="number">{team.member_count}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          )}
-        {others.length > 0 && (
-          <>
-            <h2>Teams that you can ask to join</h2>
-            <ul class="asks">
-              {others.map(({ id, name, description, member_count }) => (
-                <li>
-                  <span>
-                    <strong>{name}</strong>, {member_count} {member_count === 1 ? "member" : "members"}
-                  </span>
-                  {description !== null && <span class="about">{description}</span>}
-                  <PostButton path={`teams/${id}/join`} label="Ask to join" class="compact" />
-                </li>
-              ))}
-            </ul>
-          </>
-        )}
-      </>
-    ),
-  };
-};
-
-/** An owner of the team decides. */
-export const askToJoin: PageHandler = async ({ params, rest }) => {
-  const answer = await rest.attempt<{ team_name: string }>(
-    "POST",
-    `/teams/${encodeURIComponent(params.id!)}/join`,
-  );
-  const notice = "refused" in answer
-    ? { text: answer.refused.text, isFailure: true }
-    : { text: `You have asked to join ${answer.done.team_name}. An owner of the team decides.` };
-  return { to: "teams", notice };
-};
 
 export const newTeamPage: PageHandler = () => Promise.resolve(newTeamView(NEW_FORM));
 
@@ -127,9 +53,9 @@ const ROLES = [{ value: "member", label: "Member" }, {
 }];
 
 async function teamView(call: PageCall, form: FormState, status?: number): Promise<View> {
-  const { rest, params, viewer } = call;
+  const { rest, params, viewer, query } = call;
   const team = await rest.get<Team>(`/teams/${encodeURIComponent(params.id!)}`);
-  const members = await rest.get<Member[]>(`/teams/${team.id}/members`);
+  const members = partOf(await rest.get<Member[]>(`/teams/${team.id}/members`), query);
   const invitations = team.is_personal
     ? null
     : await rest.find<Invitation[]>(`/teams/${team.id}/invitations`);
@@ -169,7 +95,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
             </tr>
           </thead>
           <tbody>
-            {members.map(({ user_email, role, joined_at }) => (
+            {members.data.map(({ user_email, role, joined_at }) => (
               <tr>
                 <td>
                   {viewer.can("admin.user_management")
@@ -194,6 +120,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
             ))}
           </tbody>
         </table>
+        <Pages path={path} query={query} of={members.pagination} />
         {mayManage && (
           <>
             <h2>Add or invite</h2>

@@ -1,7 +1,19 @@
 // The viewer's API tokens: their list, the form that makes one, its use.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
-import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
-import { Ago, Badge, CopyText, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
+import type { Rest } from "../call/rest.ts";
+import { ChoicePicker, type FoundOptions, foundView } from "../parts/choice_picker.tsx";
+import {
+  type FormState,
+  NEW_FORM,
+  type Option,
+  PostButton,
+  RefusalBox,
+  SelectField,
+  TextField,
+} from "../parts/form.tsx";
+import { Ago, Badge, CopyText, Empty, Facts, PageHead, Pages } from "../parts/page_parts.tsx";
+import { readPart } from "../parts/search_list.tsx";
+import { findServers, nameOf } from "./place_search.ts";
 
 export interface ApiToken {
   readonly id: string;
@@ -32,16 +44,21 @@ interface Usage {
 
 const CRUMBS = [{ path: "tokens", label: "Tokens" }];
 
-export const listTokens: PageHandler = async ({ rest, viewer }) => {
-  const { tokens } = await rest.get<{ tokens: ApiToken[] }>("/tokens?include_inactive=true&limit=1000");
+export const listTokens: PageHandler = async ({ rest, viewer, query }) => {
+  const { data, pagination } = await readPart(query, async ({ limit, offset }) => {
+    const path = `/tokens?include_inactive=true&limit=${limit}&offset=${offset}`;
+    const { tokens, total } = await rest.get<{ tokens: ApiToken[]; total: number }>(path);
+    return [tokens, total];
+  });
+  const isEmpty = pagination.total_items === 0;
   const now = Date.now();
   const add = viewer.can("tokens.create") && <a class="button main" href="tokens/new">New token</a>;
   return {
     title: "Tokens",
     body: (
       <>
-        <PageHead title="Your tokens">{tokens.length > 0 && add}</PageHead>
-        {tokens.length === 0
+        <PageHead title="Your tokens">{!isEmpty && add}</PageHead>
+        {isEmpty
           ? (
             <Empty title="No token yet">
               <p>
@@ -63,7 +80,7 @@ export const listTokens: PageHandler = async ({ rest, viewer }) => {
                 </tr>
               </thead>
               <tbody>
-                {tokens.map((token) => (
+                {data.map((token) => (
                   <tr>
                     <td>
                       <a href={`tokens/${token.id}`}>{token.name}</a>
@@ -84,6 +101,7 @@ export const listTokens: PageHandler = async ({ rest, viewer }) => {
               </tbody>
             </table>
           )}
+        <Pages path="tokens" query={query} of={pagination} />
       </>
     ),
   };
@@ -144,12 +162,18 @@ const USES = [
   { value: "", label: "Everything that you may do" },
 ];
 
+const ALL_SERVERS: Option = { value: "", label: "All that you see" };
+
+async function findServerOptions(rest: Rest, words: string): Promise<FoundOptions> {
+  const { found, more } = await findServers(rest, words);
+  return { options: found.map(({ id, name }) => ({ value: id, label: name })), more };
+}
+
+export const pickServers: PageHandler = async ({ rest, query }) =>
+  foundView("server_id", await findServerOptions(rest, query.get("q")?.trim() ?? ""));
+
 async function newTokenView({ rest }: PageCall, form: FormState, status?: number): Promise<View> {
-  const servers = await rest.find<{ id: string; name: string }[]>("/servers?limit=0") ?? [];
-  const places = [
-    { value: "", label: "All that you see" },
-    ...servers.map(({ id, name }) => ({ value: id, label: name })),
-  ];
+  const serverId = form.values.get("server_id") ?? "";
   return {
     title: "New token",
     status,
@@ -165,7 +189,14 @@ async function newTokenView({ rest }: PageCall, form: FormState, status?: number
           />
           <TextField {...{ name: "description", label: "Description", form }} />
           <SelectField {...{ name: "use", label: "What for", form, options: USES }} />
-          <SelectField {...{ name: "server_id", label: "Virtual server", form, options: places }} />
+          <ChoicePicker
+            {...{ name: "server_id", label: "Virtual server", fixed: [ALL_SERVERS], path: "tokens/servers" }}
+            noun="a virtual server"
+            chosen={serverId === ""
+              ? ALL_SERVERS
+              : { value: serverId, label: await nameOf(rest, "servers", serverId) }}
+            found={await findServerOptions(rest, "")}
+          />
           <SelectField {...{ name: "days", label: "Lifetime", form, options: LIFETIMES, initial: "90" }} />
           <details>
             <summary>Further limits</summary>

@@ -1,6 +1,7 @@
 // Users: their list, the form that makes one, and the page of one with its roles.
 import type { PageCall, PageHandler, Redirect, View } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
+import { ChoicePicker } from "../parts/choice_picker.tsx";
 import {
   CheckField,
   type FormState,
@@ -12,24 +13,40 @@ import {
 } from "../parts/form.tsx";
 import { ActionsHead, Ago, Badge, Empty, Facts, NextPage, PageHead } from "../parts/page_parts.tsx";
 import { linkView } from "./password_link.tsx";
-import type { Assignment, Role, Team, User } from "./people_shapes.ts";
+import type { Assignment, Role, User } from "./people_shapes.ts";
+import { EVERYWHERE, findPlaces, placeOf, placeValue, readPlace } from "./place_picker.tsx";
 import { CRUMBS, pagePathOf, restPathOf, USERS } from "./user_paths.ts";
 
 export const listUsers: PageHandler = async ({ rest, query }) => {
   const asked = new URLSearchParams({ limit: "50", include_pagination: "true" });
-  const cursor = query.get("cursor");
+  const from = query.get("from")?.trim().toLowerCase() ?? "";
+  const cursor = from === "" ? query.get("cursor") : justBefore(from);
   if (cursor !== null) asked.set("cursor", cursor);
   const { users, nextCursor } = await rest.get<{ users: User[]; nextCursor: string | null }>(
     `${USERS}?${asked}`,
   );
   const now = Date.now();
   const add = <a class="button main" href="users/new">Add a user</a>;
+  const isAll = cursor === null && nextCursor === null;
   return {
     title: "Users",
     body: (
       <>
-        <PageHead title="Users">{users.length > 0 && add}</PageHead>
-        {users.length === 0 && cursor === null
+        <PageHead title="Users">{(users.length > 0 || !isAll) && add}</PageHead>
+        {!isAll && (
+          <form class="filters" role="search" action="users">
+            <label class="sr-only" for="from">Go to an email address</label>
+            <input
+              {...{ id: "from", name: "from", type: "search", placeholder: "Go to an email address" }}
+              maxlength={254}
+              value={from}
+              autocomplete="off"
+            />
+            <button type="submit">Show</button>
+          </form>
+        )}
+        {users.length === 0 && !isAll && <p class="soft">No email address comes after it.</p>}
+        {users.length === 0 && isAll
           ? (
             <Empty title="No users yet">
               <p>
@@ -39,7 +56,7 @@ export const listUsers: PageHandler = async ({ rest, query }) => {
               <div class="buttons">{add}</div>
             </Empty>
           )
-          : (
+          : users.length > 0 && (
             <table class="cards-on-phone">
               <thead>
                 <tr>
@@ -78,6 +95,12 @@ export const listUsers: PageHandler = async ({ rest, query }) => {
     ),
   };
 };
+
+/** The cursor of a list that begins with this email address, or with the next one: a text that nothing stands between. */
+function justBefore(email: string): string {
+  const last = email.codePointAt(email.length - 1)!;
+  return email.slice(0, -1) + String.fromCodePoint(Math.max(last - 1, 1), 0x10ffff);
+}
 
 function UserState({ user: { is_active, is_locked, is_admin } }: { readonly user: User }) {
   return (
@@ -171,18 +194,7 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
   const user = await rest.get<User>(restPathOf(params.email!));
   const assignments = await rest.get<Assignment[]>(`/rbac/users/${encodeURIComponent(user.email)}/roles`);
   const roles = await rest.get<Role[]>("/rbac/roles");
-  const { teams } = await rest.find<{ teams: Team[] }>("/teams?limit=10000") ?? { teams: [] };
-  const servers = await rest.find<{ id: string; name: string }[]>("/servers?limit=0&include_inactive=true") ??
-    [];
-  const nameOf = new Map([...teams, ...servers].map(({ id, name }) => [id, name]));
-  const places = [
-    { value: "global", label: "everywhere" },
-    ...teams.filter((team) => !team.is_personal).map(({ id, name }) => ({
-      value: `team ${id}`,
-      label: `in the team ${name}`,
-    })),
-    ...servers.map(({ id, name }) => ({ value: `server ${id}`, label: `on the virtual server ${name}` })),
-  ];
+  const places = await Promise.all(assignments.map((assignment) => readPlace(rest, assignment)));
   const path = pagePathOf(user.email);
   const now = Date.now();
   return {
@@ -247,13 +259,13 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
                 </tr>
               </thead>
               <tbody>
-                {assignments.map((assignment) => (
+                {assignments.map((assignment, i) => (
                   <tr>
                     <td>
                       <strong>{assignment.role_name ?? assignment.role_id}</strong>{" "}
                       {!assignment.is_active && <Badge mood="plain" label="has ended" />}
                     </td>
-                    <td data-label="Where">{placeOf(assignment, nameOf)}</td>
+                    <td data-label="Where" class="long">{places[i]!.label}</td>
                     <td data-label="Ends">{assignment.expires_at ?? "when it is taken away"}</td>
                     <td class="right">
                       <PostButton
@@ -262,8 +274,7 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
                         class="compact"
                         fields={{
                           role: assignment.role_id,
-                          scope: assignment.scope,
-                          scope_id: assignment.scope_id ?? "",
+                          place: placeValue(assignment),
                           expires_at: assignment.expires_at ?? "",
                         }}
                       />
@@ -283,7 +294,12 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
               label: `${name}: ${description}`,
             }))}
           />
-          <SelectField {...{ name: "place", label: "Where", form, options: places }} />
+          <ChoicePicker
+            {...{ name: "place", label: "Where", fixed: [EVERYWHERE], path: "users/places" }}
+            noun="a team or a virtual server"
+            chosen={await readPlace(rest, placeOf(form.values.get("place")))}
+            found={await findPlaces(rest, "")}
+          />
           <TextField
             {...{ name: "expires_at", label: "Until (optional)", form, placeholder: "2027-01-31T18:00:00Z" }}
             hint="Without a time the role stays until it is taken away."
@@ -297,18 +313,13 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
   };
 }
 
-function placeOf({ scope, scope_id: id }: Assignment, nameOf: ReadonlyMap<string, string>): string {
-  if (scope === "global" || id === null) return "everywhere";
-  return `${scope === "team" ? "team" : "virtual server"} ${nameOf.get(id) ?? id}`;
-}
-
 export const giveRole: PageHandler = async (call) => {
   const { params, form, rest } = call;
   const values = await form();
-  const [scope, scopeId = null] = (values.get("place") ?? "global").split(" ");
+
   const until = values.get("expires_at")?.trim() ?? "";
   const answer = await rest.attempt("POST", `/rbac/users/${encodeURIComponent(params.email!)}/roles`, {
-    ...{ role_id: values.get("role_id") ?? "", scope, scope_id: scopeId },
+    ...{ role_id: values.get("role_id") ?? "", ...placeOf(values.get("place")) },
     ...(until === "" ? {} : { expires_at: until }),
   });
   if ("refused" in answer) return await userView(call, { values, refused: answer.refused }, 422);
@@ -316,8 +327,9 @@ export const giveRole: PageHandler = async (call) => {
 };
 
 export const takeRole: PageHandler = async ({ params, form, rest }) => {
-  const { role = "", scope = "global", scope_id = "", expires_at = "" } = Object.fromEntries(await form());
-  const query = new URLSearchParams({ scope, scope_id });
+  const { role = "", place = "", expires_at = "" } = Object.fromEntries(await form());
+  const { scope, scope_id: id } = placeOf(place);
+  const query = new URLSearchParams({ scope, scope_id: id ?? "" });
   await rest.send(
     "DELETE",
     `/rbac/users/${encodeURIComponent(params.email!)}/roles/${encodeURIComponent(role)}?${query}`,
@@ -328,7 +340,7 @@ export const takeRole: PageHandler = async ({ params, form, rest }) => {
       text: "The role is taken away.",
       undo: {
         path: `${pagePathOf(params.email!)}/roles`,
-        fields: { role_id: role, place: scope === "global" ? scope : `${scope} ${scope_id}`, expires_at },
+        fields: { role_id: role, place, expires_at },
       },
     },
   };

@@ -3,7 +3,7 @@ import type { FormFields, PageCall, PageHandler, View } from "../call/page_call.
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 import { Badge, CopyText, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
 import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
-import { Picker, readMembers } from "./member_picker.tsx";
+import { findMembers, Picker, readMembers } from "./member_picker.tsx";
 import type { VirtualServer } from "./server_shapes.ts";
 
 const CRUMBS = [{ path: "virtual-servers", label: "Virtual servers" }];
@@ -183,7 +183,7 @@ export const serverPage: PageHandler = async (call) => {
                   <td>
                     <code>{tool.name}</code>
                   </td>
-                  <td data-label="Description">{tool.description ?? tool.title ?? ""}</td>
+                  <td class="text">{tool.description ?? tool.title ?? ""}</td>
                 </tr>
               ))}
             </tbody>
@@ -322,20 +322,11 @@ async function composeView(
             {...{ name: "visibility", label: "Who sees it", form, options: visibilities(server) }}
           />
           <h2>Members</h2>
-          <fieldset class="field">
-            <legend>Whole upstreams</legend>
-            <span class="hint">All that they offer, and what they add later.</span>
-            {members.upstreams.map(({ id, name }) => (
-              <label class="choice">
-                <input
-                  {...{ type: "checkbox", name: "associated_gateways", value: id }}
-                  checked={form.values.getAll("associated_gateways").includes(id)}
-                />
-                {name}
-              </label>
-            ))}
-            {members.upstreams.length === 0 && <p class="soft">There is none.</p>}
-          </fieldset>
+          <Picker
+            {...{ kind: "gateways", label: "Whole upstreams", chosen: members.gateways }}
+            hint="All that they offer, and what they add later."
+            found={await findMembers(rest, "gateways", "")}
+          />
           <TextField
             {...{ name: "associated_tags", label: "Tags", form }}
             hint="Everything with one of these tags, separated by commas."

@@ -1,7 +1,11 @@
 // Changes of upstreams that wait for an approval: what was, what would be, and the decision.
 import type { HeldChange } from "../../admin/approvals/held_change.ts";
 import type { PageHandler } from "../call/page_call.ts";
-import { Ago, Badge, Empty, PageHead } from "../parts/page_parts.tsx";
+import { Ago, Badge, Empty, PageHead, Pages } from "../parts/page_parts.tsx";
+import { partOf } from "../parts/search_list.tsx";
+
+/** Each with the texts before and after. */
+const CHANGES_ON_A_PAGE = 20;
 
 /** All changes that wait, or with `?gateway=ID` those of one upstream. */
 export const heldPage: PageHandler = async ({ rest, query }) => {
@@ -9,6 +13,7 @@ export const heldPage: PageHandler = async ({ rest, query }) => {
   const held = await rest.get<HeldChange[]>(
     gateway === null ? "/held" : `/gateways/${encodeURIComponent(gateway)}/held`,
   );
+  const { data, pagination } = partOf(held, query, CHANGES_ON_A_PAGE);
   const now = Date.now();
   return {
     title: "Held changes",
@@ -28,13 +33,26 @@ export const heldPage: PageHandler = async ({ rest, query }) => {
               </div>
             </Empty>
           )
-          : held.map((change) => <ChangeCard change={change} now={now} />)}
+          : (
+            <>
+              <p class="soft small">
+                {held.length === 1 ? "1 change" : `${held.length.toLocaleString("en")} changes`}
+              </p>
+              {data.map((change) => <ChangeCard {...{ change, query, now }} />)}
+              <Pages path="held" query={query} of={pagination} />
+            </>
+          )}
       </>
     ),
   };
 };
 
-function ChangeCard({ change, now }: { readonly change: HeldChange; readonly now: number }) {
+function ChangeCard({ change, query, now }: {
+  readonly change: HeldChange;
+  /** Of the page, which the decision leads back to. */
+  readonly query: URLSearchParams;
+  readonly now: number;
+}) {
   const { id, gatewayId, gatewayName, kind, name, hash, heldAt, state, differences } = change;
   const suspicions = differences.flatMap((difference) => difference.suspicions);
   return (
@@ -45,7 +63,7 @@ function ChangeCard({ change, now }: { readonly change: HeldChange; readonly now
         {state === "rejected" && <Badge mood="plain" label="rejected" />}
         {suspicions.map((suspicion) => <Badge mood="bad" label={`${suspicion.count} ${suspicion.kind}`} />)}
         <div class="actions">
-          <form method="post" action="held">
+          <form method="post" action={pathOf(query)}>
             <input type="hidden" name="gateway" value={gatewayId} />
             <input type="hidden" name="id" value={id} />
             <input type="hidden" name="hash" value={hash} />
@@ -86,7 +104,7 @@ function DiffLines({ diff }: { readonly diff: string }) {
   );
 }
 
-export const decideHeld: PageHandler = async ({ rest, form }) => {
+export const decideHeld: PageHandler = async ({ rest, form, query }) => {
   const { gateway = "", id = "", hash = "", verdict = "reject" } = Object.fromEntries(await form());
   const path = `/gateways/${encodeURIComponent(gateway)}/held/${
     verdict === "approve" ? "approve" : "reject"
@@ -97,5 +115,9 @@ export const decideHeld: PageHandler = async ({ rest, form }) => {
     : verdict === "approve"
     ? "The change is approved: clients get it now."
     : "The change is rejected: clients do not get it.";
-  return { to: "held", notice: { text } };
+  return { to: pathOf(query), notice: { text } };
 };
+
+function pathOf(query: URLSearchParams): string {
+  return query.size === 0 ? "held" : `held?${query}`;
+}

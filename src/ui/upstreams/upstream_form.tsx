@@ -1,11 +1,18 @@
 // The form of an upstream: its fields. `upstream_body.ts` has what they say in the words of the REST API.
 import type { Child } from "hono/jsx";
+import type { PageHandler } from "../call/page_call.ts";
+import type { Rest } from "../call/rest.ts";
+import {
+  ChoicePicker,
+  type ChoicePickerProps,
+  type FoundOptions,
+  foundView,
+} from "../parts/choice_picker.tsx";
 import { type FormState, type Option, SelectField, TextField } from "../parts/form.tsx";
 import { CertificateFields } from "./certificate_fields.tsx";
 import { OAuthFields } from "./oauth_fields.tsx";
-import type { Team } from "../people/people_shapes.ts";
+import { findSharedTeams, type Named, nameOf } from "../people/place_search.ts";
 import { AUTH_FIELDS, TEAM, type Way } from "./upstream_body.ts";
-import type { Upstream } from "./upstream_shapes.ts";
 
 /** Stands for a stored secret, as in the REST API. */
 const MASK = "*****";
@@ -50,7 +57,6 @@ export const SHOWN_FIELDS = [
     "passthrough_headers",
     "isolation",
     "tool_approval",
-    "visibility",
     "tags",
   ],
   "refresh_interval_seconds",
@@ -61,13 +67,11 @@ const RARE_FIELDS = SHOWN_FIELDS.slice(SHOWN_FIELDS.indexOf("ca_certificate"));
 export interface UpstreamFieldsProps {
   readonly form: FormState;
   readonly way: Way;
-  readonly teams: readonly Team[];
-  /** null: it is new. */
-  readonly upstream: Upstream | null;
+  readonly visibility: VisibilityChoice;
+  readonly isNew: boolean;
 }
 
-export function UpstreamFields({ form, way, teams, upstream }: UpstreamFieldsProps) {
-  const isNew = upstream === null;
+export function UpstreamFields({ form, way, visibility, isNew }: UpstreamFieldsProps) {
   const isRareFaulty = form.refused?.faults.some(({ loc }) => RARE_FIELDS.includes(String(loc[1]))) === true;
   return (
     <>
@@ -94,8 +98,9 @@ export function UpstreamFields({ form, way, teams, upstream }: UpstreamFieldsPro
         <SelectField
           {...{ name: "tool_approval", label: "Changes that wait for an approval", form, options: APPROVALS }}
         />
-        <SelectField
-          {...{ name: "visibility", label: "Who sees it", form, options: visibilities(teams, upstream) }}
+        <ChoicePicker
+          {...{ name: "visibility", label: "Who sees it", fixed: VISIBILITIES, path: "upstreams/teams" }}
+          {...{ noun: "a team", ...visibility }}
         />
         <TextField {...{ name: "tags", label: "Tags", form }} hint="Separated by commas." />
         <TextField
@@ -204,14 +209,33 @@ function CommandFields({ form, isNew }: PlaceProps) {
   );
 }
 
-function visibilities(teams: readonly Team[], upstream: Upstream | null): Option[] {
-  const own = upstream?.visibility === "team" ? upstream.teamId : null;
-  const isKnown = own === null || teams.some(({ id }) => id === own);
-  return [
-    { value: "public", label: "Everybody with a token" },
-    { value: "private", label: "Only its owner and administrators" },
-    ...(isKnown ? [] : [{ value: TEAM + own, label: "Its team" }]),
-    ...teams.filter(({ is_personal }) => !is_personal)
-      .map(({ id, name }) => ({ value: TEAM + id, label: `The team ${name}` })),
-  ];
+const VISIBILITIES: readonly Option[] = [
+  { value: "public", label: "Everybody with a token" },
+  { value: "private", label: "Only its owner and administrators" },
+];
+
+export type VisibilityChoice = Pick<ChoicePickerProps, "chosen" | "found">;
+
+/** What the form offers: everybody, nobody else, or one of the teams. */
+export async function readVisibility(rest: Rest, form: FormState): Promise<VisibilityChoice> {
+  const value = form.values.get("visibility") ?? "";
+  const id = value.startsWith(TEAM) ? value.slice(TEAM.length) : null;
+  return {
+    chosen: id === null
+      ? VISIBILITIES.find((each) => each.value === value) ?? VISIBILITIES[0]!
+      : teamOption({ id, name: await nameOf(rest, "teams", id) }),
+    found: await findTeamOptions(rest, ""),
+  };
 }
+
+function teamOption({ id, name }: Named): Option {
+  return { value: TEAM + id, label: `The team ${name}` };
+}
+
+async function findTeamOptions(rest: Rest, words: string): Promise<FoundOptions> {
+  const { found, more } = await findSharedTeams(rest, words);
+  return { options: found.map(teamOption), more };
+}
+
+export const pickTeams: PageHandler = async ({ rest, query }) =>
+  foundView("visibility", await findTeamOptions(rest, query.get("q")?.trim() ?? ""));

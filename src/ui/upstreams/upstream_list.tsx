@@ -2,7 +2,7 @@
 import type { PageHandler } from "../call/page_call.ts";
 import { Badge, Empty, PageHead } from "../parts/page_parts.tsx";
 import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
-import { stateOf, STATES, transportName, type Upstream } from "./upstream_shapes.ts";
+import { commandOf, stateOf, STATES, transportName, type Upstream } from "./upstream_shapes.ts";
 
 interface TagUse {
   readonly name: string;
@@ -81,7 +81,7 @@ function UpstreamTable({ upstreams }: { readonly upstreams: readonly Upstream[] 
             <tr>
               <td>
                 <a href={`upstreams/${upstream.id}`}>{upstream.name}</a>
-                <span class="about">{upstream.url}</span>
+                <span class="about">{commandOf(upstream) ?? upstream.url}</span>
               </td>
               <td data-label="State">
                 <Badge mood={mood} label={label} />

@@ -6,6 +6,7 @@ import type { GatewayEventRow } from "../../store/registry/history/gateway_histo
 import { Ago, Badge, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
 import { adviceFor } from "./upstream_advice.ts";
 import {
+  commandOf,
   countOf,
   introductionOf,
   isDraining,
@@ -199,13 +200,13 @@ const AUTH_TYPES: Readonly<Record<string, string>> = {
 };
 
 function factsOf(upstream: Upstream, now: number): (readonly [string, Child])[] {
-  const { id, command, args = [], authType, authHeaders, tags, heldCount = 0 } = upstream;
+  const { id, authType, authHeaders, tags, heldCount = 0 } = upstream;
   const isProgram = upstream.transport === "STDIO";
   const headers = authHeaders?.map(({ key }) => key).join(", ");
   return [
     ["Offers", <Offers upstream={upstream} />],
     isProgram
-      ? ["Command", <code>{command === undefined ? upstream.url : [command, ...args].join(" ")}</code>]
+      ? ["Command", <code>{commandOf(upstream) ?? upstream.url}</code>]
       : ["Address", <code>{upstream.url}</code>],
     ["Working directory", upstream.cwd ? <code>{upstream.cwd}</code> : null],
     ["Server", introductionOf(upstream.serverInfo)],

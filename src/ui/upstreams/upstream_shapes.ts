@@ -146,3 +146,8 @@ export function introductionOf(serverInfo: ServerInfo | null): string | null {
   const { title, name, version } = serverInfo;
   return [title ?? name, version].filter((word) => word !== undefined).join(" ");
 }
+
+/** The command line of a program; null: it is no program, or the viewer may not see what is started. */
+export function commandOf({ transport, command, args = [] }: Upstream): string | null {
+  return transport !== "STDIO" || command === undefined ? null : [command, ...args].join(" ");
+}

@@ -1,13 +1,12 @@
 // Adding, trying and changing an upstream.
 import type { Child } from "hono/jsx";
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
-import type { Refusal, Rest } from "../call/rest.ts";
+import type { Refusal } from "../call/rest.ts";
 import { type FormState, NEW_FORM, RefusalBox } from "../parts/form.tsx";
 import { PageHead } from "../parts/page_parts.tsx";
-import type { Team } from "../people/people_shapes.ts";
 import { adviceFor } from "./upstream_advice.ts";
 import { changesIn, registrationIn, valuesOf, type Way } from "./upstream_body.ts";
-import { SHOWN_FIELDS, UpstreamFields } from "./upstream_form.tsx";
+import { readVisibility, SHOWN_FIELDS, UpstreamFields } from "./upstream_form.tsx";
 import { WarningList } from "./warning_list.tsx";
 import {
   introductionOf,
@@ -118,7 +117,7 @@ async function newUpstreamView(
   { status, outcome }: { readonly status?: number; readonly outcome?: Child },
 ): Promise<View> {
   const way = wayIn(form.values.size > 0 ? form.values : query);
-  const teams = await teamsOf(rest);
+  const visibility = await readVisibility(rest, form);
   return {
     title: "Add an upstream",
     status,
@@ -129,7 +128,7 @@ async function newUpstreamView(
         <Refused refused={form.refused} />
         <form class="form" method="post" action="upstreams/new">
           <input type="hidden" name="way" value={way} />
-          <UpstreamFields {...{ form, way, teams, upstream: null }} />
+          <UpstreamFields {...{ form, way, visibility }} isNew />
           <div class="buttons">
             <button type="submit" class="main">Connect and add</button>
             <button
@@ -164,10 +163,6 @@ function Refused({ refused }: { readonly refused: Refusal | null }) {
   );
 }
 
-async function teamsOf(rest: Rest): Promise<readonly Team[]> {
-  return (await rest.find<{ readonly teams: readonly Team[] }>("/teams?limit=10000"))?.teams ?? [];
-}
-
 export const editUpstreamPage: PageHandler = async (call) => {
   const upstream = await upstreamOf(call);
   return await editUpstreamView(call, upstream, { values: valuesOf(upstream), refused: null });
@@ -195,7 +190,7 @@ async function editUpstreamView(
   const { id, name, transport } = upstream;
   const title = `Edit ${name}`;
   const way = transport === "STDIO" ? "command" : "address";
-  const teams = await teamsOf(rest);
+  const visibility = await readVisibility(rest, form);
   return {
     title,
     status,
@@ -209,7 +204,7 @@ async function editUpstreamView(
         </p>
         <Refused refused={form.refused} />
         <form class="form" method="post" action={`upstreams/${id}/edit`}>
-          <UpstreamFields {...{ form, way, teams, upstream }} />
+          <UpstreamFields {...{ form, way, visibility }} isNew={false} />
           <div class="buttons">
             <button type="submit" class="main">Save</button>
             <a class="button" href={`upstreams/${id}`}>Cancel</a>
