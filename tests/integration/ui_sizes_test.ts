@@ -1,17 +1,24 @@
 // The pages under /admin with nothing, a few entries and thousands of them: they fit into a phone, a tablet and a desk.
 import { assertEquals } from "@std/assert";
 import { ListingUpstream } from "../support/listing_upstream.ts";
+import { OAuthPerson, requestOf } from "../support/oauth_person.ts";
+import { PersonLoginUpstream, register } from "../support/person_login_upstream.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { Sluice } from "../support/sluice.ts";
 import { UiBrowser } from "../support/ui_browser.ts";
 
+const LONG_NAME = "a_name_without_any_space_".repeat(3);
+const LONG_TEXT = "Says at length what it does, when to use it, and what comes back. ".repeat(8);
+const LONG_EMAIL = `${"somebody.with.a.long.name".repeat(2)}@${"department.".repeat(4)}example.com`;
+
+/** More than a page of a list has. */
+const MANY = 51;
+
 /** Names and texts as upstreams write them: short, and longer than a phone is wide. */
 const entriesOf = (size: number) =>
   Array.from({ length: size }, (_, i) => ({
-    name: i % 3 === 1 ? `${"a_name_without_any_space_".repeat(3)}${i}` : `tool_${i}`,
-    description: i % 2 === 0
-      ? "Short."
-      : "Says at length what it does, when to use it, and what comes back. ".repeat(8),
+    name: i % 3 === 1 ? `${LONG_NAME}${i}` : `tool_${i}`,
+    description: i % 2 === 0 ? "Short." : LONG_TEXT,
     uri: `file:///${"a/long/path/".repeat(i % 3 === 1 ? 10 : 1)}${i}`,
     inputSchema: { type: "object" },
   }));
@@ -21,42 +28,81 @@ Deno.test({
   ignore: canLeaveOut("chromium"),
   fn: async () => {
     await using upstream = new ListingUpstream();
+    await using mail = new PersonLoginUpstream();
     await using sluice = await Sluice.start({
-      env: { DISABLE_ACCESS_LOG: "false", AUDIT_TRAIL_ENABLED: "true", VALIDATION_MAX_NAME_LENGTH: "255" },
+      env: {
+        DISABLE_ACCESS_LOG: "false",
+        AUDIT_TRAIL_ENABLED: "true",
+        VALIDATION_MAX_NAME_LENGTH: "255",
+        FAILED_LOGIN_MIN_RESPONSE_MS: "0",
+        MAX_API_TOKENS_PER_USER: "100",
+        MAX_TEAMS_PER_USER: "100",
+      },
     });
+    const person = await OAuthPerson.make(sluice, LONG_EMAIL, { is_admin: true });
+    const asPerson = async (method: string, path: string, body: unknown) => {
+      const answer = await sluice.api(method, path, body, person.token);
+      assertEquals(answer.status < 300, true, JSON.stringify(answer.body));
+      return answer.body;
+    };
+    const makeTeam = (i: number) => asPerson("POST", "/teams", { name: `Team ${i}`, description: LONG_TEXT });
+    const makeToken = (i: number) =>
+      asPerson("POST", "/tokens", { name: `${LONG_NAME}${i}`, expires_in_days: 30 });
     await using browser = await UiBrowser.start(sluice.url);
-    await browser.signInWith(await sluice.token());
+    await browser.signInWith(person.token);
+    const pages = [
+      ...["", "upstreams", "tools", "resources", "prompts", "virtual-servers", "virtual-servers/new", "held"],
+      ...["tokens", "applications", "connections", "users", "teams", "roles", "roles/new"],
+      ...["doctor", "logs", "settings", "audit"],
+    ];
     let id: string | null = null;
     for (const size of [0, 3, 5_000]) {
       const entries = entriesOf(size);
       upstream.tools = entries;
       upstream.result("resources/list", { resources: entries });
       upstream.result("prompts/list", { prompts: entries });
-      if (size > 0 && id === null) ({ id } = await sluice.registerUpstream("many", upstream.url));
-      else if (id !== null) {
+      if (size === 3) {
+        ({ id } = await sluice.registerUpstream("many", upstream.url));
+        await sluice.registerUpstream("guarded", `${upstream.url}?guarded`, {
+          tool_approval: "all",
+          visibility: "private",
+        });
+        const login = await register(sluice, LONG_NAME, mail.url);
+        const server = await asPerson("POST", "/servers", {
+          server: { name: LONG_NAME, description: LONG_TEXT, associated_gateways: [id] },
+        });
+        const team = await makeTeam(0);
+        const token = await makeToken(0);
+        await asPerson("POST", "/rbac/roles", {
+          ...{ name: "r".repeat(90), description: LONG_TEXT, scope: "team", permissions: ["tools.read"] },
+        });
+        await person.connect(await person.register({ client_name: `App ${LONG_NAME}` }));
+        const client = await person.register({ client_name: `Other ${LONG_NAME}` });
+        pages.push(
+          ...[`upstreams/${id}`, `upstreams/${id}/edit`, `connections/${login.id}`],
+          ...[`virtual-servers/${server.id}`, `virtual-servers/${server.id}/edit`],
+          ...[`virtual-servers/${server.id}/connect`, `teams/${team.id}`, `tokens/${token.token.id}`],
+          `users/${encodeURIComponent(LONG_EMAIL)}`,
+          `authorize?${requestOf({ client_id: client, resource: `${sluice.url}/mcp` })}`,
+        );
+      } else if (id !== null) {
+        for (let i = 1; i < MANY; i++) await Promise.all([makeTeam(i), makeToken(i)]);
         const all = "include_resources=true&include_prompts=true";
         await sluice.api("POST", `/gateways/${id}/tools/refresh?${all}`);
       }
-      const pages = [
-        ...[
-          "",
-          "upstreams",
-          "tools",
-          "resources",
-          "prompts",
-          "virtual-servers",
-          "virtual-servers/new",
-          "held",
-        ],
-        ...["tokens", "users", "teams", "roles", "doctor", "logs", "settings", "audit"],
-        ...(id === null ? [] : [`upstreams/${id}`]),
-      ];
       for (const path of pages) {
         // What does not change with the entries is looked at once.
-        if (size > 3 && /^(held|tokens|users|teams|roles|settings)$/.test(path)) continue;
+        if (size > 3 && /^(held|applications|connections|users|roles|settings|authorize)/.test(path)) {
+          continue;
+        }
         await browser.open(path);
-        await browser.measure(`${path || "overview"}_with_${size}`);
+        await browser.measure(`${path.split("?")[0] || "overview"}_with_${size}`);
       }
+    }
+    for (const list of ["teams", "tokens"]) {
+      await browser.open(list);
+      await browser.page.getByRole("link", { name: "Next" }).click();
+      await browser.sees("Page 2 of 2");
     }
     const { body: { data: [longest] } } = await sluice.api("GET", "/admin/tools?q=without&per_page=1");
     await browser.open(`tools/${longest.id}`);

@@ -1,5 +1,5 @@
 // A browser on the pages under /admin. What its console and its policy complain of fails the test.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import axe from "axe-core/axe.min.js" with { type: "text" };
 import { type Browser, chromium, type Page } from "playwright-core";
 import { findProgram } from "./programs.ts";
@@ -17,6 +17,24 @@ const RULES_OF_COLOURS = ["color-contrast", "link-in-text-block"];
 /** Pixels by which the page is wider than the window; the room for a scroll bar is none of them. */
 const BEYOND_WINDOW =
   "Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)";
+
+/** A page with everything that it loads, as it is sent. */
+const MOST_BYTES = 150_000;
+
+/** TCP sends ten segments of 1,460 bytes before the first of them is confirmed: a file of this size takes one round trip. */
+const ONE_ROUND_TRIP = 14_600;
+
+/** What the page has loaded, in bytes as they were sent, and what of it the first paint has waited for. */
+const LOADED = `(() => {
+  const files = performance.getEntriesByType("resource")
+    .filter(({ initiatorType }) => ["link", "script", "css", "img"].includes(initiatorType));
+  const sizes = [...performance.getEntriesByType("navigation"), ...files].map((each) => each.encodedBodySize);
+  const blocking = files.filter((each) => each.renderBlockingStatus === "blocking");
+  return {
+    bytes: sizes.reduce((sum, size) => sum + size, 0),
+    blocking: blocking.map(({ name, encodedBodySize }) => ({ name, bytes: encodedBodySize })),
+  };
+})()`;
 
 /** More than a page has before its content and in a form. */
 const MOST_STOPS = 120;
@@ -119,7 +137,7 @@ export class UiBrowser implements AsyncDisposable {
     }
   }
 
-  /** Checks that the page fits into windows of each width, without looking at what is in it. @param name as of `look` */
+  /** Checks that the page is light and fits into windows of each width, without looking at what is in it. @param name as of `look` */
   async measure(name: string): Promise<void> {
     await this.#measure(name);
   }
@@ -138,6 +156,7 @@ export class UiBrowser implements AsyncDisposable {
 
   async #measure(name: string): Promise<void> {
     await this.page.waitForFunction("document.readyState === 'complete'");
+    await this.#weigh();
     const folder = Deno.env.get("UI_SCREENSHOTS");
     for (const width of [390, 768, 1440]) {
       await this.page.setViewportSize({ width, height: 900 });
@@ -152,6 +171,17 @@ export class UiBrowser implements AsyncDisposable {
         await this.page.screenshot({ path: `${folder}/${file}`, fullPage: true });
       }
     }
+  }
+
+  /** The first paint waits for the page and for one style sheet, which takes one round trip. */
+  async #weigh(): Promise<void> {
+    const { bytes, blocking } = await this.page.evaluate(LOADED) as {
+      readonly bytes: number;
+      readonly blocking: readonly { readonly name: string; readonly bytes: number }[];
+    };
+    assert(bytes < MOST_BYTES, `${this.path} weighs ${bytes} bytes`);
+    assertEquals(blocking.map(({ name }) => /\/style\.\w+\.css$/.test(name)), [true], this.path);
+    assert(blocking[0]!.bytes <= ONE_ROUND_TRIP, `the style sheet weighs ${blocking[0]!.bytes} bytes`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

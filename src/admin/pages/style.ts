@@ -68,6 +68,7 @@ dl.fields dt small { display: block; color: var(--soft); font-size: .8rem; }
 dl.fields dd { margin: 0; min-width: 0; }
 dl.fields dd dl.fields { margin: .35rem 0 0; }
 dl.fields dd dl.fields > div { grid-template-columns: minmax(8rem, 12rem) minmax(0, 1fr); }
+dl.fields dd dl.fields dd dl.fields > div { grid-template-columns: minmax(0, 1fr); padding-left: .75rem; }
 dl.fields dt .required { color: var(--delete); }
 dl.facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .35rem 1.25rem; }
  dl.facts dd { margin: 0; }
@@ -77,6 +78,7 @@ dl.facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap
   nav.chips { display: flex; flex-wrap: wrap; gap: .25rem .35rem; margin: 1rem 0; }
   nav.chips a { padding: .4rem .7rem; border: 1px solid var(--line); border-radius: 1rem; font-size: .9rem; }
   .layout > main { padding: 1.25rem 1.25rem 4rem; }
+  dl.fields dd dl.fields > div { grid-template-columns: minmax(0, 1fr); padding-left: .75rem; }
   .operation > summary .says { margin-left: 0; flex-basis: 100%; text-align: left; }
 }
 @media (max-width: 40rem) {

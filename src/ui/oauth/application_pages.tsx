@@ -39,9 +39,7 @@ export const listApplications: PageHandler = async ({ rest }) => {
               <thead>
                 <tr>
                   <th>Application</th>
-                  <th>Where</th>
                   <th>It may</th>
-                  <th>Connected</th>
                   <th>Last used</th>
                   <ActionsHead />
                 </tr>
@@ -50,20 +48,20 @@ export const listApplications: PageHandler = async ({ rest }) => {
                 {applications.map((each) => (
                   <tr>
                     <td>
-                      {each.client_name}
+                      <strong>{each.client_name}</strong>
                       {each.client_host !== null && <span class="about">{each.client_host}</span>}
-                    </td>
-                    <td data-label="Where">
-                      <code>{each.resource}</code>
+                      <span class="about">{each.resource}</span>
                     </td>
                     <td data-label="It may">
                       {each.scopes.map((scope) => isPermission(scope) ? allowedBy(scope) : scope).join("; ")}
                     </td>
-                    <td data-label="Connected">
-                      <Ago at={each.created_at} now={now} />
-                    </td>
                     <td data-label="Last used">
-                      <Ago at={each.last_used} now={now} />
+                      <span>
+                        <Ago at={each.last_used} now={now} />
+                        <span class="about">
+                          connected <Ago at={each.created_at} now={now} />
+                        </span>
+                      </span>
                     </td>
                     <td>
                       <PostButton

@@ -64,10 +64,10 @@ export function ConsentForm(
           ["Lasts", "Until you disconnect it under “Your applications”"],
         ]}
       />
-      {warning !== null && <p class="notice">{warning}</p>}
+      {warning !== null && <p class="notice warn">{warning}</p>}
       <form method="post" action={path}>
         {Object.entries(fields).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
-        <fieldset>
+        <fieldset class="field">
           <legend>It may</legend>
           {scopes.permissions.map((permission) => (
             <div class="choice">

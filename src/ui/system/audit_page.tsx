@@ -114,7 +114,7 @@ function RecordRow({ record, hasLog }: { readonly record: AuditRecord; readonly 
           </details>
         )}
       </td>
-      <td data-label="Who">
+      <td data-label="Who" class="long">
         <span>
           {actor?.email ?? "nobody known"}
           <span class="about">{address}</span>
