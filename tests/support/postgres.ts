@@ -14,6 +14,8 @@ export interface PostgresServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Text that is added to postgresql.conf, in place of the small limits that tests otherwise have. */
   readonly conf?: string;
+  /** Further words of its command line, in place of the small limits too. */
+  readonly args?: readonly string[];
 }
 
 /** The tables that the migrations leave. */
@@ -151,7 +153,9 @@ export class PostgresServer extends Postgres implements AsyncDisposable {
     this.#process = this.#spawn();
   }
 
-  static async start({ tls, settings = {}, conf }: PostgresServerOptions = {}): Promise<PostgresServer> {
+  static async start(
+    { tls, settings = {}, conf, args: more }: PostgresServerOptions = {},
+  ): Promise<PostgresServer> {
     const folder = await serverFolder("sluice_postgres_");
     const data = `${folder}/data`;
     await Deno.writeTextFile(`${folder}/password`, POSTGRES_PASSWORD, { mode: 0o644 });
@@ -173,11 +177,16 @@ export class PostgresServer extends Postgres implements AsyncDisposable {
       listen_addresses: "127.0.0.1",
       unix_socket_directories: "",
       fsync: "off",
-      ...(conf === undefined ? { max_connections: "60", shared_buffers: "16MB" } : {}),
+      ...(conf === undefined && more === undefined ? { max_connections: "60", shared_buffers: "16MB" } : {}),
       ssl: tls === undefined ? "off" : "on",
       ...settings,
     };
-    const args = ["-D", data, ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
+    const args = [
+      "-D",
+      data,
+      ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+      ...more ?? [],
+    ];
     const server = new PostgresServer(port, folder, args);
     try {
       await server.#untilReady();

@@ -16,7 +16,7 @@ export interface PublishedCommand {
 export type PythonSdk = 1 | 2;
 
 /** Packages that are installed together. */
-type PythonPackages = PythonSdk | "contextforge";
+type PythonPackages = PythonSdk | "contextforge" | "kubernetes";
 
 /** Modules of Go that are built: the name of the executable, and the package. */
 const GO_PROGRAMS = {
@@ -63,6 +63,11 @@ export function contextForgePython(): { readonly command: string; readonly env: 
   return pythonWith(packagesOf("contextforge"));
 }
 
+/** The validator of Kubernetes manifests, which has the schemas of Kubernetes' versions. @throws {Error} when it is not installed */
+export function kubernetesValidate(...args: readonly string[]): PublishedCommand {
+  return { ...pythonWith(packagesOf("kubernetes")), args: ["-m", "kubernetes_validate", ...args] };
+}
+
 /** A program that was built from a Go module. */
 export function publishedGo(name: keyof typeof GO_PROGRAMS, ...args: readonly string[]): PublishedCommand {
   return { command: `${FOLDER}bin/${name}`, args, env: {} };
@@ -94,7 +99,7 @@ export const PUBLISHED: readonly {
   {
     program: "python3",
     install: async (python) => {
-      for (const name of [1, 2, "contextforge"] as const) {
+      for (const name of [1, 2, "contextforge", "kubernetes"] as const) {
         await installPythonPackages(python, `${FOLDER}requirements_${name}.txt`, packagesOf(name));
       }
     },

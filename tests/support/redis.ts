@@ -12,6 +12,8 @@ export interface RedisServerOptions {
   readonly password?: string;
   /** The text of its redis.conf, in place of a server that keeps nothing. */
   readonly conf?: string;
+  /** Further words of its command line, in place of a server that keeps nothing. */
+  readonly args?: readonly string[];
 }
 
 /** `await using server = await RedisServer.start()` ends it and removes its data at the end of the block. */
@@ -105,17 +107,18 @@ export class RedisServer implements AsyncDisposable {
   }
 
   #spawn(): ServerProcess {
-    const { tls, password, conf } = this.#options;
+    const { tls, password, conf, args: more } = this.#options;
     const file = (name: string) => `${this.#folder}/${name}.pem`;
     const args = [
       ...(conf === undefined ? [] : [`${this.#folder}/redis.conf`]),
       ...["--bind", "127.0.0.1", "--dir", this.#folder],
-      ...(conf === undefined ? ["--save", "", "--appendonly", "no"] : []),
+      ...(conf === undefined && more === undefined ? ["--save", "", "--appendonly", "no"] : []),
       ...(tls === undefined ? ["--port", String(this.port)] : [
         ...["--port", "0", "--tls-port", String(this.port), "--tls-auth-clients", "no"],
         ...["--tls-ca-cert-file", file("ca"), "--tls-cert-file", file("cert"), "--tls-key-file", file("key")],
       ]),
       ...(password === undefined ? [] : ["--requirepass", password]),
+      ...more ?? [],
     ];
     return new ServerProcess("redis-server", args, this.#folder);
   }

@@ -102,7 +102,7 @@ function postgres({ postgres: figures, files }: Plan): string[] {
 function pgbouncer({ pgbouncer: figures, files }: Plan): string[] {
   return [
     "  pgbouncer:",
-    "    image: edoburu/pgbouncer:latest",
+    "    image: edoburu/pgbouncer:v1.25.2-p0",
     "    depends_on: [postgres]",
     "    restart: unless-stopped",
     "    environment:",
