@@ -49,6 +49,11 @@ export async function runCli(args: readonly string[], { cwd, env, input }: CliOp
   return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
 }
 
+/** The commands that a message tells to run, without what stands before each line of a message. */
+export function printedCommands(err: string): string {
+  return [...err.matchAll(/^sluice: {3}(\S.*)$/gm)].map(([, line]) => line).join("\n");
+}
+
 /** A shell command in a terminal of its own. */
 export class Terminal implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;

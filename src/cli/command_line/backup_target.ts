@@ -48,10 +48,19 @@ function dumpCommand(target: PostgresTarget, file: string): string {
   return `  pg_dump --format=custom --file=${quoted(file)} ${connection(target)}${directly(target)}`;
 }
 
+/**
+ * Drops every table of the schema. `pg_restore --clean` drops those of the dump alone, and fails if tables of a newer version refer to
+ * them.
+ */
+const DROP_TABLES = "SELECT format($$DROP TABLE %s CASCADE$$, oid::regclass) FROM pg_class " +
+  "WHERE relkind = $$r$$ AND relnamespace = current_schema()::regnamespace \\gexec";
+
 function restoreCommand(target: PostgresTarget, file: string): string {
-  const options = "--clean --if-exists --no-owner --single-transaction";
-  return "  # with every replica stopped\n" +
-    `  pg_restore ${options} ${connection(target)} ${quoted(file)}${directly(target)}`;
+  const [to, from] = [connection(target), quoted(file)];
+  return "  # with every replica stopped. The first command reads the dump, the second drops all tables of the database\n" +
+    `  pg_restore --list ${from} >/dev/null\n` +
+    `  echo '${DROP_TABLES}' | psql --quiet --set=ON_ERROR_STOP=1 ${to}\n` +
+    `  pg_restore --no-owner --single-transaction ${to} ${from}${directly(target)}`;
 }
 
 /** Without the password: pg_dump asks for it, or reads PGPASSWORD or ~/.pgpass. */

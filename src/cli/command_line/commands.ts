@@ -293,7 +293,7 @@ export const COMMANDS = {
     operand: "FILE",
     notes: [
       "Stop the gateway first. FILE is checked before anything is changed. For a PostgreSQL database, the command prints the " +
-      "pg_restore command to use instead and exits with 1.",
+      "commands of its own tools and exits with 1.",
     ],
     examples: ["sluice restore /backups/sluice.db --force"],
     flags: {
