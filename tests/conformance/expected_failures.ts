@@ -91,6 +91,6 @@ export const OPTIONAL_EXTENSIONS: Readonly<Record<string, string>> = {
   "auth/dpop": "Access tokens are bearer tokens. Every MCP server of the core takes those.",
   "auth/dpop-nonce": "As auth/dpop.",
   "auth/enterprise-managed-authorization":
-    "The gateway keeps no token of the identity provider that a user has signed in at.",
+    "A caller's token is exchanged at one server, and not at two of them.",
   "auth/wif-jwt-bearer": "The gateway logs in as itself with a secret or a private key.",
 };

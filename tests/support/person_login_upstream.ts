@@ -10,7 +10,7 @@ export interface PersonLoginOptions {
   readonly expiresInS?: number;
   /** Clients that it knows: id and secret. Nobody can register then. */
   readonly clients?: Readonly<Record<string, string>>;
-  /** It knows clients by their metadata documents. */
+  /** It knows clients by their metadata documents, and registers none. */
   readonly takesDocuments?: boolean;
   /** It refuses the parameter `resource`, as Microsoft Entra does. */
   readonly refusesResource?: boolean;
@@ -136,7 +136,9 @@ export class PersonLoginUpstream implements AsyncDisposable {
         authorization_endpoint: `${this.issuer}/authorize`,
         token_endpoint: `${this.issuer}/token`,
         revocation_endpoint: `${this.issuer}/revoke`,
-        ...(clients === undefined ? { registration_endpoint: `${this.issuer}/register` } : {}),
+        ...(clients === undefined && !takesDocuments
+          ? { registration_endpoint: `${this.issuer}/register` }
+          : {}),
         ...(takesDocuments ? { client_id_metadata_document_supported: true } : {}),
         authorization_response_iss_parameter_supported: true,
         code_challenge_methods_supported: ["S256"],

@@ -80,7 +80,11 @@ Deno.test("TokenSource: the waiters of all workers share one request, and a seal
   const tokens = await Promise.all([one.obtain(), one.obtain(), one.obtain()]);
   assertEquals(tokens.map((token) => token?.accessToken), ["t1", "t1", "t1"]);
   assertEquals((await other.obtain())?.accessToken, "t1");
-  assertEquals([asked.length, row.sealed!.includes("t1"), row.sealed!.startsWith("v1.")], [1, false, true]);
+  assertEquals([asked.length, row.sealed!.includes("accessToken"), row.sealed!.startsWith("v1.")], [
+    1,
+    false,
+    true,
+  ]);
 });
 
 Deno.test("TokenSource renews a token before it expires, once for all workers", async () => {
@@ -160,4 +164,46 @@ Deno.test("readChallenge() reads quoted and plain parameters of the Bearer chall
   assertEquals(readChallenge('Basic scope="a"'), { scope: null, error: null, resourceMetadata: null });
   assertEquals(readChallenge(null), { scope: null, error: null, resourceMetadata: null });
   assertEquals([unionOfScopes("a b", null, "b c"), unionOfScopes(null, "")], ["a b c", null]);
+});
+
+Deno.test("TokenSource says that the upstream names another server, where it refuses a new token", async () => {
+  let named = "https://as";
+  const asked: string[] = [];
+  const documents = (url: string): unknown => ({
+    "https://u/.well-known/oauth-protected-resource/mcp": {
+      resource: "https://u/mcp",
+      authorization_servers: [named],
+    },
+    "https://as/.well-known/oauth-authorization-server": {
+      issuer: "https://as",
+      token_endpoint: "https://as/token",
+    },
+    "https://as/token": { access_token: `t${asked.length}`, token_type: "bearer", expires_in: 100 },
+  }[url]);
+  const source = new TokenSource({
+    ...{ upstream: "u", url: new URL("https://u/mcp"), kept: null, login: null, subject: null },
+    ...{ clock: new FakeClock(), timeoutMs: 1_000, count: () => {}, onFailure: () => {} },
+    credentials: { ...CREDENTIALS, tokenUrl: null },
+    exchange: {
+      ...{ caCertificate: undefined, allowsHttp: false },
+      send: ({ url: { href } }) => {
+        asked.push(href);
+        const text = JSON.stringify(documents(href) ?? null);
+        return Promise.resolve({ status: 200, contentType: "application/json", text });
+      },
+    },
+  });
+  assertEquals(await source.obtain(), null);
+  const token = await source.afterRefusal(null, NO_CHALLENGE);
+  // Nothing else is wrong with the server: the upstream's refusal stands, and the token stays.
+  assertEquals(await source.afterRefusal(token, NO_CHALLENGE), null);
+  assertEquals(source.current, token);
+  named = "https://other";
+  await assertRejects(
+    () => source.afterRefusal(token, NO_CHALLENGE),
+    SluiceError,
+    "names another authorization server",
+  );
+  // The secret stays where it was.
+  assertEquals(asked.filter((href) => !href.startsWith("https://u/") && !href.startsWith("https://as/")), []);
 });

@@ -80,7 +80,7 @@ export class LoginClients {
       const { clientId, clientSecret, privateKey, clientAuth } = given;
       return { clientId, clientSecret, privateKey, clientAuth };
     }
-    if (metadataUrl !== null && server.client_id_metadata_document_supported === true) {
+    if (metadataUrl !== null && takesDocument(server, metadataUrl)) {
       return { clientId: metadataUrl, clientSecret: null, privateKey: null, clientAuth: "none" };
     }
     const { connections, secretBox } = this.deps;
@@ -145,6 +145,15 @@ export class LoginClients {
       return null;
     }
   }
+}
+
+/**
+ * The address of a document has to be https (2026-07-28, basic/authorization, "Client ID Metadata Documents"). Another one is tried
+ * where there is no registration.
+ */
+function takesDocument(server: LoginServer, metadataUrl: string): boolean {
+  return server.client_id_metadata_document_supported === true &&
+    (metadataUrl.startsWith("https:") || server.registration_endpoint === undefined);
 }
 
 /** The operator's choice of the server counts, and a metadata document is the same everywhere. */
