@@ -33,6 +33,12 @@ gatewayTest("Each user calls an upstream with a login of their own", async (star
   // The first login lists the upstream.
   const page = await ann.connect(id);
   assertStringIncludes(page.text, "Connected. You can go back");
+  // The cookie of a login under way goes to the pages of this connection alone.
+  const ofLogin = ann.browser.setCookies.filter((each) => each.startsWith("sluice_login_"));
+  assertEquals(ofLogin.map((each) => /; Path=([^;]+);/.exec(each)?.[1]), [
+    `/admin/connections/${id}`,
+    `/admin/connections/${id}`,
+  ]);
   // A button that loses the login asks first.
   assertStringIncludes(page.text, 'data-confirm="Disconnect own?"');
   assertEquals(upstream.registrations.map((each) => each.application_type), ["native"]);

@@ -3,18 +3,22 @@ import type { Exchange } from "../../http/handler.ts";
 import { addressOf } from "../../http/rate_tiers.ts";
 import { boundedText } from "../../store/audit/audit_record.ts";
 import { LOGIN_TIME_MS } from "../../upstream/authorization/login/login_flow.ts";
+import { connectPath } from "../../upstream/authorization/login/person_login.ts";
 import type { PageCall } from "../call/page_call.ts";
-import { cookie, cookiesIn, pagesScope } from "../call/session_cookie.ts";
+import { cookie, type CookieScope, cookiesIn } from "../call/session_cookie.ts";
 import type { Place, UiDeps } from "../call/ui_deps.ts";
 import { clientMetadataUrl, redirectUri } from "./own_client_metadata.ts";
 
-/** A browser has one login at an upstream under way: a further one takes its place. */
+/**
+ * A browser has one login at an upstream under way: a further one takes its place. The cookie goes to the pages of this upstream's
+ * connection alone, because proxies refuse requests with several cookies of this size.
+ */
 const PREFIX = "sluice_login_";
 
 export function loginsOf(deps: UiDeps, exchange: Exchange, { prefix, isSecure }: Place): PageCall["logins"] {
   const { request, principal, info } = exchange;
   const { connecting, clientMetadataIsStable } = deps;
-  const scope = pagesScope(prefix, isSecure);
+  const scopeOf = (gatewayId: string): CookieScope => ({ path: prefix + connectPath(gatewayId), isSecure });
   const base = () => deps.baseOf(request, addressOf(info));
   const metadataUrl = (gatewayId: string) =>
     clientMetadataIsStable ? clientMetadataUrl(base(), gatewayId) : null;
@@ -30,7 +34,7 @@ export function loginsOf(deps: UiDeps, exchange: Exchange, { prefix, isSecure }:
       acts(gatewayId);
       const addresses = { redirectUri: redirectUri(base(), gatewayId), metadataUrl: metadataUrl(gatewayId) };
       const { url, pending } = await connecting.begin(principal, gatewayId, { addresses, next: "" });
-      return { url, cookie: cookie(PREFIX + gatewayId, pending, LOGIN_TIME_MS / 1000, scope) };
+      return { url, cookie: cookie(PREFIX + gatewayId, pending, LOGIN_TIME_MS / 1000, scopeOf(gatewayId)) };
     },
     finish: async (gatewayId) => {
       acts(gatewayId);
@@ -40,7 +44,7 @@ export function loginsOf(deps: UiDeps, exchange: Exchange, { prefix, isSecure }:
         metadataUrl: metadataUrl(gatewayId),
       });
       await deps.auditConnection(exchange);
-      return { cookie: cookie(PREFIX + gatewayId, "", 0, scope) };
+      return { cookie: cookie(PREFIX + gatewayId, "", 0, scopeOf(gatewayId)) };
     },
   };
 }
