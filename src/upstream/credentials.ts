@@ -1,5 +1,6 @@
 // The gateway's credentials for an upstream: their stored form, and the headers and parameters that they add to requests.
 import type { OAuthCredentials } from "./authorization/oauth_credentials.ts";
+import type { AwsKeys } from "./identity/aws_signature.ts";
 import type { ClientCertificate } from "./identity/client_certificate.ts";
 
 /** Kept as JSON text, sealed (store/secret_box.ts). */
@@ -21,6 +22,8 @@ export type LoginCredentials =
   }
   | { readonly type: "query_param"; readonly key: string; readonly value: string }
   | OAuthCredentials
+  /** Keys that sign each request. */
+  | { readonly type: "aws_sigv4" } & AwsKeys
   /** Environment variables of an upstream process. */
   | { readonly type: "env"; readonly variables: Readonly<Record<string, string>> };
 
@@ -64,7 +67,8 @@ export function buildAuthHeaders(authType: string | null, secret: string | null)
     case "query_param":
       return { headers: [], query: [[credentials.key, credentials.value]] };
     case "oauth":
-      // The transport's client adds the token.
+    case "aws_sigv4":
+      // The transport's client adds the token, or the signature.
     case "none":
     case "env":
       return { headers: [], query: [] };
@@ -80,6 +84,11 @@ export function authOf(credentials: Credentials): UpstreamAuth {
 export function oauthIn(secret: string | null): OAuthCredentials | null {
   const credentials = secret === null ? null : readCredentials(secret);
   return credentials?.type === "oauth" ? credentials : null;
+}
+
+/** The keys that sign the requests of an upstream; null: they are not signed. */
+export function awsKeysIn(credentials: Credentials | null): AwsKeys | null {
+  return credentials?.type === "aws_sigv4" ? credentials : null;
 }
 
 /** The environment variables that a process gets in addition to the common ones. */

@@ -1,6 +1,7 @@
 // What the requests of an upstream have whose credentials are references to secrets: the secrets as they are at the moment.
 import type { Authorization } from "./authorization/upstream_logins.ts";
-import { authOf, type Credentials } from "./credentials.ts";
+import { authOf, awsKeysIn, type Credentials } from "./credentials.ts";
+import { secretsOf, SignedClient } from "./identity/aws_signature.ts";
 import type { CertifiedClients } from "./identity/certified_clients.ts";
 import { ReferencedClient } from "./identity/referenced_client.ts";
 import type { CurrentSecrets } from "./identity/named_secrets.ts";
@@ -22,7 +23,13 @@ export function referencedLogin(
         origin,
         written: authOf(written),
         carriedOf: authOf,
-        clientOf: ({ certificate = null }) => certified.over(certificate, undefined)?.over(client) ?? client,
+        clientOf: (value) => {
+          const below = certified.over(value.certificate ?? null, undefined)?.over(client) ?? client;
+          const keys = awsKeysIn(value);
+          return keys === null ? below : new SignedClient(below, origin, keys);
+        },
+        // AWS answers 403 to keys that have expired.
+        isRefusal: (status) => status === 401 || status === 403 && written.type === "aws_sigv4",
       });
       return login?.over(own) ?? own;
     },
@@ -31,7 +38,9 @@ export function referencedLogin(
       const { headers: own, query } = known === null ? { headers: [], query: [] } : authOf(known);
       // Servers repeat the address too.
       const encoded = query.map(([name, value]) => [name, encodedValue(value)] as const);
-      return [...own, ...query, ...encoded, ...login?.secretsOf(headers) ?? []];
+      const keys = awsKeysIn(known);
+      const ofKeys = keys === null ? [] : secretsOf(keys);
+      return [...own, ...query, ...encoded, ...ofKeys, ...login?.secretsOf(headers) ?? []];
     },
     owner: login?.owner ?? null,
   };

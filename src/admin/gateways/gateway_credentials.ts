@@ -6,6 +6,7 @@ import { isError } from "../../base/errors.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import {
   authorizedUrl,
+  awsKeysIn,
   buildAuthHeaders,
   type Credentials,
   credentialsOwner,
@@ -15,6 +16,7 @@ import {
 } from "../../upstream/credentials.ts";
 import type { AdminDeps, DiscoverTarget } from "../rest/deps.ts";
 import { type Fault, fault } from "../rest/faults.ts";
+import { requestedAws } from "./requested_aws.ts";
 import { requestedOAuth } from "./requested_oauth.ts";
 import { mentionsCertificate, requestedCertificate } from "./requested_certificate.ts";
 import type { Place } from "./gateway_place.ts";
@@ -48,11 +50,16 @@ const AUTH_FIELDS = [
 ] as const;
 
 /** What a process does not receive. */
-const IDLE_FIELDS = [...AUTH_FIELDS, "oauth_config", "client_cert", "client_key"] as const;
+const IDLE_FIELDS = [...AUTH_FIELDS, "oauth_config", "aws_config", "client_cert", "client_key"] as const;
 
 const OAUTH_OVER_HTTP = fault(
   ["body", "auth_type"],
   '"oauth" needs transport "STREAMABLEHTTP" or "SSE": a WebSocket cannot be asked again with another token',
+);
+
+const SIGNED_OVER_HTTP = fault(
+  ["body", "auth_type"],
+  '"aws_sigv4" needs transport "STREAMABLEHTTP" or "SSE": the messages of a WebSocket are not signed',
 );
 
 /** Whoever names the authorization server could have the callers' tokens sent to a server of their own. */
@@ -121,6 +128,7 @@ export async function discoverTarget(
     caCertificate: row.caCertificate,
     env: credentials?.type === "env" ? credentials.variables : {},
     oauth: credentials?.type === "oauth" ? credentials : null,
+    aws: awsKeysIn(credentials),
     certificate: credentials?.certificate ?? null,
     isTransportOpen,
     protocol: row.protocol,
@@ -130,6 +138,7 @@ export async function discoverTarget(
 /** Does the request change credentials? Masks do not. */
 export function mentionsCredentials(input: GatewayInput): boolean {
   if (input.oauth_config !== undefined && input.oauth_config !== null) return true;
+  if (input.aws_config !== undefined && input.aws_config !== null) return true;
   if (mentionsCertificate(input)) return true;
   return input.auth_type !== undefined || input.env !== undefined || AUTH_FIELDS.some((field) => {
     const value = input[field];
@@ -165,7 +174,13 @@ function requestedOfAddress(
 ): { credentials: Credentials | null; faults: Fault[] } {
   const { credentials: login, faults } = requestedAuth(input, kept);
   const { certificate, faults: others } = requestedCertificate(input, kept, { transport, url });
-  const mismatched = login?.type === "oauth" && transport === "WEBSOCKET" ? [OAUTH_OVER_HTTP] : [];
+  const mismatched = transport !== "WEBSOCKET"
+    ? []
+    : login?.type === "oauth"
+    ? [OAUTH_OVER_HTTP]
+    : login?.type === "aws_sigv4"
+    ? [SIGNED_OVER_HTTP]
+    : [];
   const credentials = certificate === null ? login : { ...login ?? { type: "none" as const }, certificate };
   return { credentials, faults: [...faults, ...others, ...mismatched] };
 }
@@ -189,7 +204,8 @@ function requestedAuth(
 ): { credentials: LoginCredentials | null; faults: Fault[] } {
   const stated = input.auth_type === undefined ? kept?.type : input.auth_type;
   // Clients of ContextForge may leave auth_type out.
-  const type = input.oauth_config && input.auth_type === undefined ? "oauth" : stated;
+  const meant = input.oauth_config ? "oauth" : input.aws_config ? "aws_sigv4" : undefined;
+  const type = input.auth_type === undefined ? meant ?? stated : stated;
   const faults: Fault[] = [];
   const given = (
     field: Exclude<typeof AUTH_FIELDS[number], "auth_headers">,
@@ -226,6 +242,8 @@ function requestedAuth(
     }
     case "oauth":
       return done(requestedOAuth(input.oauth_config, kept, faults));
+    case "aws_sigv4":
+      return done(requestedAws(input.aws_config, kept, faults));
     default:
       for (const field of AUTH_FIELDS) {
         if (type === undefined && input[field] !== undefined && input[field] !== null) {

@@ -42,6 +42,7 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
       caCertificate: null,
       env: {},
       oauth: null,
+      aws: null,
       certificate: null,
       isTransportOpen: true,
       protocol: "auto",

@@ -75,6 +75,13 @@ export function expandedFields(fields: Fields, { variable }: Pick<AdminDeps, "va
     }
     expanded.oauth_config = config;
   }
+  if (isObject(fields.aws_config)) {
+    expanded.aws_config = Object.fromEntries(
+      Object.entries(fields.aws_config).map((
+        [name, each],
+      ) => [name, value(each, ["body", "aws_config", name])]),
+    );
+  }
   if (Array.isArray(fields.auth_headers)) {
     expanded.auth_headers = fields.auth_headers.map((header: unknown, i) =>
       isObject(header)

@@ -99,7 +99,7 @@ export const gateway = z.strictObject({
     0,
   ),
   authType: field(
-    z.enum(["basic", "bearer", "authheaders", "query_param", "oauth", "env"]).nullable(),
+    z.enum(["basic", "bearer", "authheaders", "query_param", "oauth", "aws_sigv4", "env"]).nullable(),
     "The kind of the upstream's credentials; null if there are none.",
     "bearer",
   ),
@@ -122,6 +122,11 @@ export const gateway = z.strictObject({
   oauthConfig: field(
     z.record(z.string(), z.unknown()).nullable(),
     "How the gateway logs in to the upstream, with `oauth`. Secrets are masked.",
+    null,
+  ),
+  awsConfig: field(
+    z.record(z.string(), z.unknown()).nullable(),
+    "The keys that sign requests, with `aws_sigv4`. Secrets are masked.",
     null,
   ),
   source: field(

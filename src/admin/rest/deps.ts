@@ -3,6 +3,7 @@
 import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
 import type { Secrets } from "../../upstream/identity/named_secrets.ts";
 import type { ClientCertificate } from "../../upstream/identity/client_certificate.ts";
+import type { AwsKeys } from "../../upstream/identity/aws_signature.ts";
 import type { Permission } from "../../auth/permission_table.ts";
 import type { ApiTokenSigner } from "../../auth/api_tokens/sign_api_token.ts";
 import type { Principal } from "../../auth/principal.ts";
@@ -40,6 +41,8 @@ export interface DiscoverTarget {
   readonly env: Readonly<Record<string, string>>;
   /** How the gateway logs in; null: it has other credentials, or none. */
   readonly oauth: OAuthCredentials | null;
+  /** The keys that sign the requests; null: they are not signed. */
+  readonly aws: AwsKeys | null;
   /** What the gateway presents in TLS; null: nothing. */
   readonly certificate: ClientCertificate | null;
   /** Streamable HTTP is tried first, then SSE. */

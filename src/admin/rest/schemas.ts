@@ -4,6 +4,7 @@ import { SESSION_REVISIONS, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { TOOL_APPROVALS } from "../../store/approvals/approval_record.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
 import { field } from "./described.ts";
+import { awsConfig } from "./credentials/aws_config.ts";
 import { oauthConfig } from "./credentials/oauth_config.ts";
 import {
   argument,
@@ -29,8 +30,10 @@ const reference = z.string().regex(/^\$\{(file|secret):[^{}]+\}$/);
 
 const CREDENTIALS = {
   auth_type: field(
-    z.enum(["none", "", "basic", "bearer", "authheaders", "query_param", "oauth"]).nullable().optional(),
-    "The kind of credentials for the upstream. `oauth`: the gateway logs in by `oauth_config`.",
+    z.enum(["none", "", "basic", "bearer", "authheaders", "query_param", "oauth", "aws_sigv4"]).nullable()
+      .optional(),
+    "The kind of credentials for the upstream. `oauth`: the gateway logs in by `oauth_config`. `aws_sigv4`: requests are signed with " +
+      "the keys of `aws_config`.",
     "bearer",
   ),
   auth_username: field(secret, "The user name, with `basic`."),
@@ -60,6 +63,10 @@ const CREDENTIALS = {
   oauth_config: field(
     oauthConfig.nullable().optional(),
     "How the gateway logs in to the upstream, with `oauth`.",
+  ),
+  aws_config: field(
+    awsConfig.nullable().optional(),
+    "The keys that sign requests with AWS Signature Version 4, with `aws_sigv4`.",
   ),
 };
 

@@ -20,6 +20,7 @@ import { tagId } from "../../store/registry/tag_id.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
 import { type Fault, fault } from "./faults.ts";
+import { awsConfigRead } from "./credentials/aws_config.ts";
 import { oauthConfigRead } from "./credentials/oauth_config.ts";
 import { knownGateway } from "./lookup.ts";
 import { MASK } from "./schemas.ts";
@@ -314,6 +315,7 @@ function credentialsRead(authType: string | null, credentials: ShownCredentials)
     authQueryParamKey: null,
     authQueryParamValueMasked: null,
     oauthConfig: null,
+    awsConfig: null,
   };
   switch (credentials?.type) {
     case undefined:
@@ -324,6 +326,8 @@ function credentialsRead(authType: string | null, credentials: ShownCredentials)
       return { ...nothing, authType: null, authValue: null };
     case "oauth":
       return { ...nothing, oauthConfig: oauthConfigRead(credentials, MASK) };
+    case "aws_sigv4":
+      return { ...nothing, awsConfig: awsConfigRead(credentials, MASK) };
     case "basic":
       return { ...nothing, authUsername: credentials.username, authPassword: MASK };
     case "bearer":

@@ -1,4 +1,5 @@
 // What the fields of an upstream's form say in the words of the REST API, and what they show of a stored upstream.
+import { AWS_FIELDS, awsConfigOf, awsValues } from "./aws_fields.tsx";
 import { loginOf, OAUTH_FIELDS, oauthValues } from "./oauth_fields.tsx";
 import type { Upstream } from "./upstream_shapes.ts";
 
@@ -12,6 +13,7 @@ export const AUTH_FIELDS: Readonly<Record<string, readonly string[]>> = {
   authheaders: ["auth_headers"],
   query_param: ["auth_query_param_key", "auth_query_param_value"],
   oauth: OAUTH_FIELDS,
+  aws_sigv4: AWS_FIELDS,
 };
 
 /** Before the id of a team, among the values of `visibility`. */
@@ -34,6 +36,7 @@ export function valuesOf(upstream: Upstream): URLSearchParams {
     auth_headers: lines((authHeaders ?? []).map(({ key, value }) => `${key}: ${value}`)),
     auth_query_param_key: upstream.authQueryParamKey,
     ...oauthValues(upstream.oauthConfig),
+    ...awsValues(upstream.awsConfig),
     ca_certificate: upstream.caCertificate,
     client_cert: upstream.clientCert,
     passthrough_headers: passthroughHeaders?.join(", "),
@@ -54,7 +57,7 @@ export function registrationIn(values: URLSearchParams, way: Way): Record<string
 /** What differs from the stored upstream, in the words of the REST API. */
 export function changesIn(values: URLSearchParams, upstream: Upstream): Record<string, unknown> {
   const way = upstream.transport === "STDIO" ? "command" : "address";
-  return bodyOf(values, way, valuesOf(upstream), {}, upstream.oauthConfig);
+  return bodyOf(values, way, valuesOf(upstream), {}, upstream);
 }
 
 const COMMAND_FIELDS = ["command", "args", "env", "cwd"];
@@ -75,7 +78,7 @@ function bodyOf(
   way: Way,
   before: URLSearchParams,
   body: Record<string, unknown>,
-  login: Upstream["oauthConfig"] = null,
+  former: Pick<Upstream, "oauthConfig" | "awsConfig"> = { oauthConfig: null, awsConfig: null },
 ): Record<string, unknown> {
   const given = (name: string) => textOf(values, name);
   const isChanged = (name: string) => values.has(name) && given(name) !== textOf(before, name);
@@ -92,7 +95,8 @@ function bodyOf(
     const fields = AUTH_FIELDS[type] ?? [];
     if (isChanged("auth_type") && !(before.size === 0 && type === "none") || fields.some(isChanged)) {
       body.auth_type = type;
-      if (type === "oauth") body.oauth_config = loginOf(given, login);
+      if (type === "oauth") body.oauth_config = loginOf(given, former.oauthConfig);
+      else if (type === "aws_sigv4") body.aws_config = awsConfigOf(given, former.awsConfig);
       else for (const name of fields) if (given(name) !== "") body[name] = valueOf(name, given(name));
     }
   }

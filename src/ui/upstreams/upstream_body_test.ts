@@ -9,6 +9,7 @@ const STORED = {
   ...{ authType: "authheaders", authHeaders: [{ key: "X-Key", value: "*****" }], authUsername: null },
   ...{
     oauthConfig: null,
+    awsConfig: null,
     authQueryParamKey: null,
     caCertificate: null,
     passthroughHeaders: ["x-a", "x-b"],

@@ -9,6 +9,7 @@ import {
   foundView,
 } from "../parts/choice_picker.tsx";
 import { type FormState, type Option, SelectField, TextField } from "../parts/form.tsx";
+import { AwsFields } from "./aws_fields.tsx";
 import { CertificateFields } from "./certificate_fields.tsx";
 import { OAuthFields } from "./oauth_fields.tsx";
 import { findSharedTeams, type Named, nameOf } from "../people/place_search.ts";
@@ -24,6 +25,7 @@ const AUTH_TYPES: readonly Option[] = [
   { value: "authheaders", label: "Headers" },
   { value: "query_param", label: "A parameter of the address" },
   { value: "oauth", label: "A login by OAuth" },
+  { value: "aws_sigv4", label: "A signature for AWS" },
 ];
 
 const TRANSPORTS: readonly Option[] = [
@@ -169,6 +171,9 @@ function AddressFields({ form, isNew }: PlaceProps) {
         </Kind>
         <Kind of="oauth">
           <OAuthFields {...{ form, secret }} />
+        </Kind>
+        <Kind of="aws_sigv4">
+          <AwsFields {...{ form, secret }} />
         </Kind>
       </fieldset>
     </>

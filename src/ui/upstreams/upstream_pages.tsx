@@ -196,6 +196,7 @@ const AUTH_TYPES: Readonly<Record<string, string>> = {
   authheaders: "headers",
   query_param: "a parameter of the address",
   oauth: "a login by OAuth",
+  aws_sigv4: "a signature for AWS",
   env: "environment variables",
 };
 

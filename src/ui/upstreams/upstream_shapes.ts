@@ -28,6 +28,8 @@ export interface Upstream {
   readonly authType: string | null;
   /** With `oauth`. Secrets are masked. */
   readonly oauthConfig: Readonly<Record<string, unknown>> | null;
+  /** With `aws_sigv4`. Secrets are masked. */
+  readonly awsConfig: Readonly<Record<string, unknown>> | null;
   readonly authUsername: string | null;
   readonly authHeaders: readonly { readonly key: string; readonly value: string }[] | null;
   readonly authQueryParamKey: string | null;

@@ -63,6 +63,7 @@ Deno.test("requests have the secret in place of the reference, and callers' own 
       query: [["key", token] as const],
     });
     const referenced = new ReferencedClient<Written>({
+      isRefusal: (status) => status === 401,
       ...{ source, origin: URL_1.origin, written: carriedOf(WRITTEN), carriedOf, clientOf: () => client },
     });
     const url = new URL(URL_1);

@@ -16,8 +16,10 @@ export interface ReferencedClientOptions<T> {
   /** The credentials as written, which the requests of transports have. */
   readonly written: Carried;
   readonly carriedOf: (value: T) => Carried;
-  /** The client with the certificate of these credentials. */
+  /** The client with the certificate and the keys of these credentials. */
   readonly clientOf: (value: T) => HttpClient;
+  /** Whether an answer refuses the credentials. */
+  readonly isRefusal: (status: number) => boolean;
 }
 
 interface Filled {
@@ -36,11 +38,11 @@ export class ReferencedClient<T extends object> implements HttpClient {
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
-    const { source, origin } = this.#options;
+    const { source, origin, isRefusal } = this.#options;
     const used = await source.current();
     if (request.url.origin !== origin) return await this.#of(used).client.send(request);
     const response = await this.#send(used, request);
-    if (response.status !== 401) return response;
+    if (!isRefusal(response.status)) return response;
     let next: T | null;
     try {
       next = await source.afterRefusal(used);

@@ -17,6 +17,7 @@ import type { Upstreams } from "../../upstream/upstreams.ts";
 import { commit, REVISIONS_SERVED, VERSION } from "../../version.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { NOTHING_FOUND } from "../../upstream/discover.ts";
+import { signedOver } from "../../upstream/identity/aws_signature.ts";
 import type { Discover } from "./discovery.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Readiness } from "../../admin/readiness.ts";
@@ -74,9 +75,13 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       const place = { upstream: name, url: new URL(url), caCertificate: caCertificate ?? undefined };
       const target = {
         ...{ ...place, transport, headers, env },
-        authorization: outbound.certified.over(
-          asked.certificate,
-          oauth === null ? undefined : outbound.logins.trial({ ...place, credentials: oauth }),
+        authorization: signedOver(
+          asked.aws,
+          url,
+          outbound.certified.over(
+            asked.certificate,
+            oauth === null ? undefined : outbound.logins.trial({ ...place, credentials: oauth }),
+          ),
         ),
       };
       const found = await parts.discover(target, { protocol, ...NOTHING_FOUND }, {

@@ -13,6 +13,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import {
   authorizedUrl,
+  awsKeysIn,
   buildAuthHeaders,
   buildEnvironment,
   credentialsOwner,
@@ -20,6 +21,7 @@ import {
   readCredentials,
   writeCredentials,
 } from "../../upstream/credentials.ts";
+import { signedOver } from "../../upstream/identity/aws_signature.ts";
 import { CertifiedClients } from "../../upstream/identity/certified_clients.ts";
 import { SecretCommand } from "../../upstream/identity/secret_command.ts";
 import { CurrentSecrets, Secrets } from "../../upstream/identity/named_secrets.ts";
@@ -237,7 +239,11 @@ export function createOutbound(
             origin: new URL(url).origin,
             ...{ certified, login: loggedIn },
           })
-          : certified.over(written?.certificate ?? null, loggedIn),
+          : signedOver(
+            awsKeysIn(written),
+            url,
+            certified.over(written?.certificate ?? null, loggedIn),
+          ),
         env: buildEnvironment(secret),
         readEnv: isReferenced
           ? async () => buildEnvironment(writeCredentials(await secrets.resolved(written, name)))

@@ -1,0 +1,91 @@
+// Signs the requests to an upstream with AWS Signature Version 4, as servers behind AWS IAM want it.
+import type { Headers } from "../http1/request_head.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../http_client/http_client.ts";
+import type { Authorization } from "../authorization/upstream_logins.ts";
+
+export interface AwsKeys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Of temporary keys; null: the keys stay valid. */
+  readonly sessionToken: string | null;
+  readonly region: string;
+  /** The name of the AWS service in the signature, such as `bedrock-agentcore`. */
+  readonly service: string;
+}
+
+/** Headers that the signature brings. A caller's cannot take their place. */
+const SIGNED: ReadonlySet<string> = new Set(["authorization", "x-amz-date", "x-amz-security-token"]);
+
+/** A signing key is good for a day. Those of former days are dropped. */
+const MAX_SIGNING_KEYS = 2;
+
+export class SignedClient implements HttpClient {
+  readonly #client: HttpClient;
+  readonly #origin: string;
+  readonly #keys: AwsKeys;
+  readonly #signingKeys = new Map<string, ArrayBuffer>();
+
+  constructor(
+    client: HttpClient,
+    origin: string,
+    keys: AwsKeys,
+    private readonly now: () => number = Date.now,
+  ) {
+    this.#client = client;
+    this.#origin = origin;
+    this.#keys = keys;
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    if (request.url.origin !== this.#origin) return await this.#client.send(request);
+    return await this.#client.send({ ...request, headers: await this.#signed(request) });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  /** Signs the address, the body and the headers of the protocol. Servers in between may change the others. */
+  async #signed({ method, url, headers, body }: HttpRequest): Promise<Headers> {
+    // Loaded on first use: most gateways have no such upstream.
+    const { AwsV4Signer } = await import("aws4fetch");
+    if (this.#signingKeys.size >= MAX_SIGNING_KEYS) this.#signingKeys.clear();
+    const { sessionToken, ...keys } = this.#keys;
+    const signed = await new AwsV4Signer({
+      ...{ ...keys, method, body, url: url.href, cache: this.#signingKeys },
+      sessionToken: sessionToken ?? undefined,
+      datetime: new Date(this.now()).toISOString().replaceAll(/[:-]|\.\d+/g, ""),
+      headers: headers.filter(([name]) => name.startsWith("mcp-")).map(([name, value]) => [name, value]),
+    }).sign();
+    const own = [...SIGNED].flatMap((name) => {
+      const value = signed.headers.get(name);
+      return value === null ? [] : [[name, value] as const];
+    });
+    return Object.freeze([...headers.filter(([name]) => !SIGNED.has(name)), ...own]);
+  }
+}
+
+/**
+ * What requests of an upstream have besides their own headers.
+ * @param keys null: they are not signed
+ * @param below what they have besides a signature; undefined: nothing
+ */
+export function signedOver(
+  keys: AwsKeys | null,
+  url: string,
+  below: Authorization | undefined,
+): Authorization | undefined {
+  if (keys === null) return below;
+  const { origin } = new URL(url);
+  return {
+    over: (client) => new SignedClient(below?.over(client) ?? client, origin, keys),
+    secretsOf: (headers) => [...secretsOf(keys), ...below?.secretsOf(headers) ?? []],
+    owner: null,
+  };
+}
+
+/** As headers, which are hidden where the upstream repeats them. */
+export function secretsOf({ secretAccessKey, sessionToken }: AwsKeys): (readonly [string, string])[] {
+  const token = sessionToken === null ? [] : [["x-amz-security-token", sessionToken] as const];
+  return [["x-amz-secret", secretAccessKey], ...token];
+}

@@ -1,0 +1,68 @@
+import { assertEquals } from "@std/assert";
+import type { HttpRequest } from "../http_client/http_client.ts";
+import { type AwsKeys, SignedClient } from "./aws_signature.ts";
+
+const KEYS: AwsKeys = {
+  ...{ accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" },
+  ...{ sessionToken: null, region: "us-east-1", service: "service" },
+};
+
+/** @returns the headers that the upstream gets */
+async function signed(keys: AwsKeys, at: string, request: Partial<HttpRequest> & { readonly url: URL }) {
+  let sent: HttpRequest | undefined;
+  const below = {
+    send: (each: HttpRequest) => {
+      sent = each;
+      return Promise.resolve({} as never);
+    },
+    close: () => {},
+  };
+  const client = new SignedClient(below, "https://example.amazonaws.com", keys, () => Date.parse(at));
+  await client.send({ method: "GET", headers: [], upstream: "u", ...request });
+  return sent!.headers;
+}
+
+Deno.test("SignedClient signs as AWS's test suite and botocore do", async () => {
+  const url = new URL("https://example.amazonaws.com/");
+  // "get-vanilla" of the AWS Signature Version 4 test suite.
+  assertEquals(await signed(KEYS, "2015-08-30T12:36:00Z", { url }), [
+    [
+      "authorization",
+      "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;x-amz-date, " +
+      "Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+    ],
+    ["x-amz-date", "20150830T123600Z"],
+  ]);
+  // What botocore 1.44.8 makes of the same request.
+  const keys = { ...KEYS, sessionToken: "TOKEN/with+signs==", service: "bedrock-agentcore" };
+  const path = "/runtimes/arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A1%3Aruntime%2Fmy_agent/invocations";
+  const headers = await signed(keys, "2026-11-30T09:00:00Z", {
+    method: "POST",
+    url: new URL(`https://example.amazonaws.com${path}?qualifier=DEFAULT&a=b%20c`),
+    headers: [
+      ["content-type", "application/json"],
+      ["authorization", "Bearer of a caller"],
+      ["mcp-session-id", "abc"],
+      ["x-amz-security-token", "of a caller"],
+      ["mcp-protocol-version", "2025-11-25"],
+    ],
+    body: '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"ä":"€"}}',
+  });
+  assertEquals(headers, [
+    ["content-type", "application/json"],
+    ["mcp-session-id", "abc"],
+    ["mcp-protocol-version", "2025-11-25"],
+    [
+      "authorization",
+      "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261130/us-east-1/bedrock-agentcore/aws4_request, " +
+      "SignedHeaders=host;mcp-protocol-version;mcp-session-id;x-amz-date;x-amz-security-token, " +
+      "Signature=226a4ce754fc8be19c0775eec7cf8c02b0f0940339e388d9ee2c10ca621c7cb0",
+    ],
+    ["x-amz-date", "20261130T090000Z"],
+    ["x-amz-security-token", "TOKEN/with+signs=="],
+  ]);
+});
+
+Deno.test("SignedClient signs nothing for another origin", async () => {
+  assertEquals(await signed(KEYS, "2015-08-30T12:36:00Z", { url: new URL("https://other.example/") }), []);
+});
