@@ -169,7 +169,6 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
         (await prometheus.get("rules")).groups.flatMap((group: { rules: unknown[] }) => group.rules);
       await waitFor(async () => (await judged()).every(({ health }: { health: string }) => health === "ok"), {
         what: "the rules to be evaluated",
-        deadlineMs: 30_000,
       });
       const active = (await judged()).filter(({ state }: { state: string }) => state !== "inactive");
       assertEquals(active.map(({ name }: { name: string }) => name), []);

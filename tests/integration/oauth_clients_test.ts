@@ -167,9 +167,12 @@ Deno.test({
       const [stdout, stderr] = [new ChildOutput(child.stdout), new ChildOutput(child.stderr)];
       const addressIn = () => /https?:\/\/\S+\/oauth\/authorize\?\S+/.exec(stderr.lines.join("\n"))?.[0];
       await waitFor(() => addressIn() !== undefined, { what: "the address to visit" });
-      await page.goto(addressIn()!);
-      await allow();
-      await page.waitForURL(/\/oauth\/callback/);
+      // Its own page asks for an icon when its server may have gone.
+      const other = await page.context().newPage();
+      await other.goto(addressIn()!);
+      await other.getByRole("button", { name: "Allow" }).click();
+      await other.waitForURL(/\/oauth\/callback/);
+      await other.close();
       const writer = child.stdin.getWriter();
       const send = (message: unknown) =>
         writer.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`));

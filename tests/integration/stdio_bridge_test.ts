@@ -103,10 +103,8 @@ Deno.test("`sluice stdio --url` goes on over restarts, lost sessions and new tok
         assertEquals((await sluice.api("DELETE", `/tokens/${jti}`)).status, 204);
         const { error } = await call(6);
         assertEquals(error.message, "Authentication required: the token has expired");
-        assertMatch(
-          bridge.stderr.lines.join("\n"),
-          /the token has expired\. Put a valid token into the file/,
-        );
+        const said = /the token has expired\. Put a valid token into the file/;
+        await waitFor(() => said.test(bridge.stderr.lines.join("\n")), { what: "what to do, on stderr" });
         await Deno.writeTextFile(tokenFile, await sluice.token());
         assert((await call(7)).result !== undefined);
       },

@@ -78,7 +78,7 @@ Deno.test({
       const row = page.getByRole("row", { name: /^ann@example.com owner/ });
       await row.getByRole("button", { name: "Remove" }).click();
       await page.getByText("ann@example.com is no member any more.").waitFor();
-      assertEquals(await row.isVisible(), false);
+      await row.waitFor({ state: "hidden" });
       await button("Undo").click();
       await row.waitFor();
     });

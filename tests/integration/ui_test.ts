@@ -304,15 +304,17 @@ Deno.test({
       await browser.open("virtual-servers");
       await link("New virtual server").click();
       await page.getByLabel("Name", { exact: true }).fill("Counting only");
-      await page.getByLabel("Search for tools to add").fill("current");
+      await page.getByLabel("Search for tools to add").fill("get");
       await page.getByLabel("counter-get").check();
       await page.getByLabel("Search for tools to add").fill("incr");
       await page.getByLabel("counter-increment").check();
       await browser.look();
       await button("Make it").click();
       await page.getByText("Counting only is made.").waitFor();
-      const seen = await page.locator("tbody code").allTextContents();
-      assertEquals(seen.toSorted(), ["counter-get", "counter-increment"]);
+      await waitFor(async () => {
+        const seen = await page.locator("tbody code").allTextContents();
+        return seen.toSorted().join() === "counter-get,counter-increment";
+      }, { what: "both tools of the server" });
       await browser.look();
       await link("Edit").click();
       await page.getByLabel("counter-get").uncheck();
@@ -328,6 +330,7 @@ Deno.test({
       await link("VS Code").click();
       await page.waitForURL("**/connect?client=vscode");
       await browser.look();
+      await page.locator("#configuration").filter({ hasText: '"servers"' }).waitFor();
       const { servers } = JSON.parse(await page.textContent("#configuration") ?? "");
       assertEquals(servers["counting-only"].headers, undefined);
       await page.getByText("It needs no token.").waitFor();
@@ -414,6 +417,7 @@ Deno.test({
         }
 
         await button("Sign out").click();
+        await browser.sees("You are signed out.");
         await page.goto(invited);
         await page.getByLabel("A new password").fill("another good password");
         await button("Set the password").click();
@@ -421,8 +425,9 @@ Deno.test({
         await page.getByLabel("Password").fill("another good password");
         await button("Sign in").click();
         await page.waitForURL(`${sluice.url}/admin`);
-        const pages = await page.getByRole("navigation", { name: "Pages", exact: true }).getByRole("link")
-          .allTextContents();
+        const navigation = page.getByRole("navigation", { name: "Pages", exact: true });
+        await navigation.getByRole("link", { name: "Tools" }).waitFor();
+        const pages = await navigation.getByRole("link").allTextContents();
         assert(pages.includes("Tools") && pages.includes("Teams"), pages.join());
         assert(!pages.includes("Users") && !pages.includes("Audit trail"), pages.join());
         await browser.open("users");
@@ -434,6 +439,7 @@ Deno.test({
     await t.step("whoever has signed out signs in again, to the page that was asked for", async () => {
       await browser.open("upstreams");
       await button("Sign out").click();
+      await browser.sees("You are signed out.");
       await browser.open("upstreams/new");
       assertEquals(browser.path, "/sign-in?next=upstreams%2Fnew");
       await page.getByLabel("Email address").fill("ada@example.com");

@@ -60,8 +60,11 @@ gatewayTest("A gateway logs in to an upstream as itself, once for all calls", as
   while (Date.now() - began < 5_000) {
     assertEquals(await whoami(gateway, "login"), "tools secrets");
   }
+  const tookMs = Date.now() - began;
   const renewals = upstream.tokenRequests.length - before;
-  assert(renewals >= 1 && renewals <= 2, `${renewals} requests for tokens in 5 s, which each live 4 s`);
+  // The last call may have taken its time.
+  const most = Math.floor(tookMs / 2_500);
+  assert(renewals >= 1 && renewals <= most, `${renewals} requests for tokens in ${tookMs} ms, each for 4 s`);
   assert(await metric(gateway, "sluice_upstream_token_requests_total", 'outcome="success"') >= 3);
 
   // No answer, no export without a passphrase and no log has a secret.
@@ -157,7 +160,7 @@ const HOSTILE: readonly (readonly [string, LoginUpstreamOptions, RegExp, number]
   [
     "a slow token endpoint",
     {
-      token: () => new Promise<Response>((resolve) => setTimeout(() => resolve(new Response("late")), 1_500)),
+      token: () => new Promise<Response>((resolve) => setTimeout(() => resolve(new Response("late")), 3_000)),
     },
     /cannot reach/,
     1,
@@ -165,7 +168,7 @@ const HOSTILE: readonly (readonly [string, LoginUpstreamOptions, RegExp, number]
 ];
 
 gatewayTest("Hostile metadata and authorization servers get no secret and are named", async (start, t) => {
-  await using gateway = await start({ SSRF_ALLOW_LOCALHOST: "true", UPSTREAM_OAUTH_TIMEOUT: "1" });
+  await using gateway = await start({ SSRF_ALLOW_LOCALHOST: "true", UPSTREAM_OAUTH_TIMEOUT: "2" });
   for (const [name, options, words, asked] of HOSTILE) {
     await t.step(name, async () => {
       await using upstream = new LoginUpstream(options);

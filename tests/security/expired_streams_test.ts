@@ -6,7 +6,8 @@ import { gatewayTest } from "../support/gateway_tests.ts";
 import { inSession, openSession } from "../support/mcp_post.ts";
 import { paced } from "../support/pace.ts";
 
-const LIFE_S = 2;
+/** Long enough for a busy machine to open everything meanwhile. */
+const LIFE_S = 4;
 
 interface Open {
   /** When it ended, ms since the epoch. */
