@@ -6,7 +6,7 @@ import { PostgresServer } from "../../tests/support/postgres.ts";
 import { findProgram } from "../../tests/support/programs.ts";
 import { RedisServer } from "../../tests/support/redis.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
-import { packagesOf } from "./install.ts";
+import { byPip, packagesOf } from "./install.ts";
 import { benchLane, type Peer, type Running, type Start, startProgram, WORKERS } from "./peer.ts";
 import { pythonVersion } from "./versions.ts";
 
@@ -45,6 +45,7 @@ const SETTINGS = {
 
 export const CONTEXTFORGE: Peer = {
   name: "ContextForge",
+  installation: byPip("contextforge"),
   version: () => pythonVersion("contextforge", "mcp_contextforge_gateway"),
   settings:
     `Gunicorn, ${WORKERS} Uvicorn workers, PostgreSQL, Redis; metrics, logs, audit, UI, plugins and compression off, as its ` +

@@ -1,8 +1,4 @@
-// Installs what the comparison starts, from the lock files of bench/compare/programs alone:
-//
-//   deno run -A bench/compare/install.ts
-//
-// npm packages with hashes, Python packages with hashes, and ContextForge by the lock file that the tests have of it.
+// Installs what the comparison starts, from lock files alone: npm and Python packages with hashes, and Go modules by go.sum.
 
 import { installNpmPrograms } from "../../tests/support/npm_programs.ts";
 import { findProgram } from "../../tests/support/programs.ts";
@@ -12,32 +8,73 @@ export const FOLDER = new URL("./programs/", import.meta.url).pathname;
 const TEST_PROGRAMS = new URL("../../tests/programs/", import.meta.url).pathname;
 const CONTEXTFORGE_LOCK = `${TEST_PROGRAMS}published/requirements_contextforge.txt`;
 
-/** The Python packages that are installed together: their versions exclude those of the others. */
-export const PYTHON_PACKAGES = ["contextforge", "fastmcp", "litellm", "mcp_proxy"] as const;
+/** The programs that install. A machine may lack Go: its peers are left out then. */
+export type Installer = "npm" | "python3" | "go";
 
-export type PythonPackages = typeof PYTHON_PACKAGES[number];
+const OPTIONAL: Partial<Record<Installer, string>> = { go: "Go (https://go.dev/dl)" };
 
-export function lockFileOf(name: PythonPackages): string {
-  return name === "contextforge" ? CONTEXTFORGE_LOCK : `${FOLDER}requirements_${name}.txt`;
+/** Python packages that are installed together: their versions exclude those of the others. */
+export type PythonPackages = "contextforge" | "fastmcp" | "litellm" | "mcp_proxy";
+
+/** A folder of `programs` with a go.mod and a go.sum of its own: the versions of one program do not raise those of another. */
+export interface GoProgram {
+  readonly folder: string;
+  readonly package: string;
+  readonly module: string;
+}
+
+/** How a peer is installed. */
+export interface Installation {
+  readonly by: Installer;
+  /** An installed version is not installed again. @throws {Error} with the output of the installer */
+  readonly install: () => Promise<void>;
+}
+
+export const BY_NPM: Installation = {
+  by: "npm",
+  install: async () => {
+    const npm = programOf("npm");
+    // The Node that runs the programs is one of the tests' programs.
+    await installNpmPrograms(npm, TEST_PROGRAMS);
+    await installNpmPrograms(npm, FOLDER);
+  },
+};
+
+export function byPip(name: PythonPackages): Installation {
+  const lock = name === "contextforge" ? CONTEXTFORGE_LOCK : `${FOLDER}requirements_${name}.txt`;
+  return {
+    by: "python3",
+    install: () => installPythonPackages(programOf("python3"), lock, packagesOf(name)),
+  };
 }
 
 export function packagesOf(name: PythonPackages): string {
   return `${FOLDER}python_packages_${name}`;
 }
 
-/** @throws {Error} npm or python3 is missing, or fails */
-export async function install(): Promise<void> {
-  const [npm, python] = [programOf("npm"), programOf("python3")];
-  // The Node that runs the programs is one of the tests' programs.
-  await installNpmPrograms(npm, TEST_PROGRAMS);
-  await installNpmPrograms(npm, FOLDER);
-  for (const name of PYTHON_PACKAGES) await installPythonPackages(python, lockFileOf(name), packagesOf(name));
+export function byGo(program: GoProgram): Installation {
+  const args = ["build", "-mod=readonly", "-o", goExecutable(program), program.package];
+  return { by: "go", install: () => build(programOf("go"), args, FOLDER + program.folder) };
 }
 
-function programOf(name: string): string {
+export function goExecutable({ folder }: GoProgram): string {
+  return `${FOLDER}bin/${folder}`;
+}
+
+/** What has to be installed before, for the peers of this installer; null: it is there, or the comparison cannot do without it. */
+export function lackOf({ by }: Installation): string | null {
+  return OPTIONAL[by] !== undefined && findProgram(by) === null ? OPTIONAL[by] : null;
+}
+
+function programOf(name: Installer): string {
   const path = findProgram(name);
   if (path === null) throw new Error(`${name} is not installed. On Debian: apt-get install ${name}`);
   return path;
 }
 
-if (import.meta.main) await install();
+async function build(program: string, args: readonly string[], cwd: string): Promise<void> {
+  const command = new Deno.Command(program, { args: [...args], cwd, stdin: "null" });
+  const { success, stdout, stderr } = await command.output();
+  const output = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+  if (!success) throw new Error(`${program} ${args.join(" ")} failed:\n${output}`);
+}

@@ -2,15 +2,16 @@
 //
 //   deno task bench:compare [--peers Sluice,LiteLLM] [--clients 1,16] [--seconds 5] [--rounds 2] [--program ./sluice] [--json FILE]
 //
-// It installs the peers from the lock files of bench/compare/programs first. In every round each program starts anew, alone beside the
-// upstream, and `sluice bench` calls it in a closed loop: with a session for each client, or one for all. Every answer is checked.
+// It installs the peers from the lock files of bench/compare/programs first, and leaves out those in Go where Go is
+// missing. In every round each program starts anew, alone beside the upstream, and `sluice bench` calls it in a closed loop: with a session
+// for each client, or one for all. Every answer is checked.
 
 import { parseArgs } from "@std/cli/parse-args";
 import { gitCommit } from "../../scripts/git_commit.ts";
 import { freePort } from "../../tests/support/free_port.ts";
 import { interruptible } from "../interruptible.ts";
 import { type Columns, markdownTable } from "../load/table.ts";
-import { install } from "./install.ts";
+import { lackOf } from "./install.ts";
 import { type Figures, measure, memoryAtRest } from "./measure.ts";
 import { mcpLanes, type Peer, startProgram } from "./peer.ts";
 import { LACKING, PEERS } from "./peers.ts";
@@ -41,6 +42,7 @@ interface Options {
 /** The upstream itself: the yardstick. */
 const DIRECT: Peer = {
   name: "the upstream directly",
+  installation: null,
   version: () => `deno ${Deno.version.deno}`,
   settings: "tests/support/fast_upstream.ts, one process, no sessions",
   start: async (start) => {
@@ -168,16 +170,21 @@ async function main(signal: AbortSignal): Promise<number> {
   const clients = options.clients.split(",").map(Number);
   const known = [await sluicePeer(options.program), ...PEERS];
   const wanted: readonly string[] = options.peers?.split(",") ?? known.map(({ name }) => name);
-  const peers = known.filter(({ name }) => wanted.includes(name));
+  const asked = known.filter(({ name }) => wanted.includes(name));
   if (![seconds, rounds, ...clients].every((number) => Number.isInteger(number) && number > 0)) {
     console.error("--seconds, --rounds and --clients take whole numbers above 0");
     return 2;
   }
-  if (peers.length !== wanted.length) {
+  if (asked.length !== wanted.length) {
     console.error(`--peers takes names of this list: ${known.map(({ name }) => name).join(",")}`);
     return 2;
   }
-  await install();
+  const leftOut = asked.flatMap(lackingPeer);
+  for (const { name, lack } of leftOut) console.error(leftOutText(name, lack));
+  const peers = await installed(
+    asked.filter(({ name }) => !leftOut.some((each) => each.name === name)),
+    signal,
+  );
   const samples: Sample[] = [];
   await using stack = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "sluice_compare_" });
@@ -208,6 +215,7 @@ async function main(signal: AbortSignal): Promise<number> {
     ...circumstances.programs.map((line) => `- ${line}`),
     "",
     LACKING,
+    ...leftOut.map(({ name, lack }) => leftOutText(name, lack)),
   ].join("\n"));
   if (options.json) {
     await Deno.writeTextFile(
@@ -216,6 +224,31 @@ async function main(signal: AbortSignal): Promise<number> {
     );
   }
   return failed.size > 0 ? 1 : 0;
+}
+
+/** Those that could be installed. */
+async function installed(peers: readonly Peer[], signal: AbortSignal): Promise<Peer[]> {
+  const done: Peer[] = [];
+  for (const peer of peers) {
+    try {
+      await peer.installation?.install();
+      done.push(peer);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      console.error(`${peer.name} cannot be installed: ${error}`);
+      failed.add(peer.name);
+    }
+  }
+  return done;
+}
+
+function lackingPeer({ name, installation }: Peer) {
+  const lack = installation === null ? null : lackOf(installation);
+  return lack === null ? [] : [{ name, lack }];
+}
+
+function leftOutText(name: string, lack: string): string {
+  return `Left out: ${name}. It needs ${lack} on the PATH.`;
 }
 
 function cpuModel(): string {

@@ -1,6 +1,7 @@
 // What the comparison needs of a program: how it starts, where it listens, how its version and settings read.
 import { waitFor } from "../../tests/support/wait_for.ts";
 import type { LoadRequest } from "../load/load_client.ts";
+import type { Installation } from "./install.ts";
 
 /** One way to call the tool. */
 export interface Lane {
@@ -31,6 +32,8 @@ export interface Start {
 
 export interface Peer {
   readonly name: string;
+  /** null: it is a part of this repository. */
+  readonly installation: Installation | null;
   readonly version: () => string;
   /** How it is configured, and by which of its documents. */
   readonly settings: string;

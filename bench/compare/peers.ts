@@ -3,8 +3,9 @@ import { freePort } from "../../tests/support/free_port.ts";
 import { nodeProgram } from "../../tests/support/npm_programs.ts";
 import { findProgram } from "../../tests/support/programs.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
+import { TBXARK, UNLA } from "./built_peers.ts";
 import { CONTEXTFORGE } from "./contextforge.ts";
-import { FOLDER, packagesOf, type PythonPackages } from "./install.ts";
+import { BY_NPM, byPip, FOLDER, packagesOf, type PythonPackages } from "./install.ts";
 import {
   ARGUMENTS,
   type Command,
@@ -21,6 +22,7 @@ const TOOL = "convert_time";
 
 const FASTMCP: Peer = {
   name: "FastMCP proxy",
+  installation: byPip("fastmcp"),
   version: () => pythonVersion("fastmcp", "fastmcp"),
   settings: `create_proxy(URL).http_app(stateless_http=True), ${WORKERS} Uvicorn workers; no authentication`,
   start: async (start) => {
@@ -41,6 +43,7 @@ const FASTMCP: Peer = {
 
 const LITELLM: Peer = {
   name: "LiteLLM",
+  installation: byPip("litellm"),
   version: () => pythonVersion("litellm", "litellm"),
   settings:
     `its MCP gateway, Granian with ${WORKERS} workers, LITELLM_LOG=ERROR; authenticated by its master key`,
@@ -81,6 +84,7 @@ const LITELLM: Peer = {
 
 const PYTHON_MCP_PROXY: Peer = {
   name: "mcp-proxy (PyPI)",
+  installation: byPip("mcp_proxy"),
   version: () => pythonVersion("mcp_proxy", "mcp_proxy"),
   settings: "one process, stdio upstream; no authentication",
   start: async (start) => {
@@ -104,6 +108,7 @@ const PYTHON_MCP_PROXY: Peer = {
 
 const NODE_MCP_PROXY: Peer = {
   name: "mcp-proxy (npm)",
+  installation: BY_NPM,
   version: () => npmVersion("mcp-proxy"),
   settings: "one process, stdio upstream, --server stream --no-eventStore; no authentication",
   start: async (start) => {
@@ -120,6 +125,7 @@ const NODE_MCP_PROXY: Peer = {
 
 const SUPERGATEWAY: Peer = {
   name: "supergateway",
+  installation: BY_NPM,
   version: () => npmVersion("supergateway"),
   settings: "one process, --stateful: a stdio upstream for each session; no authentication",
   start: async (start) => {
@@ -139,6 +145,7 @@ const SUPERGATEWAY: Peer = {
 
 const MCP_HUB: Peer = {
   name: "mcp-hub",
+  installation: BY_NPM,
   version: () => npmVersion("mcp-hub"),
   settings:
     "one process, over its REST API: to MCP clients it offers HTTP+SSE of 2024-11-05 alone; no authentication",
@@ -172,6 +179,8 @@ const MCP_HUB: Peer = {
 export const PEERS: readonly Peer[] = [
   CONTEXTFORGE,
   LITELLM,
+  UNLA,
+  TBXARK,
   FASTMCP,
   PYTHON_MCP_PROXY,
   NODE_MCP_PROXY,
@@ -181,8 +190,8 @@ export const PEERS: readonly Peer[] = [
 
 /** Programs that belong into the comparison, and why they are not in it. */
 export const LACKING =
-  "Missing: agentgateway, TBXark/mcp-proxy and Unla. They are built from their sources, and the comparison " +
-  "installs from npm and PyPI alone.";
+  "Missing: mcp-proxy of crates.io, agentgateway, which no registry of packages offers, and docker/mcp-gateway, which cannot be built from its Go module: it needs " +
+  "docker/secrets-engine/x v0.1.0-do.not.use, which the module proxy does not have.";
 
 function python(packages: PythonPackages, args: readonly string[], folder: string): Command {
   const path = `${packagesOf(packages)}:${folder}`;

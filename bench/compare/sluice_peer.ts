@@ -8,6 +8,7 @@ export async function sluicePeer(program: string | undefined): Promise<Peer> {
   const commit = await gitCommit() ?? "unknown commit";
   return {
     name: "Sluice",
+    installation: null,
     version: () => `${commit}, ${program === undefined ? "from source" : "executable"}`,
     settings: `WORKERS=${WORKERS}, SQLite, authenticated by JWT; all else by default`,
     start: async ({ upstreamUrl, stack }) => {

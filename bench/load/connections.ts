@@ -13,6 +13,7 @@ import { cpuMicros, openFds, rssBytes } from "../../tests/support/process_stats.
 import { startSlowProcess } from "../../tests/support/slow_upstream.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
 import { planned, startTuned } from "../../tests/support/tuned_gateway.ts";
+import { interruptible } from "../interruptible.ts";
 import { Lane, percentile, requestBytes } from "./lane.ts";
 import { type Columns, markdownTable } from "./table.ts";
 
@@ -207,4 +208,4 @@ async function withDescriptors(): Promise<number> {
   return code;
 }
 
-Deno.exit(Deno.env.has(CHILD) ? await main() : await withDescriptors());
+Deno.exit(await interruptible(Deno.env.has(CHILD) ? main : withDescriptors));
