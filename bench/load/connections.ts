@@ -53,7 +53,7 @@ class Crowd {
 
   /** Each with its own token, session and connection. */
   async gather(count: number): Promise<void> {
-    await inTurns(count, async (number) => {
+    await this.#inTurns(count, async (number) => {
       const token = await this.sluice.token({
         username: `user${number}@example.com`,
         expiresInSeconds: 86_400,
@@ -70,7 +70,7 @@ class Crowd {
   }
 
   async openStreams(): Promise<void> {
-    await inTurns(this.users.length, async (number) => {
+    await this.#inTurns(this.users.length, async (number) => {
       const user = this.users[number]!;
       user.stream = await Lane.open(this.sluice.port);
       const accept = "text/event-stream";
@@ -132,14 +132,14 @@ class Crowd {
   #wrong(what: string): void {
     this.errors.set(what, (this.errors.get(what) ?? 0) + 1);
   }
-}
 
-async function inTurns(count: number, step: (number: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const walk = async () => {
-    while (next < count) await step(next++);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, walk));
+  async #inTurns(count: number, step: (number: number) => Promise<void>): Promise<void> {
+    let next = 0;
+    const walk = async () => {
+      while (next < count) await step(next++).catch((error) => this.#wrong(String(error)));
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, walk));
+  }
 }
 
 function sleep(ms: number): Promise<void> {
