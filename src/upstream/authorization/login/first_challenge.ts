@@ -26,16 +26,21 @@ const INITIALIZE = post("initialize", {
 
 const STREAM: Probe = { method: "GET", headers: [["accept", "text/event-stream"]] };
 
+const NONE = readChallenge(null);
+
 /** @returns an empty challenge if the upstream refuses no request with 401 @throws {LoginFault} if it does not answer */
 export async function firstChallenge(
   exchange: LoginExchange,
   { url, transport }: { readonly url: URL; readonly transport: string },
 ): Promise<BearerChallenge> {
-  for (const probe of transport === "SSE" ? [STREAM] : [LIST, INITIALIZE]) {
+  // A stream for everybody does not end, and a list for everybody may be longer than what is read here.
+  if (transport === "SSE") return await challengeFor(STREAM).catch(() => null) ?? NONE;
+  return await challengeFor(LIST).catch(() => null) ?? await challengeFor(INITIALIZE) ?? NONE;
+
+  async function challengeFor(probe: Probe): Promise<BearerChallenge | null> {
     const { status, challenge = null } = await ask(exchange, { ...probe, url });
-    if (status === 401) return readChallenge(challenge);
+    return status === 401 ? readChallenge(challenge) : null;
   }
-  return readChallenge(null);
 }
 
 function post(method: string, params: unknown, headers: Probe["headers"] = []): Probe {
