@@ -120,3 +120,22 @@ Deno.test("WorkerMetrics keeps the exemplars of ended workers until a later one"
   begin(3, 3_000);
   assertEquals(await traces(), [3]);
 });
+
+Deno.test("WorkerMetrics shows the same sum of durations whichever workers have ended", async () => {
+  const all = new WorkerMetrics<number>();
+  // 0.1 + 0.2 + 0.3 differs from 0.3 + 0.2 + 0.1, in numbers of 64 bits.
+  const workers = [0.1, 0.2, 0.3, 0.7];
+  for (const seconds of workers) {
+    const { metrics, counters } = worker();
+    all.begin(seconds, counters);
+    metrics.histogram("mcp_server_operation_duration_seconds")("ping", "").observe(seconds);
+    metrics.summary("sluice_tool_call_duration_seconds")("time", "now").observe(seconds, 1);
+  }
+  const sums = async () => (await shown(all)).filter((line) => line.includes("_sum{"));
+  const before = await sums();
+  assertEquals(before.length, 2);
+  for (const ended of [0.3, 0.1, 0.7, 0.2]) {
+    all.end(ended);
+    assertEquals(await sums(), before);
+  }
+});

@@ -86,7 +86,7 @@ type ByBucket = Map<number, Exemplar>;
 
 interface FamilySums {
   readonly row: FamilyRow;
-  /** By label values. */
+  /** By label values. Sums of durations are in whole µs: those of fractions would depend on the order, and fall. */
   readonly values: Map<string, number[]>;
   readonly exemplars: Map<string, ByBucket>;
 }
@@ -113,8 +113,9 @@ export class MetricSums {
     for (const [given, value] of family.values) {
       const key = this.#limit?.keyFor(name, family, given) ?? given;
       const sum = sums.values.get(key);
-      if (sum === undefined) sums.values.set(key, [...value]);
-      else addTo(sum, value, kind);
+      const whole = withSum(value, kind, (seconds) => Math.round(seconds * MICROS));
+      if (sum === undefined) sums.values.set(key, whole);
+      else addTo(sum, whole, kind);
     }
     for (const [given, exemplars] of family.exemplars ?? []) {
       addExemplars(sums.exemplars, this.#limit?.keyFor(name, family, given) ?? given, exemplars);
@@ -125,12 +126,28 @@ export class MetricSums {
     return [...this.#families].map(([name, { row, values, exemplars }]) => ({
       name,
       ...row,
-      values: [...values],
+      values: [...values].map(([key, value]) =>
+        [key, withSum(value, row.kind, (micros) => micros / MICROS)] as const
+      ),
       ...(exemplars.size === 0
         ? {}
         : { exemplars: [...exemplars].map(([key, all]) => [key, [...all.values()]] as const) }),
     }));
   }
+}
+
+const MICROS = 1_000_000;
+
+/** A copy of a value with its sum of durations in another unit, if it has one. */
+function withSum(
+  value: readonly number[],
+  kind: MetricRow["kind"],
+  convert: (sum: number) => number,
+): number[] {
+  const copy = [...value];
+  if (kind === "histogram") copy[BUCKETS.length + 1] = convert(value[BUCKETS.length + 1]!);
+  if (kind === "summary") copy[1] = convert(value[1]!);
+  return copy;
 }
 
 function addTo(sum: number[], value: readonly number[], kind: MetricRow["kind"]): void {

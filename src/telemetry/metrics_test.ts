@@ -89,7 +89,7 @@ Deno.test("renderMetrics() adds up histograms bucket by bucket, cumulative, and 
   series('bucket{upstream="time",error_type="",le="0.5"}', "2");
   series('bucket{upstream="time",error_type="",le="300"}', "2");
   series('bucket{upstream="time",error_type="",le="+Inf"}', "4");
-  series('sum{upstream="time",error_type=""}', "2000.25048828125");
+  series('sum{upstream="time",error_type=""}', "2000.250488");
   series('count{upstream="time",error_type=""}', "4");
   assertStringIncludes(text, "# TYPE sluice_tool_call_duration_seconds summary");
   assertStringIncludes(text, 'sluice_tool_call_duration_seconds_count{upstream="time",tool="now"} 2\n');
