@@ -3,14 +3,18 @@ import { assert, assertEquals } from "@std/assert";
 import { FastUpstream } from "../support/fast_upstream.ts";
 import { toolCall } from "../support/mcp_post.ts";
 import { paced } from "../support/pace.ts";
-import { Sluice, type SluiceOptions } from "../support/sluice.ts";
-import { startLoad, type SteadyLoad } from "../support/steady_load.ts";
+import { workerThreads } from "../support/process_stats.ts";
+import { Sluice } from "../support/sluice.ts";
+import { startLoad } from "../support/steady_load.ts";
 import { waitFor } from "../support/wait_for.ts";
 
-const CALLS = 'sluice_http_answers_total{endpoint="rpc",status="200"}';
+/** For a long run: COUNTED_RECYCLES=20 COUNTED_DEATHS=5. */
+const RECYCLES = Number(Deno.env.get("COUNTED_RECYCLES") ?? 2);
+const DEATHS = Number(Deno.env.get("COUNTED_DEATHS") ?? 2);
 
 /** Series that count the same calls, each in its own room. */
-const CALLS_BY_TOOL = [
+const CALLS = [
+  'sluice_http_answers_total{endpoint="rpc",status="200"}',
   'sluice_tool_calls_total{upstream="fast",tool="echo",outcome="success"}',
   'sluice_tool_call_duration_seconds_count{upstream="fast",tool="echo"}',
   'mcp_server_operation_duration_seconds_count{mcp_method_name="tools/call",error_type=""}',
@@ -69,11 +73,29 @@ function watchCounters(sluice: Sluice): { stop(): Promise<{ fallen: string[]; sc
   };
 }
 
-async function startLoaded(
-  options: SluiceOptions,
-  upstream: FastUpstream,
-): Promise<[Sluice, () => Promise<SteadyLoad>]> {
-  const sluice = await Sluice.start(options);
+const events = (sluice: Sluice, name: string) => sluice.log().filter(({ event }) => event === name).length;
+
+/** Ends a worker that has counted something, and waits for the next one. @param fault see faulty_worker.ts */
+async function strike(sluice: Sluice, worker: number, fault: string): Promise<void> {
+  const before = (await scrape(sluice)).get(CALLS[0]!) ?? 0;
+  await waitFor(async () => (await scrape(sluice)).get(CALLS[0]!)! > before + 100, {
+    what: "calls",
+  });
+  const died = events(sluice, "worker died");
+  await Deno.writeTextFile(`${sluice.cwd}/fault-${worker}`, fault);
+  await waitFor(() => events(sluice, "worker died") > died, { what: `the ${fault}` });
+  await waitFor(async () => (await sluice.api("GET", "/admin/mcp-pool/metrics")).body.workers === 2, {
+    what: "both workers to serve",
+  });
+}
+
+Deno.test("No counter falls while workers are recycled, die and stand still under load", async (t) => {
+  await using upstream = FastUpstream.start();
+  await using sluice = await Sluice.start({
+    main: "tests/support/faulty_serve.ts",
+    permissions: ["-A"],
+    env: { WORKER_TIMEOUT: String(Math.ceil(await paced(1))) },
+  });
   await sluice.registerUpstream("fast", upstream.url);
   const load = async () =>
     startLoad({
@@ -84,64 +106,57 @@ async function startLoaded(
       pauseMs: 2,
       isRight: (status, text) => status === 200 && text.includes("alive"),
     });
-  return [sluice, load];
-}
-
-const events = (sluice: Sluice, name: string) => sluice.log().filter(({ event }) => event === name).length;
-
-Deno.test("No counter falls while workers are recycled under load, and no count is lost", async () => {
-  await using upstream = FastUpstream.start();
-  const env = { MAX_REQUESTS: "200", MAX_REQUESTS_JITTER: "20" };
-  const [sluice, load] = await startLoaded({ env }, upstream);
-  await using _ = sluice;
-  const watch = watchCounters(sluice);
-  const serving = await load();
-  await waitFor(() => events(sluice, "worker recycled") >= 3, { what: "3 recycles", deadlineMs: 90_000 });
-  const { ok, failures } = await serving.stop();
-  const { fallen, scrapes } = await watch.stop();
-  assertEquals([fallen, failures], [[], []]);
-  assert(scrapes > 10, `${scrapes} scrapes`);
-  const counters = await scrape(sluice);
-  assertEquals(counters.get(CALLS), ok);
-  assertEquals((await sluice.api("GET", "/metrics")).body.tools.totalExecutions, ok);
-  assertEquals(CALLS_BY_TOOL.map((series) => counters.get(series)), CALLS_BY_TOOL.map(() => ok));
-});
-
-Deno.test("No counter falls while workers die and stand still under load, and every answered call is counted", async () => {
-  await using upstream = FastUpstream.start();
-  const options = {
-    main: "tests/support/faulty_serve.ts",
-    permissions: ["-A"],
-    env: { WORKER_TIMEOUT: String(Math.ceil(await paced(1))) },
+  /** By each of the series, and in the database. */
+  const counts = async () => {
+    const counters = await scrape(sluice);
+    const { body } = await sluice.api("GET", "/metrics");
+    return [...CALLS.map((series) => counters.get(series)!), body.tools.totalExecutions as number];
   };
-  const [sluice, load] = await startLoaded(options, upstream);
-  await using _ = sluice;
   const watch = watchCounters(sluice);
-  const serving = await load();
-  let before = 0;
-  for (const [worker, fault] of [[0, "throw"], [1, "block"], [1, "throw"]] as const) {
-    // Each has counted something first.
-    const counted = before;
-    await waitFor(async () => (await scrape(sluice)).get(CALLS)! > counted + 100, {
-      what: "calls",
-    });
-    before = (await scrape(sluice)).get(CALLS)!;
-    const died = events(sluice, "worker died");
-    await Deno.writeTextFile(`${sluice.cwd}/fault-${worker}`, fault);
-    await waitFor(() => events(sluice, "worker died") > died, { what: `the ${fault}` });
-    await waitFor(async () => (await sluice.api("GET", "/admin/mcp-pool/metrics")).body.workers === 2, {
-      what: "both workers to serve",
-    });
-  }
-  const { ok, failures } = await serving.stop();
+  let answered = 0;
+
+  await t.step("while they are recycled, every answer is counted", async () => {
+    const serving = await load();
+    for (let recycled = 0; recycled < RECYCLES; recycled += sluice.workers) {
+      // A setting that changes nothing here: each change of one replaces all workers.
+      await Deno.writeTextFile(`${sluice.cwd}/.env`, `MAX_REQUESTS_JITTER=${recycled + 1}\n`);
+      Deno.kill(sluice.pid, "SIGHUP");
+      await waitFor(() => events(sluice, "worker recycled") >= recycled + sluice.workers, {
+        what: `${recycled + sluice.workers} recycles`,
+        deadlineMs: 90_000,
+      });
+    }
+    const { ok, failures } = await serving.stop();
+    answered += ok;
+    assertEquals([failures, await counts()], [[], [...CALLS, ""].map(() => answered)]);
+    // A worker that is being replaced has the same number as its successor.
+    await waitFor(() => workerThreads(sluice.pid) === sluice.workers, { what: "the old workers to end" });
+  });
+
+  await t.step("while they die and stand still between calls, too", async () => {
+    const serving = await load();
+    for (let deaths = 0; deaths < DEATHS; deaths++) {
+      await strike(sluice, deaths % sluice.workers, `${deaths % 2 === 0 ? "throw" : "block"} between calls`);
+    }
+    answered += (await serving.stop()).ok;
+    assertEquals(await counts(), [...CALLS, ""].map(() => answered));
+  });
+
+  await t.step(
+    "while they die and stand still over calls, calls without an answer may be counted",
+    async () => {
+      const serving = await load();
+      await strike(sluice, 0, "throw");
+      await strike(sluice, 1, "block");
+      const { ok, failures } = await serving.stop();
+      answered += ok;
+      const most = answered + failures.length;
+      const all = await counts();
+      assert(all.every((count) => answered <= count && count <= most), `${all}: ${answered} to ${most}`);
+    },
+  );
+
   const { fallen, scrapes } = await watch.stop();
   assertEquals(fallen, []);
   assert(scrapes > 10, `${scrapes} scrapes`);
-  const counters = await scrape(sluice);
-  const written: number = (await sluice.api("GET", "/metrics")).body.tools.totalExecutions;
-  const counts = [CALLS, ...CALLS_BY_TOOL].map((series) => [series, counters.get(series)!] as const);
-  for (const [what, count] of [...counts, ["in the database", written] as const]) {
-    // A call whose worker died before its answer was sent may be counted.
-    assert(ok <= count && count <= ok + failures.length, `${what}: ${ok} <= ${count} <= +${failures.length}`);
-  }
 });

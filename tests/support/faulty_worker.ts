@@ -1,5 +1,6 @@
 // A worker with faults on demand: the real one, and an eye on a file that says what shall go wrong in which worker.
 import { parentPort } from "node:worker_threads";
+import { betweenRequests } from "./counted_serve.ts";
 import "../../src/worker/main.ts";
 
 let worker = -1;
@@ -28,12 +29,17 @@ const FAULTS: Readonly<Record<string, () => void>> = {
   },
 };
 
+/** Behind the kind of a fault: it waits until all answers are sent, and no further request is begun. */
+const BETWEEN_CALLS = " between calls";
+
 setInterval(() => {
   const path = `fault-${worker}`;
   try {
-    const fault = Deno.readTextFileSync(path);
+    const [kind, isBetweenCalls] = Deno.readTextFileSync(path).split(BETWEEN_CALLS, 2);
     Deno.removeSync(path);
-    FAULTS[fault]!();
+    const strike = FAULTS[kind!]!;
+    if (isBetweenCalls === undefined) strike();
+    else betweenRequests(strike);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
