@@ -41,6 +41,8 @@ export class SpanQueue {
   #waiting: EncodedSpans[] = [];
   #spans = 0;
   #bytes = 0;
+  /** Spans whose delay is over: they are sent though their batch is not full. */
+  #due = 0;
   #timer: number | undefined;
   #sending: Promise<void> | null = null;
   readonly #closing = new AbortController();
@@ -73,14 +75,14 @@ export class SpanQueue {
     this.#spans += trace.count;
     this.#bytes += trace.bytes.length;
     if (this.#spans >= maxBatch) this.#send();
-    else this.#timer ??= clock.setTimeout(() => this.#send(), delayMs);
+    this.#timer ??= clock.setTimeout(() => this.#sendWaiting(), delayMs);
     return true;
   }
 
   /** Sends what waits, within five seconds. */
   async close(): Promise<void> {
     const { clock, countLost } = this.#options;
-    this.#send();
+    this.#sendWaiting();
     const isDone = await within(clock, FLUSH_MS, this.#sending ?? Promise.resolve());
     this.#closing.abort();
     clock.clearTimeout(this.#timer!);
@@ -90,14 +92,21 @@ export class SpanQueue {
     this.#spans = 0;
   }
 
-  #send(): void {
+  /** Sends all that waits now, and not what is added meanwhile. */
+  #sendWaiting(): void {
     this.#options.clock.clearTimeout(this.#timer!);
     this.#timer = undefined;
+    this.#due = this.#spans;
+    this.#send();
+  }
+
+  #send(): void {
     this.#sending ??= this.#sendAll().finally(() => this.#sending = null);
   }
 
   async #sendAll(): Promise<void> {
-    while (this.#waiting.length > 0 && !this.#closing.signal.aborted) {
+    const isWanted = () => this.#due > 0 || this.#spans >= this.#options.maxBatch;
+    while (isWanted() && !this.#closing.signal.aborted) {
       await this.#deliver(this.#nextBatch());
     }
   }
@@ -111,6 +120,7 @@ export class SpanQueue {
       this.#bytes -= bytes.length;
     }
     this.#spans -= count;
+    this.#due = Math.max(0, this.#due - count);
     return { traces: this.#waiting.splice(0, traces), count };
   }
 
