@@ -54,6 +54,7 @@ async function main(): Promise<number> {
   await browser.signInWith(await sluice.token());
   const { page } = browser;
   const line = await page.context().newCDPSession(page);
+  await line.send("Network.enable");
   await line.send("Network.emulateNetworkConditions", LINE);
 
   const paths = [

@@ -23,7 +23,8 @@ export function Sparkline({ values, least = 1 }: {
   readonly values: readonly number[];
   readonly least?: number;
 }) {
-  if (values.length < 2) return null;
+  // Its room is there before the line is, so that nothing below moves.
+  if (values.length < 2) return <div class="spark" />;
   const most = Math.max(...values, least);
   const points = values.map((value, i) =>
     `${(i / (values.length - 1) * WIDTH).toFixed(1)},${(HEIGHT - 2 - value / most * (HEIGHT - 4)).toFixed(1)}`
