@@ -1,5 +1,5 @@
 // Reads and writes the claims in a 2026-07-28 request's `_meta` (basic, "Request Metadata"), within params text.
-import { findMember, memberText, removeMember, replaceMember } from "./json_rpc.ts";
+import { findMember, memberText, removeMembers, replaceMember } from "./json_rpc.ts";
 import { META, STATELESS_REVISION } from "./revisions.ts";
 
 /** All values except the log level are JSON text. */
@@ -66,5 +66,5 @@ function claimsText({ clientCapabilities, clientInfo, logLevel }: Claims): strin
 function unclaimed(meta: string): string {
   // Escaped keys are unusual but still found.
   if (!meta.includes(RESERVED) && !meta.includes("\\")) return meta;
-  return REQUEST_KEYS.reduce((text, key) => removeMember(text, key), meta);
+  return removeMembers(meta, REQUEST_KEYS);
 }

@@ -116,8 +116,16 @@ export interface TextRange {
  * in `JSON.parse`.
  */
 export function findMember(text: string, key: string): TextRange | null {
-  return scanMember(text, key, false);
+  return mayHaveMember(text, key) ? scanMember(text, key, false) : null;
 }
+
+/** Much cheaper than a look at the members. Any letter of a key can be written as `\u`, and some have escapes of their own. */
+function mayHaveMember(text: string, key: string): boolean {
+  return text.includes(key) || text.includes("\\u") || HAS_ESCAPES.test(key) && text.includes("\\");
+}
+
+/** Quotes, both slashes, and control characters (RFC 8259, 7). */
+const HAS_ESCAPES = /["\\/\p{Cc}]/u;
 
 /**
  * Refuses an ambiguous object whose member decides what the call may do; see replaceSoleMember. @throws {SluiceError}
@@ -232,10 +240,15 @@ export function addMember(text: string, key: string, value: string): string {
 
 /** Removes all occurrences of a member. */
 export function removeMember(text: string, key: string): string {
+  return removeMembers(text, [key]);
+}
+
+/** Removes all occurrences of several members. */
+export function removeMembers(text: string, keys: readonly string[]): string {
   const kept: string[] = [];
   let isThere = false;
   eachMember(text, (keyStart, keyEnd, _start, end) => {
-    if (keyEquals(text, keyStart + 1, keyEnd - 1, key)) isThere = true;
+    if (keys.some((key) => keyEquals(text, keyStart + 1, keyEnd - 1, key))) isThere = true;
     else kept.push(text.slice(keyStart, end));
   });
   return isThere ? `{${kept.join(",")}}` : text;

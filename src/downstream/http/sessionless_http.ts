@@ -99,13 +99,30 @@ export class SessionlessHttp {
   ): Promise<McpReply> {
     const left = new Cancellation();
     const reply = new CallReply(request, null, left, this.#deps.limits);
-    const stay = abortWith(clientGone, left);
-    const failure = (error: unknown) => this.#deps.dispatcher.failure(error, context).text;
-    accepted.answer({ signal: left, notify: (text) => reply.client?.notify(text) })
-      .then((answer) => finish(reply, message, answer))
-      .catch((error) => reply.fail(error, () => errorText(idText(message), failure(error))))
-      .finally(stay);
+    void this.#finish(accepted, message, context, { reply, left, clientGone });
     return reply.reply;
+  }
+
+  /** Never rejects. */
+  async #finish(
+    accepted: Extract<Accepted, { kind: "call" }>,
+    message: RequestMessage,
+    context: CallContext,
+    { reply, left, clientGone }: {
+      readonly reply: CallReply;
+      readonly left: Cancellation;
+      readonly clientGone: CancelSignal;
+    },
+  ): Promise<void> {
+    const stay = abortWith(clientGone, left);
+    try {
+      const answer = await accepted.answer({ signal: left, notify: (text) => reply.client?.notify(text) });
+      finish(reply, message, answer);
+    } catch (error) {
+      reply.fail(error, () => errorText(idText(message), this.#deps.dispatcher.failure(error, context).text));
+    } finally {
+      stay();
+    }
   }
 }
 

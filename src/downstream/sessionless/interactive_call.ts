@@ -33,6 +33,8 @@ export class InteractiveCall {
   readonly cancellation = new Cancellation();
   readonly #answer: Promise<RpcAnswer>;
   readonly #questions = new Map<string, Question>();
+  /** The client can be asked. */
+  readonly #mayAsk: boolean;
   /** Takes notifications while a request is open. */
   #notify: ((text: string) => void) | null = null;
   #onQuestion: () => void = IGNORED;
@@ -49,6 +51,7 @@ export class InteractiveCall {
       notify: (text) => this.#notify?.(text),
       ...(askable.size > 0 ? { request } : {}),
     };
+    this.#mayAsk = askable.size > 0;
     this.#answer = run(client, this.cancellation);
     // Awaited by one request after the other; between them by none.
     this.#answer.catch(() => {});
@@ -63,6 +66,7 @@ export class InteractiveCall {
     for (const [key, text] of responses) this.#questions.get(key)?.resolve({ text, failed: false });
     this.#notify = notify;
     try {
+      if (!this.#mayAsk) return { kind: "answer", answer: await this.#answer };
       const answered = this.#answer.then((answer): Turn => ({ kind: "answer", answer }));
       return await Promise.race([answered, this.#asked()]);
     } finally {

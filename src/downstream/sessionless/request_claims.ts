@@ -1,12 +1,6 @@
 // The claims of a 2026-07-28 request in `_meta`. Over HTTP its headers repeat them; whoever reads the body must compare the two.
 import { SluiceError } from "../../base/errors.ts";
-import {
-  isObject,
-  type JsonObject,
-  memberText,
-  memberTexts,
-  type RequestMessage,
-} from "../../mcp/json_rpc.ts";
+import { isObject, memberText, memberTexts, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { mayClaim } from "../../mcp/claims.ts";
 import { textOfHeader } from "../../mcp/header_text.ts";
 import { metaOf, metaText, NAMED_BY } from "../../mcp/request_meta.ts";
@@ -40,16 +34,18 @@ export function mayBeSessionless(
 export function readClaims(message: RequestMessage, headers: ReceivedHeaders | undefined): RequestClaims {
   checkRevision(message, headers);
   const meta = metaOf(message.params)!;
-  if (!isObject(meta[META.clientCapabilities])) throw malformed(META.clientCapabilities, "an object");
+  const capabilities = meta[META.clientCapabilities];
+  if (!isObject(capabilities)) throw malformed(META.clientCapabilities, "an object");
   checkHeader(headers, "mcp-method", message.method);
   const namedBy = NAMED_BY[message.method];
   const name = namedBy !== undefined && isObject(message.params) ? message.params[namedBy] : undefined;
   if (typeof name === "string") checkHeader(headers, "mcp-name", name, textOfHeader);
   const logLevel = meta[META.logLevel];
   if (logLevel !== undefined && rankOf(logLevel) < 0) throw malformed(META.logLevel, "a log level");
+  const names = Object.keys(capabilities);
   return {
-    capabilities: metaText(message, META.clientCapabilities)!,
-    capabilityNames: new Set(Object.keys(meta[META.clientCapabilities] as JsonObject)),
+    capabilities: names.length === 0 ? "{}" : metaText(message, META.clientCapabilities)!,
+    capabilityNames: new Set(names),
     logLevel: typeof logLevel === "string" ? logLevel : null,
   };
 }
