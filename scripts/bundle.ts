@@ -65,7 +65,9 @@ export async function bundle(folder: string): Promise<readonly Embedded[]> {
       plugins: [denoImports, threads],
       logLevel: "warning",
     });
-    await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ unstable: config.unstable }));
+    // The executable has to hold what is imported on use.
+    const unstable = config.unstable.filter((name) => name !== "lazy-dynamic-imports");
+    await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ unstable }));
     return await packagesIn(tree, Object.keys(metafile.inputs));
   } finally {
     await esbuild.stop();

@@ -12,6 +12,8 @@ const PROBING: SluiceOptions = { main: "tests/support/probing_serve.ts" };
 const THREADS = ["main", "worker 0", "worker 1"];
 const WRONG_SETTINGS = 2;
 
+const SOURCES = new URL("../../", import.meta.url).pathname;
+
 /** What every thread could do, once all have reported. */
 async function probes(sluice: Sluice): Promise<Probe[]> {
   const found = await waitFor(() => {
@@ -76,7 +78,8 @@ Deno.test("A gateway without a permission that its settings need names it, and d
     [{ permissions: without("env") }, /^sluice: Deno's permission --allow-env is missing: /m],
     [{ permissions: without("sys") }, /--allow-sys=hostname is missing(.|\n)*--allow-sys=uid is missing/],
     [
-      { permissions: [...without("read"), "--allow-read=src"] },
+      // Deno itself has to read the sources.
+      { permissions: [...without("read"), `--allow-read=${SOURCES}`] },
       /^sluice: Deno's permission --allow-read=.*\/\.env is missing: /m,
     ],
     [{ permissions: without("write") }, /--allow-write=.*\/mcp\.db is missing: /],
