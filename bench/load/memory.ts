@@ -108,6 +108,14 @@ async function heapsOf(sluice: Sluice): Promise<ReadonlyMap<string, Space>[]> {
   return [...heaps.values()];
 }
 
+/** The heaps of a gateway from source, at rest and under load. The executable has no V8 flags. */
+async function heapsOfOne(workers: number, upstream: string, load: Load) {
+  await using sluice = await start(workers, undefined, upstream, { DENO_V8_FLAGS: "--trace-gc-verbose" });
+  const atRest = await heapsOf(sluice);
+  await underLoad("", sluice, load);
+  return [atRest, await heapsOf(sluice)];
+}
+
 /** A line of `--trace-gc-verbose`. */
 const SPACE = /^\[\d+:(\w+)\] (.+?), +used: +(\d+) KB,.* committed: +(\d+) KB/;
 
@@ -172,21 +180,19 @@ async function main(): Promise<number> {
     loaded.push(await underLoad(`${workers} under load`, sluice, load));
   }
   const columns = [...rest, ...loaded];
-  await using traced = await start(numbers.at(-1)!, program, upstream.url, {
-    DENO_V8_FLAGS: "--trace-gc-verbose",
-  });
-  const heapsAtRest = await heapsOf(traced);
-  await underLoad("", traced, load);
-  const heapsUnderLoad = await heapsOf(traced);
   console.log(
     `commit ${await gitCommit() ?? "unknown"}, Deno ${Deno.version.deno}, ${program ?? "from source"}, ` +
       `${load.clients} clients, ${load.seconds} s each way, load average ${Deno.loadavg()[0]!.toFixed(1)}`,
   );
-  console.log(`\n${mapTable(columns)}\n\nHeaps at rest:\n\n${heapTable(heapsAtRest)}`);
-  console.log(`\nHeaps after the last collection of the load:\n\n${heapTable(heapsUnderLoad)}`);
+  console.log(`\n${mapTable(columns)}`);
+  const heaps = program === undefined ? await heapsOfOne(numbers.at(-1)!, upstream.url, load) : [];
+  if (heaps.length > 0) {
+    console.log(`\nHeaps at rest:\n\n${heapTable(heaps[0]!)}`);
+    console.log(`\nHeaps after the last collection of the load:\n\n${heapTable(heaps[1]!)}`);
+  }
   if (options.json) {
-    const heaps = [heapsAtRest, heapsUnderLoad].map((each) => each.map((heap) => Object.fromEntries(heap)));
-    await Deno.writeTextFile(options.json, `${JSON.stringify({ columns, heaps }, null, 2)}\n`);
+    const spaces = heaps.map((each) => each.map((heap) => Object.fromEntries(heap)));
+    await Deno.writeTextFile(options.json, `${JSON.stringify({ columns, spaces }, null, 2)}\n`);
   }
   return 0;
 }
