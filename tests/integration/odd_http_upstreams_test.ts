@@ -120,10 +120,13 @@ Deno.test("Upstreams with unusual HTTP", async (t) => {
     const refusals = { 400: 400, 404: 404, 500: 500, 401: 401, redirect: 302 };
     for (const [kind, status] of Object.entries(refusals)) {
       await works(sluice, odd, `notified_${kind}`);
-      const faults = sluice.log().filter(({ event, upstream }) =>
-        event === "upstream has a fault that the gateway tolerates" && upstream === `notified_${kind}`
-      );
-      assert(faults.length >= 1 && faults.length <= sluice.workers, JSON.stringify(faults));
+      const tolerated = () =>
+        sluice.log().filter(({ event, upstream }) =>
+          event === "upstream has a fault that the gateway tolerates" && upstream === `notified_${kind}`
+        );
+      await waitFor(() => tolerated().length >= 1, { what: "the fault in the log" });
+      const faults = tolerated();
+      assert(faults.length <= sluice.workers, JSON.stringify(faults));
       assertStringIncludes(String(faults[0]!.what), `HTTP ${status}`);
     }
     for (const kind of ["notified_error", "notified_page"]) await works(sluice, odd, kind);

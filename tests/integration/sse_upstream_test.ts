@@ -71,7 +71,7 @@ Deno.test("An SSE upstream that sends something else than messages is quoted, wi
   });
   server.url.searchParams.set("key", "key-12345");
   const headers = [["authorization", "Bearer hush-hush-1"]] as const;
-  const said = await peer.open({ transport: "SSE", url: server.url, headers }, { timeoutMs: 300 })
+  const said = await peer.open({ transport: "SSE", url: server.url, headers }, { timeoutMs: 1_500 })
     .then(() => "", operatorText);
   assertStringIncludes(said, '; it sent something else than MCP messages: "welcome *** and ***"');
 });

@@ -5,7 +5,9 @@ import { runCli } from "../support/cli.ts";
 import { CONTEXTFORGE_TABLES } from "../support/contextforge_database.ts";
 import { freePort } from "../support/free_port.ts";
 import { serveOnLoopback } from "../support/loopback_server.ts";
+import { open } from "../support/metric.ts";
 import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 /** The exit code and everything that was printed, of a gateway that should not start. */
 async function failedStart(
@@ -282,9 +284,8 @@ Deno.test("serve refuses ContextForge's database in words, and leaves its folder
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`${signal} lets the call under way finish, and the exit code is 0`, async () => {
     await using sluice = await Sluice.start({ args: ["--demo"] });
-    const slow = sluice.rpc("tools/call", { name: "echo", arguments: { message: "late", delay: 1_500 } });
-    // The worker has the call once a later, quick one over the same connections is answered.
-    await sluice.rpc("tools/call", { name: "echo", arguments: { message: "quick", delay: 300 } });
+    const slow = sluice.rpc("tools/call", { name: "echo", arguments: { message: "late", delay: 3_000 } });
+    await waitFor(async () => (await open(sluice))[0] === 1, { what: "the call to be under way" });
     Deno.kill(sluice.pid, signal);
     const { status, body } = await slow;
     assertEquals([status, body.result?.content[0].text], [200, "late"]);

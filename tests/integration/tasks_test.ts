@@ -14,7 +14,7 @@ import {
 } from "@modelcontextprotocol/sdk/types.js";
 import { startDelegatingUpstream } from "../support/delegating_upstream.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
-import { assertWithin } from "../support/pace.ts";
+import { assertWithin, paced } from "../support/pace.ts";
 import { startEverything } from "../support/upstream_everything.ts";
 
 interface Connected extends AsyncDisposable {
@@ -187,7 +187,8 @@ gatewayTest(
     const tasks = [{ taskId: "t", status: "working" }];
     await using quick = oneTask(() => Promise.resolve({ tasks }));
     await using hanging = oneTask(() => never.promise);
-    await using sluice = await start({ MCP_SESSION_POOL_TRANSPORT_TIMEOUT: "1" });
+    // Enough for the one that answers.
+    await using sluice = await start({ MCP_SESSION_POOL_TRANSPORT_TIMEOUT: String(await paced(1)) });
     for (const [name, { addr }] of Object.entries({ quick, hanging })) {
       await sluice.registerUpstream(name, `http://127.0.0.1:${addr.port}/mcp`);
     }

@@ -71,7 +71,7 @@ Deno.test("A WebSocket upstream that sends something else than messages is quote
     },
   });
   const headers = [["authorization", "Bearer hush-hush-1"]] as const;
-  const said = await peer.open({ transport: "WEBSOCKET", url: server.url, headers }, { timeoutMs: 300 })
+  const said = await peer.open({ transport: "WEBSOCKET", url: server.url, headers }, { timeoutMs: 1_500 })
     .then(() => "", operatorText);
   assertStringIncludes(said, '; it sent something else than MCP messages: "welcome ***"');
 });

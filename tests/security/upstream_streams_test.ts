@@ -84,9 +84,10 @@ Deno.test("The event streams to upstreams are bounded by caller, and its calls a
   await waitFor(async () => (await listen(eve!), await refused() > 0), {
     what: "eve to be refused a stream",
   });
+  const counted = () => metric(sluice, "sluice_upstream_streams ");
+  await waitFor(async () => await counted() === streams(), { what: "the streams of eve to be open" });
   const eves = streams();
   assert(eves >= 3 && eves <= 2 * 3, `${eves} streams of eve`);
-  assertEquals(await metric(sluice, "sluice_upstream_streams "), eves);
   await listen(ann!);
   await waitFor(() => streams() === eves + 2, { what: "ann's streams" });
   for (const response of open) await response.body!.cancel();
@@ -114,8 +115,9 @@ Deno.test("Streams that are opened between a caller's calls count for it too: an
   const refused = () => metric(sluice, "sluice_upstream_streams_refused_total ");
   const areBounded = async (when: string) => {
     await waitFor(async () => await refused() > 0, { what: `a stream to be refused ${when}` });
-    await waitFor(() => upstream.streams() === 4, { what: `four streams ${when}` });
-    assertEquals(await open(), 4);
+    await waitFor(async () => upstream.streams() === 4 && await open() === 4, {
+      what: `four streams ${when}`,
+    });
   };
   await areBounded("at first");
   await Deno.writeTextFile(`${sluice.cwd}/.env`, "TOOL_TIMEOUT=20\n");
