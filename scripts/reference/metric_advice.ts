@@ -110,6 +110,9 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_upstream_token_revocations_total:
     "The log has the reason of `failed`. Such a token is tried three more times within 40 minutes, and ends by itself afterwards. " +
     "`unsupported` means that the authorization server offers no revocation.",
+  sluice_secret_reads_failed_total:
+    "Calls of the upstream fail with `UPSTREAM_LOGIN_FAILED`, which says why. What a command has printed before is used until SIGHUP. " +
+    "See [secrets in files and secret stores](upstreams.md#secrets-in-files-and-secret-stores).",
   sluice_upstream_refreshes_total:
     "`changed` again and again means an upstream whose lists never settle. The log has the reason of `failed`.",
   sluice_registrations_total:

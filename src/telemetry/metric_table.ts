@@ -233,6 +233,11 @@ export const METRICS = {
     ["upstream", "outcome"],
     { names: 1 },
   ),
+  sluice_secret_reads_failed_total: counter(
+    "Secrets of upstreams' credentials that could not be read, by upstream and kind of the reference: file, secret",
+    ["upstream", "kind"],
+    { names: 1 },
+  ),
   sluice_upstream_refreshes_total: counter(
     "Refreshes of upstreams' lists, by result: changed, unchanged, failed",
     ["result"],

@@ -3,6 +3,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { post, toolCall } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
 import { answerTo } from "../support/fast_upstream.ts";
+import { metric } from "../support/metric.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 /** An upstream that takes these values of `authorization` and of the parameter `key`, and keeps what it has got. */
@@ -151,6 +152,11 @@ esac
       assertStringIncludes(body.detail, reason);
       assertEquals(/outside-secret|half-a-secret|root:/.test(JSON.stringify(body)), false);
     }
+    const failed = (kind: string) =>
+      metric(sluice, "sluice_secret_reads_failed_total", `upstream="odd",kind="${kind}"`);
+    await waitFor(async () => await failed("file") >= 5 && await failed("secret") === 3, {
+      what: "the count of secrets that cannot be read",
+    });
     const { body } = await register("odd", bearer("${secret:variables}"));
     assertEquals(body.detail.includes("must-not-see"), false);
     assertStringIncludes(body.detail, "exit code 1");

@@ -12,6 +12,8 @@ export interface SecretsOptions {
   /** null: there is no SECRET_COMMAND. */
   readonly command: SecretCommand | null;
   readonly clock: Clock;
+  /** Called when a secret cannot be read, also where its former value is used on. */
+  readonly onFailure?: (upstream: string, kind: ReferenceKind) => void;
 }
 
 export class Secrets {
@@ -61,11 +63,20 @@ export class Secrets {
   /** A copy of `value` with the secrets. @throws {SluiceError} UPSTREAM_LOGIN_FAILED */
   async resolved<T>(value: T, upstream: string): Promise<T> {
     try {
-      return await withSecrets(value, (reference) => this.#read(reference));
+      return await withSecrets(value, (reference) => this.#counted(reference, upstream));
     } catch (error) {
       if (!(error instanceof SecretFault)) throw error;
       const cause = error.stderr === "" ? undefined : new SeenAnswer(error.stderr, "stderr");
       throw new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason: error.message }, { cause });
+    }
+  }
+
+  async #counted(reference: Reference, upstream: string): Promise<string> {
+    try {
+      return await this.#read(reference);
+    } catch (error) {
+      this.#options.onFailure?.(upstream, reference.kind);
+      throw error;
     }
   }
 

@@ -126,7 +126,7 @@ export function createOutbound(
     variable: (name) => Deno.env.get(name),
     proxies,
   });
-  const secrets = configuredSecrets(config);
+  const secrets = configuredSecrets(config, metrics);
   const ownSource = config.mcpConfig === null ? null : mcpConfigSource(config.mcpConfig);
   const processes = new StdioProcesses({
     ...config,
@@ -306,7 +306,7 @@ function fetchOptions(
   };
 }
 
-function configuredSecrets(config: Config): Secrets {
+function configuredSecrets(config: Config, metrics: Metrics): Secrets {
   const { secretsDirectory: directory, secretCommand: program } = config;
   const command = program === null ? null : new SecretCommand({
     program,
@@ -315,7 +315,8 @@ function configuredSecrets(config: Config): Secrets {
     environment: foreignVariables,
     clock: systemClock,
   });
-  return new Secrets({ directory, command, clock: systemClock });
+  const onFailure = metrics.counter("sluice_secret_reads_failed_total");
+  return new Secrets({ directory, command, clock: systemClock, onFailure });
 }
 
 /** The gateway's environment without its settings, which hold secrets, and without what makes a program load other code. */
