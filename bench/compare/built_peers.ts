@@ -1,7 +1,7 @@
-// Peers that are built here, from Go modules.
+// Peers that are built here, from Go modules and from a crate.
 import { freePort } from "../../tests/support/free_port.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
-import { byGo, goExecutable, type GoProgram } from "./install.ts";
+import { byCargo, byGo, type Crate, crateExecutable, goExecutable, type GoProgram } from "./install.ts";
 import { mcpLanes, type Peer, startProgram } from "./peer.ts";
 import { goVersion } from "./versions.ts";
 
@@ -103,6 +103,43 @@ export const UNLA: Peer = {
       ...started,
       lanes: mcpLanes(`http://127.0.0.1:${port}${prefix}/mcp`, TOOL),
     };
+  },
+};
+
+const MCP_PROXY_CRATE: Crate = { name: "mcp-proxy", version: "0.6.0" };
+
+export const RUST_MCP_PROXY: Peer = {
+  name: "mcp-proxy (crates.io)",
+  installation: byCargo(MCP_PROXY_CRATE),
+  version: () => MCP_PROXY_CRATE.version,
+  settings:
+    "one process with a thread for each core, a time limit of 30 s, without cache and coalescing, log_level error; authenticated by a bearer token",
+  start: async (start) => {
+    const port = freePort();
+    const token = crypto.randomUUID();
+    const config = `
+[proxy]
+name = "proxy"
+[proxy.listen]
+host = "127.0.0.1"
+port = ${port}
+[auth]
+type = "bearer"
+tokens = ["${token}"]
+[[backends]]
+name = "time"
+transport = "http"
+url = "${start.upstreamUrl}"
+[backends.timeout]
+seconds = 30
+[observability]
+log_level = "error"
+`;
+    await Deno.writeTextFile(`${start.folder}/proxy.toml`, config);
+    const command = { command: crateExecutable(MCP_PROXY_CRATE), args: ["--config", "proxy.toml"] };
+    const started = await startProgram(command, start, port);
+    const lanes = mcpLanes(`http://127.0.0.1:${port}/mcp`, `time/${TOOL}`, ["--token", token]);
+    return { roots: [started.pid], ...started, lanes };
   },
 };
 

@@ -1,4 +1,5 @@
-// Installs what the comparison starts, from lock files alone: npm and Python packages with hashes, and Go modules by go.sum.
+// Installs what the comparison starts, from lock files alone: npm and Python packages with hashes, Go modules by go.sum, and a crate with
+// the Cargo.lock that it was published with.
 
 import { installNpmPrograms } from "../../tests/support/npm_programs.ts";
 import { findProgram } from "../../tests/support/programs.ts";
@@ -8,10 +9,13 @@ export const FOLDER = new URL("./programs/", import.meta.url).pathname;
 const TEST_PROGRAMS = new URL("../../tests/programs/", import.meta.url).pathname;
 const CONTEXTFORGE_LOCK = `${TEST_PROGRAMS}published/requirements_contextforge.txt`;
 
-/** The programs that install. A machine may lack Go: its peers are left out then. */
-export type Installer = "npm" | "python3" | "go";
+/** The programs that install. A machine may lack those of Go and Rust: their peers are left out then. */
+export type Installer = "npm" | "python3" | "go" | "cargo";
 
-const OPTIONAL: Partial<Record<Installer, string>> = { go: "Go (https://go.dev/dl)" };
+const OPTIONAL: Partial<Record<Installer, string>> = {
+  go: "Go (https://go.dev/dl)",
+  cargo: "cargo (https://rustup.rs)",
+};
 
 /** Python packages that are installed together: their versions exclude those of the others. */
 export type PythonPackages = "contextforge" | "fastmcp" | "litellm" | "mcp_proxy";
@@ -21,6 +25,11 @@ export interface GoProgram {
   readonly folder: string;
   readonly package: string;
   readonly module: string;
+}
+
+export interface Crate {
+  readonly name: string;
+  readonly version: string;
 }
 
 /** How a peer is installed. */
@@ -59,6 +68,17 @@ export function byGo(program: GoProgram): Installation {
 
 export function goExecutable({ folder }: GoProgram): string {
   return `${FOLDER}bin/${folder}`;
+}
+
+export function byCargo({ name, version }: Crate): Installation {
+  // The folder of the compiler stays, so that an interrupted installation goes on.
+  const folders = ["--root", FOLDER, "--target-dir", `${FOLDER}target`];
+  const args = ["install", "--quiet", "--locked", "--version", `=${version}`, ...folders, name];
+  return { by: "cargo", install: () => build(programOf("cargo"), args, FOLDER) };
+}
+
+export function crateExecutable({ name }: Crate): string {
+  return `${FOLDER}bin/${name}`;
 }
 
 /** What has to be installed before, for the peers of this installer; null: it is there, or the comparison cannot do without it. */

@@ -2,7 +2,7 @@
 //
 //   deno task bench:compare [--peers Sluice,LiteLLM] [--clients 1,16] [--seconds 5] [--rounds 2] [--program ./sluice] [--json FILE]
 //
-// It installs the peers from the lock files of bench/compare/programs first, and leaves out those in Go where Go is
+// It installs the peers from the lock files of bench/compare/programs first, and leaves out those in Go or Rust where Go or cargo is
 // missing. In every round each program starts anew, alone beside the upstream, and `sluice bench` calls it in a closed loop: with a session
 // for each client, or one for all. Every answer is checked.
 

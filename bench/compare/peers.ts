@@ -3,7 +3,7 @@ import { freePort } from "../../tests/support/free_port.ts";
 import { nodeProgram } from "../../tests/support/npm_programs.ts";
 import { findProgram } from "../../tests/support/programs.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
-import { TBXARK, UNLA } from "./built_peers.ts";
+import { RUST_MCP_PROXY, TBXARK, UNLA } from "./built_peers.ts";
 import { CONTEXTFORGE } from "./contextforge.ts";
 import { BY_NPM, byPip, FOLDER, packagesOf, type PythonPackages } from "./install.ts";
 import {
@@ -179,6 +179,7 @@ const MCP_HUB: Peer = {
 export const PEERS: readonly Peer[] = [
   CONTEXTFORGE,
   LITELLM,
+  RUST_MCP_PROXY,
   UNLA,
   TBXARK,
   FASTMCP,
@@ -190,7 +191,7 @@ export const PEERS: readonly Peer[] = [
 
 /** Programs that belong into the comparison, and why they are not in it. */
 export const LACKING =
-  "Missing: mcp-proxy of crates.io, agentgateway, which no registry of packages offers, and docker/mcp-gateway, which cannot be built from its Go module: it needs " +
+  "Missing: agentgateway, which no registry of packages offers, and docker/mcp-gateway, which cannot be built from its Go module: it needs " +
   "docker/secrets-engine/x v0.1.0-do.not.use, which the module proxy does not have.";
 
 function python(packages: PythonPackages, args: readonly string[], folder: string): Command {
