@@ -138,7 +138,7 @@ log_level = "error"
     await Deno.writeTextFile(`${start.folder}/proxy.toml`, config);
     const command = { command: crateExecutable(MCP_PROXY_CRATE), args: ["--config", "proxy.toml"] };
     const started = await startProgram(command, start, port);
-    const lanes = mcpLanes(`http://127.0.0.1:${port}/mcp`, `time/${TOOL}`, ["--token", token]);
+    const lanes = mcpLanes(`http://127.0.0.1:${port}/`, `time/${TOOL}`, ["--token", token]);
     return { roots: [started.pid], ...started, lanes };
   },
 };
