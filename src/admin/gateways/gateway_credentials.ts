@@ -68,7 +68,8 @@ const EXCHANGE_BY_OPERATOR = fault(
   'only an administrator may register "token_exchange": it sends the tokens of callers to the authorization server',
 );
 
-function sendsCallersTokens(credentials: Credentials | null): boolean {
+/** Only an administrator may register such credentials. */
+export function sendsCallersTokens(credentials: Credentials | null): boolean {
   return credentials?.type === "oauth" && credentials.exchange !== undefined;
 }
 

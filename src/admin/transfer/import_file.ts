@@ -1,11 +1,12 @@
 // Makes an import of an exported file: one of this gateway, or one of ContextForge, which has no ids, and no tools of upstreams.
-import { requireOperator } from "../../auth/rbac.ts";
+import { isOperator, requireOperator } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import { SESSION_REVISIONS } from "../../mcp/revisions.ts";
 import type { GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import { newId } from "../../store/sql/new_id.ts";
 import { type Credentials, readCredentials } from "../../upstream/credentials.ts";
+import { sendsCallersTokens } from "../gateways/gateway_credentials.ts";
 import { isSameServer, type Place } from "../gateways/gateway_place.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import {
@@ -39,6 +40,9 @@ interface Opening {
   readonly ours: OpenText | null;
   readonly theirs: ((sealed: string) => Promise<Credentials | null>) | null;
 }
+
+const EXCHANGE_BY_OPERATOR =
+  "it sends the tokens of callers to an authorization server (token_exchange): an administrator has to import it";
 
 /** @throws {SluiceError} FORBIDDEN if the file has programs to start, and the caller is no administrator */
 export async function bundleOfFile(
@@ -79,6 +83,7 @@ export async function bundleOfFile(
     }
     const { credentials, missing } = await credentialsOf(entity, open);
     try {
+      if (sendsCallersTokens(credentials) && !isOperator(principal)) throw new Unfit(EXCHANGE_BY_OPERATOR);
       const kept = await sealedPlace(entity, open) ?? placeHere(entity, present);
       if (kept === null && entity.sealed_url !== undefined) {
         throw new Unfit("its address cannot be opened: send the file's passphrase in rekey_secret");

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type AdminHarness, withAdminApi } from "../../../tests/support/admin_api.ts";
+import { ADMIN, type AdminHarness, withAdminApi } from "../../../tests/support/admin_api.ts";
 import { discovery, newServer } from "../../../tests/support/registry_rows.ts";
 import { SluiceError } from "../../base/errors.ts";
 
@@ -126,4 +126,29 @@ Deno.test("an imported upstream where people log in waits for its first login", 
     const { body } = await call("POST", "/import", { body: { import_data, rekey_secret: passphrase } });
     assertEquals([body.errors, await waiting()], [[], before]);
     assertEquals(before[0]![0], null);
+  }));
+
+Deno.test("an import by somebody else than an administrator brings no upstream that exchanges callers' tokens", () =>
+  withAdminApi(async ({ call, store, upstreams }) => {
+    const url = "https://crm.test/mcp";
+    upstreams.set(url, discovery({ tools: ["a"] }));
+    const oauth_config = {
+      ...{ grant_type: "token_exchange", client_id: "sluice", client_secret: "hush-hush" },
+      token_url: "https://evil.test/token",
+    };
+    const body = { name: "crm", url, auth_type: "oauth", oauth_config };
+    assertEquals((await call("POST", "/gateways", { body })).status, 200);
+    const rekey_secret = "correct horse battery";
+    const exported = await call("POST", "/export/selective", { body: { passphrase: rekey_secret } });
+    const [{ id }] = await store.gateways.list();
+    assertEquals((await call("DELETE", `/gateways/${id}`)).status, 200);
+    const { gateways } = exported.body.entities;
+    const import_data = { ...exported.body, source_gateway: "http://other.test", entities: { gateways } };
+    const permissions = ["admin.import", "gateways.create", "gateways.update"];
+    for (const [as, names] of [[{ ...ADMIN, permissions }, []], [ADMIN, ["crm"]]] as const) {
+      const answer = await call("POST", "/import", { body: { import_data, rekey_secret }, as });
+      const told = answer.body.errors.join().includes("an administrator has to import it");
+      assertEquals([answer.status, told], [200, names.length === 0], JSON.stringify(answer.body));
+      assertEquals((await store.gateways.list()).map(({ name }) => name), [...names]);
+    }
   }));
