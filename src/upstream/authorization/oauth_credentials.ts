@@ -62,3 +62,12 @@ export interface LoginSettings {
 export function isServerGiven({ issuer, tokenUrl }: Pick<OAuthCredentials, "issuer" | "tokenUrl">): boolean {
   return issuer !== null || tokenUrl !== null;
 }
+
+/**
+ * The upstream may name the scopes of tokens: the operator has named none. Where nothing else says which server a caller's token is
+ * for, its scopes do, so that an upstream could ask for one of another server.
+ */
+export function takesScopes({ scopes, exchange }: Pick<OAuthCredentials, "scopes" | "exchange">): boolean {
+  return scopes.length === 0 &&
+    (exchange === undefined || exchange.sendsResource || exchange.audience !== null);
+}

@@ -7,7 +7,7 @@ import type { TokenKey, UpstreamTokens } from "../../store/upstream_tokens/upstr
 import { type BearerChallenge, readChallenge, unionOfScopes } from "./bearer_challenge.ts";
 import type { LoginExchange } from "./login_exchange.ts";
 import { LoginFault, OTHER_SERVER } from "./login_fault.ts";
-import { isServerGiven, type OAuthCredentials } from "./oauth_credentials.ts";
+import { isServerGiven, type OAuthCredentials, takesScopes } from "./oauth_credentials.ts";
 import type { PersonLogin } from "./login/person_login.ts";
 import { endedToken, refusedToken, type SubjectToken } from "./token_exchange/subject_token.ts";
 import { findServer, type FoundServer, hasMoved } from "./login_server.ts";
@@ -139,8 +139,8 @@ export class TokenSource {
   }
 
   /**
-   * The token with the scopes that a request lacks (2025-11-25, basic/authorization, "Step-Up Authorization Flow"). Scopes that
-   * the operator has chosen are never exceeded.
+   * The token with the scopes that a request lacks (2025-11-25, basic/authorization, "Step-Up Authorization Flow"), where the
+   * upstream may name them.
    * @returns null if there are no further ones to ask for
    * @throws {SluiceError} UPSTREAM_LOGIN_FAILED
    */
@@ -148,7 +148,7 @@ export class TokenSource {
     if (this.#token !== used && this.#token !== null && this.#isValid(this.#token)) return this.#token;
     const wanted = unionOfScopes(used.scope, challenge.scope);
     const isMore = wanted !== null && wanted !== used.scope && wanted.length <= MAX_SCOPE_CHARS;
-    if (!isMore || this.#deps.credentials.scopes.length > 0 || this.#stepUps >= MAX_STEP_UPS) return null;
+    if (!isMore || !takesScopes(this.#deps.credentials) || this.#stepUps >= MAX_STEP_UPS) return null;
     const { login, kept } = this.#deps;
     if (login !== null) {
       await login.connections.wants(kept!.key, wanted);
@@ -318,9 +318,9 @@ export class TokenSource {
     const { exchange, url, credentials, clock, count, upstream, subject } = this.#deps;
     const found = this.#found ?? await findServer(exchange, url, credentials, challenge);
     if (found === null) return null;
-    const scope = credentials.scopes.length > 0
-      ? credentials.scopes.join(" ")
-      : challenge?.scope ?? former?.scope ?? found.scopes;
+    const scope = takesScopes(credentials)
+      ? challenge?.scope ?? former?.scope ?? found.scopes
+      : credentials.scopes.join(" ") || null;
     const obtainedAt = clock.now();
     const current = await this.#deps.read?.() ?? credentials;
     const { accessToken, expiresInS } = await requestToken(exchange, found.server, current, {

@@ -5,7 +5,7 @@ import { createLog } from "../../telemetry/log.ts";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { MemorySink } from "../../../tests/support/fakes.ts";
 import { OWNER_HEADER } from "./authorized_client.ts";
-import type { OAuthCredentials } from "./oauth_credentials.ts";
+import type { ExchangeSettings, OAuthCredentials } from "./oauth_credentials.ts";
 import { UpstreamLogins } from "./upstream_logins.ts";
 
 const ISSUER = "https://idp";
@@ -15,7 +15,7 @@ const CREDENTIALS: OAuthCredentials = {
   exchange: { subjectTokenType: "jwt", requestedTokenType: null, audience: null, sendsResource: false },
 };
 
-async function exchanging(isOwn = false) {
+async function exchanging(isOwn = false, exchange: Partial<ExchangeSettings> = {}) {
   const clock = new FakeClock();
   const forms: URLSearchParams[] = [];
   const answer = { expires_in: 100 as number | undefined, error: undefined as string | undefined };
@@ -49,15 +49,18 @@ async function exchanging(isOwn = false) {
     upstream: "u",
     url: new URL("https://u/mcp"),
     caCertificate: undefined,
-    credentials: CREDENTIALS,
+    credentials: { ...CREDENTIALS, exchange: { ...CREDENTIALS.exchange!, ...exchange } },
   };
+  const upstream = { refusal: null as { status: number; challenge: string } | null };
   const authorization = logins.of("g", "1", target, { isOwn });
   const sent: (string | undefined)[] = [];
   const client = authorization.over({
     send: ({ headers }) => {
       sent.push(headers.find(([name]) => name === "authorization")?.[1]);
       assertEquals(headers.filter(([name]) => name === OWNER_HEADER), []);
-      return Promise.resolve({ status: 200 }) as never;
+      const { status, challenge } = upstream.refusal ?? { status: 200, challenge: null };
+      upstream.refusal = null;
+      return Promise.resolve({ status, header: () => challenge, discard: () => {} }) as never;
     },
     close: () => {},
   });
@@ -67,7 +70,7 @@ async function exchanging(isOwn = false) {
     await client.send({ method: "POST", url: target.url, headers, upstream: "u" } as never);
     return sent.at(-1);
   };
-  return { clock, forms, answer, authorization, call };
+  return { clock, forms, answer, upstream, authorization, call };
 }
 
 function jwt(claims: Record<string, unknown>): string {
@@ -157,4 +160,25 @@ Deno.test("UpstreamLogins: a call without a token of an issuer has none to excha
   assertEquals(forms.length, 0);
   const own = await exchanging(true);
   assertEquals([await own.call(null), own.forms[0]!.get("grant_type")], ["Bearer t1", "client_credentials"]);
+});
+
+Deno.test("UpstreamLogins: an upstream names scopes of callers' tokens only where something else binds these to it", async () => {
+  const scopesOf = async (exchange: Partial<ExchangeSettings>) => {
+    const { forms, call, clock, upstream } = await exchanging(false, exchange);
+    const token = jwt({ sub: "ann", exp: clock.now() / 1000 + 1_000 });
+    await call(token);
+    await clock.tick(11_000);
+    for (const [status, error] of [[401, "invalid_token"], [403, "insufficient_scope"]] as const) {
+      upstream.refusal = {
+        status,
+        challenge: `Bearer error="${error}", scope="https://mail/.all ${status}"`,
+      };
+      await call(token);
+    }
+    return forms.map((form) => form.get("scope"));
+  };
+  assertEquals(await scopesOf({}), [null, null]);
+  const named = [null, "https://mail/.all 401", "https://mail/.all 401 403"];
+  assertEquals(await scopesOf({ audience: "u" }), named);
+  assertEquals(await scopesOf({ sendsResource: true }), named);
 });
