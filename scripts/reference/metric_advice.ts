@@ -113,6 +113,12 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_secret_reads_failed_total:
     "Calls of the upstream fail with `UPSTREAM_LOGIN_FAILED`, which says why. What a command has printed before is used until SIGHUP. " +
     "See [secrets in files and secret stores](upstreams.md#secrets-in-files-and-secret-stores).",
+  sluice_upstream_logins_total:
+    "`completed` far below `begun`: people give up, or the authorization server does not send them back. The log has the reason of `failed`; see [logins of people](upstreams.md#logins-of-people).",
+  sluice_upstream_login_renewals_total:
+    "`failed` for long: the authorization server does not answer, and calls fail as soon as tokens expire. Each of `lost` is a user who has to connect again.",
+  sluice_upstream_logins:
+    "`expires_soon` and `lost` name nobody: the page **Your connections** and `GET /connections/all` do.",
   sluice_upstream_refreshes_total:
     "`changed` again and again means an upstream whose lists never settle. The log has the reason of `failed`.",
   sluice_registrations_total:

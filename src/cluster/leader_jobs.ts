@@ -28,6 +28,8 @@ export interface LeaderJobsDeps {
   readonly sweep: () => Promise<unknown>;
   /** Revokes tokens that the gateway has forgotten. Never rejects. */
   readonly revokeTokens: () => Promise<unknown>;
+  /** How many logins of people at upstreams are in each state. */
+  readonly countLogins: () => Promise<ReadonlyMap<string, number>>;
   /** Exports the audit trail until the signal is aborted. */
   readonly exportAudit: (signal: AbortSignal) => void;
   /** The way of the health checks to an upstream. */
@@ -66,6 +68,13 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
   let lists: ListWatch | null = null;
   let closing = Promise.resolve();
   metrics.gauge("sluice_leader", () => +isLeader);
+  let logins: ReadonlyMap<string, number> = new Map();
+  metrics.gaugeBy("sluice_upstream_logins", () => isLeader ? logins : new Map());
+  const countLogins = () =>
+    deps.countLogins().then(
+      (counted) => logins = counted,
+      (error) => log.error("logins not counted", { error }),
+    );
   const leadership = new Leadership({
     leases,
     clock,
@@ -80,9 +89,11 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
       if (refreshes !== null) void refreshes.run(signal);
       const watch = lists = new ListWatch({ onListChanged: deps.onListChanged });
       watch.update(deps.upstreams());
+      void countLogins();
       const sweeps = setInterval(() => {
         void sweep();
         void deps.revokeTokens();
+        void countLogins();
       }, SWEEP_INTERVAL_MS);
       signal.addEventListener("abort", () => {
         isLeader = false;

@@ -238,6 +238,22 @@ export const METRICS = {
     ["upstream", "kind"],
     { names: 1 },
   ),
+  sluice_upstream_logins_total: counter(
+    "Logins of people at upstreams, by outcome: begun; completed; refused: the person or the authorization server said no; " +
+      "start_again: the browser brought an answer to no login under way; failed",
+    ["outcome"],
+    { values: ["begun", "completed", "refused", "start_again", "failed"] },
+  ),
+  sluice_upstream_login_renewals_total: counter(
+    "Renewals of these logins by outcome: success; failed: it is tried again; lost: the authorization server does not renew the login",
+    ["outcome"],
+    { values: ["success", "failed", "lost"] },
+  ),
+  sluice_upstream_logins: gauge(
+    "Logins of people at upstreams, by state: connected; wants_scope: a call lacked a right; expires_soon: it ends within a day, and is " +
+      "not renewed; expired; lost: it is not renewed any more. The leader counts them every 30 s",
+    ["state"],
+  ),
   sluice_upstream_refreshes_total: counter(
     "Refreshes of upstreams' lists, by result: changed, unchanged, failed",
     ["result"],

@@ -7,6 +7,7 @@ import { newUser, type RegistryTest } from "./people_contract.ts";
 import { newGateway } from "./registry_rows.ts";
 
 const DAY_MS = 86_400_000;
+const END = { expiresAt: null, isRenewable: false };
 const client = (id: string) => ({
   ...{ id, name: id, uri: null, redirectUris: ["https://app.example/cb"], secretHash: null },
   grantTypes: ["authorization_code"],
@@ -61,7 +62,7 @@ export function oauthContract(registryTest: RegistryTest): void {
       });
       const keep = async (each: ReturnType<typeof key>) => {
         assertEquals((await tokens.claim(each, "me", 1_000)).isHeld, true);
-        return await tokens.save(each, "me", "sealed");
+        return await tokens.save(each, "me", "sealed", END);
       };
       const find = async (each: ReturnType<typeof key>) => await registry.connections.find(each);
       await keep(key("other", 0));
@@ -72,7 +73,7 @@ export function oauthContract(registryTest: RegistryTest): void {
       const shared = { gatewayId: "g", owner: "", version: "1" };
       await tokens.claim(ended, "me", 1_000);
       await tokens.claim(shared, "me", 1_000);
-      await tokens.save(shared, "me", "everybody's");
+      await tokens.save(shared, "me", "everybody's", END);
       await tokens.sweep();
       assertEquals(
         await Promise.all(
@@ -82,7 +83,7 @@ export function oauthContract(registryTest: RegistryTest): void {
           ...["everybody's", "sealed", "sealed"],
         ],
       );
-      assertEquals(await tokens.save(ended, "me", "late"), false);
+      assertEquals(await tokens.save(ended, "me", "late", END), false);
     },
   );
   registryTest(

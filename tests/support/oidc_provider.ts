@@ -19,6 +19,22 @@ export interface OidcClient {
   readonly backchannel_logout_session_required?: boolean;
 }
 
+export interface TokenFacts {
+  readonly person: string;
+  readonly resource: string;
+  /** Its end, in whole s since the epoch. */
+  readonly exp: number;
+}
+
+/** A request for a token that the provider has answered. */
+export interface Grant {
+  readonly kind: string;
+  readonly person: string | null;
+  readonly refreshToken: string | null;
+  /** null: it was granted. */
+  readonly error: string | null;
+}
+
 export class OidcProvider implements AsyncDisposable {
   readonly issuer: string;
   readonly #child: Deno.ChildProcess;
@@ -35,7 +51,12 @@ export class OidcProvider implements AsyncDisposable {
     clients: readonly OidcClient[],
     accounts: Readonly<Record<string, Account>>,
     port = freePort(),
-    more: { readonly takesRegistrations?: boolean; readonly signsAccessTokens?: boolean } = {},
+    more: {
+      readonly takesRegistrations?: boolean;
+      readonly signsAccessTokens?: boolean;
+      /** Life of access tokens, s. */
+      readonly accessTokenS?: number;
+    } = {},
   ): Promise<OidcProvider> {
     const script = new URL("./oidc_provider.mjs", import.meta.url).pathname;
     const child = new Deno.Command(nodeProgram(), {
@@ -55,11 +76,31 @@ export class OidcProvider implements AsyncDisposable {
 
   /** Gives accounts other claims. */
   async change(accounts: Readonly<Record<string, Account>>): Promise<void> {
-    const answer = await fetch(`${this.issuer}/test/accounts`, {
-      method: "POST",
-      body: JSON.stringify(accounts),
-    });
-    await answer.body?.cancel();
+    await this.#command("POST", "/test/accounts", JSON.stringify(accounts));
+  }
+
+  /** What an access token is for; null: there is none of this value. */
+  async token(value: string): Promise<TokenFacts | null> {
+    return await this.#command("POST", "/test/facts", value);
+  }
+
+  /** What the token endpoint was asked, and how many of its answers wait. */
+  async grants(): Promise<{ readonly grants: readonly Grant[]; readonly held: number }> {
+    return await this.#command("GET", "/test/grants");
+  }
+
+  /** Executes requests for tokens, and has their answers wait until `letGo()`. */
+  async hold(): Promise<void> {
+    await this.#command("POST", "/test/hold");
+  }
+
+  async letGo(): Promise<void> {
+    await this.#command("POST", "/test/let-go");
+  }
+
+  // deno-lint-ignore no-explicit-any -- each command has an answer of its own
+  async #command(method: string, path: string, body?: string): Promise<any> {
+    return await (await fetch(this.issuer + path, { method, body })).json();
   }
 
   /** A token of an account for the audience "gateway", as JWT. */

@@ -23,13 +23,18 @@ export class PersonBrowser {
   static async signIn(gateway: Gateway, email: string): Promise<PersonBrowser> {
     const { status, body } = await gateway.api("POST", "/auth/login", { email, password: PASSWORD }, null);
     assertEquals(status, 200);
-    const person = new PersonBrowser(gateway.url, email, body.access_token);
-    const { origin } = new URL(gateway.url);
+    return PersonBrowser.withToken(gateway, email, body.access_token);
+  }
+
+  /** Somebody who is signed in at the gateway's pages. */
+  static withToken({ url }: Pick<Gateway, "url">, email: string, token: string): PersonBrowser {
+    const person = new PersonBrowser(url, email, token);
+    const { origin } = new URL(url);
     person.browser.cookies.set("session", {
       origin,
       path: "/admin",
       name: "sluice_session",
-      value: body.access_token,
+      value: token,
     });
     return person;
   }

@@ -14,7 +14,7 @@ export const CONNECTION_STATES = [
 export type ConnectionState = typeof CONNECTION_STATES[number];
 
 /** A login without renewal is in the state `expires_soon` for this time before its end. */
-const SOON_MS = 24 * 3_600_000;
+export const SOON_MS = 24 * 3_600_000;
 
 export function needsConnection({ credentials }: ConnectTarget): boolean {
   return credentials.grant === "authorization_code" && credentials.login !== undefined;

@@ -89,18 +89,6 @@ export class Connections {
     });
   }
 
-  /** Notes when the renewed token of a login expires. */
-  async renewed(
-    { gatewayId, owner }: TokenKey,
-    expiresAt: number | null,
-    isRenewable: boolean,
-  ): Promise<void> {
-    await this.#database.run(
-      sql`UPDATE upstream_tokens SET expires_at = ${expiresAt}, is_renewable = ${isRenewable ? 1 : 0}
-          WHERE gateway_id = ${gatewayId} AND owner = ${owner} AND connected_at IS NOT NULL`,
-    );
-  }
-
   /** Forgets the token of a login that the authorization server does not renew, unless there is a new login by now. */
   async lost({ gatewayId, owner }: TokenKey, sealed: string, fault: string): Promise<void> {
     await this.#database.run(
@@ -138,6 +126,21 @@ export class Connections {
   /** The logins of everybody, the oldest first. */
   async listAll(): Promise<ConnectionRow[]> {
     return await this.#list(sql``);
+  }
+
+  /** How many logins are in each state; `now` and `soonMs` as `stateOfConnection()` has them. */
+  async countByState(now: number, soonMs: number): Promise<Map<string, number>> {
+    const rows = await this.#database.query<{ state: string; logins: number | string }>(
+      sql`SELECT state, COUNT(*) AS logins FROM (
+            SELECT CASE
+              WHEN fault IS NOT NULL THEN 'lost'
+              WHEN is_renewable = 0 AND expires_at <= ${now} THEN 'expired'
+              WHEN is_renewable = 0 AND expires_at < ${now + soonMs} THEN 'expires_soon'
+              WHEN wanted_scope IS NOT NULL THEN 'wants_scope'
+              ELSE 'connected' END AS state
+            FROM upstream_tokens WHERE connected_at IS NOT NULL) AS logins GROUP BY state`,
+    );
+    return new Map(rows.map(({ state, logins }) => [state, Number(logins)]));
   }
 
   async #list(condition: SqlQuery): Promise<ConnectionRow[]> {

@@ -25,6 +25,14 @@ export interface TokenClaim {
   readonly sealed: string | null;
 }
 
+/** What pages tell of a token. */
+export interface TokenEnd {
+  /** ms since the epoch; null: the server did not say. */
+  readonly expiresAt: number | null;
+  /** There is a refresh token. */
+  readonly isRenewable: boolean;
+}
+
 interface Record {
   readonly sealed: string | null;
   readonly version: string;
@@ -74,9 +82,15 @@ export class UpstreamTokens {
    * Stores the token of the claim, and ends the claim.
    * @returns false if nothing was stored: the claim is another holder's by now, or the row is gone
    */
-  async save({ gatewayId, owner, version }: TokenKey, holder: string, sealed: string): Promise<boolean> {
+  async save(
+    { gatewayId, owner, version }: TokenKey,
+    holder: string,
+    sealed: string,
+    { expiresAt, isRenewable }: TokenEnd,
+  ): Promise<boolean> {
     const saved = await this.#database.query(
-      sql`UPDATE upstream_tokens SET sealed = ${sealed}, claimed_until = 0
+      sql`UPDATE upstream_tokens SET sealed = ${sealed}, claimed_until = 0, expires_at = ${expiresAt},
+            is_renewable = ${isRenewable ? 1 : 0}
           WHERE gateway_id = ${gatewayId} AND owner = ${owner} AND version = ${version} AND holder = ${holder}
           RETURNING gateway_id`,
     );

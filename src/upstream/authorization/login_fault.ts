@@ -1,11 +1,26 @@
 // A login that failed, in words that anybody may read. The cause, which can name internal addresses, is for the log.
 
+/**
+ * For the metrics. refused: the person or the authorization server said no; start_again: the browser's answer belongs to no login that
+ * is under way; failed: all else.
+ */
+export type LoginFaultKind = "refused" | "start_again" | "failed";
+
+interface LoginFaultOptions extends ErrorOptions {
+  /** Of the authorization server's error; null: it has said none. */
+  readonly code?: string | null;
+  readonly kind?: LoginFaultKind;
+}
+
 export class LoginFault extends Error {
   override readonly name = "LoginFault";
+  readonly code: string | null;
+  readonly kind: LoginFaultKind;
 
-  /** @param code of the authorization server's error; null: it has said none */
-  constructor(message: string, options?: ErrorOptions, readonly code: string | null = null) {
+  constructor(message: string, { code = null, kind = "failed", ...options }: LoginFaultOptions = {}) {
     super(message, options);
+    this.code = code;
+    this.kind = kind;
   }
 }
 

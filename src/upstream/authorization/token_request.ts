@@ -155,10 +155,10 @@ export function asFault(
     const { error: code, error_description: words = "" } = error;
     const shown = withoutValuesOf({ ...hidden, clientSecret: clientSecret ?? "" }, String(words));
     const said = `${codeOf(code)}: ${shown.slice(0, 200).replaceAll(/\p{Cc}/gu, " ")}`;
-    return new LoginFault(wordsOf(code), { cause: new SeenAnswer(said) }, code);
+    return new LoginFault(wordsOf(code), { cause: new SeenAnswer(said), code });
   }
   if (error instanceof library.WWWAuthenticateChallengeError) {
-    return new LoginFault(wordsOf("invalid_client"), undefined, "invalid_client");
+    return new LoginFault(wordsOf("invalid_client"), { code: "invalid_client" });
   }
   // The library's errors carry whole answers, with tokens.
   return new LoginFault("the answer of its authorization server is no token", {

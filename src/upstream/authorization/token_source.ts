@@ -1,56 +1,17 @@
 // The token of one upstream: kept in memory and sealed in the database, and renewed once for all who wait for it in all workers and
 // replicas.
-import { type Clock, sleep } from "../../base/clock.ts";
+import { sleep } from "../../base/clock.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
-import type { SecretBox } from "../../store/secret_box.ts";
-import type { TokenKey, UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
 import { type BearerChallenge, readChallenge, unionOfScopes } from "./bearer_challenge.ts";
-import type { LoginExchange } from "./login_exchange.ts";
 import { LoginFault, OTHER_SERVER } from "./login_fault.ts";
-import { isServerGiven, type OAuthCredentials, takesScopes } from "./oauth_credentials.ts";
+import { isServerGiven, takesScopes } from "./oauth_credentials.ts";
 import type { PersonLogin } from "./login/person_login.ts";
-import { endedToken, refusedToken, type SubjectToken } from "./token_exchange/subject_token.ts";
+import { endedToken, refusedToken } from "./token_exchange/subject_token.ts";
 import { findServer, type FoundServer, hasMoved } from "./login_server.ts";
 import { openToken, sealToken } from "./sealed_token.ts";
 import { requestToken } from "./token_request.ts";
-import type { UpstreamToken } from "./upstream_token.ts";
-
-export type TokenOutcome = "success" | "failed";
-
-/** Where a token is kept besides memory. */
-export interface KeptTokens {
-  readonly records: UpstreamTokens;
-  readonly key: TokenKey;
-  readonly secretBox: SecretBox;
-}
-
-export interface TokenSourceDeps {
-  /** The upstream's name. */
-  readonly upstream: string;
-  readonly url: URL;
-  readonly credentials: OAuthCredentials;
-  /** See `LoginTarget`. */
-  readonly read?: () => Promise<OAuthCredentials>;
-  readonly exchange: LoginExchange;
-  /** null: in memory alone, for a trial of an upstream that is not registered yet. */
-  readonly kept: KeptTokens | null;
-  /** The token comes from a login of a person; null: the gateway asks for it as itself. */
-  readonly login: PersonLogin | null;
-  /** The caller's token that is exchanged; null: none is. */
-  readonly subject: SubjectToken | null;
-  readonly clock: Clock;
-  readonly count: (upstream: string, outcome: TokenOutcome) => void;
-  readonly onFailure: (error: SluiceError) => void;
-  /** UPSTREAM_OAUTH_TIMEOUT */
-  readonly timeoutMs: number;
-}
-
-/** A token is renewed when this part of its life is left, and at most so long before its end. */
-const RENEWAL_PART = 0.2;
-const RENEWAL_MS = 60_000;
-
-/** A token that the upstream refuses so soon after it was obtained would be refused again. */
-const REFUSED_FRESH_MS = 10_000;
+import type { KeptTokens, TokenSourceDeps } from "./token_source_deps.ts";
+import { isDue, isReplaceable, isUsable, type UpstreamToken } from "./upstream_token.ts";
 
 /** After a failure, calls fail at once for this time, doubled with each further failure. */
 const FAILURE_MS = 1_000;
@@ -78,6 +39,7 @@ export class TokenSource {
   #failure: { readonly error: SluiceError; readonly until: number } | null = null;
   #failures = 0;
   #stepUps = 0;
+  #isClosed = false;
   /** Nothing says where the authorization server is, until the upstream refuses a request without a token. */
   #wantsEvidence = false;
   /** The login may have changed in the database. */
@@ -94,9 +56,10 @@ export class TokenSource {
   /** The valid token in memory; null: there is none. One that expires soon is renewed behind the calls. */
   get current(): UpstreamToken | null {
     const token = this.#token;
-    if (token === null || this.#isUnsure || !this.#isValid(token)) return null;
+    if (token === null || this.#isUnsure || !this.#isUsable(token)) return null;
     if (
-      this.#isDue(token) && token.login?.refreshToken !== null && this.#work === null && !this.#isFailing()
+      this.#isDue(token) && token.login?.refreshToken !== null && this.#work === null &&
+      !this.#isClosed && !this.#isFailing()
     ) {
       void this.#renewed(token, null).catch(() => {});
     }
@@ -123,7 +86,13 @@ export class TokenSource {
    * @throws {SluiceError} UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED, UPSTREAM_TOKEN_NEEDED
    */
   async obtain(): Promise<UpstreamToken | null> {
-    return this.current ?? (this.#wantsEvidence ? null : await this.#renewed(null, null));
+    const known = this.current;
+    if (known !== null || this.#wantsEvidence) return known;
+    const token = await this.#renewed(null, null);
+    // The answer may have taken longer than the token lives.
+    return token === null || this.#isUsable(token) || !this.#isDue(token)
+      ? token
+      : await this.#renewed(token, null);
   }
 
   /**
@@ -133,7 +102,7 @@ export class TokenSource {
    * @throws {SluiceError} UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED
    */
   async afterRefusal(used: UpstreamToken | null, challenge: BearerChallenge): Promise<UpstreamToken | null> {
-    if (this.#token !== used && this.#token !== null && this.#isValid(this.#token)) return this.#token;
+    if (this.#token !== used && this.#token !== null && this.#isUsable(this.#token)) return this.#token;
     const next = await this.#renewed(used, challenge);
     return next !== null && next.accessToken === used?.accessToken ? null : next;
   }
@@ -145,7 +114,7 @@ export class TokenSource {
    * @throws {SluiceError} UPSTREAM_LOGIN_FAILED
    */
   async withScope(used: UpstreamToken, challenge: BearerChallenge): Promise<UpstreamToken | null> {
-    if (this.#token !== used && this.#token !== null && this.#isValid(this.#token)) return this.#token;
+    if (this.#token !== used && this.#token !== null && this.#isUsable(this.#token)) return this.#token;
     const wanted = unionOfScopes(used.scope, challenge.scope);
     const isMore = wanted !== null && wanted !== used.scope && wanted.length <= MAX_SCOPE_CHARS;
     if (!isMore || !takesScopes(this.#deps.credentials) || this.#stepUps >= MAX_STEP_UPS) return null;
@@ -158,16 +127,27 @@ export class TokenSource {
     return await this.#renewed(used, { ...challenge, scope: wanted });
   }
 
+  /** Begins no renewal behind calls any more. @returns when the one under way has ended: its refresh token is used up */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#work?.catch(() => {});
+  }
+
   #renewed(stale: UpstreamToken | null, challenge: BearerChallenge | null): Promise<UpstreamToken | null> {
     if (this.isOver) return Promise.reject(endedToken(this.#deps.upstream));
-    if (this.#failure !== null && this.#isFailing()) return Promise.reject(this.#failure.error);
+    // A token in the database may be good although its renewal fails.
+    if (this.#failure !== null && this.#isFailing() && !this.#isUnsure) {
+      return Promise.reject(this.#failure.error);
+    }
     if (this.#needs !== null) return Promise.reject(this.#needs);
     if (this.#work !== null) return this.#work;
     const changes = this.#changes;
     return this.#work = this.#renew(stale, challenge).then(
       (token) => {
-        this.#failures = 0;
-        this.#failure = null;
+        if (token === null || token.accessToken !== this.#token?.accessToken) {
+          this.#failures = 0;
+          this.#failure = null;
+        }
         this.#wantsEvidence = token === null;
         // What has changed meanwhile may not be in the answer.
         if (changes === this.#changes) this.#isUnsure = false;
@@ -195,7 +175,7 @@ export class TokenSource {
     const { records, key, secretBox } = kept;
     if (login !== null) {
       const { token: present, sealed } = await this.#storedLogin(kept, login);
-      if (present.accessToken !== stale?.accessToken && this.#isValid(present)) return present;
+      if (present.accessToken !== stale?.accessToken && this.#isUsable(present)) return present;
       if (isRefused) {
         if (await this.#hasMoved(present, challenge)) {
           if (sealed !== null) await login.connections.lost(key, sealed, MOVED);
@@ -204,6 +184,7 @@ export class TokenSource {
         if (this.#isFresh(present)) return present;
       }
       if (present.login?.refreshToken === null) throw login.needed("the login has expired");
+      if (this.#failure !== null && this.#isFailing()) throw this.#failure.error;
     }
     const giveUpAt = clock.now() + timeoutMs;
     for (;;) {
@@ -211,7 +192,7 @@ export class TokenSource {
       const { isHeld, sealed } = await records.claim(key, this.#holder, CLAIM_PARTS * timeoutMs);
       const stored = sealed === null ? null : await openToken(secretBox, sealed, key);
       this.#found ??= stored?.found ?? null;
-      if (stored !== null && stored.accessToken !== stale?.accessToken && this.#isValid(stored)) {
+      if (stored !== null && stored.accessToken !== stale?.accessToken && this.#isUsable(stored)) {
         if (isHeld) await records.release(key, this.#holder);
         return stored;
       }
@@ -220,15 +201,13 @@ export class TokenSource {
           const token = login === null
             ? await this.#request(stale ?? stored, challenge)
             : await this.#refresh(login, stored, { sealed, challenge });
+          const isSaved = token !== null && await this.#save(kept, token);
           if (token === null) await records.release(key, this.#holder);
-          else {
-            const isSaved = await records.save(key, this.#holder, await sealToken(secretBox, token, key));
-            if (login !== null && !isSaved) return await this.#afterEnd(kept, login, token);
-            await login?.renewed(key, token);
-          }
+          else if (login !== null && !isSaved) return await this.#afterEnd(kept, login, token);
           return token;
         } catch (error) {
-          await records.release(key, this.#holder);
+          // Without a database the claim ends by itself.
+          await records.release(key, this.#holder).catch(() => {});
           throw error;
         }
       }
@@ -236,6 +215,29 @@ export class TokenSource {
         throw new LoginFault("another worker has asked for a token, and has none yet");
       }
       await sleep(clock, POLL_MS);
+    }
+  }
+
+  /**
+   * Stores a token. That of a login is stored as soon as the database is available again: the authorization server may know the former
+   * refresh token no more, so that the login would be lost with the new one.
+   * @returns as `UpstreamTokens.save()`
+   */
+  async #save({ records, key, secretBox }: KeptTokens, token: UpstreamToken): Promise<boolean> {
+    const { clock, login, timeoutMs } = this.#deps;
+    const sealed = await sealToken(secretBox, token, key);
+    const giveUpAt = clock.now() + CLAIM_PARTS * timeoutMs;
+    for (;;) {
+      try {
+        return await records.save(key, this.#holder, sealed, {
+          expiresAt: token.expiresAt,
+          isRenewable: token.login !== undefined && token.login.refreshToken !== null,
+        });
+      } catch (error) {
+        const isWaiting = login !== null && clock.now() < giveUpAt && isError(error, "STORE_UNAVAILABLE");
+        if (!isWaiting) throw error;
+        await sleep(clock, POLL_MS);
+      }
     }
   }
 
@@ -251,7 +253,7 @@ export class TokenSource {
       return { token, sealed };
     } catch (error) {
       const known = this.#token;
-      if (known !== null && this.#isValid(known) && isError(error, "STORE_UNAVAILABLE")) {
+      if (known !== null && this.#isUsable(known) && isError(error, "STORE_UNAVAILABLE")) {
         return { token: known, sealed: null };
       }
       throw error;
@@ -276,7 +278,7 @@ export class TokenSource {
     stored: UpstreamToken | null,
     { sealed, challenge }: { readonly sealed: string | null; readonly challenge: BearerChallenge | null },
   ): Promise<UpstreamToken> {
-    const { exchange, clock, count, upstream, kept } = this.#deps;
+    const { exchange, clock, count, countRenewal, upstream, kept } = this.#deps;
     if (stored === null) throw login.needed(null);
     const { clientId, clientSecret, privateKey, clientAuth } = await this.#deps.read?.() ??
       this.#deps.credentials;
@@ -289,10 +291,12 @@ export class TokenSource {
       return null;
     });
     if (token === null) {
+      countRenewal("lost");
       await login.connections.lost(kept!.key, sealed!, why);
       throw login.needed(why);
     }
     count(upstream, "success");
+    countRenewal("success");
     return token;
   }
 
@@ -339,7 +343,11 @@ export class TokenSource {
 
   /** @param isSure nothing has changed since the work began */
   #failed(error: unknown, isSure: boolean): SluiceError {
-    const { upstream, clock, count, onFailure, subject } = this.#deps;
+    const { upstream, clock, count, countRenewal, login, onFailure, subject } = this.#deps;
+    if (this.#failure !== null && error === this.#failure.error) {
+      if (isSure) this.#isUnsure = false;
+      return this.#failure.error;
+    }
     if (isError(error, "UPSTREAM_LOGIN_NEEDED")) {
       this.#token = null;
       if (isSure) this.#needs = error;
@@ -361,6 +369,7 @@ export class TokenSource {
     const pauseMs = Math.min(FAILURE_MS * 2 ** this.#failures++, MAX_FAILURE_MS);
     this.#failure = { error: failure, until: clock.now() + pauseMs };
     count(upstream, "failed");
+    if (login !== null) countRenewal("failed");
     onFailure(failure);
     return failure;
   }
@@ -369,17 +378,22 @@ export class TokenSource {
     return this.#failure !== null && this.#deps.clock.now() < this.#failure.until;
   }
 
-  #isValid({ expiresAt }: UpstreamToken): boolean {
-    return expiresAt === null || this.#deps.clock.now() < expiresAt;
+  #isDue(token: UpstreamToken): boolean {
+    return !this.#endsWithSubject(token) && isDue(token, this.#deps.clock.now());
   }
 
-  #isFresh({ obtainedAt }: UpstreamToken): boolean {
-    return this.#deps.clock.now() - obtainedAt < REFUSED_FRESH_MS;
+  /** Would the upstream refuse a new token as well? */
+  #isFresh(token: UpstreamToken): boolean {
+    return !isReplaceable(token, this.#deps.clock.now());
   }
 
-  #isDue({ expiresAt, obtainedAt }: UpstreamToken): boolean {
-    if (expiresAt === null || expiresAt >= (this.#deps.subject?.endsAt ?? Infinity)) return false;
-    const aheadMs = Math.min(RENEWAL_MS, (expiresAt - obtainedAt) * RENEWAL_PART);
-    return this.#deps.clock.now() >= expiresAt - aheadMs;
+  #isUsable(token: UpstreamToken): boolean {
+    const now = this.#deps.clock.now();
+    return this.#endsWithSubject(token) ? now < token.expiresAt! : isUsable(token, now);
+  }
+
+  /** A new token would end as soon. */
+  #endsWithSubject({ expiresAt }: UpstreamToken): boolean {
+    return expiresAt !== null && expiresAt >= (this.#deps.subject?.endsAt ?? Infinity);
   }
 }

@@ -1,11 +1,16 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ErrorCode, SluiceError } from "../../base/errors.ts";
 import { createSecretBox } from "../../store/secret_box.ts";
+import type { Connections } from "../../store/upstream_tokens/connections.ts";
 import type { UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { readChallenge, unionOfScopes } from "./bearer_challenge.ts";
+import { PersonLogin } from "./login/person_login.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
-import { type KeptTokens, TokenSource } from "./token_source.ts";
+import { sealToken } from "./sealed_token.ts";
+import { TokenSource } from "./token_source.ts";
+import type { KeptTokens } from "./token_source_deps.ts";
+import type { UpstreamToken } from "./upstream_token.ts";
 
 const CREDENTIALS: OAuthCredentials = {
   ...{ type: "oauth", grant: "client_credentials", clientId: "c", clientSecret: "s", privateKey: null },
@@ -70,6 +75,7 @@ async function workers(count: number, credentials: Partial<OAuthCredentials> = {
         },
       },
       count: () => {},
+      countRenewal: () => {},
       onFailure: () => {},
     }));
   return { clock, asked, given, row, sources };
@@ -152,6 +158,111 @@ Deno.test("TokenSource fails at once after a failure, for a growing time", async
   assertEquals((await one.obtain())?.accessToken, "t3");
 });
 
+/** The login of a person, whose access token lives 100 s. Each refresh token is good once. */
+async function personLogin() {
+  const clock = new FakeClock();
+  const secretBox = await createSecretBox("a secret of the test that is long enough");
+  const row = records();
+  const server = { issuer: "https://as", token_endpoint: "https://as/token" };
+  const login = {
+    refreshToken: "r0",
+    client: { ...CREDENTIALS, clientAuth: "none" },
+    resource: null,
+  } as const;
+  const first: UpstreamToken = {
+    ...{ accessToken: "t0", obtainedAt: clock.now(), expiresAt: clock.now() + 100_000, scope: null, login },
+    found: { server, resource: "https://u/mcp", scopes: null },
+  };
+  row.sealed = await sealToken(secretBox, first, KEY);
+  const asked: string[] = [];
+  const renewals: string[] = [];
+  const given = { answers: () => Promise.resolve(), status: 200 };
+  const connections = { find: () => Promise.resolve(row.sealed) };
+  const source = new TokenSource({
+    ...{ upstream: "u", url: new URL("https://u/mcp"), subject: null, clock, timeoutMs: 1_000 },
+    kept: { records: row as unknown as UpstreamTokens, key: KEY, secretBox },
+    login: new PersonLogin(connections as unknown as Connections, "u", "g"),
+    credentials: { ...CREDENTIALS, grant: "authorization_code", clientId: "" },
+    exchange: {
+      ...{ caCertificate: undefined, allowsHttp: false },
+      send: async (request) => {
+        asked.push(new URLSearchParams(request.body).get("refresh_token")!);
+        await given.answers();
+        const [access_token, refresh_token] = [`t${asked.length}`, `r${asked.length}`];
+        const text = JSON.stringify({ access_token, refresh_token, token_type: "bearer", expires_in: 100 });
+        return { status: given.status, contentType: "application/json", text };
+      },
+    },
+    count: () => {},
+    countRenewal: (outcome) => void renewals.push(outcome),
+    onFailure: () => {},
+  });
+  assertEquals((await source.obtain())?.accessToken, "t0");
+  return { clock, row, asked, given, renewals, source };
+}
+
+/** Sealing and opening take real time, and the fake clock none. */
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+Deno.test("TokenSource stores the renewed token of a login as soon as the database is back", async () => {
+  const { clock, row, asked, renewals, source } = await personLogin();
+  const { save } = row;
+  let tries = 0;
+  row.save = () => {
+    tries++;
+    return Promise.reject(new SluiceError("STORE_UNAVAILABLE", { reason: "down" }));
+  };
+  await clock.tick(81_000);
+  assertEquals(source.current?.accessToken, "t0");
+  await until(() => tries === 1);
+  await clock.tick(100);
+  await until(() => tries === 2);
+  row.save = save;
+  await clock.tick(100);
+  await until(() => source.current?.accessToken === "t1");
+  assertEquals([asked, renewals], [["r0"], ["success"]]);
+  await clock.tick(81_000);
+  assertEquals(source.current?.accessToken, "t1");
+  await until(() => source.current?.accessToken === "t2");
+  assertEquals(asked, ["r0", "r1"]);
+});
+
+Deno.test("TokenSource ends when the renewal under way has ended, and begins none behind calls then", async () => {
+  const { clock, row, asked, given, source } = await personLogin();
+  const former = row.sealed;
+  const answer = Promise.withResolvers<void>();
+  given.answers = () => answer.promise;
+  await clock.tick(81_000);
+  assertEquals(source.current?.accessToken, "t0");
+  await until(() => asked.length === 1);
+  let isClosed = false;
+  const closed = source.close().then(() => isClosed = true);
+  assertEquals([isClosed, row.sealed], [false, former]);
+  answer.resolve();
+  await closed;
+  assert(row.sealed !== former);
+  await clock.tick(81_000);
+  assertEquals(source.current?.accessToken, "t1");
+  // Nothing is under way that it would wait for.
+  await source.close();
+  assertEquals(asked, ["r0"]);
+});
+
+Deno.test("TokenSource: a good token stays in use while its renewal fails, also after a change of logins", async () => {
+  const { clock, asked, given, renewals, source } = await personLogin();
+  given.status = 503;
+  await clock.tick(81_000);
+  assertEquals(source.current?.accessToken, "t0");
+  await until(() => renewals.length === 1);
+  source.recheck();
+  assertEquals((await source.obtain())?.accessToken, "t0");
+  await clock.tick(19_000);
+  await assertRejects(() => source.obtain(), SluiceError, "HTTP 503");
+  assertEquals([asked, renewals], [["r0", "r0"], ["failed", "failed"]]);
+});
+
 Deno.test("readChallenge() reads quoted and plain parameters of the Bearer challenge alone", () => {
   assertEquals(
     readChallenge(
@@ -182,7 +293,13 @@ Deno.test("TokenSource says that the upstream names another server, where it ref
   }[url]);
   const source = new TokenSource({
     ...{ upstream: "u", url: new URL("https://u/mcp"), kept: null, login: null, subject: null },
-    ...{ clock: new FakeClock(), timeoutMs: 1_000, count: () => {}, onFailure: () => {} },
+    ...{
+      clock: new FakeClock(),
+      timeoutMs: 1_000,
+      count: () => {},
+      countRenewal: () => {},
+      onFailure: () => {},
+    },
     credentials: { ...CREDENTIALS, tokenUrl: null },
     exchange: {
       ...{ caCertificate: undefined, allowsHttp: false },

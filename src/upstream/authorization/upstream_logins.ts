@@ -15,7 +15,8 @@ import type { SendToServer } from "./login_exchange.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
 import { missingToken, subjectToken } from "./token_exchange/subject_token.ts";
 import { NOBODY, subjectOwner, USER_OWNER } from "./token_owners.ts";
-import { type TokenOutcome, TokenSource, type TokenSourceDeps } from "./token_source.ts";
+import { TokenSource } from "./token_source.ts";
+import type { RenewalOutcome, TokenOutcome, TokenSourceDeps } from "./token_source_deps.ts";
 
 /** What transports need to know of a login. */
 export interface Authorization {
@@ -37,6 +38,7 @@ export interface UpstreamLoginsDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly count: (upstream: string, outcome: TokenOutcome) => void;
+  readonly countRenewal: (outcome: RenewalOutcome) => void;
   /** UPSTREAM_OAUTH_TIMEOUT */
   readonly timeoutMs: number;
   /** The issuers of JWT_ISSUERS, whose tokens are exchanged. */
@@ -138,6 +140,12 @@ export class UpstreamLogins {
     }
   }
 
+  /** Begins no renewals behind calls any more. @returns when those under way have ended */
+  async close(): Promise<void> {
+    const sources = [...this.#byGateway.values()].flatMap(({ byOwner }) => [...byOwner.values()]);
+    await Promise.all(sources.map((source) => source.close()));
+  }
+
   /** The login of an upstream that is tried before it is registered. Its token is kept nowhere. */
   trial(target: LoginTarget): Authorization {
     const source = this.#source(target, {});
@@ -200,10 +208,10 @@ export class UpstreamLogins {
       Pick<TokenSourceDeps, "kept" | "login" | "subject">
     >,
   ): TokenSource {
-    const { send, clock, log, count, timeoutMs } = this.#deps;
+    const { send, clock, log, count, countRenewal, timeoutMs } = this.#deps;
     const { upstream, url, caCertificate, credentials, read } = target;
     return new TokenSource({
-      ...{ upstream, url, credentials, read, kept, login, subject, clock, count, timeoutMs },
+      ...{ upstream, url, credentials, read, kept, login, subject, clock, count, countRenewal, timeoutMs },
       exchange: { send, caCertificate, allowsHttp: allowsHttp(url, credentials) },
       onFailure: (error) =>
         log.warning("cannot log in to upstream", { upstream, reason: operatorText(error) }),

@@ -26,6 +26,7 @@ async function exchanging(isOwn = false, exchange: Partial<ExchangeSettings> = {
       clock,
       timeoutMs: 1_000,
       count: () => {},
+      countRenewal: () => {},
       issuers: new Set([ISSUER]),
     },
     secretBox: await createSecretBox("a secret of the test that is long enough"),

@@ -94,10 +94,12 @@ export class Http1Client implements HttpClient {
       const connection = await this.#pool.openApart(target, { upstream, signal, deadline, holder });
       return await this.#exchange(connection, target, head, request);
     }
-    const idle = this.#pool.takeIdle(target.key, holder);
+    const { fresh } = request;
+    const idle = fresh === true ? undefined : this.#pool.takeIdle(target.key, holder);
     const wait = idle === undefined ? request.trace?.begin("connection", "internal") : undefined;
     try {
-      const connection = idle ?? await this.#pool.acquire(target, { upstream, signal, deadline, holder });
+      const connection = idle ??
+        await this.#pool.acquire(target, { upstream, signal, deadline, holder, fresh });
       wait?.end();
       return await this.#exchange(connection, target, head, request);
     } catch (error) {
@@ -105,8 +107,8 @@ export class Http1Client implements HttpClient {
       if (!isError(error, "UPSTREAM_CLOSED") || error.params.sent !== 0) throw error;
     }
     const again = request.trace?.begin("connection", "internal");
-    const fresh = { upstream, signal, deadline, holder, fresh: true };
-    const connection = await this.#pool.acquire(target, fresh).finally(() => again?.end());
+    const anew = { upstream, signal, deadline, holder, fresh: true };
+    const connection = await this.#pool.acquire(target, anew).finally(() => again?.end());
     return await this.#exchange(connection, target, head, request);
   }
 

@@ -23,6 +23,8 @@ export interface HttpRequest {
   readonly deadline?: Deadline;
   /** The response is an event stream that stays open for hours. The limits of calls do not count its connection. */
   readonly longLived?: boolean;
+  /** HTTP/1.1 sends it over a new connection: the server may be about to close an idle one, and the request must not come twice. */
+  readonly fresh?: boolean;
   /** The caller that the connection counts for; undefined: nobody in particular. */
   readonly holder?: ConnectionHolder;
   /** PEM certificates of authorities for this upstream, besides the system's. */

@@ -3,6 +3,7 @@
 //
 // This file is the composition root of a worker: a list of declarations, each of which uses only earlier ones. Parts that report
 // changes are declared early and take listeners, which are added at the end.
+import { SOON_MS } from "../../admin/connections/connection_state.ts";
 import { operatorOf } from "../../auth/principal.ts";
 import { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import { ClientMemory } from "../../base/sharing/client_memory.ts";
@@ -276,6 +277,7 @@ export async function createApp(
       await executions?.sweep();
       await sweepApiTokens(registry, clock).catch((error) => log.error("API tokens not swept", { error }));
     },
+    countLogins: () => registry.connections.countByState(clock.now(), SOON_MS),
     upstreams: () => upstreams.usable(),
     revokeTokens: async () => await outbound.revocations?.run(),
     exportAudit: createAuditExports(config, {

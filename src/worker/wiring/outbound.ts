@@ -172,8 +172,17 @@ export function createOutbound(
   const send: SendToServer = (request) => boundedExchange(request, exchange);
   const count = metrics.counter("sluice_upstream_token_requests_total");
   const common = { secretBox, log, clock: systemClock, send, count };
+  const countLogin = metrics.counter("sluice_upstream_logins_total");
+  const countRenewal = metrics.counter("sluice_upstream_login_renewals_total");
   const issuers = new Set(config.jwtIssuers.map(({ issuer }) => issuer));
-  const logins = new UpstreamLogins({ ...common, timeoutMs, records: tokens, connections, issuers });
+  const logins = new UpstreamLogins({
+    ...common,
+    countRenewal,
+    timeoutMs,
+    records: tokens,
+    connections,
+    issuers,
+  });
   const secretOf = async ({ id, authSecret }: Pick<GatewayRow, "id" | "authSecret">) =>
     authSecret === null ? null : await secretBox.open(authSecret, credentialsOwner(id));
   const loginTarget = ({ name, url, caCertificate }: GatewayRow) => ({
@@ -201,7 +210,7 @@ export function createOutbound(
     revocations,
     certified,
     secrets,
-    loginFlow: connections === null ? null : new LoginFlow({ ...common, connections }),
+    loginFlow: connections === null ? null : new LoginFlow({ ...common, countLogin, connections }),
     connectTargetOf: async (row) => {
       const { id, url, authSecret, transport } = row;
       const secret = await secretOf(row);
@@ -252,6 +261,7 @@ export function createOutbound(
       };
     },
     close: async () => {
+      await logins.close();
       await transports.close();
       certified.close();
       client.close();

@@ -206,10 +206,15 @@ function refusalOf(library: typeof OAuth, error: unknown): LoginFault {
   if (error instanceof library.AuthorizationResponseError) {
     const { error: code } = error;
     const said = String(error.error_description ?? "").slice(0, 200).replaceAll(/\p{Cc}/gu, " ");
-    return new LoginFault(wordsOfRefusal(code), { cause: new SeenAnswer(`${codeOf(code)}: ${said}`) });
+    const cause = new SeenAnswer(`${codeOf(code)}: ${said}`);
+    return new LoginFault(wordsOfRefusal(code), {
+      cause,
+      kind: code === "access_denied" ? "refused" : "failed",
+    });
   }
   return new LoginFault(
     "the answer that the browser brought is not of the authorization server that was asked (state, iss). Start again",
+    { kind: "start_again" },
   );
 }
 

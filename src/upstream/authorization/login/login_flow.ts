@@ -9,10 +9,11 @@ import type { Connections } from "../../../store/upstream_tokens/connections.ts"
 import type { Log } from "../../../telemetry/log.ts";
 import { type BearerChallenge, readChallenge, unionOfScopes } from "../bearer_challenge.ts";
 import type { LoginExchange, SendToServer } from "../login_exchange.ts";
-import { LoginFault } from "../login_fault.ts";
+import { LoginFault, type LoginFaultKind } from "../login_fault.ts";
 import { findServer, type FoundServer, type LoginServer } from "../login_server.ts";
 import { isServerGiven, type OAuthCredentials } from "../oauth_credentials.ts";
 import { openToken, sealToken } from "../sealed_token.ts";
+import type { TokenOutcome } from "../token_source_deps.ts";
 import type { UpstreamToken } from "../upstream_token.ts";
 import { allowsHttp, type LoginTarget } from "../upstream_logins.ts";
 import { authorizationUrl, type CodeBinding, exchangeCode, newBinding, revokeLogin } from "./code_grant.ts";
@@ -27,13 +28,17 @@ export interface ConnectTarget extends LoginTarget {
   readonly transport: "STREAMABLEHTTP" | "SSE" | "WEBSOCKET" | "STDIO";
 }
 
+/** For the metrics. */
+export type LoginOutcome = "begun" | "completed" | LoginFaultKind;
+
 export interface LoginFlowDeps {
   readonly connections: Connections;
   readonly secretBox: SecretBox;
   readonly send: SendToServer;
   readonly clock: Clock;
   readonly log: Log;
-  readonly count: (upstream: string, outcome: "success" | "failed") => void;
+  readonly count: (upstream: string, outcome: TokenOutcome) => void;
+  readonly countLogin: (outcome: LoginOutcome) => void;
 }
 
 /** A login that has begun. */
@@ -96,7 +101,7 @@ export class LoginFlow {
       readonly next: string;
     },
   ): Promise<BegunLogin> {
-    const { secretBox, clock, connections } = this.#deps;
+    const { secretBox, clock, connections, countLogin } = this.#deps;
     return await this.#named(target, async () => {
       const { gatewayId, version, credentials } = target;
       const exchange = this.#exchange(target);
@@ -127,14 +132,12 @@ export class LoginFlow {
           "its scopes and addresses are longer than a cookie of a browser holds. Give the scopes that are needed in oauth_config",
         );
       }
-      return {
-        url: await authorizationUrl(endpoint, client, {
-          ...{ ...binding, scope, parameters: login.parameters },
-          resource: login.sendsResource ? found.resource : null,
-        }),
-        pending: cookie,
-        state: binding.state,
-      };
+      const url = await authorizationUrl(endpoint, client, {
+        ...{ ...binding, scope, parameters: login.parameters },
+        resource: login.sendsResource ? found.resource : null,
+      });
+      countLogin("begun");
+      return { url, pending: cookie, state: binding.state };
     });
   }
 
@@ -154,7 +157,7 @@ export class LoginFlow {
       readonly metadataUrl: string | null;
     },
   ): Promise<string> {
-    const { secretBox, clock, connections, count } = this.#deps;
+    const { secretBox, clock, connections, count, countLogin } = this.#deps;
     const { gatewayId, version, upstream, credentials } = target;
     return await this.#named(target, async () => {
       const pending = await this.#pending(target, owner, sealed, answer.get("state"));
@@ -162,13 +165,15 @@ export class LoginFlow {
       const { found } = await this.#server(target, pending.issuer);
       const { server } = found;
       const { redirectUri, scope } = pending;
-      if (server.issuer !== pending.issuer) throw new LoginFault(START_AGAIN);
+      if (server.issuer !== pending.issuer) throw startAgain();
       const named = await target.read?.() ?? credentials;
       const client = await this.#clients.of(exchange, target, named, server, { redirectUri, metadataUrl });
-      if (client.clientId !== pending.clientId) throw new LoginFault(START_AGAIN);
+      if (client.clientId !== pending.clientId) throw startAgain();
       const resource = credentials.login!.sendsResource ? found.resource : null;
+      const now = clock.now();
       const given = await exchangeCode(exchange, server, client, answer, { ...pending, resource })
         .catch(async (error) => {
+          if (error instanceof LoginFault && error.kind === "failed") count(upstream, "failed");
           // The authorization server may have forgotten the client that the gateway has registered.
           if (error instanceof LoginFault && error.code === "invalid_client") {
             await connections.forgetClient(clientKey(gatewayId, server, redirectUri));
@@ -176,7 +181,6 @@ export class LoginFlow {
           throw error;
         });
       await this.#clients.accepted(target, named, server);
-      const now = clock.now();
       const token: UpstreamToken = {
         accessToken: given.accessToken,
         obtainedAt: now,
@@ -190,6 +194,7 @@ export class LoginFlow {
         isRenewable: given.refreshToken !== null,
       });
       count(upstream, "success");
+      countLogin("completed");
       return pending.next;
     });
   }
@@ -248,37 +253,41 @@ export class LoginFlow {
     state: string | null,
   ): Promise<PendingLogin> {
     const { secretBox, clock } = this.#deps;
-    if (sealed === undefined) throw new LoginFault(START_AGAIN);
+    if (sealed === undefined) throw startAgain();
     let pending: PendingLogin;
     try {
       pending = JSON.parse(await secretBox.open(sealed, pendingOwner(gatewayId, owner)));
     } catch {
-      throw new LoginFault(START_AGAIN);
+      throw startAgain();
     }
     const isInTime = clock.now() - pending.startedAt < LOGIN_TIME_MS;
     if (state === null || pending.state !== state || pending.version !== version || !isInTime) {
-      throw new LoginFault(START_AGAIN);
+      throw startAgain();
     }
     return pending;
   }
 
   async #named<T>({ upstream }: ConnectTarget, work: () => Promise<T>): Promise<T> {
-    const { log, count } = this.#deps;
+    const { log, countLogin } = this.#deps;
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof LoginFault)) throw error;
       const params = { upstream, reason: error.message };
       const failure = new SluiceError("UPSTREAM_LOGIN_FAILED", params, { cause: error.cause });
-      count(upstream, "failed");
+      countLogin(error.kind);
       log.warning("a person cannot log in to upstream", { upstream, reason: operatorText(failure) });
       throw failure;
     }
   }
 }
 
-const START_AGAIN =
-  "the answer belongs to no login that this browser has begun in the last 10 minutes. Start again";
+function startAgain(): LoginFault {
+  return new LoginFault(
+    "the answer belongs to no login that this browser has begun in the last 10 minutes. Start again",
+    { kind: "start_again" },
+  );
+}
 
 /** A cookie is good for the user and the upstream that it was made for. */
 function pendingOwner(gatewayId: string, owner: string): string {

@@ -1,7 +1,6 @@
 // The login of one person at one upstream, as the source of its token needs it.
 import { SluiceError } from "../../../base/errors.ts";
 import type { Connections } from "../../../store/upstream_tokens/connections.ts";
-import type { TokenKey } from "../../../store/upstream_tokens/upstream_tokens.ts";
 import type { LoginExchange } from "../login_exchange.ts";
 import type { UpstreamToken } from "../upstream_token.ts";
 import { refreshLogin, revokeLogin } from "./code_grant.ts";
@@ -53,10 +52,6 @@ export class PersonLogin {
   async revoke(exchange: LoginExchange, { found, accessToken, login }: UpstreamToken): Promise<void> {
     const { client, refreshToken } = login!;
     await revokeLogin(exchange, found.server, client, refreshToken ?? accessToken).catch(() => {});
-  }
-
-  async renewed(key: TokenKey, { expiresAt, login }: UpstreamToken): Promise<void> {
-    await this.connections.renewed(key, expiresAt, login?.refreshToken !== null);
   }
 }
 

@@ -48,6 +48,8 @@ export async function boundedExchange(
     const response = await outbound.client.send({
       ...{ method, url, headers, body, caCertificate, signal },
       upstream: url.host,
+      // A code or refresh token that is sent again may end the login.
+      fresh: method === "POST",
     });
     return {
       status: response.status,
