@@ -90,6 +90,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   UPSTREAM_TOKEN_NEEDED:
     "Call with an access token of an identity provider that `JWT_ISSUERS` names and the upstream's authorization server knows. " +
     "See [token exchange](upstreams.md#token-exchange).",
+  URL_ELICITATION_REQUIRED:
+    "Open the link, sign in to the gateway, and connect the upstream. The client declares that it opens links, and its user has not connected within `MCP_CLIENT_REQUEST_TIMEOUT`.",
   UPSTREAM_PROTOCOL_ERROR:
     "Check that the URL is that of an MCP server, and its transport. Otherwise the server is at fault.",
   UPSTREAM_RESPONSE_TOO_LARGE: "Ask the tool for less, or raise `MAX_UPSTREAM_RESPONSE_BYTES`.",

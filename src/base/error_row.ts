@@ -91,6 +91,14 @@ export const UPSTREAM_ERRORS = {
     "never",
     'Upstream "{upstream}" needs a token of yours, and {reason}',
   ),
+  // 2025-11-25, elicitation, "URL Elicitation Required Error": `data.elicitations` has the link.
+  URL_ELICITATION_REQUIRED: row(
+    "downstream",
+    403,
+    -32042,
+    "never",
+    'You have not connected upstream "{upstream}" yet{reason}. Open {link} in a browser and connect, then call again',
+  ),
   UPSTREAM_PROTOCOL_ERROR: row(
     "upstream",
     502,

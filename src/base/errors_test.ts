@@ -5,9 +5,21 @@ const ROWS = Object.entries(ERRORS);
 
 const isOurs = (rpc: number) => rpc < -32768 || rpc > -32000;
 
-// JSON-RPC 2.0, section 5.1; MCP 2025-11-25, resources, "Error Handling"; MCP 2026-07-28, basic, "Error Codes". -32000 is what servers
+// JSON-RPC 2.0, section 5.1; MCP 2025-11-25, resources, "Error Handling", and elicitation, "URL Elicitation Required Error"; MCP 2026-07-28, basic, "Error Codes". -32000 is what servers
 // of earlier revisions use.
-const SPECIFIED = new Set([-32700, -32600, -32601, -32602, -32603, -32000, -32002, -32020, -32021, -32022]);
+const SPECIFIED = new Set([
+  -32700,
+  -32600,
+  -32601,
+  -32602,
+  -32603,
+  -32000,
+  -32002,
+  -32020,
+  -32021,
+  -32022,
+  -32042,
+]);
 
 Deno.test("ERRORS own JSON-RPC codes lie outside the reserved range, the others are the specification's", () => {
   for (const [code, { rpc }] of ROWS) assert(isOurs(rpc) || SPECIFIED.has(rpc), `${code} has ${rpc}`);

@@ -9,6 +9,7 @@ Deno.test("asUpstreamError() passes an error of an upstream as it came", () => {
       '{"code":1.0,"message":"m","data":{"n":1.0,"source":"database"}}',
       '{"code":1,"message":"m","data":{"source":{"source":"internal"},"n":1.0}}',
       '{"code":1,"message":"m","data":null,"source":"internal"}',
+      '{"code":-32042,"message":"sign in","data":{"elicitations":[{"mode":"url","elicitationId":"1","url":"https://u/?a=%2F","message":"m"}]}}',
       '{"code":1,"message":"m\\u00e9","data":[1.0]}',
     ]
   ) {
