@@ -8,6 +8,7 @@ import { peopleOfSource } from "./people_of_source.ts";
 import { contextForgeBundles } from "./sealed_bundles.ts";
 import { registryOfSource } from "./registry_of_source.ts";
 import { readSourceDatabase } from "./source_database.ts";
+import { LACKING } from "./source_tables.ts";
 import { listOf } from "./source_values.ts";
 
 export interface BundleOptions {
@@ -47,7 +48,10 @@ export async function contextForgeBundle(
     throw wrongSecret(unreadable, encryptionSecret === null);
   }
   for (const [what, amount] of lacking) {
-    leftOut.push({ kind: "other", label: `${amount} ${what}`, reason: "not supported yet" });
+    const reason = what === LACKING.oauth_tokens
+      ? "each user connects the upstream again"
+      : "not supported yet";
+    leftOut.push({ kind: "other", label: `${amount} ${what}`, reason });
   }
   const passedEverywhere = listOf(tables.global_config[0]?.passthrough_headers ?? null).map(String);
   return { bundle: { ...registry, ...people, leftOut }, passedEverywhere };

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { makeAuthority } from "../../../tests/support/client_authority.ts";
+import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
 import { certificateOfSource, oauthOfSource } from "./login_of_source.ts";
 import { contextForgeBundles } from "./sealed_bundles.ts";
 
@@ -32,7 +33,7 @@ Deno.test("a bundle of ContextForge is opened with its secret alone, and within 
   assertEquals(await open("v2:{"), null);
 });
 
-Deno.test("oauth_config with client credentials is imported, another grant is not", async () => {
+Deno.test("oauth_config with client credentials is imported, a grant that there is none of here is not", async () => {
   const open = contextForgeBundles(SECRET);
   const config = {
     grant_type: "client_credentials",
@@ -54,8 +55,41 @@ Deno.test("oauth_config with client credentials is imported, another grant is no
     scopes: ["a", "b"],
     resource: null,
   });
-  assertEquals(await oauthOfSource({ ...config, grant_type: "authorization_code" }, open), null);
+  assertEquals(await oauthOfSource({ ...config, grant_type: "password" }, open), null);
   assertEquals(await oauthOfSource({ ...config, token_url: "file:///etc/passwd" }, open), null);
+  assertEquals(await oauthOfSource(config, contextForgeBundles(null)), "unreadable");
+});
+
+Deno.test("oauth_config with authorization_code is imported: each user logs in, as at ContextForge", async () => {
+  const open = contextForgeBundles(SECRET);
+  const config = {
+    ...{ grant_type: "authorization_code", client_id: "sluice", client_secret: SEALED },
+    ...{ authorization_url: "https://login.test/authorize", token_url: "https://login.test/token" },
+    ...{ redirect_uri: "https://contextforge.test/oauth/callback", scopes: ["a", "b"], store_tokens: true },
+  };
+  const imported = {
+    ...{ type: "oauth", grant: "authorization_code", clientId: "sluice", clientSecret: "the-client-secret" },
+    ...{ privateKey: null, clientAuth: null, issuer: null, tokenUrl: "https://login.test/token" },
+    ...{ scopes: ["a", "b"], resource: null },
+    login: {
+      ...{ connection: "user", authorizationUrl: "https://login.test/authorize", sendsResource: true },
+      parameters: {},
+    },
+  };
+  assertEquals(await oauthOfSource(config, open), imported as unknown as OAuthCredentials);
+  // A client without a secret, and one that registers itself.
+  const { client_secret: _, ...isPublic } = config;
+  const withoutSecret = await oauthOfSource(isPublic, open) as OAuthCredentials;
+  assertEquals([withoutSecret.clientId, withoutSecret.clientSecret], ["sluice", null]);
+  const registering = { grant_type: "authorization_code", issuer: "https://login.test", client_id: "" };
+  const itself = await oauthOfSource(registering, open) as OAuthCredentials;
+  assertEquals([itself.clientId, itself.issuer, itself.login?.connection], [
+    "",
+    "https://login.test",
+    "user",
+  ]);
+  // Nothing says where the browser goes.
+  assertEquals(await oauthOfSource({ ...config, authorization_url: undefined }, open), null);
   assertEquals(await oauthOfSource(config, contextForgeBundles(null)), "unreadable");
 });
 

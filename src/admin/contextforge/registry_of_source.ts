@@ -3,6 +3,7 @@ import { isObject } from "../../mcp/json_rpc.ts";
 import { SESSION_REVISIONS } from "../../mcp/revisions.ts";
 import type { PromptRow, ResourceRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
+import { isLoginOfPeople } from "../gateways/store_gateway.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import type { EntryItem, GatewayItem, Item, LeftOut } from "../transfer/bundle.ts";
 import { credentialsOfHeaders, type OpenSealed, textsOf } from "../transfer/contextforge_secrets.ts";
@@ -139,7 +140,11 @@ async function gatewaysOf(
     const credentials = pair === null ? login : { ...login ?? { type: "none" as const }, certificate: pair };
     if (credentials !== null || fault === "unreadable") withCredentials++;
     if (fault === "unreadable") unreadable.push(labelOf(row));
-    const notes = notesOfGateway(row, fault, pair !== null);
+    const notes = notesOfGateway(row, {
+      fault,
+      hasCertificate: pair !== null,
+      isOfPeople: isLoginOfPeople(login),
+    });
     try {
       const item = await gatewayItem(
         deps,
@@ -245,8 +250,12 @@ async function credentialsOf(
 
 function notesOfGateway(
   row: SourceRow,
-  fault: CredentialsFault,
-  hasCertificate: boolean,
+  { fault, hasCertificate, isOfPeople }: {
+    readonly fault: CredentialsFault;
+    readonly hasCertificate: boolean;
+    /** Each user logs in at the upstream. */
+    readonly isOfPeople: boolean;
+  },
 ): { readonly texts: string[]; readonly isSwitchedOff: boolean } {
   const needs = [
     ...fault === "oauth" ? ["a login by OAuth: give auth_type and oauth_config anew"] : [],
@@ -259,6 +268,12 @@ function notesOfGateway(
     .filter((name) => !isEmpty(jsonOf(row[name] ?? null)));
   const texts = [
     ...needs.map((need) => `it is switched off: it needs ${need}`),
+    ...isOfPeople
+      ? [
+        "its users connect it again on the page Your connections, which has the redirect URI that its client needs: their tokens are " +
+        "not imported",
+      ]
+      : [],
     ...row.gateway_mode === "direct_proxy"
       ? ["its lists are kept here, in place of gateway_mode direct_proxy"]
       : [],
