@@ -166,7 +166,7 @@ export class Upstream {
    * `subscribe`.
    */
   watchLists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription {
-    return this.#notifications.lists(onListChanged, signal);
+    return this.#notifications.lists(onListChanged, signal, this.#profile.passthrough.ofGateway);
   }
 
   /** Names the subscriptions. After a change, listeners subscribe again. */

@@ -395,3 +395,52 @@ Deno.test("Two replicas share logins, and the gateway is known by its metadata d
     [own, {}],
   );
 });
+
+Deno.test("The lists of an upstream where each user logs in follow it, with the login of whoever connected first", async () => {
+  await using upstream = new PersonLoginUpstream({ announces: true });
+  await withTwo(async (one, other) => {
+    const { id } = await register(one, "own", upstream.url);
+    const tools = async (replica: Sluice) => {
+      const { body } = await replica.rpc("tools/list");
+      return body.result.tools.map(({ name }: { name: string }) => name).sort().join(" ");
+    };
+    const listed = async (wanted: string) =>
+      await waitFor(async () => {
+        // Each replica has two workers.
+        const lists = await Promise.all([one, one, one, other, other, other].map(tools));
+        return lists.every((list) => list === wanted);
+      }, { what: `the tools "${wanted}" at both replicas` });
+    const lastError = async () => String((await one.api("GET", `/gateways/${id}`)).body.lastError);
+    await listed("");
+    assertStringIncludes(await lastError(), "waits for a login: connect it on the page Your connections");
+
+    const ann = await PersonBrowser.make(one, "ann@x.example");
+    const bob = await PersonBrowser.make(one, "bob@x.example");
+    ann.isAt(upstream.issuer, "ann");
+    bob.isAt(upstream.issuer, "bob");
+    await ann.connect(id);
+    await listed("own-whoami");
+    assertEquals(await lastError(), "null");
+    // One stream of the leader, with the login that reads the lists.
+    const heardBy = async (person: string) =>
+      await waitFor(() => [...upstream.streams.values()].join() === person, {
+        what: `the stream of ${person}`,
+      });
+    await heardBy("ann");
+    upstream.offer(["whoami", "second"]);
+    await listed("own-second own-whoami");
+
+    // The next oldest login takes its place.
+    await bob.connect(id);
+    assertEquals((await one.api("DELETE", `/connections/${id}`, undefined, ann.token)).status, 204);
+    await heardBy("bob");
+    upstream.offer(["whoami", "second", "third"]);
+    await listed("own-second own-third own-whoami");
+
+    // Without any login the lists stay, and the operator reads what is missing.
+    assertEquals((await one.api("DELETE", `/connections/${id}`, undefined, bob.token)).status, 204);
+    await waitFor(async () => (await lastError()).includes("nobody is connected"), { what: "the reason" });
+    await listed("own-second own-third own-whoami");
+    assertStringIncludes(await whoami(other, "own", bob.token), SHOWN);
+  }, { ...SETTINGS, HEALTH_CHECK_INTERVAL: "1" });
+});

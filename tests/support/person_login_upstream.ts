@@ -20,6 +20,8 @@ export interface PersonLoginOptions {
   readonly tenant?: string;
   /** The scope that `whoami` wants besides. */
   readonly furtherScope?: string;
+  /** It announces changes of its tools, in the stream of each session. */
+  readonly announces?: boolean;
   /** Changes the metadata of the authorization server. */
   readonly serverMetadata?: (own: Record<string, unknown>) => Record<string, unknown>;
   /** Changes the parameters of the answer that the browser brings back. */
@@ -59,6 +61,9 @@ export class PersonLoginUpstream implements AsyncDisposable {
   readonly refreshTokens = new Map<string, Given>();
   /** Sessions, by id: whose they are. */
   readonly sessions = new Map<string, string>();
+  /** The open streams of sessions that hear of changes, and whose they are. */
+  readonly streams = new Map<ReadableStreamDefaultController<Uint8Array>, string>();
+  #tools: readonly string[] = ["whoami"];
   readonly #codes = new Map<string, Code>();
   readonly #options: PersonLoginOptions;
   readonly #resource: Deno.HttpServer<Deno.NetAddr>;
@@ -77,7 +82,15 @@ export class PersonLoginUpstream implements AsyncDisposable {
     return this.tokenRequests.filter((form) => form.get("grant_type") === "refresh_token").length;
   }
 
+  /** Offers these tools in place of the former ones, and announces it. */
+  offer(tools: readonly string[]): void {
+    this.#tools = tools;
+    const message = { jsonrpc: "2.0", method: "notifications/tools/list_changed" };
+    for (const stream of this.streams.keys()) stream.enqueue(eventOf(message));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#endStreams(() => true);
     await Promise.all([this.#resource.shutdown(), this.#server.shutdown()]);
   }
 
@@ -106,6 +119,7 @@ export class PersonLoginUpstream implements AsyncDisposable {
         },
       });
     if (token === undefined || token.expiresAt < Date.now()) return refuse(401, ', error="invalid_token"');
+    if (request.method === "GET" && this.#options.announces) return this.#stream(token.person);
     if (request.method !== "POST") return new Response(null, { status: 405 });
     const { id, method } = await request.json();
     const opened = session ?? crypto.randomUUID();
@@ -120,7 +134,29 @@ export class PersonLoginUpstream implements AsyncDisposable {
       return refuse(403, `, error="insufficient_scope", scope="${furtherScope}"`);
     }
     const headers = { "mcp-session-id": opened };
-    return Response.json({ jsonrpc: "2.0", id, result: whoamiResult(method, token.person) }, { headers });
+    const result = this.#options.announces && method === "initialize"
+      ? { ...whoamiResult(method, "") as object, capabilities: { tools: { listChanged: true } } }
+      : method === "tools/list"
+      ? { tools: this.#tools.map((name) => ({ name, inputSchema: { type: "object" } })) }
+      : whoamiResult(method, token.person);
+    return Response.json({ jsonrpc: "2.0", id, result }, { headers });
+  }
+
+  #stream(person: string): Response {
+    let own: ReadableStreamDefaultController<Uint8Array>;
+    const body = new ReadableStream<Uint8Array>({
+      start: (stream) => void this.streams.set(own = stream, person),
+      cancel: () => void this.streams.delete(own),
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  }
+
+  #endStreams(isEnded: (person: string) => boolean): void {
+    for (const [stream, person] of [...this.streams]) {
+      if (!isEnded(person)) continue;
+      this.streams.delete(stream);
+      stream.close();
+    }
   }
 
   async #serveLogins(request: Request): Promise<Response> {
@@ -171,7 +207,10 @@ export class PersonLoginUpstream implements AsyncDisposable {
     if (at("/revoke")) {
       const token = new URLSearchParams(await request.text()).get("token")!;
       this.revoked.push(token);
+      // What it has given goes with it (RFC 7009, section 2.1).
+      const { person } = this.refreshTokens.get(token) ?? {};
       this.refreshTokens.delete(token);
+      this.#endStreams((each) => each === person);
       return new Response(null);
     }
     return new Response(null, { status: 404 });
@@ -234,6 +273,10 @@ export class PersonLoginUpstream implements AsyncDisposable {
     this.refreshTokens.set(refresh_token, { person, scope, client });
     return Response.json({ ...answer, refresh_token });
   }
+}
+
+function eventOf(message: unknown): Uint8Array {
+  return new TextEncoder().encode(`data: ${JSON.stringify(message)}\n\n`);
 }
 
 /** Registers an upstream where people log in. @param config further fields of `oauth_config` */

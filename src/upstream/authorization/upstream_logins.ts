@@ -14,7 +14,7 @@ import { loginNeeded, PersonLogin } from "./login/person_login.ts";
 import type { SendToServer } from "./login_exchange.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
 import { missingToken, subjectToken } from "./token_exchange/subject_token.ts";
-import { NOBODY, subjectOwner, USER_OWNER } from "./token_owners.ts";
+import { LISTER, NOBODY, subjectOwner, USER_OWNER } from "./token_owners.ts";
 import { TokenSource } from "./token_source.ts";
 import type { RenewalOutcome, TokenOutcome, TokenSourceDeps } from "./token_source_deps.ts";
 
@@ -108,7 +108,7 @@ export class UpstreamLogins {
     if (exchange !== undefined) {
       // The gateway's own requests have no caller: the client asks for a token of its own.
       const source = (owner: string | null) => {
-        if (owner === null && isOwn) return ofOwner(SHARED_OWNER);
+        if (owner === LISTER || owner === null && isOwn) return ofOwner(SHARED_OWNER);
         if (owner === null || owner === NOBODY) throw missingToken(upstream);
         return this.#exchanged(sources, owner, { gatewayId, version }, target);
       };
@@ -119,18 +119,19 @@ export class UpstreamLogins {
       const source = ofOwner(SHARED_OWNER);
       return authorization(target, () => source, () => source, null);
     }
-    const none = () => loginNeeded({ upstream, gatewayId, why: "nobody has connected yet" });
+    const none = () => loginNeeded({ upstream, gatewayId, why: "nobody is connected" });
     const ofLister = async () => {
       const lister = await this.#deps.connections?.lister(gatewayId, version) ?? null;
       if (lister === null) throw none();
       return ofOwner(lister);
     };
     const sourceOf: SourceOf = (owner) => {
-      if (owner !== null) return ofOwner(owner);
-      if (!isOwn) throw none();
+      if (owner !== null && owner !== LISTER) return ofOwner(owner);
+      if (owner === null && !isOwn) throw none();
       return ofLister();
     };
-    return authorization(target, sourceOf, (owner) => owner === null ? null : ofOwner(owner), USER_OWNER);
+    const known = (owner: string | null) => owner === null || owner === LISTER ? null : ofOwner(owner);
+    return authorization(target, sourceOf, known, USER_OWNER);
   }
 
   /** Logins may have changed: the next request of each person looks at the database. */

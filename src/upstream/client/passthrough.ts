@@ -34,6 +34,8 @@ export interface TokenOwner {
   /** A name that HTTP does not allow, so that no client can send it. */
   readonly header: string;
   of(call: PassedCall): string;
+  /** For the gateway's own requests, which have no caller. No call has this value. */
+  readonly own: string;
 }
 
 /** The caller's own credential for the upstream. It is always passed, as `authorization`. */
@@ -80,6 +82,8 @@ const NOTHING: HeaderList = Object.freeze([]);
 
 /** One upstream's rules, prepared once. A call only runs `select`. */
 export class Passthrough {
+  /** The headers of a request of the gateway's own. */
+  readonly ofGateway: HeaderList;
   readonly #names: readonly string[];
   readonly #taken: ReadonlySet<string>;
   readonly #owner: TokenOwner | null;
@@ -102,6 +106,7 @@ export class Passthrough {
     owner: TokenOwner | null = null,
   ) {
     this.#owner = owner;
+    this.ofGateway = owner === null ? NOTHING : Object.freeze([[owner.header, owner.own] as const]);
     const names = rules.enabled ? (ownNames ?? rules.defaultNames) : [];
     this.#taken = new Set(rules.overwrite ? [] : standing);
     this.#names = [...new Set(names.map((name) => name.toLowerCase()))]

@@ -177,6 +177,7 @@ Deno.test("Passthrough.select() gives the same list in the same order, for it is
 Deno.test("Passthrough names the owner of the token where each user has one", () => {
   const passthrough = new Passthrough(RULES_OFF, null, [], {
     header: ":token-owner",
+    own: ":own",
     of: ({ token }) => token?.user ?? "anonymous",
   });
   const of = (user: string | null, headers: Record<string, string> = {}) =>

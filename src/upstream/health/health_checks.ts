@@ -92,6 +92,7 @@ export class HealthChecks {
     count(result);
     switch (result) {
       case "not_checked":
+        if (isLoginFailure(failure)) return await this.#withoutLogin(row, failure);
         return log.warning("upstream not checked", { upstream: row.name, reason: reasonOf(failure) });
       case "failed":
         return await this.#failed(row, failure as SluiceError);
@@ -121,6 +122,17 @@ export class HealthChecks {
     onTurn(row, refusal === null ? "back" : "refusing");
   }
 
+  /**
+   * Shows why there is no token to check the upstream with. Calls use tokens of their own where each user has a login, so that it stays
+   * reachable.
+   */
+  async #withoutLogin(row: GatewayRow, failure: SluiceError): Promise<void> {
+    const lastError = operatorText(failure);
+    if (lastError === row.lastError) return;
+    await this.#deps.save(row, { lastCheckedAt: this.#time(), lastError });
+    this.#deps.log.warning("upstream not checked", { upstream: row.name, reason: lastError });
+  }
+
   async #failed(row: GatewayRow, failure: SluiceError): Promise<void> {
     const { log, unhealthyThreshold, save, onTurn } = this.#deps;
     const failedChecks = row.failedChecks + 1;
@@ -138,6 +150,10 @@ export class HealthChecks {
   #time(): string {
     return new Date(this.#deps.clock.now()).toISOString();
   }
+}
+
+function isLoginFailure(failure: unknown): failure is SluiceError {
+  return isError(failure, "UPSTREAM_LOGIN_NEEDED") || isError(failure, "UPSTREAM_LOGIN_FAILED");
 }
 
 function resultOf(failure: unknown): CheckResult {

@@ -191,6 +191,30 @@ Deno.test("HealthChecks: a failure of our own says nothing about the upstream; a
   await stop();
 });
 
+Deno.test("HealthChecks: a login that is missing or fails is shown once, and says nothing about the upstream", async () => {
+  const { clock, rows, behaviour, saved, counts, stop } = fixture(["nobody", "server"]);
+  const needed = { upstream: "nobody", reason: " (nobody is connected)", link: "/admin/connections/1" };
+  behaviour.set("nobody", () => new SluiceError("UPSTREAM_LOGIN_NEEDED", needed));
+  behaviour.set(
+    "server",
+    () => new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream: "server", reason: "down" }),
+  );
+  await clock.tick(4 * INTERVAL_MS);
+  assertEquals([...rows.values()].map(({ reachable, lastSeen }) => [reachable, lastSeen]), [[true, null], [
+    true,
+    null,
+  ]]);
+  assertEquals(saved.map(({ lastError }) => lastError), [
+    'Upstream "nobody" needs a login of yours (nobody is connected). Open /admin/connections/1 in a browser and connect, then call again',
+    'Cannot log in to upstream "server": down',
+  ]);
+  assertEquals(counts, { not_checked: 10 });
+  behaviour.set("nobody", "well");
+  await clock.tick(INTERVAL_MS);
+  assertEquals(rows.get("nobody")!.lastError, null);
+  await stop();
+});
+
 Deno.test("HealthChecks: one that hangs ends with GATEWAY_HEALTH_CHECK_TIMEOUT and delays nobody", async () => {
   const names = ["hangs", ...Array.from({ length: 30 }, (_, i) => `well ${i}`)];
   const { clock, rows, behaviour, checked, stop } = fixture(names, { maxAtOnce: 3 });

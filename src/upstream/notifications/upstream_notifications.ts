@@ -45,13 +45,18 @@ export class UpstreamNotifications {
     return !isEmpty(listFilter(this.#upstream.capabilities()));
   }
 
-  lists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription {
+  /** @param passed headers of the gateway's own requests */
+  lists(
+    onListChanged: (method: string) => void,
+    signal: AbortSignal,
+    passed: HeaderList = NO_HEADERS,
+  ): Subscription {
     const filter = listFilter(this.#upstream.capabilities());
     const onMessage = (text: string) => onListChanged(String(JSON.parse(text).method));
     // Servers of both kinds of revisions promise more in a session. One that keeps no session has no stream for it there.
     const hasStream = this.#upstream.without(LATEST_SESSION_REVISION) === null;
     const subscribe = hasStream ? undefined : this.#subscriber();
-    return this.#subscribe(subscribe, filter, { onMessage }, signal, onListChanged);
+    return this.#subscribe(subscribe, filter, { onMessage, passed }, signal, onListChanged);
   }
 
   /** Returns the resource stream of a client with a session; undefined if its own upstream sessions receive the updates. */

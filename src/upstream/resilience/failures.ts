@@ -62,5 +62,5 @@ export function isBreakerFailure(error: unknown): boolean {
   if (!(error instanceof SluiceError) || error.row.source !== "upstream") return false;
   return error.code !== "UPSTREAM_AUTH_FAILED" && error.code !== "HTTP_POOL_TIMEOUT" &&
     error.code !== "STDIO_LIMIT_REACHED" && error.code !== "UPSTREAM_CIRCUIT_OPEN" &&
-    error.code !== "UPSTREAM_DISABLED";
+    error.code !== "UPSTREAM_DISABLED" && error.code !== "UPSTREAM_LOGIN_FAILED";
 }
