@@ -1,4 +1,5 @@
 // Signs the requests to an upstream with AWS Signature Version 4, as servers behind AWS IAM want it.
+import { SluiceError } from "../../base/errors.ts";
 import type { Headers } from "../http1/request_head.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../http_client/http_client.ts";
 import type { Authorization } from "../authorization/upstream_logins.ts";
@@ -14,7 +15,15 @@ export interface AwsKeys {
 }
 
 /** Headers that the signature brings. A caller's cannot take their place. */
-const SIGNED: ReadonlySet<string> = new Set(["authorization", "x-amz-date", "x-amz-security-token"]);
+const SIGNED: ReadonlySet<string> = new Set([
+  ...["authorization", "x-amz-date", "x-amz-security-token"],
+  // AWS takes it in place of the body's own hash. The service s3 wants it.
+  "x-amz-content-sha256",
+]);
+
+/** What the signature's header can carry (AWS IAM API, AccessKey: "[\w]+"). */
+const ACCESS_KEY_ID = /^\w{1,256}$/;
+const SESSION_TOKEN = /^[\x21-\x7e]+$/;
 
 /** A signing key is good for a day. Those of former days are dropped. */
 const MAX_SIGNING_KEYS = 2;
@@ -36,6 +45,7 @@ export class SignedClient implements HttpClient {
     this.#keys = keys;
   }
 
+  /** @throws {SluiceError} of `send`: UPSTREAM_LOGIN_FAILED if no header can carry the keys */
   async send(request: HttpRequest): Promise<HttpResponse> {
     if (request.url.origin !== this.#origin) return await this.#client.send(request);
     return await this.#client.send({ ...request, headers: await this.#signed(request) });
@@ -46,11 +56,18 @@ export class SignedClient implements HttpClient {
   }
 
   /** Signs the address, the body and the headers of the protocol. Servers in between may change the others. */
-  async #signed({ method, url, headers, body }: HttpRequest): Promise<Headers> {
+  async #signed({ method, url, headers, body, upstream }: HttpRequest): Promise<Headers> {
+    const { sessionToken, ...keys } = this.#keys;
+    if (
+      !ACCESS_KEY_ID.test(keys.accessKeyId) || (sessionToken !== null && !SESSION_TOKEN.test(sessionToken))
+    ) {
+      const reason =
+        "access_key_id or session_token of aws_config has characters that no AWS key has. Give the right ones";
+      throw new SluiceError("UPSTREAM_LOGIN_FAILED", { upstream, reason });
+    }
     // Loaded on first use: most gateways have no such upstream.
     const { AwsV4Signer } = await import("aws4fetch");
     if (this.#signingKeys.size >= MAX_SIGNING_KEYS) this.#signingKeys.clear();
-    const { sessionToken, ...keys } = this.#keys;
     const signed = await new AwsV4Signer({
       ...{ ...keys, method, body, url: url.href, cache: this.#signingKeys },
       sessionToken: sessionToken ?? undefined,

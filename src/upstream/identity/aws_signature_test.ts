@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
+import { SluiceError } from "../../base/errors.ts";
 import type { HttpRequest } from "../http_client/http_client.ts";
 import { type AwsKeys, SignedClient } from "./aws_signature.ts";
 
@@ -65,4 +66,25 @@ Deno.test("SignedClient signs as AWS's test suite and botocore do", async () => 
 
 Deno.test("SignedClient signs nothing for another origin", async () => {
   assertEquals(await signed(KEYS, "2015-08-30T12:36:00Z", { url: new URL("https://other.example/") }), []);
+});
+
+Deno.test("SignedClient sends the hash that it has signed for s3, and never a caller's", async () => {
+  const url = new URL("https://example.amazonaws.com/");
+  const headers = [["x-amz-content-sha256", "of a caller"]] as const;
+  const hashes = async (service: string) =>
+    (await signed({ ...KEYS, service }, "2015-08-30T12:36:00Z", { url, headers }))
+      .filter(([name]) => name === "x-amz-content-sha256");
+  assertEquals(await hashes("service"), []);
+  assertEquals(await hashes("s3"), [["x-amz-content-sha256", "UNSIGNED-PAYLOAD"]]);
+});
+
+Deno.test("SignedClient names keys that no header can carry, and does not show them", async () => {
+  const url = new URL("https://example.amazonaws.com/");
+  for (const wrong of [{ accessKeyId: "AKID/x" }, { accessKeyId: "ключ" }, { sessionToken: "hush ключ" }]) {
+    const { code, message } = await assertRejects(
+      () => signed({ ...KEYS, ...wrong }, "2015-08-30T12:36:00Z", { url }),
+      SluiceError,
+    );
+    assertEquals([code, /hush|AKID|ключ/.test(message)], ["UPSTREAM_LOGIN_FAILED", false]);
+  }
 });
