@@ -224,3 +224,66 @@ gatewayTest("A real provider exchanges the tokens that it has given", async (sta
   assertEquals(await Promise.all([whoami(gateway, ann), whoami(gateway, bob)]), ["ann", "bob"]);
   assertStringIncludes(await whoami(gateway, eve), "invalid_target");
 }, { inCluster: false });
+
+gatewayTest(
+  "No answer of an upstream or a token endpoint leads a caller's token elsewhere",
+  async (start) => {
+    await using idp = await identityProvider();
+    const stolen: string[] = [];
+    await using thief = serveOnLoopback(async (request) => {
+      stolen.push(`${request.method} ${request.url} ${await request.text()}`);
+      return Response.json({ access_token: "of-the-thief", token_type: "Bearer" });
+    });
+    const evil = `http://127.0.0.1:${thief.addr.port}`;
+    const given = (access_token: string, more = {}) =>
+      Response.json({ access_token, token_type: "Bearer", expires_in: 600, ...more });
+    const answers: Record<string, (subject: string) => Response> = {
+      moved: () => new Response(null, { status: 307, headers: { location: `${evil}/token` } }),
+      found: () => new Response(null, { status: 302, headers: { location: `${evil}/token` } }),
+      huge: () => given("x", { more: "x".repeat(300_000) }),
+      long: () => given("x".repeat(20_000)),
+      lines: () => given("a\r\nx-evil: 1"),
+      number: () => given(7 as never),
+      kind: () => given("x", { token_type: "N_A" }),
+      code: (subject) => Response.json({ error: subject }, { status: 400 }),
+      words: (error_description) =>
+        Response.json({ error: "invalid_grant", error_description }, { status: 400 }),
+      nonsense: (subject) => new Response(subject, { status: 400 }),
+    };
+    await using upstream = new LoginUpstream({
+      challenge: `${evil}/.well-known/oauth-protected-resource`,
+      resourceMetadata: (own) => ({ ...own, authorization_servers: [evil] }),
+      token: (form) => {
+        const subject = form.get("subject_token");
+        return subject === null ? null : answers[decodeJwt(subject).sub!]?.(subject) ?? null;
+      },
+    });
+    await using gateway = await start({
+      SSRF_ALLOW_LOCALHOST: "true",
+      JWT_ISSUERS: idp.setting,
+      MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: "100",
+    });
+    const { status, body } = await register(
+      gateway,
+      upstream.url,
+      configOf(upstream.issuer, { scopes: ["tools"] }),
+    );
+    assertEquals([status, body.toolCount], [200, 1], JSON.stringify(body));
+    const callers = await Promise.all(Object.keys(answers).map((sub) => idp.token(sub)));
+    for (const token of callers) {
+      const answer = await whoami(gateway, token);
+      assert(/^-31[45]\d\d /.test(answer) && !answer.includes(token), answer);
+    }
+    // The upstream refuses its tokens, and names another authorization server.
+    const bob = await idp.token("bob");
+    assertEquals(await whoami(gateway, bob), "tools");
+    upstream.forgetTokens();
+    assertStringIncludes(await whoami(gateway, bob), "refused our credentials");
+    assertEquals(stolen, []);
+    const logs = gateway.processes.flatMap(({ stdout, stderr }) => [...stdout.lines, ...stderr.lines]).join(
+      "\n",
+    );
+    for (const secret of [...callers, bob, SECRET]) assert(!logs.includes(secret));
+  },
+  { inCluster: false },
+);
