@@ -15,6 +15,7 @@ import { approvalContract } from "./approval_contract.ts";
 import { auditContract, auditMigrationContract } from "./audit_contract.ts";
 import { executionContract } from "./execution_contract.ts";
 import { peopleChangesContract } from "./people_changes_contract.ts";
+import { rightsContract } from "./rights_contract.ts";
 import { oauthContract } from "./oauth_contract.ts";
 import { peopleContract } from "./people_contract.ts";
 import { tokenContract } from "./token_contract.ts";
@@ -1006,6 +1007,7 @@ export function storeContract(
   oauthContract(registryTest);
   peopleContract(registryTest);
   peopleChangesContract(registryTest);
+  rightsContract(registryTest);
   tokenContract(registryTest);
   executionContract(registryTest);
   const migratingTest: typeof test = (criterion, run) => test(criterion, run, { mayBeMigrated: true });

@@ -7,7 +7,7 @@ import { newUser, type RegistryTest } from "./people_contract.ts";
 
 const DAY_MS = 86_400_000;
 
-function newToken(id: string, userId: string, given: Partial<NewApiToken> = {}): NewApiToken {
+export function newToken(id: string, userId: string, given: Partial<NewApiToken> = {}): NewApiToken {
   return {
     id,
     userId,
@@ -23,6 +23,18 @@ function newToken(id: string, userId: string, given: Partial<NewApiToken> = {}):
     tags: [],
     isActive: true,
     expiresAt: null,
+    ...given,
+  };
+}
+
+export function importedToken(
+  id: string,
+  userId: string,
+  given: Partial<ImportedToken> = {},
+): ImportedToken {
+  return {
+    ...{ ...newToken(id, userId), createdAt: "2026-01-01T00:00:00.000Z", lastUsed: null },
+    ...{ revokedAt: null, revokedBy: null, revocationReason: null },
     ...given,
   };
 }
@@ -118,16 +130,11 @@ export function tokenContract(registryTest: RegistryTest): void {
       const { apiTokens, revokedTokens, people: { users } } = registry;
       const [ann, bob] = [await users.insert(newUser("ann@x")), await users.insert(newUser("bob@x"))];
       const known = await apiTokens.read("a");
-      const imported = (id: string, userId: string, given: Partial<ImportedToken> = {}): ImportedToken => ({
-        ...{ ...newToken(id, userId), createdAt: "2026-01-01T00:00:00.000Z", lastUsed: null },
-        ...{ revokedAt: null, revokedBy: null, revocationReason: null },
-        ...given,
-      });
       const tokens = [
-        imported("a", ann.id, { lastUsed: 7, isActive: false }),
-        imported("b", bob.id, { revokedAt: 1 }),
-        imported("c", bob.id, { revokedAt: 1, expiresAt: 2 }),
-        imported("d", bob.id, { name: "b", expiresAt: 4e12 }),
+        importedToken("a", ann.id, { lastUsed: 7, isActive: false }),
+        importedToken("b", bob.id, { revokedAt: 1 }),
+        importedToken("c", bob.id, { revokedAt: 1, expiresAt: 2 }),
+        importedToken("d", bob.id, { name: "b", expiresAt: 4e12 }),
       ];
       await registry.insertImported({
         ...{ gateways: [], tools: [], resources: [], prompts: [], servers: [], users: [], teams: [] },

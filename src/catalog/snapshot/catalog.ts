@@ -11,9 +11,11 @@ import type {
   OfferedRevisions,
   PromptRow,
   RemovedEntry,
+  RightsRows,
   ServerRow,
   ToolRow,
 } from "../../store/registry/rows.ts";
+import type { KnownVersions } from "../../store/sql/catalog_version.ts";
 import { Collection, namedEntry, type Overrides, resourceEntry, templateEntry } from "./collection.ts";
 import { inRegistrationOrder } from "./list_order.ts";
 import { Scope } from "./scope.ts";
@@ -28,52 +30,25 @@ export type { Entry, EntryIndex } from "./entry_index.ts";
 
 const EVERYTHING = { toolIds: null, resourceIds: null, promptIds: null };
 
-export class Catalog {
-  readonly version: number;
+/** Upstreams, virtual servers and what they offer, indexed. Catalogs between which only rights have changed share one. */
+class Offer {
   readonly all: Scope;
-  /** All registered upstreams in registration order. */
   readonly gateways: readonly GatewayRow[];
-  /** Of tools and prompts, at the endpoints that show everything. */
   readonly naming: ServerRow["naming"];
-  /** What operators have decided about entries that upstreams no longer list. */
   readonly removed: readonly RemovedEntry[];
-  /** Upstreams whose changes wait for an approval, by id. */
   readonly approvals: ReadonlyMap<string, UpstreamApproval>;
-  /** Ids (`jti`) of revoked tokens. */
-  readonly revokedTokens: ReadonlySet<string>;
-  readonly quotas: CatalogRows["quotas"];
-  /** Users, teams and roles. The same object as long as they have not changed. */
-  readonly people: People;
-  /** The API tokens that have changed lately. The same object as long as none changes. */
-  readonly tokenChanges: TokenChanges;
-  readonly #gatewaysById: ReadonlyMap<string, GatewayRow>;
-  readonly #scopes = new Map<string, Scope>();
+  readonly gatewaysById: ReadonlyMap<string, GatewayRow>;
+  readonly scopes: ReadonlyMap<string, Scope>;
 
-  /**
-   * @param naming whether the whole catalog has the registry's names of tools and prompts, or the upstreams' own
-   * @param revisions MCP_REVISIONS, for the endpoints that show everything
-   * @param people those of `rows`, or the former ones if `rows` have none
-   * @param tokenChanges the former ones with those of `rows`
-   */
   constructor(
     rows: CatalogRows,
-    { naming = "prefixed", revisions = "auto", people = NOBODY, tokenChanges = NO_TOKEN_CHANGES }: {
-      readonly naming?: ServerRow["naming"];
-      readonly revisions?: OfferedRevisions;
-      readonly people?: People;
-      readonly tokenChanges?: TokenChanges;
-    } = {},
+    { naming, revisions }: { readonly naming: ServerRow["naming"]; readonly revisions: OfferedRevisions },
   ) {
-    this.version = rows.version;
     this.naming = naming;
     this.removed = rows.removed;
     this.approvals = new Map(rows.approvals.map((approval) => [approval.gatewayId, approval]));
-    this.revokedTokens = new Set(rows.revokedTokens);
-    this.quotas = rows.quotas;
-    this.people = people;
-    this.tokenChanges = tokenChanges;
     const registered = this.gateways = inRegistrationOrder(rows.gateways);
-    const gateways = this.#gatewaysById = new Map(registered.map((row) => [row.id, row]));
+    const gateways = this.gatewaysById = new Map(registered.map((row) => [row.id, row]));
     const tools = new Collection(rows.tools, gateways, namedEntry<ToolRow>);
     const prompts = new Collection(rows.prompts, gateways, namedEntry<PromptRow>);
     const isTemplate = ({ isTemplate }: { isTemplate: boolean }) => isTemplate;
@@ -122,19 +97,72 @@ export class Catalog {
       );
     };
     this.all = scopeOf(null, undefined, EVERYTHING);
+    const scopes = this.scopes = new Map<string, Scope>();
     const appResources = new AppResources(rows);
     const membership = new Membership(rows);
     for (const server of rows.servers) {
       if (!server.enabled) continue;
       const members = membership.of(server);
       const resourceIds = appResources.broughtBy(members, server);
-      this.#scopes.set(server.id, scopeOf(server, this.all, { ...members, resourceIds }));
+      scopes.set(server.id, scopeOf(server, this.all, { ...members, resourceIds }));
     }
+  }
+}
+
+export class Catalog {
+  readonly version: number;
+  readonly all: Scope;
+  /** All registered upstreams in registration order. */
+  readonly gateways: readonly GatewayRow[];
+  /** Of tools and prompts, at the endpoints that show everything. */
+  readonly naming: ServerRow["naming"];
+  /** What operators have decided about entries that upstreams no longer list. */
+  readonly removed: readonly RemovedEntry[];
+  /** Upstreams whose changes wait for an approval, by id. */
+  readonly approvals: ReadonlyMap<string, UpstreamApproval>;
+  /** Ids (`jti`) of revoked tokens. */
+  readonly revokedTokens: ReadonlySet<string>;
+  readonly quotas: CatalogRows["quotas"];
+  /** Users, teams and roles. The same object as long as they have not changed. */
+  readonly people: People;
+  /** The API tokens that have changed lately. The same object as long as none changes. */
+  readonly tokenChanges: TokenChanges;
+  readonly #offer: Offer;
+
+  /**
+   * @param rows with `former`: upstreams, virtual servers and what they offer are those of that catalog, indexes and all
+   * @param naming whether the whole catalog has the registry's names of tools and prompts, or the upstreams' own
+   * @param revisions MCP_REVISIONS, for the endpoints that show everything
+   * @param people those of `rows`, or the former ones if `rows` have none
+   * @param tokenChanges the former ones with those of `rows`
+   */
+  constructor(
+    rows: CatalogRows | RightsRows & { readonly former: Catalog },
+    { naming = "prefixed", revisions = "auto", people = NOBODY, tokenChanges = NO_TOKEN_CHANGES }: {
+      readonly naming?: ServerRow["naming"];
+      readonly revisions?: OfferedRevisions;
+      readonly people?: People;
+      readonly tokenChanges?: TokenChanges;
+    } = {},
+  ) {
+    this.version = rows.version;
+    this.revokedTokens = new Set(rows.revokedTokens);
+    this.quotas = rows.quotas;
+    this.people = people;
+    this.tokenChanges = tokenChanges;
+    const offer = this.#offer = "former" in rows
+      ? rows.former.#offer
+      : new Offer(rows, { naming, revisions });
+    this.all = offer.all;
+    this.gateways = offer.gateways;
+    this.naming = offer.naming;
+    this.removed = offer.removed;
+    this.approvals = offer.approvals;
   }
 
   /** Returns the scope of a virtual server, or the whole catalog for null; undefined: no such server. */
   scope(serverId: string | null): Scope | undefined {
-    return serverId === null ? this.all : this.#scopes.get(serverId);
+    return serverId === null ? this.all : this.#offer.scopes.get(serverId);
   }
 
   /**
@@ -151,12 +179,17 @@ export class Catalog {
 
   /** A registered upstream, enabled or not. */
   gateway(id: string): GatewayRow | undefined {
-    return this.#gatewaysById.get(id);
+    return this.#offer.gatewaysById.get(id);
+  }
+
+  /** What the store needs to know to read only what has changed since. */
+  get versions(): KnownVersions {
+    return { catalog: this.version, people: this.people.version, tokens: this.tokenChanges.version };
   }
 
   /** The enabled virtual servers. */
   get scopes(): readonly Scope[] {
-    return [...this.#scopes.values()];
+    return [...this.#offer.scopes.values()];
   }
 }
 

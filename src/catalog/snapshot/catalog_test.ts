@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   catalogRows,
   gatewayRow,
@@ -451,4 +451,22 @@ Deno.test("Of resources with one URI the list has the one that answers, for each
   assertEquals([...all.templates.entries].map(({ gateway }) => gateway.id), ["a"]);
   assertEquals(JSON.parse(`[${all.templates.listText}]`).length, 1);
   assertEquals(all.tools.entries.length, 2);
+});
+
+Deno.test("Catalog with a former one shares all indexes of what is offered, and has rights of its own", () => {
+  const rows = catalogRows({
+    gateways: [gatewayRow("a")],
+    tools: [toolRow("a", "one")],
+    servers: [serverRow("s", { toolIds: [toolRow("a", "one").id] })],
+  });
+  const former = new Catalog(rows, { naming: "original" });
+  const { quotas, people, tokenChanges } = rows;
+  const after = new Catalog({
+    ...{ former, version: 2, revokedTokens: ["bad"], quotas, people, tokenChanges },
+  });
+  assertStrictEquals(after.all, former.all);
+  assertStrictEquals(after.scope("s"), former.scope("s"));
+  assertStrictEquals(after.gateway("a"), former.gateway("a"));
+  assertEquals([after.version, after.naming, [...after.revokedTokens]], [2, "original", ["bad"]]);
+  assertEquals([former.version, former.revokedTokens.size], [1, 0]);
 });

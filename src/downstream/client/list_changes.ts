@@ -119,6 +119,7 @@ function isSameList(
   after: EntryIndex<Entry<EntityRow>>,
   principal: Principal,
 ): boolean {
+  if (before === after) return true;
   if (before?.allPublic && after.allPublic) return before.listText === after.listText;
   const [formerly, now] = [visibleEntries(before, principal), visibleEntries(after, principal)];
   return formerly.length === now.length &&

@@ -35,6 +35,7 @@ import { TokenUses } from "../tokens/token_uses.ts";
 import { RevokedTokens } from "./revoked_tokens.ts";
 import { ServerEntities } from "./server_rows.ts";
 import { Tombstones } from "./tombstones.ts";
+import { hasOtherChanges, type KnownVersions, readVersions } from "../sql/catalog_version.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import type {
   CatalogRows,
@@ -44,6 +45,7 @@ import type {
   GatewayRow,
   PromptRow,
   ResourceRow,
+  RightsRows,
   ServerRow,
   ToolRow,
 } from "./rows.ts";
@@ -124,7 +126,12 @@ export interface Registry {
    * A consistent snapshot of everything.
    * @param known the versions that the reader has: users, teams, roles and API tokens are read as far as they have changed since
    */
-  readCatalog(known?: { readonly people: number; readonly tokens: number }): Promise<CatalogRows>;
+  readCatalog(known?: Pick<KnownVersions, "people" | "tokens">): Promise<CatalogRows>;
+  /**
+   * The part of a snapshot that writes of users, teams, roles and API tokens change. It costs the same with many tools.
+   * @returns null: upstreams, virtual servers or what they offer may have changed too since `known`
+   */
+  readRights(known: KnownVersions): Promise<RightsRows | null>;
   /** Grows with every change that concerns the data plane. */
   readCatalogVersion(): Promise<number>;
 
@@ -184,27 +191,41 @@ export function createRegistry(
       database.transaction(async (tx) => {
         const snapshot = createRegistry(tx, now);
         const all = await snapshot.gateways.list();
-        const peopleVersion = await snapshot.people.readVersion();
         const guarded = all.filter((gateway) => approvalOf(gateway, rules) !== "off").map(({ id }) => id);
         return {
-          version: await snapshot.readCatalogVersion(),
           gateways: all,
           tools: await snapshot.tools.list(),
           resources: await snapshot.resources.list(),
           prompts: await snapshot.prompts.list(),
           servers: await snapshot.servers.list(),
-          revokedTokens: await snapshot.revokedTokens.ids(),
-          quotas: await snapshot.quotas.list(),
           removed: await snapshot.tombstones.all(),
           approvals: await upstreamApprovals(tx, guarded),
-          people: peopleVersion === known?.people ? null : await snapshot.people.read(known?.people),
-          tokenChanges: await snapshot.apiTokens.changes(known?.tokens),
+          ...await rightsIn(snapshot, known),
         };
+      }, { readOnly: true }),
+    readRights: (known) =>
+      database.transaction(async (tx) => {
+        const isSame = !hasOtherChanges(known, await readVersions(tx));
+        return isSame ? await rightsIn(createRegistry(tx, now), known) : null;
       }, { readOnly: true }),
     readCatalogVersion: async () => {
       const [row] = await database.query<{ version: number }>(sql`SELECT version FROM catalog_version`);
       return Number(row.version);
     },
+  };
+}
+
+async function rightsIn(
+  snapshot: Registry,
+  known?: Pick<KnownVersions, "people" | "tokens">,
+): Promise<RightsRows> {
+  const peopleVersion = await snapshot.people.readVersion();
+  return {
+    version: await snapshot.readCatalogVersion(),
+    revokedTokens: await snapshot.revokedTokens.ids(),
+    quotas: await snapshot.quotas.list(),
+    people: peopleVersion === known?.people ? null : await snapshot.people.read(known?.people),
+    tokenChanges: await snapshot.apiTokens.changes(known?.tokens),
   };
 }
 

@@ -211,20 +211,24 @@ export interface RemovedEntry {
 }
 
 /** Everything that the data plane reads, in one version. */
-export interface CatalogRows {
-  readonly version: number;
+export interface CatalogRows extends RightsRows {
   readonly gateways: readonly GatewayRow[];
   readonly tools: readonly ToolRow[];
   readonly resources: readonly ResourceRow[];
   readonly prompts: readonly PromptRow[];
   readonly servers: readonly ServerRow[];
-  /** The ids (`jti`) of revoked tokens. */
-  readonly revokedTokens: readonly string[];
-  readonly quotas: readonly QuotaRow[];
   /** The names of those tools and prompts are reserved. */
   readonly removed: readonly RemovedEntry[];
   /** Of the upstreams whose changes wait for an approval. */
   readonly approvals: readonly UpstreamApproval[];
+}
+
+/** Who may do what, and how much: everything in a catalog besides upstreams, virtual servers and what they offer. */
+export interface RightsRows {
+  readonly version: number;
+  /** The ids (`jti`) of revoked tokens. */
+  readonly revokedTokens: readonly string[];
+  readonly quotas: readonly QuotaRow[];
   /** null: as the reader knows them. */
   readonly people: PeopleRows | null;
   /** The API tokens that have changed since the version that the reader knows. */

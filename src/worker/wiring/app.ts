@@ -306,10 +306,10 @@ export async function createApp(
   // Listeners, then the start.
   conflicts?.update(catalog.now);
   listAnnouncer.add(sessions);
-  catalog.onChange((_before, after) => {
+  catalog.onChange((before, after) => {
     sessions.review(after, upstreams);
     maintenance.endLapsedStreams();
-    conflicts?.update(after);
+    if (after.all !== before.all) conflicts?.update(after);
     leaderJobs?.upstreamsChanged();
   });
   replica.onLost(() => void sessions.close().catch((error) => log.error("sessions not closed", { error })));

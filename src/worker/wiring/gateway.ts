@@ -206,9 +206,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   let applyUpstreams = () => {};
   const catalog = await LiveCatalog.open({
     read: async (former) => {
-      const rows = await registry.readCatalog(
-        former === null ? undefined : { people: former.people.version, tokens: former.tokenChanges.version },
-      );
+      const rights = former === null ? null : await registry.readRights(former.versions);
+      const rows = former !== null && rights !== null
+        ? { ...rights, former }
+        : await registry.readCatalog(former?.versions);
       const people = rows.people === null ? former?.people : new People(rows.people, {
         platformAdminEmail: config.platformAdminEmail,
         requireUser: config.requireUserInDb,
@@ -218,7 +219,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
         ...{ naming: config.mcpNaming, revisions: config.mcpRevisions, people },
         tokenChanges: (former?.tokenChanges ?? NO_TOKEN_CHANGES).with(rows.tokenChanges),
       });
-      applyUpstreams = await upstreams.prepare(rows.gateways);
+      applyUpstreams = "former" in rows ? () => {} : await upstreams.prepare(rows.gateways);
       return read;
     },
     onFailure: (error) => log.error("catalog cannot be read, its former snapshot serves on", { error }),
