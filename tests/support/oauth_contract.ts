@@ -7,7 +7,7 @@ import { newUser, type RegistryTest } from "./people_contract.ts";
 import { newGateway } from "./registry_rows.ts";
 
 const DAY_MS = 86_400_000;
-const END = { expiresAt: null, isRenewable: false };
+const END = { expiresAt: 1, isRenewable: false };
 const client = (id: string) => ({
   ...{ id, name: id, uri: null, redirectUris: ["https://app.example/cb"], secretHash: null },
   grantTypes: ["authorization_code"],

@@ -25,7 +25,7 @@ export interface TokenClaim {
   readonly sealed: string | null;
 }
 
-/** What pages tell of a token. */
+/** What pages tell of the token of a login. */
 export interface TokenEnd {
   /** ms since the epoch; null: the server did not say. */
   readonly expiresAt: number | null;
@@ -79,7 +79,8 @@ export class UpstreamTokens {
   }
 
   /**
-   * Stores the token of the claim, and ends the claim.
+   * Stores the token of the claim, and ends the claim. Only the row of a login has the end of its token: another row ends with the token
+   * that was exchanged.
    * @returns false if nothing was stored: the claim is another holder's by now, or the row is gone
    */
   async save(
@@ -89,8 +90,10 @@ export class UpstreamTokens {
     { expiresAt, isRenewable }: TokenEnd,
   ): Promise<boolean> {
     const saved = await this.#database.query(
-      sql`UPDATE upstream_tokens SET sealed = ${sealed}, claimed_until = 0, expires_at = ${expiresAt},
-            is_renewable = ${isRenewable ? 1 : 0}
+      sql`UPDATE upstream_tokens SET sealed = ${sealed}, claimed_until = 0, is_renewable = ${
+        isRenewable ? 1 : 0
+      },
+            expires_at = CASE WHEN connected_at IS NULL THEN expires_at ELSE ${expiresAt} END
           WHERE gateway_id = ${gatewayId} AND owner = ${owner} AND version = ${version} AND holder = ${holder}
           RETURNING gateway_id`,
     );
