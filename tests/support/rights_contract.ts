@@ -20,12 +20,13 @@ export function rightsContract(registryTest: RegistryTest): void {
   registryTest(
     "readRights() reads what writes of people and tokens change, as readCatalog() does",
     async (registry) => {
-      const { apiTokens, people: { users, teams, roles } } = registry;
+      const { apiTokens, revokedTokens, people: { users, teams, roles } } = registry;
       const { id: userId } = await users.insert(newUser("ann@x"));
       const bob = await users.insert(newUser("bob@x"));
       await registry.insertImported({ ...NOTHING, tokens: [importedToken("imported", bob.id)] });
       const team = { name: "Ours", description: null, visibility: "private", maxMembers: null } as const;
       const grant = { userId, roleId: "viewer", scope: "global", scopeId: "", grantedBy: "ann@x" } as const;
+      const revocation = { revokedBy: "ann@x", reason: null, expiresAt: null };
       let teamId = "";
       const writes: readonly (() => Promise<unknown>)[] = [
         () => users.update("ann@x", { isAdmin: true }),
@@ -34,6 +35,8 @@ export function rightsContract(registryTest: RegistryTest): void {
         () => roles.assign({ ...grant, expiresAt: null }),
         () => apiTokens.insert(newToken("a", userId, { teamId }), 9),
         () => teams.delete(teamId),
+        () => revokedTokens.revoke({ jti: "login", ...revocation }),
+        () => revokedTokens.revokeFirst({ jti: "used", ...revocation }),
         // Its imported token is revoked with the user.
         () => users.delete("bob@x"),
       ];
@@ -47,7 +50,7 @@ export function rightsContract(registryTest: RegistryTest): void {
         const { version, revokedTokens, quotas, people, tokenChanges } = whole;
         assertEquals(rights, { version, revokedTokens, quotas, people, tokenChanges });
       }
-      assertEquals((await registry.readCatalog()).revokedTokens, ["imported"]);
+      assertEquals((await registry.readCatalog()).revokedTokens.toSorted(), ["imported", "login", "used"]);
     },
   );
 

@@ -31,7 +31,7 @@ export function hasOtherChanges(known: KnownVersions, present: KnownVersions): b
 
 /**
  * Raises the version. Called in every transaction that changes upstreams, virtual servers or what they offer, also where one of the
- * functions below is called, and in those that change a quota or a revocation.
+ * functions below is called, and in those that change a quota.
  */
 export async function raiseCatalogVersion(tx: Database): Promise<void> {
   await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
@@ -46,7 +46,10 @@ export async function raisePeopleVersion(tx: Database): Promise<number> {
   return Number(row.people_version);
 }
 
-/** Raises the version, and that of API tokens, of which workers read on their own what has changed. @returns the latter */
+/**
+ * Raises the version, and that of API tokens and revocations, of which workers read on their own what has changed.
+ * @returns the latter
+ */
 export async function raiseTokensVersion(tx: Database): Promise<number> {
   const [row] = await tx.query<{ tokens_version: number | string }>(
     sql`UPDATE catalog_version SET version = version + 1, tokens_version = tokens_version + 1
