@@ -72,15 +72,20 @@ export function oauthContract(registryTest: RegistryTest): void {
       const ended = key("ann", 40, Date.now() - 1);
       const shared = { gatewayId: "g", owner: "", version: "1" };
       await tokens.claim(ended, "me", 1_000);
+      // A token without an end is exchanged again.
+      for (const at of [Date.now() - 1, Date.now() + DAY_MS]) await keep(key("endless", 1, at));
       await tokens.claim(shared, "me", 1_000);
-      await tokens.save(shared, "me", "everybody's", END);
+      // The gateway's own token stays when it has expired: it names the server that its client belongs to.
+      await tokens.save(shared, "me", "everybody's", { ...END, expiresAt: Date.now() - 1 });
       await tokens.sweep();
       assertEquals(
         await Promise.all(
-          [shared, key("other", 0), key("ann", 30)].map((each) => registry.connections.find(each)),
+          [shared, key("other", 0), key("ann", 30), key("endless", 1)].map((each) =>
+            registry.connections.find(each)
+          ),
         ),
         [
-          ...["everybody's", "sealed", "sealed"],
+          ...["everybody's", "sealed", "sealed", "sealed"],
         ],
       );
       assertEquals(await tokens.save(ended, "me", "late", END), false);

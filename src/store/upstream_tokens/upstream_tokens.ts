@@ -64,7 +64,8 @@ export class UpstreamTokens {
       })
           ON CONFLICT (gateway_id, owner) DO UPDATE SET
             sealed = CASE WHEN upstream_tokens.version = excluded.version THEN upstream_tokens.sealed END,
-            version = excluded.version, holder = excluded.holder, claimed_until = excluded.claimed_until
+            version = excluded.version, holder = excluded.holder, claimed_until = excluded.claimed_until,
+            expires_at = COALESCE(excluded.expires_at, upstream_tokens.expires_at)
           WHERE upstream_tokens.claimed_until <= ${this.#now} OR upstream_tokens.version <> excluded.version
           RETURNING sealed, version`,
     );
@@ -79,8 +80,8 @@ export class UpstreamTokens {
   }
 
   /**
-   * Stores the token of the claim, and ends the claim. Only the row of a login has the end of its token: another row ends with the token
-   * that was exchanged.
+   * Stores the token of the claim, and ends the claim. Only the end of a login's row is the token's: an exchanged token ends with the
+   * caller's, and the gateway's own stays, because it says to which server its client belongs.
    * @returns false if nothing was stored: the claim is another holder's by now, or the row is gone
    */
   async save(

@@ -16,13 +16,16 @@ export interface SubjectToken {
 /** A token without an end is exchanged again after this time. */
 const ENDLESS_MS = 3_600_000;
 
+/** Ten years. A database cannot hold every number that a token can name as its end. */
+const MAX_LIFE_MS = 315_360_000_000;
+
 /** @param text a token that the gateway has verified */
 export function subjectToken(text: string, now: number): SubjectToken {
   const { iss, sub, exp } = decodeJwt(text);
   const caller = `exchange:${digest(JSON.stringify([iss, sub])).slice(0, 22)}`;
   return {
     text,
-    endsAt: exp === undefined ? now + ENDLESS_MS : exp * 1000,
+    endsAt: exp === undefined ? now + ENDLESS_MS : Math.min(Math.floor(exp * 1000), now + MAX_LIFE_MS),
     ...{ caller, owner: `${caller}:${digest(text)}` },
   };
 }
