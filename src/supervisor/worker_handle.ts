@@ -48,11 +48,17 @@ export interface WorkerOptions {
  */
 const YOUNG_GENERATION_MB = 24;
 
+/** From this limit on, V8 lets a heap grow to four times its size between two collections, below to twice (MaxGrowingFactor). */
+const LARGE_HEAP_MB = 2_048;
+
 /**
- * From 2 GiB on, V8 collects a heap for the first time when it has four times what it had after the start, and twice below (MaxGrowingFactor
- * of v8/src/heap/memory-controller). A worker takes 30 MB less until then, and under load as long as V8 keeps the freed pages.
+ * V8's limit of the old generation, MiB. The default of WORKER_MAX_HEAP_MB stays just below a large heap, so that a worker takes 30 MB less
+ * after its start. A higher limit counts as it is: a worker is replaced before it gets there.
+ * @param maxHeapMb WORKER_MAX_HEAP_MB, above 0
  */
-const OLD_GENERATION_MB = 2_047;
+export function oldGenerationMb(maxHeapMb: number): number {
+  return maxHeapMb === LARGE_HEAP_MB ? LARGE_HEAP_MB - 1 : maxHeapMb;
+}
 
 export class WorkerHandle {
   readonly index: number;
@@ -86,7 +92,7 @@ export class WorkerHandle {
     this.prepared.catch(() => {});
     this.ready.catch(() => {});
     const resourceLimits = {
-      maxOldGenerationSizeMb: Math.min(maxHeapMb, OLD_GENERATION_MB),
+      maxOldGenerationSizeMb: oldGenerationMb(maxHeapMb),
       maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
     };
     const options = maxHeapMb > 0 ? { resourceLimits } : {};
