@@ -1,5 +1,6 @@
 // What the store promises of OAuth clients, consents and grants, whichever database is under it.
 import { assertEquals } from "@std/assert";
+import { SOON_MS, stateOfConnection } from "../../src/admin/connections/connection_state.ts";
 import { MAX_FORMER_TOKENS, MAX_GRANTS_PER_CONSENT } from "../../src/store/oauth/oauth_grants.ts";
 import type { CodeRow, GrantRow } from "../../src/store/oauth/oauth_rows.ts";
 import type { Registry } from "../../src/store/registry/registry.ts";
@@ -91,6 +92,27 @@ export function oauthContract(registryTest: RegistryTest): void {
       assertEquals(await tokens.save(ended, "me", "late", END), false);
     },
   );
+  registryTest("logins are counted in the states that pages show", async ({ gateways, connections }) => {
+    await gateways.insert(newGateway({ id: "g", name: "g" }));
+    const now = Date.now();
+    for (const expiresAt of [null, now, now + SOON_MS - 1, now + SOON_MS]) {
+      for (const isRenewable of [false, true]) {
+        for (const wanted of [false, true]) {
+          for (const isLost of [false, true]) {
+            const owner = JSON.stringify([expiresAt, isRenewable, wanted, isLost]);
+            const key = { gatewayId: "g", version: "1", owner };
+            await connections.connect(key, owner, { connectedAt: now, expiresAt, isRenewable });
+            if (wanted) await connections.wants(key, "more");
+            if (isLost) await connections.lost(key, owner, "gone");
+          }
+        }
+      }
+    }
+    const states = (await connections.listAll()).map((row) => stateOfConnection(row, now));
+    const shown = new Map(Map.groupBy(states, String).entries().map(([state, all]) => [state, all.length]));
+    assertEquals(shown.size, 5);
+    assertEquals(await connections.countByState(now, SOON_MS), shown);
+  });
   registryTest(
     "clients that nobody uses make room for new ones, and expire",
     async ({ oauth: { clients } }) => {

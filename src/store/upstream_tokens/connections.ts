@@ -135,8 +135,8 @@ export class Connections {
             SELECT CASE
               WHEN fault IS NOT NULL THEN 'lost'
               WHEN is_renewable = 0 AND expires_at <= ${now} THEN 'expired'
-              WHEN is_renewable = 0 AND expires_at < ${now + soonMs} THEN 'expires_soon'
               WHEN wanted_scope IS NOT NULL THEN 'wants_scope'
+              WHEN is_renewable = 0 AND expires_at < ${now + soonMs} THEN 'expires_soon'
               ELSE 'connected' END AS state
             FROM upstream_tokens WHERE connected_at IS NOT NULL) AS logins GROUP BY state`,
     );
