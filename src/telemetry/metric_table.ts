@@ -245,7 +245,7 @@ export const METRICS = {
     { values: ["begun", "completed", "refused", "start_again", "failed"] },
   ),
   sluice_upstream_login_renewals_total: counter(
-    "Renewals of these logins by outcome: success; failed: it is tried again; lost: the authorization server does not renew the login",
+    "Renewals of logins of people at upstreams, by outcome: success; failed: it is tried again; lost: the authorization server does not renew the login",
     ["outcome"],
     { values: ["success", "failed", "lost"] },
   ),

@@ -203,10 +203,9 @@ function requestedAuth(
   input: GatewayInput,
   kept: Credentials | null,
 ): { credentials: LoginCredentials | null; faults: Fault[] } {
-  const stated = input.auth_type === undefined ? kept?.type : input.auth_type;
   // Clients of ContextForge may leave auth_type out.
-  const meant = input.oauth_config ? "oauth" : input.aws_config ? "aws_sigv4" : undefined;
-  const type = input.auth_type === undefined ? meant ?? stated : stated;
+  const meant = input.oauth_config ? "oauth" : input.aws_config ? "aws_sigv4" : kept?.type;
+  const type = input.auth_type === undefined ? meant : input.auth_type;
   const faults: Fault[] = [];
   const given = (
     field: Exclude<typeof AUTH_FIELDS[number], "auth_headers">,

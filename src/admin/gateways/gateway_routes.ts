@@ -152,13 +152,13 @@ export async function testGateway(call: Call): Promise<AdminResponse> {
   });
 }
 
-/** A changed place or changed credentials are tried before they are stored. */
 /** Whoever may change an upstream does not know its credentials, and must not have them sent to a server of its own. */
 const MOVED_WITHOUT_CREDENTIALS = fault(
   ["body", "url"],
   "is another server: send its credentials too, or auth_type null. The stored ones stay with the former server",
 );
 
+/** A changed place or changed credentials are tried before they are stored. */
 export async function updateGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await changeableGateway(call);

@@ -1,7 +1,7 @@
 // A call that needs a login of a person: the client is asked to open the page where the user connects the upstream, and the call goes on
-// when that is done (2025-11-25, elicitation, "URL Mode Elicitation Requests"; 2026-07-28: as an input request). A client of 2025-11-25 whose
-// user has not logged in by then gets the error of its revision ("URL Elicitation Required Error"). Clients that cannot be
-// asked get the error with the link.
+// when that is done (2025-11-25, elicitation, "URL Mode Elicitation Requests"; 2026-07-28: as an input request). A client of 2025-11-25
+// whose user has not logged in by then gets the error of its revision ("URL Elicitation Required Error"). Clients that cannot be asked get
+// the error with the link.
 import { Cancellation } from "../../base/cancellation.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
 import { isError, SluiceError } from "../../base/errors.ts";

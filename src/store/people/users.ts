@@ -131,8 +131,8 @@ export class Users {
   async update(email: string, changes: UserChanges): Promise<UserRow> {
     return await this.database.transaction(async (tx) => {
       const row = await this.#update(tx, email, changes);
-      if (changes.isActive === false) await endTokensOfUser(tx, normalEmail(email));
       if (row === null) throw new SluiceError("NOT_FOUND", { what: `User ${email}` });
+      if (changes.isActive === false) await endTokensOfUser(tx, row.email);
       await tellPeopleChanged(tx, { users: [row.id] });
       return row;
     });

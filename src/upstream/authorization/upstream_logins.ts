@@ -65,7 +65,7 @@ export interface LoginUse {
 const MAX_UPSTREAMS = 1_000;
 const MAX_OWNERS = 5_000;
 
-/** The tokens of callers that are exchanged at one upstream, in characters, and what is counted for that which they are exchanged for. */
+/** Limit of the exchanged tokens of one upstream, in characters. Each counts with its caller's token, and with so much for its own. */
 const MAX_EXCHANGED_CHARS = 16 * 1024 * 1024;
 const EXCHANGED_CHARS = 2_048;
 const SWEEP_MS = 60_000;

@@ -123,7 +123,7 @@ export class HealthChecks {
   }
 
   /**
-   * Shows why there is no token to check the upstream with. Calls use tokens of their own where each user has a login, so that it stays
+   * Shows why there is no token to check the upstream with. Where each user has a login, calls use tokens of their own: the upstream stays
    * reachable.
    */
   async #withoutLogin(row: GatewayRow, failure: SluiceError): Promise<void> {

@@ -8,8 +8,8 @@ type Probe = Omit<Parameters<SendToServer>[0], "url" | "caCertificate">;
 const CLIENT_INFO = { name: "sluice", version: "1" };
 
 /**
- * An upstream may let everybody open a session and refuse what comes later, with the scopes that this needs. A request of 2026-07-28
- * stands alone, so that none is opened for it.
+ * An upstream may let everybody open a session, and refuse later requests with the scopes that they need. A request of 2026-07-28 needs
+ * no session.
  */
 const LIST = post("tools/list", {
   _meta: {
@@ -28,7 +28,10 @@ const STREAM: Probe = { method: "GET", headers: [["accept", "text/event-stream"]
 
 const NONE = readChallenge(null);
 
-/** @returns an empty challenge if the upstream refuses no request with 401 @throws {LoginFault} if it does not answer */
+/**
+ * @returns an empty challenge if the upstream refuses no request with 401
+ * @throws {LoginFault} if an upstream with transport STREAMABLEHTTP does not answer
+ */
 export async function firstChallenge(
   exchange: LoginExchange,
   { url, transport }: { readonly url: URL; readonly transport: string },
