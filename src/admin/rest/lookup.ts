@@ -97,8 +97,9 @@ export async function requireUsable(
 ): Promise<void> {
   if (!row.enabled) throw new SluiceError("NOT_FOUND", { what: `${noun} ${row.id}` });
   const gateway = await gatewayOf(deps, row);
-  const barrier = gateway === undefined ? null : barrierForAll(gateway);
-  if (barrier !== null) throw refusedBy(barrier, gateway!.name);
+  if (gateway === undefined) return;
+  const barrier = barrierForAll(gateway);
+  if (barrier !== null) throw refusedBy(barrier, gateway.name);
 }
 
 interface SharingInput {

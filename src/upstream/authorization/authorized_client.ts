@@ -24,7 +24,7 @@ export class AuthorizedClient implements HttpClient {
   /** Complete lists of headers by those of a session, which the HTTP client encodes once. */
   #withToken = new WeakMap<Headers, { readonly token: UpstreamToken; readonly headers: Headers }>();
 
-  /** @throws {SluiceError} of `send`: what `sourceOf` throws, UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED */
+  /** @throws {SluiceError} of `send`: what `sourceOf` throws, UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED, UPSTREAM_TOKEN_NEEDED */
   constructor(client: HttpClient, origin: string, sourceOf: SourceOf) {
     this.#client = client;
     this.#origin = origin;

@@ -99,7 +99,7 @@ export class TokenSource {
    * The token for a second try of a request that the upstream has refused.
    * @param used the token of the request; null: it had none
    * @returns null if a second try would be refused as well
-   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED
+   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED, UPSTREAM_TOKEN_NEEDED
    */
   async afterRefusal(used: UpstreamToken | null, challenge: BearerChallenge): Promise<UpstreamToken | null> {
     if (this.#token !== used && this.#token !== null && this.#isUsable(this.#token)) return this.#token;
@@ -111,7 +111,7 @@ export class TokenSource {
    * The token with the scopes that a request lacks (2025-11-25, basic/authorization, "Step-Up Authorization Flow"), where the
    * upstream may name them.
    * @returns null if there are no further ones to ask for
-   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED
+   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED, UPSTREAM_LOGIN_NEEDED, UPSTREAM_TOKEN_NEEDED
    */
   async withScope(used: UpstreamToken, challenge: BearerChallenge): Promise<UpstreamToken | null> {
     if (this.#token !== used && this.#token !== null && this.#isUsable(this.#token)) return this.#token;

@@ -103,7 +103,7 @@ export class DuplexTransport implements UpstreamTransport {
   }
 
   async #connect(
-    kin: Set<DuplexConnection>,
+    group: Set<DuplexConnection>,
     passed: HeaderList,
     dialect: Dialect,
     exchange: ConnectOptions,
@@ -113,11 +113,11 @@ export class DuplexTransport implements UpstreamTransport {
     if (this.#isClosed) throw new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 0 });
     const onEnded = () => {
       connections.delete(connection);
-      kin.delete(connection);
+      group.delete(connection);
     };
     const connection = new DuplexConnection({ ...this.#options, idleMs, dialect, onEnded });
     connections.add(connection);
-    kin.add(connection);
+    group.add(connection);
     try {
       connection.attach(await open(passed, connection, exchange));
     } catch (error) {

@@ -57,7 +57,7 @@ export function isRefusal(error: unknown): boolean {
     !(typeof error.params.status === "number" && error.params.status >= 500);
 }
 
-/** Whether a failure to open a session counts for the circuit breaker. A caller's credentials and the gateway's limits do not. */
+/** Whether a failure to open a session counts for the circuit breaker. Logins, a caller's credentials and the gateway's limits do not. */
 export function isBreakerFailure(error: unknown): boolean {
   if (!(error instanceof SluiceError) || error.row.source !== "upstream") return false;
   return error.code !== "UPSTREAM_AUTH_FAILED" && error.code !== "HTTP_POOL_TIMEOUT" &&
