@@ -3,7 +3,7 @@ import { reasonOf } from "../../base/errors.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { EndedToken, EndedTokens } from "../../store/upstream_tokens/ended_tokens.ts";
 import type { Log } from "../../telemetry/log.ts";
-import { revokeLogin } from "./login/code_grant.ts";
+import { revokeToken } from "./login/code_grant.ts";
 import type { SendToServer } from "./login_exchange.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
 import { openToken } from "./sealed_token.ts";
@@ -71,12 +71,10 @@ export class TokenRevocations {
     const credentials = await credentialsOf(ended);
     const client = token.login?.client ?? credentials;
     if (credentials === null || client === null) return false;
-    await revokeLogin(
+    await revokeToken(
       { send, caCertificate: caCertificate ?? undefined, allowsHttp: allowsHttp(new URL(url), credentials) },
-      token.found.server,
+      token,
       client,
-      // The end of a refresh token ends its access tokens (RFC 7009, section 2.1).
-      token.login?.refreshToken ?? token.accessToken,
     );
     return true;
   }

@@ -6,6 +6,7 @@ import { fetchBy, type LoginExchange } from "../login_exchange.ts";
 import { codeOf, LoginFault } from "../login_fault.ts";
 import type { LoginServer } from "../login_server.ts";
 import { asFault, authenticationOf, type GivenToken, oauth, tokenIn } from "../token_request.ts";
+import type { UpstreamToken } from "../upstream_token.ts";
 import type { LoginClient } from "./login_client.ts";
 
 export interface GivenLoginToken extends GivenToken {
@@ -136,13 +137,14 @@ export async function refreshLogin(
 }
 
 /** Asks the authorization server to forget a token. Does nothing where it offers no revocation. @throws {LoginFault} */
-export async function revokeLogin(
+export async function revokeToken(
   exchange: LoginExchange,
-  server: LoginServer,
+  { accessToken, found: { server }, login }: UpstreamToken,
   client: LoginClient,
-  token: string,
 ): Promise<void> {
   if (server.revocation_endpoint === undefined) return;
+  // The end of a refresh token ends its access tokens (RFC 7009, section 2.1).
+  const token = login?.refreshToken ?? accessToken;
   const library = await oauth();
   try {
     const response = await library.revocationRequest(

@@ -16,7 +16,7 @@ import { openToken, sealToken } from "../sealed_token.ts";
 import type { TokenOutcome } from "../token_source_deps.ts";
 import type { UpstreamToken } from "../upstream_token.ts";
 import { allowsHttp, type LoginTarget } from "../upstream_logins.ts";
-import { authorizationUrl, type CodeBinding, exchangeCode, newBinding, revokeLogin } from "./code_grant.ts";
+import { authorizationUrl, type CodeBinding, exchangeCode, newBinding, revokeToken } from "./code_grant.ts";
 import { firstChallenge } from "./first_challenge.ts";
 import { clientKey, LoginClients, type OwnAddresses } from "./login_client.ts";
 
@@ -211,10 +211,8 @@ export class LoginFlow {
     if (sealed === null || target === null) return true;
     const token = await openToken(secretBox, sealed, { gatewayId, owner, version: target.version });
     if (token?.login === undefined) return true;
-    const { found: { server }, login: { client, refreshToken } } = token;
     try {
-      // The end of a refresh token ends its access tokens (RFC 7009, section 2.1).
-      await revokeLogin(this.#exchange(target), server, client, refreshToken ?? token.accessToken);
+      await revokeToken(this.#exchange(target), token, token.login.client);
     } catch (error) {
       log.warning("the authorization server of an upstream did not revoke a token", {
         upstream: target.upstream,

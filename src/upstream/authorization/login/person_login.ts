@@ -3,7 +3,7 @@ import { SluiceError } from "../../../base/errors.ts";
 import type { Connections } from "../../../store/upstream_tokens/connections.ts";
 import type { LoginExchange } from "../login_exchange.ts";
 import type { UpstreamToken } from "../upstream_token.ts";
-import { refreshLogin, revokeLogin } from "./code_grant.ts";
+import { refreshLogin, revokeToken } from "./code_grant.ts";
 import type { LoginClient } from "./login_client.ts";
 
 /** The page where a user connects an upstream, relative to the gateway's address. */
@@ -49,9 +49,8 @@ export class PersonLogin {
   }
 
   /** Has the authorization server forget a token that nobody uses, as far as it does. */
-  async revoke(exchange: LoginExchange, { found, accessToken, login }: UpstreamToken): Promise<void> {
-    const { client, refreshToken } = login!;
-    await revokeLogin(exchange, found.server, client, refreshToken ?? accessToken).catch(() => {});
+  async revoke(exchange: LoginExchange, token: UpstreamToken): Promise<void> {
+    await revokeToken(exchange, token, token.login!.client).catch(() => {});
   }
 }
 
