@@ -115,6 +115,7 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("GET", "connections/{id}", on(connections, "connectionPage")),
   page("POST", "connections/{id}", on(connections, "connectUpstream")),
   page("GET", "connections/{id}/callback", on(connections, "finishConnection")),
+  page("GET", "connections/{id}/callback/{client}", on(connections, "finishConnection")),
   page("POST", "connections/{id}/disconnect", on(connections, "disconnectUpstream")),
 
   page("GET", "tokens", on(tokens, "listTokens")),

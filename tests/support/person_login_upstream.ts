@@ -54,6 +54,8 @@ export class PersonLoginUpstream implements AsyncDisposable {
   readonly authorizations: URLSearchParams[] = [];
   readonly tokenRequests: URLSearchParams[] = [];
   readonly registrations: Record<string, unknown>[] = [];
+  /** The client id that registrations get in place of a new one. */
+  registersAs: string | null = null;
   readonly revoked: string[] = [];
   /** Authorization headers of MCP requests, with the session that they came in. */
   readonly mcpWith: { readonly authorization: string | null; readonly session: string | null }[] = [];
@@ -185,9 +187,8 @@ export class PersonLoginUpstream implements AsyncDisposable {
     if (at("/register") && clients === undefined) {
       const metadata = await request.json();
       this.registrations.push(metadata);
-      return Response.json({ ...metadata, client_id: `registered-${this.registrations.length}` }, {
-        status: 201,
-      });
+      const client_id = this.registersAs ?? `registered-${this.registrations.length}`;
+      return Response.json({ ...metadata, client_id }, { status: 201 });
     }
     if (at("/authorize")) {
       if (takesDocuments) {
@@ -196,6 +197,11 @@ export class PersonLoginUpstream implements AsyncDisposable {
         const isRight = document.client_id === id &&
           document.redirect_uris.includes(searchParams.get("redirect_uri"));
         if (!isRight) return new Response("the document is of another client", { status: 400 });
+      }
+      const [, number] = /^registered-(\d+)$/.exec(searchParams.get("client_id") ?? "") ?? [];
+      const uris = this.registrations[Number(number) - 1]?.redirect_uris;
+      if (Array.isArray(uris) && !uris.includes(searchParams.get("redirect_uri"))) {
+        return new Response("the client is registered with another redirect URI", { status: 400 });
       }
       return this.#authorize(searchParams, request.headers.get("cookie"));
     }

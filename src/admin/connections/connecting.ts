@@ -74,8 +74,10 @@ export class Connecting {
     gatewayId: string,
     came: {
       readonly answer: URLSearchParams;
+      /** The address that the browser came to, without the query. */
+      readonly cameTo: string;
       readonly sealed: string | undefined;
-      readonly metadataUrl: string | null;
+      readonly addresses: OwnAddresses;
     },
   ): Promise<string> {
     const { target, owner, gateway } = await this.#changeable(principal, gatewayId);

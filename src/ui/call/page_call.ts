@@ -61,9 +61,14 @@ export interface PageCall {
   readonly logins: {
     /** @returns where the browser goes, and the cookie that binds the login to it. @throws {SluiceError} NOT_FOUND, FORBIDDEN, UPSTREAM_LOGIN_FAILED */
     readonly begin: (gatewayId: string) => Promise<{ readonly url: string; readonly cookie: string }>;
-    /** Ends the login that the browser comes back from. @returns the cookie to forget. @throws {SluiceError} as `begin()` */
-    readonly finish: (gatewayId: string) => Promise<{ readonly cookie: string }>;
-    /** Where the provider sends the browser back to. */
+    /**
+     * Ends the login that the browser comes back from.
+     * @param client the last segment of the redirect URI; null: that of a given client
+     * @returns the cookie to forget
+     * @throws {SluiceError} as `begin()`
+     */
+    readonly finish: (gatewayId: string, client: string | null) => Promise<{ readonly cookie: string }>;
+    /** Where the authorization server of a given client sends the browser back to. */
     readonly redirectUri: (gatewayId: string) => string;
   };
   /** Can clients that have no token log in here? */

@@ -254,7 +254,7 @@ export const connectUpstream: PageHandler = async ({ params, logins }) => {
 };
 
 export const finishConnection: PageHandler = async ({ params, logins }) => {
-  const { cookie } = await logins.finish(params.id!);
+  const { cookie } = await logins.finish(params.id!, params.client ?? null);
   return {
     to: `connections/${params.id!}`,
     cookies: [cookie],

@@ -17,7 +17,10 @@ export function clientMetadataUrl(base: string, gatewayId: string): string {
   return `${base}/oauth/client-metadata/${gatewayId}`;
 }
 
-/** Each upstream has its own, so that the answer of one authorization server never counts as that of another one. */
+/**
+ * Of given clients. Each upstream has its own, and each other client at the upstream has one below it, so that the answer of one
+ * authorization server never counts as that of another one.
+ */
 export function redirectUri(base: string, gatewayId: string): string {
   return `${base}/admin/connections/${gatewayId}/callback`;
 }

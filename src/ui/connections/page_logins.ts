@@ -2,6 +2,7 @@
 import type { Exchange } from "../../http/handler.ts";
 import { addressOf } from "../../http/rate_tiers.ts";
 import { boundedText } from "../../store/audit/audit_record.ts";
+import type { OwnAddresses } from "../../upstream/authorization/login/login_client.ts";
 import { LOGIN_TIME_MS } from "../../upstream/authorization/login/login_flow.ts";
 import { connectPath } from "../../upstream/authorization/login/person_login.ts";
 import type { PageCall } from "../call/page_call.ts";
@@ -20,8 +21,10 @@ export function loginsOf(deps: UiDeps, exchange: Exchange, { prefix, isSecure }:
   const { connecting, clientMetadataIsStable } = deps;
   const scopeOf = (gatewayId: string): CookieScope => ({ path: prefix + connectPath(gatewayId), isSecure });
   const base = () => deps.baseOf(request, addressOf(info));
-  const metadataUrl = (gatewayId: string) =>
-    clientMetadataIsStable ? clientMetadataUrl(base(), gatewayId) : null;
+  const addressesOf = (gatewayId: string): OwnAddresses => ({
+    redirectUri: redirectUri(base(), gatewayId),
+    metadataUrl: clientMetadataIsStable ? clientMetadataUrl(base(), gatewayId) : null,
+  });
   const acts = (gatewayId: string) => {
     exchange.action = {
       ...{ operation: "connectUpstream", permission: null, isWrite: true, fields: [] },
@@ -32,16 +35,18 @@ export function loginsOf(deps: UiDeps, exchange: Exchange, { prefix, isSecure }:
     redirectUri: (gatewayId) => redirectUri(base(), gatewayId),
     begin: async (gatewayId) => {
       acts(gatewayId);
-      const addresses = { redirectUri: redirectUri(base(), gatewayId), metadataUrl: metadataUrl(gatewayId) };
+      const addresses = addressesOf(gatewayId);
       const { url, pending } = await connecting.begin(principal, gatewayId, { addresses, next: "" });
       return { url, cookie: cookie(PREFIX + gatewayId, pending, LOGIN_TIME_MS / 1000, scopeOf(gatewayId)) };
     },
-    finish: async (gatewayId) => {
+    finish: async (gatewayId, client) => {
       acts(gatewayId);
+      const addresses = addressesOf(gatewayId);
       await connecting.finish(principal, gatewayId, {
         answer: new URL(request.url).searchParams,
+        cameTo: addresses.redirectUri + (client === null ? "" : `/${client}`),
         sealed: cookiesIn(request.headers).get(PREFIX + gatewayId),
-        metadataUrl: metadataUrl(gatewayId),
+        addresses,
       });
       await deps.auditConnection(exchange);
       return { cookie: cookie(PREFIX + gatewayId, "", 0, scopeOf(gatewayId)) };

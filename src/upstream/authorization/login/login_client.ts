@@ -13,7 +13,7 @@ export type LoginClient = Pick<OAuthCredentials, "clientId" | "clientSecret" | "
 
 /** Where the gateway's own addresses are. */
 export interface OwnAddresses {
-  /** Where the authorization server sends the browser back to. */
+  /** Where the authorization server of a given client sends the browser back to. Other clients have addresses below it. */
   readonly redirectUri: string;
   /** The address of the metadata document of the client; null: the gateway has no address that others can rely on. */
   readonly metadataUrl: string | null;
@@ -21,9 +21,36 @@ export interface OwnAddresses {
 
 export const CLIENT_NAME = "Sluice";
 
-/** The metadata document of the gateway as a client (OAuth Client ID Metadata Document, draft-ietf-oauth-client-id-metadata-document). */
+/** A client, and where its authorization server sends the browser back to. */
+export interface NamedClient {
+  readonly client: LoginClient;
+  readonly redirectUri: string;
+}
+
+/**
+ * Where answers to the client of the metadata document arrive, and no others: an authorization server may lead a browser to another one
+ * with any client, and the document is valid at each.
+ */
+function documentRedirectUri(redirectUri: string): string {
+  return `${redirectUri}/document`;
+}
+
+/** Each issuer has its own, so that the answer of one never counts as that of another one (RFC 9700, section 4.4.2.2). */
+async function issuerRedirectUri(redirectUri: string, issuer: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(issuer));
+  return `${redirectUri}/${new Uint8Array(digest, 0, 16).toHex()}`;
+}
+
+/**
+ * The metadata document of the gateway as a client (OAuth Client ID Metadata Document, draft-ietf-oauth-client-id-metadata-document).
+ * @param redirectUri that of a given client
+ */
 export function clientDocument(metadataUrl: string, redirectUri: string): Record<string, unknown> {
-  return { client_id: metadataUrl, ...clientMetadata(redirectUri), token_endpoint_auth_method: "none" };
+  return {
+    client_id: metadataUrl,
+    ...clientMetadata(documentRedirectUri(redirectUri)),
+    token_endpoint_auth_method: "none",
+  };
 }
 
 function clientMetadata(redirectUri: string): Record<string, unknown> {
@@ -55,8 +82,8 @@ const MAX_ID_CHARS = 2_048;
 const MAX_SECRET_CHARS = 4_096;
 
 /**
- * Clients at one upstream. Without GATEWAY_PUBLIC_URL the Host header of a request chooses the redirect URI, so that users could have
- * any number registered.
+ * Clients at one upstream. Without GATEWAY_PUBLIC_URL the Host header of a request chooses the redirect URI, and the upstream names the
+ * issuer, so that either could have any number registered.
  */
 const MAX_CLIENTS = 8;
 
@@ -69,27 +96,35 @@ export class LoginClients {
     { gatewayId, version }: ClientTarget,
     given: OAuthCredentials,
     server: LoginServer,
-    { redirectUri, metadataUrl }: OwnAddresses,
-  ): Promise<LoginClient> {
+    { redirectUri: ofGiven, metadataUrl }: OwnAddresses,
+  ): Promise<NamedClient> {
     if (given.clientId !== "") {
+      if (isDocument(given) && !namesItself(server, given)) throw new LoginFault(NO_ISS);
       const home = isPortable(given) ? null : await this.#home(gatewayId);
       if (home?.version === version && home.issuer !== server.issuer) {
         const cause = new SeenAnswer(`${server.issuer} in place of ${home.issuer}`);
         throw new LoginFault(OTHER_SERVER, { cause });
       }
       const { clientId, clientSecret, privateKey, clientAuth } = given;
-      return { clientId, clientSecret, privateKey, clientAuth };
+      return { client: { clientId, clientSecret, privateKey, clientAuth }, redirectUri: ofGiven };
     }
     if (metadataUrl !== null && takesDocument(server, metadataUrl)) {
-      return { clientId: metadataUrl, clientSecret: null, privateKey: null, clientAuth: "none" };
+      if (namesItself(server, given)) {
+        const client: LoginClient = {
+          ...{ clientId: metadataUrl, clientSecret: null, privateKey: null, clientAuth: "none" },
+        };
+        return { client, redirectUri: documentRedirectUri(ofGiven) };
+      }
+      if (server.registration_endpoint === undefined) throw new LoginFault(NO_ISS);
     }
+    const redirectUri = await issuerRedirectUri(ofGiven, server.issuer);
     const { connections, secretBox } = this.deps;
     const key = clientKey(gatewayId, server, redirectUri);
     const owner = ownerOf(gatewayId);
     const known = await connections.client(key);
     if (known !== null) {
       try {
-        return JSON.parse(await secretBox.open(known, owner));
+        return { client: JSON.parse(await secretBox.open(known, owner)), redirectUri };
       } catch {
         // It was sealed with another AUTH_ENCRYPTION_SECRET.
         await connections.forgetClient(key);
@@ -98,16 +133,16 @@ export class LoginClients {
     if (await connections.countClients(gatewayId) >= MAX_CLIENTS) {
       if (metadataUrl === null) {
         throw new LoginFault(
-          `the gateway is registered there under ${MAX_CLIENTS} addresses already, and not under this one. Use one of those, or ` +
-            "set GATEWAY_PUBLIC_URL",
+          `the gateway has registered ${MAX_CLIENTS} clients for this upstream already, one for each authorization server and address ` +
+            "of the gateway. Use a former address, set GATEWAY_PUBLIC_URL, or give client_id in oauth_config",
         );
       }
-      // The operator's address counts before those of requests.
+      // The operator's address, and the server of now, count before former ones.
       await connections.forgetClients(gatewayId);
     }
-    const client = await register(exchange, server, redirectUri);
+    const client = await register(exchange, server, { redirectUri, ofGiven });
     const kept = await connections.addClient(key, await secretBox.seal(JSON.stringify(client), owner));
-    return JSON.parse(await secretBox.open(kept, owner));
+    return { client: JSON.parse(await secretBox.open(kept, owner)), redirectUri };
   }
 
   /**
@@ -156,9 +191,25 @@ function takesDocument(server: LoginServer, metadataUrl: string): boolean {
     (metadataUrl.startsWith("https:") || server.registration_endpoint === undefined);
 }
 
+/**
+ * Is an answer of another server told from this server's? A metadata document is valid at each server, so that no redirect URI tells:
+ * the server promises to name itself in its answers (RFC 9207), or the operator has chosen it (RFC 9700, section 4.4).
+ */
+function namesItself(server: LoginServer, given: OAuthCredentials): boolean {
+  return server.authorization_response_iss_parameter_supported === true || isServerGiven(given);
+}
+
+const NO_ISS =
+  "its authorization server does not promise to name itself in its answers (iss, RFC 9207), so that a client with a metadata document " +
+  "could bring it the answer of another server. Give issuer in oauth_config if you trust the server, or a client_id that is registered there";
+
 /** The operator's choice of the server counts, and a metadata document is the same everywhere. */
 function isPortable(given: OAuthCredentials): boolean {
-  return isServerGiven(given) || (given.clientId.startsWith("https://") && given.clientSecret === null);
+  return isServerGiven(given) || isDocument(given);
+}
+
+function isDocument({ clientId, clientSecret }: OAuthCredentials): boolean {
+  return clientId.startsWith("https://") && clientSecret === null;
 }
 
 function homeKey(gatewayId: string): ClientKey {
@@ -174,16 +225,20 @@ export function clientKey(gatewayId: string, { issuer }: LoginServer, redirectUr
   return { gatewayId, version: `${issuer} ${redirectUri}` };
 }
 
-/** Registers the gateway (RFC 7591). @throws {LoginFault} */
+/**
+ * Registers the gateway (RFC 7591).
+ * @param addresses of this client, and the one that a given client has
+ * @throws {LoginFault}
+ */
 async function register(
   exchange: LoginExchange,
   { registration_endpoint, token_endpoint_auth_methods_supported: methods }: LoginServer,
-  redirectUri: string,
+  { redirectUri, ofGiven }: { readonly redirectUri: string; readonly ofGiven: string },
 ): Promise<LoginClient> {
   if (registration_endpoint === undefined) {
     throw new LoginFault(
       "its authorization server lets no client register itself. Register the gateway there, with the redirect URI " +
-        `${redirectUri}, and give client_id and client_secret in oauth_config`,
+        `${ofGiven}, and give client_id and client_secret in oauth_config`,
     );
   }
   const { status, text } = await ask(exchange, {
@@ -202,7 +257,7 @@ async function register(
       `its authorization server refused to register the gateway (HTTP ${status}, ${
         codeOf(String(answer.error))
       }). ` +
-        `Register it there, with the redirect URI ${redirectUri}, and give client_id in oauth_config`,
+        `Register it there, with the redirect URI ${ofGiven}, and give client_id in oauth_config`,
     );
   }
   if (typeof id !== "string" || id === "" || id.length > MAX_ID_CHARS) {

@@ -5,7 +5,7 @@ import type { LoginExchange } from "../login_exchange.ts";
 import { LoginFault } from "../login_fault.ts";
 import type { LoginServer } from "../login_server.ts";
 import type { OAuthCredentials } from "../oauth_credentials.ts";
-import { LoginClients } from "./login_client.ts";
+import { clientDocument, LoginClients } from "./login_client.ts";
 
 const NOBODY: OAuthCredentials = {
   ...{ type: "oauth", grant: "authorization_code", clientId: "", clientSecret: null, privateKey: null },
@@ -48,10 +48,13 @@ async function setUp() {
 
 Deno.test("LoginClients: a document needs an https address, unless nothing else is offered", async () => {
   const { clients, exchange, registered } = await setUp();
-  const documents = { client_id_metadata_document_supported: true };
+  const documents = {
+    client_id_metadata_document_supported: true,
+    authorization_response_iss_parameter_supported: true,
+  };
   const both = serverAt("https://as", { ...documents, registration_endpoint: "https://as/register" });
   const idAt = async (server: LoginServer, addresses: typeof PLAIN) =>
-    (await clients.of(exchange, TARGET, NOBODY, server, addresses)).clientId;
+    (await clients.of(exchange, TARGET, NOBODY, server, addresses)).client.clientId;
   assertEquals(await idAt(both, SECURE), SECURE.metadataUrl);
   assertEquals(await idAt(both, PLAIN), "registered-1");
   assertEquals(await idAt(serverAt("https://other", documents), PLAIN), PLAIN.metadataUrl);
@@ -64,7 +67,7 @@ Deno.test("LoginClients: a given client belongs to the server that has accepted 
   const { clients, exchange, rows } = await setUp();
   const [home, other] = [serverAt("https://as"), serverAt("https://other")];
   const of = async (given: OAuthCredentials, server: LoginServer, version = "1") =>
-    (await clients.of(exchange, { ...TARGET, version }, given, server, SECURE)).clientId;
+    (await clients.of(exchange, { ...TARGET, version }, given, server, SECURE)).client.clientId;
   // A server that has not accepted it yet may be a mistake.
   assertEquals([await of(GIVEN, other), await of(GIVEN, home)], ["mine", "mine"]);
   await clients.accepted(TARGET, GIVEN, home);
@@ -79,5 +82,43 @@ Deno.test("LoginClients: a given client belongs to the server that has accepted 
   // A document is the same everywhere.
   const document = { ...NOBODY, clientId: "https://gw.example/client.json" };
   await clients.accepted(TARGET, document, home);
-  assertEquals(await of(document, other), document.clientId);
+  const named = serverAt("https://other", { authorization_response_iss_parameter_supported: true });
+  assertEquals(await of(document, named), document.clientId);
+  await assertRejects(() => of(document, other), LoginFault, "Give issuer");
+  assertEquals(await of({ ...document, issuer: "https://other" }, other), document.clientId);
+});
+
+Deno.test("LoginClients: each kind of client, and each issuer, has a redirect URI of its own", async () => {
+  const { clients, exchange } = await setUp();
+  const flags = { client_id_metadata_document_supported: true };
+  const registering = (issuer: string) =>
+    serverAt(issuer, { ...flags, registration_endpoint: `${issuer}/register` });
+  const of = (given: OAuthCredentials, server: LoginServer) =>
+    clients.of(exchange, TARGET, given, server, SECURE);
+  const { redirect_uris: documented } = clientDocument(SECURE.metadataUrl, SECURE.redirectUri);
+  // A server that does not promise `iss` gets no metadata document, unless the operator has chosen it.
+  const first = await of(NOBODY, registering("https://as"));
+  const second = await of(NOBODY, registering("https://other"));
+  assertEquals([first.client.clientId, second.client.clientId], ["registered-1", "registered-2"]);
+  const chosen = await of({ ...NOBODY, issuer: "https://as" }, registering("https://as"));
+  assertEquals([chosen.client.clientId, [chosen.redirectUri]], [SECURE.metadataUrl, documented]);
+  await assertRejects(() => of(NOBODY, serverAt("https://as", flags)), LoginFault, "Give issuer");
+  const given = await of(GIVEN, serverAt("https://as"));
+  assertEquals(given.redirectUri, SECURE.redirectUri);
+  const uris = [first, second, chosen, given].map(({ redirectUri }) => redirectUri);
+  assertEquals(new Set(uris).size, 4);
+  assertEquals((await of(NOBODY, registering("https://as"))).redirectUri, first.redirectUri);
+});
+
+Deno.test("LoginClients: issuers count against the limit of clients, and the error says so", async () => {
+  const { clients, exchange, registered } = await setUp();
+  const addresses = { ...SECURE, metadataUrl: null };
+  const at = (n: number) => {
+    const server = serverAt(`https://as${n}`, { registration_endpoint: `https://as${n}/register` });
+    return clients.of(exchange, TARGET, NOBODY, server, addresses);
+  };
+  for (let n = 0; n < 8; n++) await at(n);
+  await assertRejects(() => at(8), LoginFault, "one for each authorization server and address");
+  assertEquals((await at(0)).client.clientId, "registered-1");
+  assertEquals(registered.length, 8);
 });

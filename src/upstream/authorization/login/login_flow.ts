@@ -117,11 +117,11 @@ export class LoginFlow {
       requirePkce(server, credentials);
       requireAddress(endpoint, exchange);
       const given = await target.read?.() ?? credentials;
-      const client = await this.#clients.of(exchange, target, given, server, addresses);
+      const { client, redirectUri } = await this.#clients.of(exchange, target, given, server, addresses);
       const rows = await connections.listOf(owner);
       const row = rows.find((each) => each.gatewayId === gatewayId && each.owner === owner);
       const scope = scopeFor(credentials, { found, challenge, wanted: row?.wantedScope ?? null });
-      const binding = await newBinding(addresses.redirectUri);
+      const binding = await newBinding(redirectUri);
       const pending: PendingLogin = {
         ...{ ...binding, version, scope, next },
         ...{ issuer: server.issuer, clientId: client.clientId, startedAt: clock.now() },
@@ -144,17 +144,19 @@ export class LoginFlow {
   /**
    * Changes the code for a token, and stores it.
    * @param answer the query that the browser came back with
+   * @param cameTo the address that the browser came back to, without the query
    * @param sealed the cookie of the browser; undefined: it has none
    * @returns the page to go to
    * @throws {SluiceError} UPSTREAM_LOGIN_FAILED
    */
   async finish(
     target: ConnectTarget,
-    { owner, answer, sealed, metadataUrl }: {
+    { owner, answer, cameTo, sealed, addresses }: {
       readonly owner: string;
       readonly answer: URLSearchParams;
+      readonly cameTo: string;
       readonly sealed: string | undefined;
-      readonly metadataUrl: string | null;
+      readonly addresses: OwnAddresses;
     },
   ): Promise<string> {
     const { secretBox, clock, connections, count, countLogin } = this.#deps;
@@ -164,11 +166,12 @@ export class LoginFlow {
       const exchange = this.#exchange(target);
       const { found } = await this.#server(target, pending.issuer);
       const { server } = found;
-      const { redirectUri, scope } = pending;
-      if (server.issuer !== pending.issuer) throw startAgain();
+      const { scope } = pending;
+      if (server.issuer !== pending.issuer || cameTo !== pending.redirectUri) throw startAgain();
       const named = await target.read?.() ?? credentials;
-      const client = await this.#clients.of(exchange, target, named, server, { redirectUri, metadataUrl });
-      if (client.clientId !== pending.clientId) throw startAgain();
+      const { client, redirectUri } = await this.#clients.of(exchange, target, named, server, addresses);
+      // The redirect URI also says which kind of client it is: by now the metadata may promise less than when the login began.
+      if (client.clientId !== pending.clientId || redirectUri !== pending.redirectUri) throw startAgain();
       const resource = credentials.login!.sendsResource ? found.resource : null;
       const now = clock.now();
       const given = await exchangeCode(exchange, server, client, answer, { ...pending, resource })
