@@ -30,10 +30,10 @@ Deno.test({
       await browser.look();
       await page.getByLabel("Your email address").fill("ada@example.com");
       await page.getByLabel("A new password").fill("x");
-      await button("Make the account").click();
+      await button("Create account").click();
       await browser.sees("must have at least 12 characters");
       await page.getByLabel("A new password").fill(PASSWORD);
-      await button("Make the account").click();
+      await button("Create account").click();
       await page.waitForURL(`${sluice.url}/admin`);
       await browser.sees("ada@example.com is the first administrator.");
       await browser.look();
@@ -309,8 +309,8 @@ Deno.test({
       await page.getByLabel("Search for tools to add").fill("incr");
       await page.getByLabel("counter-increment").check();
       await browser.look();
-      await button("Make it").click();
-      await page.getByText("Counting only is made.").waitFor();
+      await button("Create virtual server").click();
+      await page.getByText("Counting only is created.").waitFor();
       await waitFor(async () => {
         const seen = await page.locator("tbody code").allTextContents();
         return seen.toSorted().join() === "counter-get,counter-increment";
@@ -334,7 +334,7 @@ Deno.test({
       const { servers } = JSON.parse(await page.textContent("#configuration") ?? "");
       assertEquals(servers["counting-only"].headers, undefined);
       await page.getByText("It needs no token.").waitFor();
-      await button("Make a token for it").click();
+      await button("Create a token for it").click();
       await page.locator("#configuration").filter({ hasText: "Bearer" }).waitFor();
       const { url, headers } =
         JSON.parse(await page.textContent("#configuration") ?? "").servers["counting-only"];
@@ -350,7 +350,7 @@ Deno.test({
     await t.step("a token is made with limits, and revoked", async () => {
       await browser.open("tokens/new");
       await page.getByLabel("Name", { exact: true }).fill("ci");
-      await button("Make the token").click();
+      await button("Create token").click();
       const token = await page.textContent("#token") ?? "";
       await browser.look();
       const asked = async (method: string) =>
@@ -396,7 +396,7 @@ Deno.test({
         await browser.look();
         await browser.open("teams/new");
         await page.getByLabel("Name", { exact: true }).fill("Travel");
-        await button("Found it").click();
+        await button("Create team").click();
         await page.getByLabel("Email address").fill("bob@example.com");
         await page.getByRole("button", { name: "Add", exact: true }).click();
         await page.getByText("bob@example.com is a member now.").waitFor();
@@ -404,12 +404,19 @@ Deno.test({
         await link("bob@example.com").click();
         const viewer = "viewer: Read the entries of a team and call its tools";
         await page.getByLabel("Role", { exact: true }).selectOption({ label: viewer });
+        // The answer of the search comes after the choice, which stays.
+        const chosen = Promise.withResolvers<void>();
+        await page.route("**/users/places?*", (route) => chosen.promise.then(() => route.continue()));
         await page.getByLabel("Search for a team or a virtual server").fill("trav");
         await page.getByLabel("in the team Travel").check();
-        await button("Give the role").click();
-        await button("Take away").click();
+        chosen.resolve();
+        await page.locator("[data-chosen]").getByLabel("in the team Travel").and(page.locator(":checked"))
+          .waitFor();
+        await button("Assign role").click();
+        await page.getByRole("cell", { name: "in the team Travel" }).waitFor();
+        await button("Remove").click();
         await button("Undo").click();
-        await page.getByText("The role is given.").waitFor();
+        await page.getByText("The role is assigned.").waitFor();
         await browser.look();
         for (const path of ["users", "teams", "roles", "roles/new", "audit", "help", "help/users"]) {
           await browser.open(path);

@@ -67,10 +67,9 @@
     keepChosen(target);
     target.closest(".picker").querySelector("input[type=search]").focus();
   });
-  // Arrow keys go from one radio button to the next, so that these stay in their place until something else is searched for.
-  document.addEventListener("input", ({ target }) => {
-    if (target.type !== "search") return;
-    for (const field of target.closest(".picker")?.querySelectorAll("[data-found] :checked") ?? []) {
+  // Arrow keys go from one radio button to the next, so that these stay in their place until a search replaces them.
+  document.addEventListener("htmx:before:swap", ({ target }) => {
+    for (const field of target.closest?.(".picker")?.querySelectorAll("[data-found] :checked") ?? []) {
       keepChosen(field);
     }
   });

@@ -22,7 +22,7 @@ export const listRoles: PageHandler = async ({ rest }) => {
           <thead>
             <tr>
               <th>Role</th>
-              <th>Made for</th>
+              <th>Scope</th>
               <th>Permissions</th>
             </tr>
           </thead>
@@ -36,7 +36,7 @@ export const listRoles: PageHandler = async ({ rest }) => {
                   {role.is_system_role && <Badge mood="plain" label="built in" />}
                   <span class="about">{role.description}</span>
                 </td>
-                <td data-label="Made for">
+                <td data-label="Scope">
                   {{ global: "everywhere", team: "a team", server: "a virtual server" }[role.scope]}
                 </td>
                 <td data-label="Permissions">
@@ -63,7 +63,7 @@ export const addRole: PageHandler = async (call) => {
     scope: values.get("scope") ?? "team",
   });
   if ("refused" in answer) return await roleView(call, { values, refused: answer.refused }, null, 422);
-  return { to: "roles", notice: { text: `The role ${answer.done.name} is made.` } };
+  return { to: "roles", notice: { text: `The role ${answer.done.name} is created.` } };
 };
 
 export const rolePage: PageHandler = async (call) => {
@@ -146,9 +146,7 @@ async function roleView(
         >
           <TextField {...{ name: "name", label: "Name", form }} required />
           <TextField {...{ name: "description", label: "Description", form }} />
-          {role === null && (
-            <SelectField {...{ name: "scope", label: "Where it is made for", form, options: SCOPES }} />
-          )}
+          {role === null && <SelectField {...{ name: "scope", label: "Scope", form, options: SCOPES }} />}
           {Object.entries(byKind).map(([kind, permissions]) => (
             <fieldset class="field">
               <legend>{kind}</legend>
@@ -166,7 +164,7 @@ async function roleView(
             </fieldset>
           ))}
           <div class="buttons">
-            <button type="submit" class="main">{role === null ? "Make it" : "Save"}</button>
+            <button type="submit" class="main">{role === null ? "Create role" : "Save"}</button>
             <a class="button" href="roles">Cancel</a>
           </div>
         </form>

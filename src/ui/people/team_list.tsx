@@ -21,7 +21,7 @@ export const listTeams: PageHandler = async ({ rest, viewer, query }) => {
   };
   if (query.has("part")) return { title: "Teams", body: <FoundPart {...shown} />, isPart: true };
   const isEmpty = found.pagination.total_items === 0 && words === "";
-  const add = viewer.can("teams.create") && <a class="button main" href="teams/new">Found a team</a>;
+  const add = viewer.can("teams.create") && <a class="button main" href="teams/new">Create a team</a>;
   return {
     title: "Teams",
     body: (

@@ -1,4 +1,4 @@
-// Teams: the form that founds one, and the page of one with its members and invitations.
+// Teams: the form that creates one, and the page of one with its members and invitations.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { PAGES_PATH } from "../call/session_cookie.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
@@ -15,7 +15,7 @@ export const addTeam: PageHandler = async ({ form, rest }) => {
   const { name = "", description = "", visibility = "private" } = Object.fromEntries(values);
   const answer = await rest.attempt<Team>("POST", "/teams", { name, description, visibility });
   if ("refused" in answer) return newTeamView({ values, refused: answer.refused }, 422);
-  return { to: `teams/${answer.done.id}`, notice: { text: `The team ${answer.done.name} is founded.` } };
+  return { to: `teams/${answer.done.id}`, notice: { text: `The team ${answer.done.name} is created.` } };
 };
 
 const VISIBILITIES = [
@@ -25,18 +25,18 @@ const VISIBILITIES = [
 
 function newTeamView(form: FormState, status?: number): View {
   return {
-    title: "Found a team",
+    title: "Create a team",
     status,
     body: (
       <>
-        <PageHead title="Found a team" crumbs={CRUMBS} />
+        <PageHead title="Create a team" crumbs={CRUMBS} />
         <RefusalBox refused={form.refused} shown={["name", "description", "visibility"]} />
         <form class="form" method="post" action="teams/new">
           <TextField {...{ name: "name", label: "Name", form }} required />
           <TextField {...{ name: "description", label: "Description", form }} />
           <SelectField {...{ name: "visibility", label: "Who finds it", form, options: VISIBILITIES }} />
           <div class="buttons">
-            <button type="submit" class="main">Found it</button>
+            <button type="submit" class="main">Create team</button>
             <a class="button" href="teams">Cancel</a>
           </div>
         </form>
@@ -135,7 +135,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
               <SelectField {...{ name: "role", label: "Role in the team", form, options: ROLES }} />
               <div class="buttons">
                 <button type="submit" class="main" name="way" value="add">Add</button>
-                <button type="submit" name="way" value="invite">Make an invitation</button>
+                <button type="submit" name="way" value="invite">Create an invitation</button>
               </div>
             </form>
             {invitations.length > 0 && (
@@ -186,7 +186,7 @@ function JoinRequests({ path, requests, now }: {
             {message !== null && <span class="about">{message}</span>}
             <PostButton
               path={`${path}/join-requests/approve`}
-              label="Make a member"
+              label="Approve"
               class="compact"
               fields={{ request: id }}
             />

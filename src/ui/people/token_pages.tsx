@@ -210,7 +210,7 @@ async function newTokenView({ rest }: PageCall, form: FormState, status?: number
             />
           </details>
           <div class="buttons">
-            <button type="submit" class="main">Make the token</button>
+            <button type="submit" class="main">Create token</button>
             <a class="button" href="tokens">Cancel</a>
           </div>
         </form>

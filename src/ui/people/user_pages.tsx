@@ -238,7 +238,7 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
           <p>
             <PostButton
               path={`${path}/change`}
-              label={user.is_admin ? "Take the administrator's rights away" : "Make an administrator"}
+              label={user.is_admin ? "Remove administrator rights" : "Make administrator"}
               class="compact"
               fields={{ is_admin: String(!user.is_admin) }}
             />
@@ -266,11 +266,11 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
                       {!assignment.is_active && <Badge mood="plain" label="has ended" />}
                     </td>
                     <td data-label="Where" class="long">{places[i]!.label}</td>
-                    <td data-label="Ends">{assignment.expires_at ?? "when it is taken away"}</td>
+                    <td data-label="Ends">{assignment.expires_at ?? "when it is removed"}</td>
                     <td class="right">
                       <PostButton
                         path={`${path}/roles/revoke`}
-                        label="Take away"
+                        label="Remove"
                         class="compact"
                         fields={{
                           role: assignment.role_id,
@@ -284,7 +284,7 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
               </tbody>
             </table>
           )}
-        <h3>Give a role</h3>
+        <h3>Assign a role</h3>
         <RefusalBox refused={form.refused} shown={["role_id", "place", "expires_at"]} />
         <form class="form" method="post" action={`${path}/roles`}>
           <SelectField
@@ -302,10 +302,10 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
           />
           <TextField
             {...{ name: "expires_at", label: "Until (optional)", form, placeholder: "2027-01-31T18:00:00Z" }}
-            hint="Without a time the role stays until it is taken away."
+            hint="Without a time the role stays until it is removed."
           />
           <div class="buttons">
-            <button type="submit" class="main">Give the role</button>
+            <button type="submit" class="main">Assign role</button>
           </div>
         </form>
       </>
@@ -323,7 +323,7 @@ export const giveRole: PageHandler = async (call) => {
     ...(until === "" ? {} : { expires_at: until }),
   });
   if ("refused" in answer) return await userView(call, { values, refused: answer.refused }, 422);
-  return { to: pagePathOf(params.email!), notice: { text: "The role is given." } };
+  return { to: pagePathOf(params.email!), notice: { text: "The role is assigned." } };
 };
 
 export const takeRole: PageHandler = async ({ params, form, rest }) => {
@@ -337,7 +337,7 @@ export const takeRole: PageHandler = async ({ params, form, rest }) => {
   return {
     to: pagePathOf(params.email!),
     notice: {
-      text: "The role is taken away.",
+      text: "The role is removed.",
       undo: {
         path: `${pagePathOf(params.email!)}/roles`,
         fields: { role_id: role, place, expires_at },

@@ -103,7 +103,7 @@ function connectView(
               </p>
             )}
             {viewer.can("tokens.create") && (
-              <PostButton path={`${path}?client=${name}`} label="Make a token for it" />
+              <PostButton path={`${path}?client=${name}`} label="Create a token for it" />
             )}
           </>
         )}

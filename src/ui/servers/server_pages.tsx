@@ -208,7 +208,7 @@ export const addServer: PageHandler = async (call) => {
   const values = await call.form();
   const answer = await call.rest.attempt<VirtualServer>("POST", "/servers", { server: serverIn(values) });
   if ("refused" in answer) return await composeView(call, { values, refused: answer.refused }, null, 422);
-  return { to: `virtual-servers/${answer.done.id}`, notice: { text: `${answer.done.name} is made.` } };
+  return { to: `virtual-servers/${answer.done.id}`, notice: { text: `${answer.done.name} is created.` } };
 };
 
 export const editServerPage: PageHandler = async (call) => {
@@ -341,7 +341,7 @@ async function composeView(
             hint="What the model is told of this server. Empty: what its upstreams say."
           />
           <div class="buttons">
-            <button type="submit" class="main">{server === null ? "Make it" : "Save"}</button>
+            <button type="submit" class="main">{server === null ? "Create virtual server" : "Save"}</button>
             <a class="button" href={back}>Cancel</a>
           </div>
         </form>

@@ -174,7 +174,7 @@ function setupView(form: FormState, status?: number): View {
           <OneTimeTokenField form={form} />
           <EmailField label="Your email address" form={form} />
           <PasswordField name="password" form={form} isNew />
-          <button type="submit" class="main">Make the account</button>
+          <button type="submit" class="main">Create account</button>
         </form>
       </>
     ),

@@ -29,7 +29,7 @@ const AUTH_TYPES: readonly Option[] = [
 ];
 
 const TRANSPORTS: readonly Option[] = [
-  { value: "", label: "Found out: streamable HTTP, else SSE" },
+  { value: "", label: "Automatic: streamable HTTP, else SSE" },
   { value: "STREAMABLEHTTP", label: "Streamable HTTP" },
   { value: "SSE", label: "SSE" },
   { value: "WEBSOCKET", label: "WebSocket" },

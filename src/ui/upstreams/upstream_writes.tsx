@@ -142,7 +142,7 @@ async function newUpstreamView(
             </button>
             <span class="waiting soft">Connecting …</span>
             {form.refused?.code.startsWith("UPSTREAM_") === true && (
-              <button type="submit" name="wait" value="false">Add it all the same</button>
+              <button type="submit" name="wait" value="false">Add anyway</button>
             )}
             <a class="button" href="upstreams">Cancel</a>
           </div>
