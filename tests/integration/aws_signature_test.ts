@@ -14,7 +14,7 @@ interface Keys {
   token: string | null;
 }
 
-async function isSigned(request: Request, body: string, { secret, token }: Keys): Promise<boolean> {
+function isSigned(request: Request, body: string, { secret, token }: Keys): boolean {
   const { headers, method } = request;
   const given =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, SignedHeaders=([^,]+), Signature=(\w+)$/
@@ -50,7 +50,7 @@ async function isSigned(request: Request, body: string, { secret, token }: Keys)
     `AWS4${secret}`,
   );
   const text = ["AWS4-HMAC-SHA256", at, scope, hash(canonical)].join("\n");
-  return await Promise.resolve(createHmac("sha256", key).update(text).digest("hex") === signature);
+  return createHmac("sha256", key).update(text).digest("hex") === signature;
 }
 
 /** An MCP server with sessions. */
@@ -58,7 +58,7 @@ function signedUpstream(keys: Keys) {
   let refused = 0;
   const server = serveOnLoopback(async (request) => {
     const body = await request.text();
-    if (!await isSigned(request, body, keys)) {
+    if (!isSigned(request, body, keys)) {
       refused++;
       return Response.json(
         { message: `no: ${request.headers.get("x-amz-security-token")} ${FIRST_SECRET}` },

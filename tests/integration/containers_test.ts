@@ -11,6 +11,7 @@ import { canLeaveOut } from "../support/programs.ts";
 import { startSlowProcess } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 import { planned } from "../support/tuned_gateway.ts";
+import { known } from "../support/two_replicas.ts";
 
 const FLAGS = ["--vcpu", "1", "--ram", "2", "--users", "300", "--replicas", "2", "--pgbouncer", "--redis"];
 
@@ -39,6 +40,7 @@ Deno.test({
     const upstream = stack.use(await startSlowProcess({ delayMs: 1 }));
     const [first, second] = composed.gateways;
     await first!.registerUpstream("up", upstream.url);
+    await known(second!, "up-slow");
     const through = { url: composed.url, token: () => first!.token() };
     const headers = inSession(await openSession(through));
     // nginx asks the replicas by turns: each serves the session.

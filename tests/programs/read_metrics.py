@@ -1,5 +1,5 @@
 """Read OpenMetrics on standard input as the parser of Prometheus' own client library does, which is strict. On standard output the
-exemplars as JSON: name, labels and value of each."""
+exemplars as JSON: of each its series' name and bucket, its labels, value and timestamp."""
 
 import json
 import sys

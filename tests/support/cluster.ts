@@ -1,6 +1,12 @@
 // Three replicas of two workers behind nginx in round robin, on PostgreSQL through PgBouncer in transaction mode, and on Redis: all
 // real processes.
-import { type OwnServers, type Servers, SERVERS_MISSING, startServers } from "./cluster_servers.ts";
+import {
+  type OwnServers,
+  replicaSettings,
+  type Servers,
+  SERVERS_MISSING,
+  startServers,
+} from "./cluster_servers.ts";
 import { freePort } from "./free_port.ts";
 import type { Gateway, Settings } from "./gateway.ts";
 import { type Answer, askApi, registerUpstream } from "./gateway_api.ts";
@@ -132,20 +138,11 @@ export class Cluster<S extends Servers = OwnServers> implements Gateway {
 
   /** When there are none. @param more settings over the cluster's own */
   async startReplicas(more: Settings): Promise<void> {
-    const { postgres, pgbouncer, redis } = this.servers;
+    const { postgres, pgbouncer } = this.servers;
     this.#database = await postgres.takeDatabase(pgbouncer.port, { mayBeMigrated: true });
     this.#env = {
-      DATABASE_URL: postgres.url(this.#database, { port: pgbouncer.port }),
-      JWT_SECRET_KEY: crypto.randomUUID().repeat(2),
-      AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
-      CACHE_TYPE: "redis",
-      REDIS_URL: redis.url(),
-      CACHE_PREFIX: `${crypto.randomUUID()}:`,
+      ...replicaSettings(this.servers, this.#database),
       WORKERS: String(WORKERS),
-      LOG_LEVEL: "INFO",
-      // No test is about a machine that is too busy to answer in time.
-      DB_CONNECT_TIMEOUT: "30",
-      REDIS_SOCKET_TIMEOUT: "30",
       ...more,
     };
     const starting = await Promise.allSettled(this.#ports.map((port) => this.#startReplica(port)));

@@ -1,6 +1,7 @@
 // What the replicas of a cluster share: PostgreSQL, PgBouncer before it, and Redis.
 //
 // scripts/test.ts starts them once and hands them on in an environment variable, so that every test file of the run finds them.
+import type { Settings } from "./gateway.ts";
 import { PgBouncer } from "./pgbouncer.ts";
 import { Postgres, PostgresServer, type PostgresServerOptions } from "./postgres.ts";
 import { canLeaveOut } from "./programs.ts";
@@ -28,6 +29,22 @@ export interface OwnServers extends Servers, AsyncDisposable {
 }
 
 export const SERVERS_MISSING = ["initdb", "pgbouncer", "redis-server"].some(canLeaveOut);
+
+/** The settings that replicas on one database have in common. @param database in PostgreSQL, behind PgBouncer */
+export function replicaSettings({ postgres, pgbouncer, redis }: Servers, database: string): Settings {
+  return {
+    DATABASE_URL: postgres.url(database, { port: pgbouncer.port }),
+    JWT_SECRET_KEY: crypto.randomUUID().repeat(2),
+    AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
+    CACHE_TYPE: "redis",
+    REDIS_URL: redis.url(),
+    CACHE_PREFIX: `${crypto.randomUUID()}:`,
+    LOG_LEVEL: "INFO",
+    // No test is about a machine that is too busy to answer in time.
+    DB_CONNECT_TIMEOUT: "30",
+    REDIS_SOCKET_TIMEOUT: "30",
+  };
+}
 
 export async function startServers(
   { postgres: options, pgbouncer: settings = {} }: {

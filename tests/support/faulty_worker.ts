@@ -35,8 +35,11 @@ const BETWEEN_CALLS = " between calls";
 setInterval(() => {
   const path = `fault-${worker}`;
   try {
-    const [kind, isBetweenCalls] = Deno.readTextFileSync(path).split(BETWEEN_CALLS, 2);
+    const text = Deno.readTextFileSync(path);
+    // It is being written.
+    if (text === "") return;
     Deno.removeSync(path);
+    const [kind, isBetweenCalls] = text.split(BETWEEN_CALLS, 2);
     const strike = FAULTS[kind!]!;
     if (isBetweenCalls === undefined) strike();
     else betweenRequests(strike);

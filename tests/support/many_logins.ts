@@ -1,7 +1,7 @@
 // Many people, each with a login of their own at one upstream, and two replicas that they call by turns. The upstream's authorization
 // server is a real one: its access tokens live a few seconds, and a refresh token that comes twice ends the login.
 import { assertEquals } from "@std/assert";
-import type { Servers } from "./cluster_servers.ts";
+import { replicaSettings, type Servers } from "./cluster_servers.ts";
 import { freePort } from "./free_port.ts";
 import { askApi } from "./gateway_api.ts";
 import { toolCall } from "./mcp_post.ts";
@@ -11,6 +11,7 @@ import { OwnedTokensUpstream } from "./owned_tokens_upstream.ts";
 import { PersonBrowser } from "./person_browser.ts";
 import { register } from "./person_login_upstream.ts";
 import { Sluice } from "./sluice.ts";
+import { known } from "./two_replicas.ts";
 import { waitFor } from "./wait_for.ts";
 
 export interface ManyLoginsOptions {
@@ -72,11 +73,9 @@ export class ManyLogins implements AsyncDisposable {
     const logins = new ManyLogins(servers, provider, upstream, options);
     stack.defer(() => logins.#end());
     await logins.#startReplicas();
-    const [{ id }] = [
-      await register(logins.replicas[0]!, "own", upstream.url, {
-        authorization_params: { prompt: "consent" },
-      }),
-    ];
+    const { id } = await register(logins.replicas[0]!, "own", upstream.url, {
+      authorization_params: { prompt: "consent" },
+    });
     for (const name of names) {
       logins.#people.push({ name, token: await logins.#tokenOf(name) });
     }
@@ -169,21 +168,13 @@ export class ManyLogins implements AsyncDisposable {
   }
 
   async #startReplicas(): Promise<void> {
-    const { postgres, pgbouncer, redis } = this.servers;
+    const { postgres, pgbouncer } = this.servers;
     this.#database = await postgres.takeDatabase(pgbouncer.port, { mayBeMigrated: true });
     this.#env = {
-      DATABASE_URL: postgres.url(this.#database, { port: pgbouncer.port }),
-      JWT_SECRET_KEY: crypto.randomUUID().repeat(2),
-      AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
-      CACHE_TYPE: "redis",
-      REDIS_URL: redis.url(),
-      CACHE_PREFIX: `${crypto.randomUUID()}:`,
-      LOG_LEVEL: "INFO",
+      ...replicaSettings(this.servers, this.#database),
       SSRF_ALLOW_LOCALHOST: "true",
-      // No test is about a machine that is too busy to answer in time, or about health checks, which use somebody's login too.
-      DB_CONNECT_TIMEOUT: "30",
-      REDIS_SOCKET_TIMEOUT: "30",
       UPSTREAM_OAUTH_TIMEOUT: "60",
+      // Health checks would use somebody's login too.
       HEALTH_CHECK_INTERVAL: "3600",
       ...this.#options.env,
     };
@@ -209,6 +200,7 @@ export class ManyLogins implements AsyncDisposable {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, oneByOne));
     // The lists come with the first login, and reach the other replica a moment later.
+    for (const replica of this.replicas) await known(replica, "own-whoami");
     await waitFor(async () => {
       const answers = await Promise.all(
         this.#people.slice(0, 12).map((person, n) => this.#call(person, n % 2)),
