@@ -117,7 +117,7 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "`completed` far below `begun`: people give up, or the authorization server does not send them back. The log has the reason of `failed`; see [logins of people](upstreams.md#logins-of-people).",
   sluice_upstream_login_renewals_total:
     "`failed` for long: the authorization server does not answer, and calls fail as soon as tokens expire. Each of `lost` is a user who has to connect again.",
-  sluice_upstream_logins:
+  sluice_upstream_login_states:
     "`expires_soon` and `lost` name nobody: the page **Your connections** and `GET /connections/all` do.",
   sluice_upstream_refreshes_total:
     "`changed` again and again means an upstream whose lists never settle. The log has the reason of `failed`.",

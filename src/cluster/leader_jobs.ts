@@ -69,7 +69,7 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
   let closing = Promise.resolve();
   metrics.gauge("sluice_leader", () => +isLeader);
   let logins: ReadonlyMap<string, number> = new Map();
-  metrics.gaugeBy("sluice_upstream_logins", () => isLeader ? logins : new Map());
+  metrics.gaugeBy("sluice_upstream_login_states", () => isLeader ? logins : new Map());
   const countLogins = () =>
     deps.countLogins().then(
       (counted) => logins = counted,

@@ -249,7 +249,7 @@ export const METRICS = {
     ["outcome"],
     { values: ["success", "failed", "lost"] },
   ),
-  sluice_upstream_logins: gauge(
+  sluice_upstream_login_states: gauge(
     "Logins of people at upstreams, by state: connected; wants_scope: a call lacked a right; expires_soon: it ends within a day, and is " +
       "not renewed; expired; lost: it is not renewed any more. The leader counts them every 30 s",
     ["state"],

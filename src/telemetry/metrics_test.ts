@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { MAX_EXEMPLAR_SERIES } from "./exemplars.ts";
-import { BUCKETS } from "./metric_table.ts";
+import { BUCKETS, METRICS } from "./metric_table.ts";
 import { HistogramChild, type MetricsSnapshot, MetricSums } from "./metric_values.ts";
 import { countersIn, countersMemory, Metrics } from "./metrics.ts";
 import { renderMetrics } from "./metrics_text.ts";
@@ -23,6 +23,11 @@ Deno.test("renderMetrics() adds up the workers' counters label by label, and the
   assertStringIncludes(text, "sluice_pending_calls 3");
   assertStringIncludes(text, "# TYPE sluice_http_answers_total counter");
   assertStringIncludes(text, "# TYPE sluice_pending_calls gauge");
+});
+
+Deno.test("no two metrics are one family in OpenMetrics, where the name of a counter is without _total", () => {
+  const families = Object.keys(METRICS).map((name) => name.replace(/_total$/, ""));
+  assertEquals(families.filter((name, i) => families.indexOf(name) !== i), []);
 });
 
 Deno.test("renderMetrics() keeps label values as they are, also ones that need escapes", async () => {
