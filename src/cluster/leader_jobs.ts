@@ -53,8 +53,11 @@ export interface LeaderJobs {
   start(): void;
   /** Leaves the lease to another worker. Resolves when the sessions that listened to upstreams are closed. */
   resign(): Promise<void>;
-  /** The registry has changed: the leader listens to the upstreams that can be used now, and tries those that are new. */
-  upstreamsChanged(): void;
+  /**
+   * The leader listens to the upstreams that can be used now, tries those that are new, and revokes tokens that ended with their user or
+   * upstream.
+   */
+  registryChanged(): void;
 }
 
 const SWEEP_INTERVAL_MS = 30_000;
@@ -109,7 +112,7 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
       await leadership.resign();
       await closing;
     },
-    upstreamsChanged: () => {
+    registryChanged: () => {
       lists?.update(deps.upstreams());
       registrations.lookNow();
       if (isLeader) void deps.revokeTokens();

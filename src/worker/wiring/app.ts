@@ -310,7 +310,7 @@ export async function createApp(
     sessions.review(after, upstreams);
     maintenance.endLapsedStreams();
     if (after.all !== before.all) conflicts?.update(after);
-    leaderJobs?.upstreamsChanged();
+    leaderJobs?.registryChanged();
   });
   replica.onLost(() => void sessions.close().catch((error) => log.error("sessions not closed", { error })));
   redis?.onBack(() => {
