@@ -5,6 +5,7 @@ import { CONTEXTFORGE_NAMES } from "../../tests/support/contextforge_names.ts";
 import { SluiceError } from "../base/errors.ts";
 import { loadConfig, type Loaded, type LoadInput } from "./load.ts";
 import { type ConfigKey, configKey, SETTINGS } from "./schema.ts";
+import type { Setting } from "./settings/setting.ts";
 
 const SECRET = "pX2mV7qLr9TzKd4WnYb8HsGc3FjE6aUh";
 
@@ -436,4 +437,27 @@ Deno.test("load() reads JWT_ISSUERS, and says where it is wrong", () => {
     assertEquals(found.length, 1);
     assertStringIncludes(found[0], words);
   }
+});
+
+Deno.test("the answers to ContextForge's settings name settings that exist, and deny nothing that the gateway has", () => {
+  const known = new Set<string>(SETTINGS.flatMap(({ name, aliases = [] }: Setting) => [name, ...aliases]));
+  const foreign = CONTEXTFORGE_NAMES.filter((name) => !known.has(name));
+  const { ignored } = load({ dotEnv: foreign.map((name) => `${name}=x`).join("\n") });
+  const here = new Map(ignored.map(({ name, reason }) => [name, reason?.replace(/^.* Here: /, "") ?? ""]));
+  assertEquals([...here].filter(([, text]) => text === ""), []);
+  for (const [name, text] of here) {
+    const named = text.match(/\b[A-Z]+(_[A-Z]+)+\b/g) ?? [];
+    assertEquals([name, named.filter((each) => !known.has(each))], [name, []]);
+  }
+  const features: ReadonlyArray<readonly [name: string, what: string]> = [
+    ["COMPRESSION_ENABLED", "gzip"],
+    ["MCPGATEWAY_UI_AIRGAPPED", "/admin"],
+    ["MCPGATEWAY_UI_ENABLED", "/admin"],
+    ["OAUTH_REQUEST_TIMEOUT", "UPSTREAM_OAUTH_TIMEOUT"],
+    ["SECURITY_LOGGING_ENABLED", "AUDIT_TRAIL_ENABLED"],
+    ["SECURITY_HEADERS_ENABLED", "Content-Security-Policy"],
+    ["TOOL_RATE_LIMIT", "QUOTA_TOOL"],
+    ["RATE_LIMIT_LOCKOUT_ENABLED", "MAX_FAILED_LOGIN_ATTEMPTS"],
+  ];
+  for (const [name, what] of features) assertStringIncludes(here.get(name) ?? name, what);
 });

@@ -35,7 +35,7 @@ const OTHERS: readonly ForeignRow[] = [
     "/gateways, /servers, /tools, /resources and /prompts are always served",
     "true",
   ],
-  ["MCPGATEWAY_UI_*", "governs the pages of administration", "the gateway has no such pages"],
+  ["MCPGATEWAY_UI_*", "governs the pages of administration", "the gateway has pages of its own at /admin"],
   [
     "MCPGATEWAY_STDIO_TRANSPORT_ENABLED",
     "allows upstreams that are started as processes",
@@ -152,7 +152,11 @@ const OTHERS: readonly ForeignRow[] = [
     "governs the correlation id of a request",
     "an id that the client sends in X-Correlation-ID is kept, and errors and log have one",
   ],
-  ["COMPRESSION_*", "compresses responses", "responses are not compressed; compress at the proxy in front"],
+  [
+    "COMPRESSION_*",
+    "compresses responses",
+    "br or gzip compresses pages, reads of the registry, metrics and documents of 1.2 kB or more; answers to MCP clients are not compressed",
+  ],
   [
     "PAGINATION_*",
     "governs the pages of REST lists",

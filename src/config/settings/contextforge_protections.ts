@@ -5,6 +5,12 @@ export type ForeignRow = readonly [names: string, there: string, here: string, s
 
 export const PROTECTIONS: readonly ForeignRow[] = [
   [
+    "MCPGATEWAY_UI_ENABLED",
+    "switches the pages of administration on",
+    "the pages at /admin are always served, and need a login; a proxy in front can refuse the path",
+    "true",
+  ],
+  [
     "PLUGINS_ENABLED PLUGIN_CONFIG_FILE PLUGINS_*",
     "runs plugins that filter calls and results",
     "the gateway has no plugins, and nothing is filtered",
@@ -110,19 +116,21 @@ export const PROTECTIONS: readonly ForeignRow[] = [
   [
     "CSRF_ENABLED CSRF_*",
     "protects logins by cookie from forged requests",
-    "the gateway accepts no cookies, and refuses browsers whose origin is not in ALLOWED_ORIGINS",
+    "only the pages at /admin accept a cookie, and their forms need the Origin of the gateway; other endpoints refuse browsers whose " +
+    "origin is not in ALLOWED_ORIGINS",
   ],
   [
     "CORS_ALLOW_CREDENTIALS",
     "lets web pages of other origins send cookies",
-    "the gateway accepts no cookies; a page sends its token in the Authorization header",
+    "the API accepts no cookies; a page of another origin sends its token in the Authorization header",
     "false",
   ],
   [
     "SECURITY_HEADERS_ENABLED X_FRAME_OPTIONS X_CONTENT_TYPE_OPTIONS_ENABLED X_XSS_PROTECTION_ENABLED " +
     "X_DOWNLOAD_OPTIONS_ENABLED HSTS_* REMOVE_SERVER_HEADERS SECURE_COOKIES COOKIE_SAMESITE",
     "adds security headers for browsers",
-    "the gateway sends none; add them at the proxy in front",
+    "pages have a Content-Security-Policy that forbids frames, X-Content-Type-Options, and cookies with HttpOnly and SameSite; add " +
+    "Strict-Transport-Security and headers of the API at the proxy in front",
     "false",
   ],
   [
@@ -134,12 +142,13 @@ export const PROTECTIONS: readonly ForeignRow[] = [
   [
     "RATE_LIMIT_CRITICAL_* RATE_LIMIT_LOCKOUT_* VALIDATION_MAX_REQUESTS_PER_MINUTE",
     "limits and locks out callers who fail to log in",
-    "the limits are RATE_LIMIT_HIGH_RPM, RATE_LIMIT_MEDIUM_RPM and RATE_LIMIT_LOW_RPM, without lockout",
+    "LOGIN_ATTEMPTS_PER_MINUTE limits logins, and MAX_FAILED_LOGIN_ATTEMPTS wrong passwords lock an account; RATE_LIMIT_HIGH_RPM, " +
+    "RATE_LIMIT_MEDIUM_RPM and RATE_LIMIT_LOW_RPM limit other requests",
   ],
   [
     "TOOL_RATE_LIMIT TOOL_CONCURRENT_LIMIT",
     "is meant to limit the calls of each tool",
-    "limits count per caller: RATE_LIMITING_ENABLED",
+    "QUOTA_TOOL and POST /quotas limit the calls of a tool; RATE_LIMITING_ENABLED limits the requests of a caller",
   ],
   [
     "REDIS_SSL_CERTFILE REDIS_SSL_KEYFILE REDIS_SSL_CHECK_HOSTNAME",
@@ -180,7 +189,7 @@ export const PROTECTIONS: readonly ForeignRow[] = [
     "PERMISSION_AUDIT_ENABLED SECURITY_LOGGING_ENABLED SECURITY_LOGGING_LEVEL SECURITY_FAILED_AUTH_THRESHOLD " +
     "SECURITY_THREAT_SCORE_ALERT SECURITY_RATE_LIMIT_WINDOW_MINUTES SIEM_*",
     "records security events",
-    "no security events are recorded; DISABLE_ACCESS_LOG=false logs each request",
+    "AUDIT_TRAIL_ENABLED=true records logins, refused requests and every write; AUDIT_SYSLOG_URL and AUDIT_WEBHOOK_URL send the records on",
     "false",
   ],
   [
@@ -203,6 +212,7 @@ export const PROTECTIONS: readonly ForeignRow[] = [
     "DCR_* OAUTH_REQUEST_TIMEOUT OAUTH_DEFAULT_TIMEOUT OAUTH_MAX_RETRIES OAUTH_REQUIRE_CONFIGURED_RESOURCE " +
     "OAUTH_DISCOVERY_ENABLED OAUTH_PREFERRED_CODE_CHALLENGE_METHOD",
     "governs OAuth to upstreams",
-    'the gateway has no OAuth; register an upstream with auth_type "bearer", "basic" or "authheaders"',
+    'each upstream has its own oauth_config with auth_type "oauth", and the gateway registers itself where it is given no client; ' +
+    "UPSTREAM_OAUTH_TIMEOUT limits each request",
   ],
 ];
