@@ -262,7 +262,7 @@ Deno.test("Authorization servers with rules of their own", async (t) => {
   );
 
   await t.step("each address of the gateway has a client of its own, as long as they are few", async () => {
-    await using upstream = new PersonLoginUpstream();
+    await using upstream = new PersonLoginUpstream({ opensForAll: true });
     ann.isAt(upstream.issuer, "ann");
     const { id } = await register(gateway, "addresses", upstream.url);
     let back = "";
@@ -290,6 +290,9 @@ Deno.test("Authorization servers with rules of their own", async (t) => {
     assertEquals(upstream.registrations.length, 8);
     // The login that had begun before goes on.
     assertStringIncludes((await ann.browser.open(back)).text, "Connected.");
+    // Each beginning has asked the upstream for its challenge in a session, which it has ended.
+    assert(upstream.ofNobody.opened >= 9);
+    await waitFor(() => upstream.ofNobody.open.size === 0, { what: "the end of the sessions of nobody" });
   });
 
   await t.step("an upstream that has another server by now leads people there", async () => {

@@ -26,6 +26,8 @@ export interface PersonLoginOptions {
   readonly serverMetadata?: (own: Record<string, unknown>) => Record<string, unknown>;
   /** Changes the parameters of the answer that the browser brings back. */
   readonly answer?: (own: URLSearchParams) => void;
+  /** It opens sessions for whoever has no token, and lets them do nothing in these. */
+  readonly opensForAll?: boolean;
   /** The scopes that the MCP server's metadata name; default `tools`. */
   readonly scopes?: readonly string[];
   /** Changes the answer of the token endpoint. */
@@ -63,6 +65,8 @@ export class PersonLoginUpstream implements AsyncDisposable {
   readonly refreshTokens = new Map<string, Given>();
   /** Sessions, by id: whose they are. */
   readonly sessions = new Map<string, string>();
+  /** Sessions of nobody: how many were opened, and those that are open. */
+  readonly ofNobody = { opened: 0, open: new Set<string>() };
   /** The open streams of sessions that hear of changes, and whose they are. */
   readonly streams = new Map<ReadableStreamDefaultController<Uint8Array>, string>();
   #tools: readonly string[] = ["whoami"];
@@ -120,6 +124,7 @@ export class PersonLoginUpstream implements AsyncDisposable {
             `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"${more}`,
         },
       });
+    if (authorization === null && this.#options.opensForAll) return await this.#openForAll(request, session);
     if (token === undefined || token.expiresAt < Date.now()) return refuse(401, ', error="invalid_token"');
     if (request.method === "GET" && this.#options.announces) return this.#stream(token.person);
     if (request.method !== "POST") return new Response(null, { status: 405 });
@@ -142,6 +147,20 @@ export class PersonLoginUpstream implements AsyncDisposable {
       ? { tools: this.#tools.map((name) => ({ name, inputSchema: { type: "object" } })) }
       : whoamiResult(method, token.person);
     return Response.json({ jsonrpc: "2.0", id, result }, { headers });
+  }
+
+  async #openForAll(request: Request, session: string | null): Promise<Response> {
+    const { open } = this.ofNobody;
+    if (request.method === "DELETE") {
+      return new Response(null, { status: open.delete(session ?? "") ? 204 : 404 });
+    }
+    const { id, method } = await request.json();
+    if (method !== "initialize") return new Response(null, { status: 400 });
+    this.ofNobody.opened++;
+    const opened = crypto.randomUUID();
+    open.add(opened);
+    const headers = { "mcp-session-id": opened };
+    return Response.json({ jsonrpc: "2.0", id, result: whoamiResult(method, "") }, { headers });
   }
 
   #stream(person: string): Response {

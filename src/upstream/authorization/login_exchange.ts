@@ -6,12 +6,14 @@ import { LoginFault } from "./login_fault.ts";
 
 /** Within limits of time and size, and where the egress guard allows it. Redirects are not followed. */
 export type SendToServer = (request: {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   readonly url: URL;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body?: string;
   /** PEM certificates of authorities besides the system's. */
   readonly caCertificate?: string;
+  /** The text of the answer is not read. */
+  readonly isHeadOnly?: boolean;
 }) => Promise<
   {
     readonly status: number;
@@ -19,6 +21,8 @@ export type SendToServer = (request: {
     readonly text: string;
     /** The value of WWW-Authenticate. */
     readonly challenge?: string | null;
+    /** The value of Mcp-Session-Id. */
+    readonly sessionId?: string | null;
   }
 >;
 

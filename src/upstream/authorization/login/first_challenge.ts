@@ -3,7 +3,7 @@ import { META, STATELESS_REVISION } from "../../../mcp/revisions.ts";
 import { type BearerChallenge, readChallenge } from "../bearer_challenge.ts";
 import { ask, type LoginExchange, type SendToServer } from "../login_exchange.ts";
 
-type Probe = Omit<Parameters<SendToServer>[0], "url" | "caCertificate">;
+type Probe = Omit<Parameters<SendToServer>[0], "url" | "caCertificate" | "isHeadOnly">;
 
 const CLIENT_INFO = { name: "sluice", version: "1" };
 
@@ -29,6 +29,7 @@ const STREAM: Probe = { method: "GET", headers: [["accept", "text/event-stream"]
 const NONE = readChallenge(null);
 
 /**
+ * Reads the heads of answers alone: a stream for everybody does not end, and a list for everybody may be long.
  * @returns an empty challenge if the upstream refuses no request with 401
  * @throws {LoginFault} if an upstream with transport STREAMABLEHTTP does not answer
  */
@@ -36,14 +37,23 @@ export async function firstChallenge(
   exchange: LoginExchange,
   { url, transport }: { readonly url: URL; readonly transport: string },
 ): Promise<BearerChallenge> {
-  // A stream for everybody does not end, and a list for everybody may be longer than what is read here.
   if (transport === "SSE") return await challengeFor(STREAM).catch(() => null) ?? NONE;
   return await challengeFor(LIST).catch(() => null) ?? await challengeFor(INITIALIZE) ?? NONE;
 
   async function challengeFor(probe: Probe): Promise<BearerChallenge | null> {
-    const { status, challenge = null } = await ask(exchange, { ...probe, url });
+    const { status, challenge = null, sessionId = null } = await ask(exchange, {
+      ...{ ...probe, url, isHeadOnly: true },
+    });
+    // The session that an upstream opens for everybody. The person who logs in does not wait for its end.
+    if (sessionId !== null) void endSession(exchange, url, sessionId);
     return status === 401 ? readChallenge(challenge) : null;
   }
+}
+
+/** Without the revision, which only the answer's text names: it is that of 2025-03-26 then, which all servers with sessions know. */
+async function endSession(exchange: LoginExchange, url: URL, sessionId: string): Promise<void> {
+  const headers = [["mcp-session-id", sessionId]] as const;
+  await ask(exchange, { method: "DELETE", url, headers, isHeadOnly: true }).catch(() => {});
 }
 
 function post(method: string, params: unknown, headers: Probe["headers"] = []): Probe {

@@ -6,12 +6,14 @@ import { isError } from "../../../base/errors.ts";
 import type { HttpClient } from "../../../upstream/http_client/http_client.ts";
 
 export interface ProviderRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   readonly url: URL;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body?: string;
   /** PEM certificates of authorities besides the system's. */
   readonly caCertificate?: string;
+  /** The text of the answer is not read. */
+  readonly isHeadOnly?: boolean;
 }
 
 export interface ProviderAnswer {
@@ -20,6 +22,8 @@ export interface ProviderAnswer {
   readonly text: string;
   /** The value of WWW-Authenticate. */
   readonly challenge: string | null;
+  /** The value of Mcp-Session-Id. */
+  readonly sessionId: string | null;
 }
 
 export interface ExchangeDeps {
@@ -35,7 +39,7 @@ const MAX_BYTES = 256 * 1024;
 
 /** @throws {Error} with the reason */
 export async function boundedExchange(
-  { method, url, headers, body, caCertificate }: ProviderRequest,
+  { method, url, headers, body, caCertificate, isHeadOnly = false }: ProviderRequest,
   { outbound, clock, timeoutMs, setting }: ExchangeDeps,
 ): Promise<ProviderAnswer> {
   const signal = new Cancellation();
@@ -51,11 +55,13 @@ export async function boundedExchange(
       // A code or refresh token that is sent again may end the login.
       fresh: method === "POST",
     });
+    if (isHeadOnly) response.discard();
     return {
       status: response.status,
       contentType: response.header("content-type"),
       challenge: response.header("www-authenticate"),
-      text: await response.text(MAX_BYTES).catch(asTooLarge),
+      sessionId: response.header("mcp-session-id"),
+      text: isHeadOnly ? "" : await response.text(MAX_BYTES).catch(asTooLarge),
     };
   };
   try {

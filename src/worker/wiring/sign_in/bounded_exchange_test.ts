@@ -56,7 +56,22 @@ Deno.test("boundedExchange() reads 256 KiB at most, and connects only where it m
   assertEquals(await boundedExchange(REQUEST, fine), {
     status: 200,
     contentType: "application/json",
-    challenge: null,
+    ...{ challenge: null, sessionId: null },
     text: "{}",
   });
+  // A stream that does not end is not read.
+  let dropped = 0;
+  const stream: HttpResponse = {
+    ...answer(() => new Promise(() => {})),
+    header: (name) => name === "mcp-session-id" ? "s" : null,
+    discard: () => void dropped++,
+  };
+  const head = await boundedExchange(
+    { ...REQUEST, isHeadOnly: true },
+    deps(() => Promise.resolve(stream)),
+  );
+  assertEquals([head, dropped], [
+    { ...{ status: 200, contentType: null, challenge: null }, sessionId: "s", text: "" },
+    1,
+  ]);
 });
