@@ -14,11 +14,15 @@ export interface AwsKeys {
   readonly service: string;
 }
 
+/** The service s3 wants the hash of the body in a header too, and the library signs no body without. */
+const BODY_HASH = "x-amz-content-sha256";
+const WITH_BODY_HASH = "s3";
+
 /** Headers that the signature brings. A caller's cannot take their place. */
 const SIGNED: ReadonlySet<string> = new Set([
   ...["authorization", "x-amz-date", "x-amz-security-token"],
-  // AWS takes it in place of the body's own hash. The service s3 wants it.
-  "x-amz-content-sha256",
+  // AWS takes it in place of the body's own hash.
+  BODY_HASH,
 ]);
 
 /** What the signature's header can carry (AWS IAM API, AccessKey: "[\w]+"). */
@@ -67,12 +71,14 @@ export class SignedClient implements HttpClient {
     }
     // Loaded on first use: most gateways have no such upstream.
     const { AwsV4Signer } = await import("aws4fetch");
+    const signable = headers.filter(([name]) => name.startsWith("mcp-"));
+    if (keys.service === WITH_BODY_HASH) signable.push([BODY_HASH, await sha256(body ?? "")]);
     if (this.#signingKeys.size >= MAX_SIGNING_KEYS) this.#signingKeys.clear();
     const signed = await new AwsV4Signer({
       ...{ ...keys, method, body, url: url.href, cache: this.#signingKeys },
       sessionToken: sessionToken ?? undefined,
       datetime: new Date(this.now()).toISOString().replaceAll(/[:-]|\.\d+/g, ""),
-      headers: headers.filter(([name]) => name.startsWith("mcp-")).map(([name, value]) => [name, value]),
+      headers: signable.map(([name, value]) => [name, value]),
     }).sign();
     const own = [...SIGNED].flatMap((name) => {
       const value = signed.headers.get(name);
@@ -80,6 +86,10 @@ export class SignedClient implements HttpClient {
     });
     return Object.freeze([...headers.filter(([name]) => !SIGNED.has(name)), ...own]);
   }
+}
+
+async function sha256(text: string): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
 }
 
 /**

@@ -18,7 +18,9 @@ async function signed(keys: AwsKeys, at: string, request: Partial<HttpRequest> &
     },
     close: () => {},
   };
-  const client = new SignedClient(below, "https://example.amazonaws.com", keys, () => Date.parse(at));
+  const { origin } = request.url;
+  const own = origin === "https://other.example" ? "https://example.amazonaws.com" : origin;
+  const client = new SignedClient(below, own, keys, () => Date.parse(at));
   await client.send({ method: "GET", headers: [], upstream: "u", ...request });
   return sent!.headers;
 }
@@ -68,14 +70,32 @@ Deno.test("SignedClient signs nothing for another origin", async () => {
   assertEquals(await signed(KEYS, "2015-08-30T12:36:00Z", { url: new URL("https://other.example/") }), []);
 });
 
-Deno.test("SignedClient sends the hash that it has signed for s3, and never a caller's", async () => {
-  const url = new URL("https://example.amazonaws.com/");
+Deno.test("SignedClient signs the body for s3 too, and sends its hash, never a caller's", async () => {
+  const url = new URL("https://examplebucket.s3.amazonaws.com/?lifecycle");
+  const keys = {
+    ...{ ...KEYS, accessKeyId: "AKIAIOSFODNN7EXAMPLE", service: "s3" },
+    secretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+  };
   const headers = [["x-amz-content-sha256", "of a caller"]] as const;
-  const hashes = async (service: string) =>
-    (await signed({ ...KEYS, service }, "2015-08-30T12:36:00Z", { url, headers }))
+  const hashOfNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+  // "GET Bucket Lifecycle" of the Amazon S3 API Reference, "Signature Calculations for the Authorization Header".
+  assertEquals(await signed(keys, "2013-05-24T00:00:00Z", { url, headers }), [
+    [
+      "authorization",
+      "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, " +
+      "SignedHeaders=host;x-amz-content-sha256;x-amz-date, " +
+      "Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
+    ],
+    ["x-amz-date", "20130524T000000Z"],
+    ["x-amz-content-sha256", hashOfNothing],
+  ]);
+  const hashes = async (service: string, body: string) =>
+    (await signed({ ...keys, service }, "2013-05-24T00:00:00Z", { method: "POST", url, headers, body }))
       .filter(([name]) => name === "x-amz-content-sha256");
-  assertEquals(await hashes("service"), []);
-  assertEquals(await hashes("s3"), [["x-amz-content-sha256", "UNSIGNED-PAYLOAD"]]);
+  assertEquals(await hashes("s3", "abc"), [
+    ["x-amz-content-sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"],
+  ]);
+  assertEquals(await hashes("service", "abc"), []);
 });
 
 Deno.test("SignedClient names keys that no header can carry, and does not show them", async () => {
