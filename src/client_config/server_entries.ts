@@ -77,22 +77,32 @@ export function isFaulty(entry: ServerEntry | FaultyEntry): entry is FaultyEntry
   return "fault" in entry;
 }
 
-/** The variables of an entry, each once. */
-export function entryReferences(entry: ServerEntry): Reference[] {
-  const all = texts(entry).flatMap(referencesIn);
+/** The variables of an entry that need a value, each once. */
+export function entryReferences({ command, args, env, cwd, url, headers }: ServerEntry): Reference[] {
+  const place = [command, ...args, cwd, url].filter((text) => text !== null).flatMap(referencesIn);
+  const secrets = [...Object.values(env), ...Object.values(headers)].flatMap(referencesIn);
+  const all = [...place, ...secrets.filter(({ kind }) => kind !== "secret")];
   return [...new Map(all.map((reference) => [`${reference.kind}:${reference.name}`, reference])).values()];
 }
 
-/** Replaces the variables of an entry. @returns also those that have no value; with any, the entry must not be used */
+/**
+ * Replaces the variables of an entry. References to the operator's secrets stay in `env` and `headers`: the gateway looks them up when it
+ * uses them.
+ * @returns also those that have no value; with any, the entry must not be used
+ */
 export function expandEntry(
   entry: ServerEntry,
   lookUp: LookUp,
 ): { readonly entry: ServerEntry; readonly missing: readonly Reference[] } {
   const missing = new Map<string, Reference>();
-  const each = (text: string) =>
-    expand(text, lookUp, (reference) => missing.set(`${reference.kind}:${reference.name}`, reference));
+  const expanding = (find: LookUp) => (text: string) =>
+    expand(text, find, (reference) => missing.set(`${reference.kind}:${reference.name}`, reference));
+  const each = expanding(lookUp);
+  const credential = expanding((reference) =>
+    reference.kind === "secret" ? `\${${reference.name}}` : lookUp(reference)
+  );
   const all = (values: Readonly<Record<string, string>>) =>
-    Object.fromEntries(Object.entries(values).map(([name, text]) => [name, each(text)]));
+    Object.fromEntries(Object.entries(values).map(([name, text]) => [name, credential(text)]));
   const expanded = {
     ...entry,
     command: entry.command === null ? null : each(entry.command),
@@ -103,11 +113,6 @@ export function expandEntry(
     headers: all(entry.headers),
   };
   return { entry: expanded, missing: [...missing.values()] };
-}
-
-function texts({ command, args, env, cwd, url, headers }: ServerEntry): string[] {
-  return [command, ...args, ...Object.values(env), cwd, url, ...Object.values(headers)]
-    .filter((text) => text !== null);
 }
 
 function serversOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -137,6 +137,18 @@ Deno.test("variables are replaced once, and those without a value are named", ()
   assertEquals(expandEntry(entry, () => "given").entry.args, ["given/x", "$HOME", "given", "given"]);
 });
 
+Deno.test("references to the operator's secrets stay in env and headers, and have no value elsewhere", () => {
+  const entry = entryOf({
+    command: "${file:bin}",
+    env: { KEY: "a-${file:crm/token}", OTHER: "${secret:x}${OTHER:-y}" },
+  });
+  const known = entryReferences(entry).map(({ kind, name }) => `${kind} ${name}`);
+  assertEquals(known, ["secret file:bin", "env OTHER"]);
+  const { entry: expanded, missing } = expandEntry(entry, () => undefined);
+  assertEquals(expanded.env, { KEY: "a-${file:crm/token}", OTHER: "${secret:x}y" });
+  assertEquals(missing.map(({ name }) => name), ["file:bin"]);
+});
+
 Deno.test("defaults of inputs come from the file", () => {
   const inputs = [
     { id: "region", type: "promptString", default: "eu" },

@@ -1,10 +1,13 @@
 // Variables in configuration files: ${VAR}, ${VAR:-default}, ${env:VAR}, ${input:id}, ${workspaceFolder}. Clients replace them when
-// they start a server; a server never sees one.
+// they start a server; a server never sees one. ${file:NAME} and ${secret:NAME} are the gateway's own.
 
 /** A variable in a text. */
 export interface Reference {
-  /** `env`: of the environment. `input`: asked of the user. `client`: known to the client, such as the open folder. */
-  readonly kind: "env" | "input" | "client";
+  /**
+   * `env`: of the environment. `input`: asked of the user. `client`: known to the client, such as the open folder. `secret`: a reference
+   * to what the gateway's operator keeps, with the word before its name.
+   */
+  readonly kind: "env" | "input" | "client" | "secret";
   readonly name: string;
 }
 
@@ -45,6 +48,7 @@ export function referencesIn(text: string): Reference[] {
 
 function read(inside: string): { readonly reference: Reference; readonly fallback?: string } {
   if (inside.startsWith("input:")) return { reference: { kind: "input", name: inside.slice(6) } };
+  if (/^(file|secret):/.test(inside)) return { reference: { kind: "secret", name: inside } };
   if (CLIENT_VARIABLES.has(inside)) return { reference: { kind: "client", name: inside } };
   const [, name, fallback] = /^(?:env:)?(.*?)(?::-(.*))?$/s.exec(inside)!;
   return { reference: { kind: "env", name: name! }, fallback };

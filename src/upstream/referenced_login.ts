@@ -1,10 +1,11 @@
 // What the requests of an upstream have whose credentials are references to secrets: the secrets as they are at the moment.
 import type { Authorization } from "./authorization/upstream_logins.ts";
-import { authOf, awsKeysIn, type Credentials } from "./credentials.ts";
+import { authOf, authorizedUrl, awsKeysIn, type Credentials } from "./credentials.ts";
 import { secretsOf, SignedClient } from "./identity/aws_signature.ts";
 import type { CertifiedClients } from "./identity/certified_clients.ts";
 import { ReferencedClient } from "./identity/referenced_client.ts";
 import type { CurrentSecrets } from "./identity/named_secrets.ts";
+import type { Handshake, Handshakes } from "./websocket/websocket_channel.ts";
 
 /** @param login undefined: the upstream wants none */
 export function referencedLogin(
@@ -43,6 +44,24 @@ export function referencedLogin(
       return [...own, ...query, ...encoded, ...ofKeys, ...login?.secretsOf(headers) ?? []];
     },
     owner: login?.owner ?? null,
+  };
+}
+
+/** @param url of the registration */
+export function referencedHandshakes(url: string, source: CurrentSecrets<Credentials>): Handshakes {
+  const values = new WeakMap<Handshake, Credentials>();
+  const handshakeOf = (value: Credentials): Handshake => {
+    const auth = authOf(value);
+    const handshake = { url: authorizedUrl(url, auth), headers: auth.headers };
+    values.set(handshake, value);
+    return handshake;
+  };
+  return {
+    current: async () => handshakeOf(await source.current()),
+    afterRefusal: async (used) => {
+      const next = await source.afterRefusal(values.get(used)!);
+      return next === null ? null : handshakeOf(next);
+    },
   };
 }
 

@@ -14,6 +14,7 @@ import { HttpTransport } from "./streamable_http/http_transport.ts";
 import { openSseChannel } from "./sse/sse_channel.ts";
 import { readLaunch } from "./stdio/launch.ts";
 import type { StdioProcesses } from "./stdio/processes.ts";
+import type { Handshakes } from "./websocket/websocket_channel.ts";
 
 /** The address of an upstream and its fixed headers. Contains credentials: must not be logged. */
 export interface TransportTarget {
@@ -25,6 +26,8 @@ export interface TransportTarget {
   readonly caCertificate?: string;
   /** The login of an upstream that wants OAuth, over HTTP. */
   readonly authorization?: Authorization;
+  /** For WEBSOCKET, if the credentials refer to secrets. */
+  readonly handshakes?: Handshakes;
   /** Environment variables of the process, for STDIO. */
   readonly env?: Readonly<Record<string, string>>;
   /** See `StdioUpstream`. */

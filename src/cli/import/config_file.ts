@@ -89,6 +89,7 @@ function valueHere(
     case "client":
       return clientValue(name, path);
     case "input":
+    case "secret":
       return undefined;
   }
 }

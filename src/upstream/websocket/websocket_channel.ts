@@ -18,12 +18,30 @@ import type { HeaderList } from "../transport/transport.ts";
 import { withoutSecretsOf } from "../transport/without_secrets.ts";
 import { type Channel, type OpenChannel, ownerOf, type Receiver } from "../duplex/duplex_channel.ts";
 
-export interface WebSocketTarget {
-  readonly upstream: string;
+/** What the request for a WebSocket has of an upstream's registration. */
+export interface Handshake {
   /** Scheme ws: or wss:. */
   readonly url: URL;
   readonly headers: HeaderList;
+}
+
+/** Handshakes of an upstream whose credentials refer to secrets. */
+export interface Handshakes {
+  /** @throws {SluiceError} UPSTREAM_LOGIN_FAILED */
+  current(): Promise<Handshake>;
+  /**
+   * After the upstream has refused `used`.
+   * @returns null if the secrets are the same
+   * @throws {SluiceError} UPSTREAM_LOGIN_FAILED
+   */
+  afterRefusal(used: Handshake): Promise<Handshake | null>;
+}
+
+export interface WebSocketTarget extends Handshake {
+  readonly upstream: string;
   readonly caCertificate?: string;
+  /** In place of `url` and `headers`, which have references to secrets; undefined: they have none. */
+  readonly handshakes?: Handshakes;
 }
 
 interface WebSocketOptions {
@@ -44,26 +62,39 @@ const CLOSE_MS = 2_000;
 export function openWebSocketChannel(target: WebSocketTarget, options: WebSocketOptions): OpenChannel {
   return async (passed, receiver, exchange) => {
     const { deadline, signal } = exchange;
-    const { upstream } = target;
-    const open = async (giveUp: CancelSignal, protocols: readonly string[]) => {
-      const { socket, stream } = await connect(target, options, {
+    const { upstream, caCertificate, handshakes } = target;
+    const open = async (
+      { url, headers }: Handshake,
+      giveUp: CancelSignal,
+      protocols: readonly string[] = ["mcp"],
+    ): Promise<Channel> => {
+      const { socket, stream } = await connect({ upstream, caCertificate, url, headers }, options, {
         protocols,
         passed,
         signal: giveUp,
         holder: exchange.isShared ? undefined : exchange.caller,
       });
-      const asked = { upstream, url: target.url, headers: mergeHeaders(target.headers, passed) };
-      await opened(socket, asked, giveUp);
-      return new WebSocketChannel(socket, { stream, asked, receiver, owner: ownerOf(exchange) });
-    };
-    return await inTime(deadline, { upstream, phase: "open a WebSocket", signal }, async (giveUp) => {
+      const asked = { upstream, url, headers: mergeHeaders(headers, passed) };
       try {
-        return await open(giveUp, ["mcp"]);
+        await opened(socket, asked, giveUp);
       } catch (error) {
         // A server without subprotocols chooses none, which the library treats as an error. The connection is retried
         // without one.
-        if (!isError(error, "UPSTREAM_CONNECT_FAILED") || error.params.reason !== NO_SUBPROTOCOL) throw error;
-        return await open(giveUp, []);
+        const isUnnamed = isError(error, "UPSTREAM_CONNECT_FAILED") && error.params.reason === NO_SUBPROTOCOL;
+        if (!isUnnamed || protocols.length === 0) throw error;
+        return await open({ url, headers }, giveUp, []);
+      }
+      return new WebSocketChannel(socket, { stream, asked, receiver, owner: ownerOf(exchange) });
+    };
+    return await inTime(deadline, { upstream, phase: "open a WebSocket", signal }, async (giveUp) => {
+      if (handshakes === undefined) return await open(target, giveUp);
+      const used = await handshakes.current();
+      try {
+        return await open(used, giveUp);
+      } catch (error) {
+        const next = isError(error, "UPSTREAM_AUTH_FAILED") ? await handshakes.afterRefusal(used) : null;
+        if (next === null) throw error;
+        return await open(next, giveUp);
       }
     });
   };

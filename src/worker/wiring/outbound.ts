@@ -25,7 +25,7 @@ import { signedOver } from "../../upstream/identity/aws_signature.ts";
 import { CertifiedClients } from "../../upstream/identity/certified_clients.ts";
 import { SecretCommand } from "../../upstream/identity/secret_command.ts";
 import { CurrentSecrets, Secrets } from "../../upstream/identity/named_secrets.ts";
-import { referencedLogin } from "../../upstream/referenced_login.ts";
+import { referencedHandshakes, referencedLogin } from "../../upstream/referenced_login.ts";
 import {
   credentialsVersion,
   type LoginUse,
@@ -195,7 +195,7 @@ export function createOutbound(
       ? () => secrets.resolved(credentials, name)
       : undefined;
   const revocations = endedTokens === null ? null : new TokenRevocations({
-    ...{ records: endedTokens, secretBox, send, log },
+    ...{ records: endedTokens, secretBox, send, log, clock: systemClock },
     credentialsOf: async ({ gatewayId, authSecret, upstream }) => {
       const secret = await secretOf({ id: gatewayId, authSecret });
       const credentials = oauthIn(secret);
@@ -225,12 +225,12 @@ export function createOutbound(
     check,
     clientInfo: { name: "sluice", version: VERSION },
     targetOf: async (row, use) => {
-      const { id, name, url, transport, authType, authSecret, caCertificate, source } = row;
+      const { id, name, url, transport, authType, authSecret, caCertificate, source: from } = row;
       const secret = await secretOf(row);
       const auth = buildAuthHeaders(authType, secret);
       const credentials = oauthIn(secret);
       const written = secret === null ? null : readCredentials(secret);
-      const isReferenced = written?.references === true;
+      const source = written?.references === true ? new CurrentSecrets(secrets, written, name) : null;
       const loggedIn = credentials === null ? undefined : logins.of(
         id,
         await credentialsVersion(authSecret!, url),
@@ -243,21 +243,18 @@ export function createOutbound(
         url: authorizedUrl(url, auth),
         headers: auth.headers,
         caCertificate: caCertificate ?? undefined,
-        authorization: isReferenced
-          ? referencedLogin(written, new CurrentSecrets(secrets, written, name), {
+        authorization: source === null
+          ? signedOver(awsKeysIn(written), url, certified.over(written?.certificate ?? null, loggedIn))
+          : referencedLogin(written!, source, {
             origin: new URL(url).origin,
             ...{ certified, login: loggedIn },
-          })
-          : signedOver(
-            awsKeysIn(written),
-            url,
-            certified.over(written?.certificate ?? null, loggedIn),
-          ),
+          }),
+        handshakes: source === null ? undefined : referencedHandshakes(url, source),
         env: buildEnvironment(secret),
-        readEnv: isReferenced
-          ? async () => buildEnvironment(writeCredentials(await secrets.resolved(written, name)))
-          : undefined,
-        isOwn: ownSource !== null && source === ownSource,
+        readEnv: source === null
+          ? undefined
+          : async () => buildEnvironment(writeCredentials(await secrets.resolved(written!, name))),
+        isOwn: ownSource !== null && from === ownSource,
       };
     },
     close: async () => {
