@@ -11,12 +11,24 @@ function guarded() {
   const takes = { authorization: new Set<string>(), key: new Set<string>() };
   const got: string[] = [];
   let repeats = false;
+  const sockets = new Set<WebSocket>();
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const given = request.headers.get("authorization") ?? "";
     const key = new URL(request.url).searchParams.get("key") ?? "";
     got.push(given || key);
     if (repeats) return Response.json({ message: `no way: ${request.url} ${given}` }, { status: 400 });
     if (!takes.authorization.has(given) && !takes.key.has(key)) return new Response(null, { status: 401 });
+    if (request.headers.has("upgrade")) {
+      const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "mcp", idleTimeout: 0 });
+      sockets.add(socket);
+      socket.onmessage = ({ data }) => {
+        const { id, method, params = {} } = JSON.parse(data);
+        if (id !== undefined) {
+          socket.send(JSON.stringify({ jsonrpc: "2.0", id, ...answerTo(method, params) }));
+        }
+      };
+      return response;
+    }
     if (request.method !== "POST") return new Response(null, { status: 405 });
     const { id, method, params = {} } = await request.json();
     if (id === undefined) return new Response(null, { status: 202 });
@@ -27,8 +39,16 @@ function guarded() {
     takes,
     got,
     repeat,
+    /** Ends all WebSockets. */
+    hangUp: () => {
+      for (const socket of sockets) socket.close();
+      sockets.clear();
+    },
     url: `http://127.0.0.1:${server.addr.port}/mcp`,
-    close: () => server.shutdown(),
+    close: () => {
+      for (const socket of sockets) socket.close();
+      return server.shutdown();
+    },
   };
 }
 
@@ -131,6 +151,31 @@ esac
       }, { what: "the secret that the upstream had no reason to refuse" });
     },
   );
+
+  await t.step("a WebSocket has the secret of its time, and is asked once more with a new one", async () => {
+    await write("secrets/socket", "socket-1");
+    takes.authorization.add("Bearer socket-1");
+    const { status, body } = await sluice.api("POST", "/gateways", {
+      ...{ name: "socket", url: upstream.url.replace("http", "ws"), transport: "WEBSOCKET" },
+      ...bearer("${file:socket}"),
+    });
+    assertEquals(status, 200, JSON.stringify(body));
+    assertEquals(await call("socket"), "hi");
+    takes.authorization.delete("Bearer socket-1");
+    takes.authorization.add("Bearer socket-2");
+    await write("secrets/socket", "socket-2");
+    upstream.hangUp();
+    await waitFor(async () => await call("socket") === "hi", { what: "the socket with the new secret" });
+    assertEquals(got.includes("Bearer socket-2"), true);
+  });
+
+  await t.step("files of clients have references too", async () => {
+    const headers = { Authorization: "Bearer ${file:crm/token}" };
+    const servers = { imported: { url: `${upstream.url}?imported`, headers } };
+    const { status, body } = await sluice.api("POST", "/import/mcp-servers", { servers });
+    assertEquals([status, body.servers?.[0].outcome], [200, "taken"], JSON.stringify(body));
+    assertEquals(await call("imported"), "hi");
+  });
 
   await t.step("what cannot be read is named, without a secret", async () => {
     for (

@@ -1,7 +1,7 @@
 // How ContextForge logs in to a gateway: its `oauth_config`, and the certificate that it presents.
 import type { OAuthCredentials } from "../../upstream/authorization/oauth_credentials.ts";
 import { checkedCertificate, type ClientCertificate } from "../../upstream/identity/client_certificate.ts";
-import { requestedOAuth } from "../gateways/requested_oauth.ts";
+import { requestedOAuth } from "../gateways/credentials/requested_oauth.ts";
 import { oauthConfig } from "../rest/credentials/oauth_config.ts";
 import type { Fault } from "../rest/faults.ts";
 import type { OpenBundle } from "./sealed_bundles.ts";

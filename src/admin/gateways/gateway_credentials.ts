@@ -10,47 +10,22 @@ import {
   buildAuthHeaders,
   type Credentials,
   credentialsOwner,
-  type LoginCredentials,
   readCredentials,
   writeCredentials,
 } from "../../upstream/credentials.ts";
 import type { AdminDeps, DiscoverTarget } from "../rest/deps.ts";
 import { type Fault, fault } from "../rest/faults.ts";
-import { requestedAws } from "./requested_aws.ts";
-import { requestedOAuth } from "./requested_oauth.ts";
-import { mentionsCertificate, requestedCertificate } from "./requested_certificate.ts";
+import { AUTH_FIELDS } from "./credentials/auth_fields.ts";
+import { requestedAuth } from "./credentials/requested_auth.ts";
+import { mentionsCertificate, requestedCertificate } from "./credentials/requested_certificate.ts";
+import { requestedEnvironment } from "./credentials/requested_environment.ts";
+import { requestedReferences } from "./credentials/requested_references.ts";
 import type { Place } from "./gateway_place.ts";
-import { requestedReferences } from "./requested_references.ts";
-import { requestedEnvironment } from "./gateway_environment.ts";
 import { type GatewayInput, MASK } from "../rest/schemas.ts";
 import type { ShownCredentials } from "../rest/shapes.ts";
 
-/** Headers of the connection or the protocol: they cannot carry credentials. */
-export const NOT_CREDENTIALS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "content-type",
-  "accept",
-  "host",
-  "mcp-protocol-version",
-  "mcp-session-id",
-  "transfer-encoding",
-  "upgrade",
-]);
-
-const AUTH_FIELDS = [
-  "auth_username",
-  "auth_password",
-  "auth_token",
-  "auth_header_key",
-  "auth_header_value",
-  "auth_headers",
-  "auth_query_param_key",
-  "auth_query_param_value",
-] as const;
-
 /** What a process does not receive. */
-const IDLE_FIELDS = [...AUTH_FIELDS, "oauth_config", "aws_config", "client_cert", "client_key"] as const;
+const IDLE_FIELDS = [...AUTH_FIELDS, "client_cert", "client_key"] as const;
 
 const OAUTH_OVER_HTTP = fault(
   ["body", "auth_type"],
@@ -138,8 +113,6 @@ export async function discoverTarget(
 
 /** Does the request change credentials? Masks do not. */
 export function mentionsCredentials(input: GatewayInput): boolean {
-  if (input.oauth_config !== undefined && input.oauth_config !== null) return true;
-  if (input.aws_config !== undefined && input.aws_config !== null) return true;
   if (mentionsCertificate(input)) return true;
   return input.auth_type !== undefined || input.env !== undefined || AUTH_FIELDS.some((field) => {
     const value = input[field];
@@ -160,7 +133,7 @@ export function requestedCredentials(
   const { credentials: literal, faults } = place.transport === "STDIO"
     ? requestedOfProgram(input, kept)
     : requestedOfAddress(input, kept, place);
-  const { credentials, faults: others } = requestedReferences(literal, kept, { ...by, place });
+  const { credentials, faults: others } = requestedReferences(literal, kept, by);
   const isChange = written(credentials) !== written(kept);
   const refused = isChange && sendsCallersTokens(credentials) && !isOperator(by.principal)
     ? [EXCHANGE_BY_OPERATOR]
@@ -197,93 +170,4 @@ function requestedOfProgram(
     fault(["body", field], 'has no effect with transport "STDIO"; pass secrets to the process in env')
   );
   return { credentials, faults: [...faults, ...idle] };
-}
-
-function requestedAuth(
-  input: GatewayInput,
-  kept: Credentials | null,
-): { credentials: LoginCredentials | null; faults: Fault[] } {
-  // Clients of ContextForge may leave auth_type out.
-  const meant = input.oauth_config ? "oauth" : input.aws_config ? "aws_sigv4" : kept?.type;
-  const type = input.auth_type === undefined ? meant : input.auth_type;
-  const faults: Fault[] = [];
-  const given = (
-    field: Exclude<typeof AUTH_FIELDS[number], "auth_headers">,
-    keptValue: string | undefined,
-  ) => {
-    const value = input[field] ?? undefined;
-    if (value === MASK || (value === undefined && keptValue !== undefined)) {
-      if (keptValue !== undefined) return keptValue;
-      faults.push(fault(["body", field], "the mask stands for a stored secret, and none is stored"));
-    } else if (value === undefined || value === "") {
-      faults.push(fault(["body", field], `Field required with auth_type "${type}"`, "missing"));
-    }
-    return value ?? "";
-  };
-  const done = (credentials: LoginCredentials | null) => ({
-    credentials: faults.length > 0 ? null : credentials,
-    faults,
-  });
-  switch (type) {
-    case "basic": {
-      const old = kept?.type === "basic" ? kept : undefined;
-      const username = given("auth_username", old?.username);
-      if (username.includes(":")) faults.push(fault(["body", "auth_username"], 'must not contain a ":"'));
-      return done({ type, username, password: given("auth_password", old?.password) });
-    }
-    case "bearer":
-      return done({ type, token: given("auth_token", kept?.type === "bearer" ? kept.token : undefined) });
-    case "authheaders":
-      return done({ type, headers: requestedHeaders(input, kept, faults) });
-    case "query_param": {
-      const old = kept?.type === "query_param" ? kept : undefined;
-      const key = given("auth_query_param_key", old?.key);
-      return done({ type, key, value: given("auth_query_param_value", old?.value) });
-    }
-    case "oauth":
-      return done(requestedOAuth(input.oauth_config, kept, faults));
-    case "aws_sigv4":
-      return done(requestedAws(input.aws_config, kept, faults));
-    default:
-      for (const field of AUTH_FIELDS) {
-        if (type === undefined && input[field] !== undefined && input[field] !== null) {
-          faults.push(fault(["body", field], "has no effect without an auth_type"));
-        }
-      }
-      return done(null);
-  }
-}
-
-function requestedHeaders(input: GatewayInput, kept: Credentials | null, faults: Fault[]) {
-  const old = kept?.type === "authheaders" ? kept.headers : [];
-  // Of a repeated name the first one counts.
-  const byName = new Map(old.toReversed().map((header) => [header.key.toLowerCase(), header]));
-  const { auth_header_key: key, auth_header_value: value } = input;
-  const single = key !== undefined && key !== null ? [{ key, value: value ?? "" }] : [];
-  const wanted = input.auth_headers ?? (single.length > 0 ? single : old);
-  if (wanted.length === 0) {
-    faults.push(fault(["body", "auth_headers"], 'Field required with auth_type "authheaders"', "missing"));
-  }
-  return wanted.map((header, i) => {
-    const name = header.key.toLowerCase();
-    if (NOT_CREDENTIALS.has(name)) {
-      faults.push(
-        fault(
-          ["body", "auth_headers", i, "key"],
-          `"${header.key}" is set by the gateway and cannot be a credential`,
-        ),
-      );
-    }
-    if (header.value !== MASK) return header;
-    const stored = byName.get(name);
-    if (stored === undefined) {
-      faults.push(
-        fault(
-          ["body", "auth_headers", i, "value"],
-          "the mask stands for a stored secret, and none is stored",
-        ),
-      );
-    }
-    return stored ?? header;
-  });
 }

@@ -76,6 +76,17 @@ function requestedUrl(
   return { place: { transport, url: href }, faults };
 }
 
+/** A warning: nothing verifies a certificate where there is no TLS, unless the authorization server has it. */
+export function idleAuthority(
+  caCertificate: string | null | undefined,
+  { url, authType }: Pick<GatewayRow, "url" | "authType">,
+): Fault[] {
+  const { protocol } = new URL(url);
+  if (!caCertificate || authType === "oauth" || protocol === "https:" || protocol === "wss:") return [];
+  const reason = `has no effect with an address of ${protocol} The gateway uses it once the address has TLS`;
+  return [fault(["body", "ca_certificate"], reason, "no_effect")];
+}
+
 /** Have both URLs one origin? A program is the same only with the same arguments. */
 export function isSameServer(one: string, other: string): boolean {
   const [{ origin }, { origin: otherOrigin }] = [new URL(one), new URL(other)];

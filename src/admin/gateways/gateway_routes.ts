@@ -24,7 +24,7 @@ import {
   requestedIsolation,
   unsupportedFaults,
 } from "./gateway_draft.ts";
-import { isSameServer, type Place, requestedPlace } from "./gateway_place.ts";
+import { idleAuthority, isSameServer, type Place, requestedPlace } from "./gateway_place.ts";
 import { expandedFields, type PlainFields, plainFields, variablesFor } from "./plain_fields.ts";
 import { firstTry, isLoginOfPeople, refuseTaken, register, tryOut, untried } from "./store_gateway.ts";
 import { mayChange, requireOperator } from "../../auth/rbac.ts";
@@ -122,7 +122,8 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
   const { fields, warnings } = understood(call, raw);
   const draft = await draftGateway(deps, principal, fields);
   await register(deps, draft, { wait });
-  return await answer(call, draft.row.id, warnings);
+  const { row } = draft;
+  return await answer(call, row.id, [...warnings, ...idleAuthority(row.caCertificate, row)]);
 }
 
 /** Connects to the upstream that the body describes, and lists it, with the checks of a registration. Nothing is stored. */
@@ -136,7 +137,7 @@ export async function testGateway(call: Call): Promise<AdminResponse> {
   const { row } = draft;
   const reader = { isAdmin: mayChange(principal, "gateways.update", row) };
   const { warnings: others = [] } = listWarningsRead(found.warnings, reader);
-  const all = [...others, ...warnings];
+  const all = [...others, ...warnings, ...idleAuthority(row.caCertificate, row)];
   return ok({
     transport: found.transport ?? row.transport,
     serverInfo: found.serverInfo,
@@ -210,7 +211,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   });
   if (saved !== null) deps.onHeld(after.name, saved.holding);
   await deps.catalogChanged();
-  return await answer(call, row.id, warnings);
+  return await answer(call, row.id, [...warnings, ...idleAuthority(input.ca_certificate, after)]);
 }
 
 /** Lists the upstream again. The first time everything is listed. */

@@ -7,7 +7,7 @@ import { expand } from "../../client_config/variables.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import { type Fault, fault } from "../rest/faults.ts";
-import { NOT_CREDENTIALS } from "./gateway_credentials.ts";
+import { NOT_CREDENTIALS } from "./credentials/auth_fields.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -21,8 +21,6 @@ const SECRET_FIELDS = [
 ] as const;
 
 const OAUTH_SECRETS = ["client_secret", "private_key"] as const;
-
-const REFERENCE = /^(file|secret):/;
 
 /** A request's fields, and warnings about parts that were not taken as they are written. */
 export interface PlainFields {
@@ -54,8 +52,8 @@ export function expandedFields(fields: Fields, { variable }: Pick<AdminDeps, "va
       given,
       ({ kind, name }) => kind === "env" ? variable(name) : undefined,
       // References to secrets stay: the gateway looks them up when it uses them.
-      ({ name }) => {
-        if (!REFERENCE.test(name)) warnings.push(fault(loc, notExpanded(name), "not_expanded"));
+      ({ kind, name }) => {
+        if (kind !== "secret") warnings.push(fault(loc, notExpanded(name), "not_expanded"));
       },
     );
   };

@@ -122,6 +122,19 @@ Deno.test("POST /import/mcp-servers names variables without a value, and registe
     assertEquals((await store.gateways.list())[1]!.url, "stdio:b?arg=%2Fw&arg=%2Fh");
   }));
 
+Deno.test("POST /import/mcp-servers takes references to secrets as credentials, and says what they need", () =>
+  withAdminApi(async ({ call }) => {
+    const servers = {
+      a: { url: "https://a.example/mcp", headers: { Authorization: "Bearer \${file:crm}" } },
+      b: { url: "https://b.example/\${file:crm}" },
+    };
+    const { body } = await call("POST", "/import/mcp-servers", { body: { servers } });
+    assertEquals(body.servers.map(({ reason }: ImportResult) => reason), [
+      "body: a reference by \${file:…} needs the setting SECRETS_DIRECTORY",
+      "the variable file:crm has no value",
+    ]);
+  }));
+
 Deno.test("POST /import/mcp-servers says what it would do, and does nothing, in a dry run", () =>
   withAdminApi(async ({ call, discovered, store, deniedHosts }) => {
     deniedHosts.add("notes.example");

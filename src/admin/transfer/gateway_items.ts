@@ -3,7 +3,7 @@ import { isError, type SluiceError } from "../../base/errors.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
-import { NOT_CREDENTIALS } from "../gateways/gateway_credentials.ts";
+import { NOT_CREDENTIALS } from "../gateways/credentials/auth_fields.ts";
 import { NEVER_LISTED } from "../gateways/gateway_draft.ts";
 import { type Place, requestedPlace } from "../gateways/gateway_place.ts";
 import { untried } from "../gateways/store_gateway.ts";

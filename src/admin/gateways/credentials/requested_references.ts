@@ -1,17 +1,11 @@
 // References to secrets in the credentials of a request: `${file:NAME}` and `${secret:NAME}`. They read what the operator keeps on the
 // gateway's machine and send it to an upstream, so that nobody else may write one.
-import type { Principal } from "../../auth/principal.ts";
-import { isOperator } from "../../auth/rbac.ts";
-import type { Credentials } from "../../upstream/credentials.ts";
-import { referencesIn } from "../../upstream/identity/secret_references.ts";
-import type { AdminDeps } from "../rest/deps.ts";
-import { type Fault, fault } from "../rest/faults.ts";
-import type { Place } from "./gateway_place.ts";
-
-const NOT_OVER_WEBSOCKET = fault(
-  ["body", "transport"],
-  "references to secrets need another transport than WEBSOCKET; give the secret itself",
-);
+import type { Principal } from "../../../auth/principal.ts";
+import { isOperator } from "../../../auth/rbac.ts";
+import type { Credentials } from "../../../upstream/credentials.ts";
+import { referencesIn } from "../../../upstream/identity/secret_references.ts";
+import type { AdminDeps } from "../../rest/deps.ts";
+import { type Fault, fault } from "../../rest/faults.ts";
 
 const FORMER_TEXTS = fault(
   ["body"],
@@ -25,11 +19,7 @@ const FORMER_TEXTS = fault(
 export function requestedReferences(
   credentials: Credentials | null,
   kept: Credentials | null,
-  { deps, principal, place }: {
-    readonly deps: Pick<AdminDeps, "secrets">;
-    readonly principal: Principal;
-    readonly place: Place;
-  },
+  { deps, principal }: { readonly deps: Pick<AdminDeps, "secrets">; readonly principal: Principal },
 ): { readonly credentials: Credentials | null; readonly faults: readonly Fault[] } {
   if (credentials === null) return { credentials, faults: [] };
   const { references: _, ...plain } = credentials;
@@ -49,7 +39,6 @@ export function requestedReferences(
     }
   }
   if (added.length > 0 && former.size > 0 && kept?.references !== true) faults.push(FORMER_TEXTS);
-  if (isMarked && place.transport === "WEBSOCKET") faults.push(NOT_OVER_WEBSOCKET);
   return { credentials: isMarked ? { ...plain, references: true } : plain, faults };
 }
 

@@ -3,11 +3,11 @@ import type {
   ExchangeSettings,
   LoginSettings,
   OAuthCredentials,
-} from "../../upstream/authorization/oauth_credentials.ts";
-import type { Credentials } from "../../upstream/credentials.ts";
-import type { OAuthConfig } from "../rest/credentials/oauth_config.ts";
-import { type Fault, fault } from "../rest/faults.ts";
-import { MASK } from "../rest/schemas.ts";
+} from "../../../upstream/authorization/oauth_credentials.ts";
+import type { LoginCredentials } from "../../../upstream/credentials.ts";
+import type { OAuthConfig } from "../../rest/credentials/oauth_config.ts";
+import { type Fault, fault } from "../../rest/faults.ts";
+import { unmasked } from "./masked_secrets.ts";
 
 const LOC = ["body", "oauth_config"] as const;
 
@@ -17,7 +17,7 @@ const LOC = ["body", "oauth_config"] as const;
  */
 export function requestedOAuth(
   config: OAuthConfig | null | undefined,
-  kept: Credentials | null,
+  kept: LoginCredentials | null,
   faults: Fault[],
 ): OAuthCredentials | null {
   const old = kept?.type === "oauth" ? kept : null;
@@ -36,23 +36,12 @@ export function requestedOAuth(
   faults.push(...idleFields(config));
   const login = requestedLogin(config, faults);
   const exchange = requestedExchange(config, faults);
-  const isSameServer = old !== null && old.issuer === issuer && old.tokenUrl === tokenUrl;
-  const secret = (
-    name: "client_secret" | "private_key",
-    stored: string | null | undefined,
-  ): string | null => {
-    const value = config[name] ?? null;
-    if (value !== MASK) return value;
-    if (stored === null || stored === undefined) {
-      faults.push(fault([...LOC, name], "the mask stands for a stored secret, and none is stored"));
-    } else if (!isSameServer) {
-      const reason = "send it too: the stored one is for the former authorization server";
-      faults.push(fault([...LOC, name], reason));
-    }
-    return stored ?? null;
-  };
-  const clientSecret = secret("client_secret", old?.clientSecret);
-  const privateKey = secret("private_key", old?.privateKey);
+  const isMoved = old !== null && (old.issuer !== issuer || old.tokenUrl !== tokenUrl);
+  const former = isMoved ? "authorization server" : null;
+  const secret = (name: "client_secret" | "private_key", value: string | null): string | null =>
+    unmasked(config[name], { value, former }, [...LOC, name], faults);
+  const clientSecret = secret("client_secret", old?.clientSecret ?? null);
+  const privateKey = secret("private_key", old?.privateKey ?? null);
   const hasClient = config.client_id !== undefined && config.client_id !== null;
   if (!hasClient && !isLogin) {
     faults.push(fault([...LOC, "client_id"], "Field required", "missing"));
@@ -99,12 +88,16 @@ const FIELDS_OF_GRANTS: Partial<Record<keyof OAuthConfig, readonly OAuthCredenti
 
 function idleFields(config: OAuthConfig): Fault[] {
   const { grant_type: grant = "client_credentials" } = config;
-  return Object.entries(FIELDS_OF_GRANTS).flatMap(([name, grants]) => {
+  const unsent: Fault[] = config.send_resource === false && config.resource
+    ? [fault([...LOC, "resource"], "has no effect with send_resource false: leave one of both out")]
+    : [];
+  const others = Object.entries(FIELDS_OF_GRANTS).flatMap(([name, grants]) => {
     const value = config[name as keyof OAuthConfig];
     if (value === undefined || value === null || grants.includes(grant)) return [];
     const wanted = grants.map((each) => `"${each}"`).join(" or ");
     return [fault([...LOC, name], `has no effect without grant_type ${wanted}`)];
   });
+  return [...unsent, ...others];
 }
 
 /** null: no tokens are exchanged. @param faults further ones are added */

@@ -1,14 +1,15 @@
 // Reads `client_cert` and `client_key` from a request: what the gateway presents to an upstream in TLS.
-import type { Credentials } from "../../upstream/credentials.ts";
+import type { Credentials } from "../../../upstream/credentials.ts";
 import {
   CertificateFault,
   checkedCertificate,
   type ClientCertificate,
-} from "../../upstream/identity/client_certificate.ts";
-import { referencesIn } from "../../upstream/identity/secret_references.ts";
-import { type Fault, fault } from "../rest/faults.ts";
-import { type GatewayInput, MASK } from "../rest/schemas.ts";
-import type { Place } from "./gateway_place.ts";
+} from "../../../upstream/identity/client_certificate.ts";
+import { referencesIn } from "../../../upstream/identity/secret_references.ts";
+import { type Fault, fault } from "../../rest/faults.ts";
+import { type GatewayInput, MASK } from "../../rest/schemas.ts";
+import { NONE_STORED } from "./masked_secrets.ts";
+import type { Place } from "../gateway_place.ts";
 
 /** Does the request change the pair? A mask alone does not. */
 export function mentionsCertificate({ client_cert: cert, client_key: key }: GatewayInput): boolean {
@@ -29,7 +30,7 @@ export function requestedCertificate(
   const givenCert = cert === undefined ? old?.cert : cert ?? undefined;
   if (cert === null || (givenCert === undefined && givenKey === undefined)) {
     return key === MASK && cert !== null
-      ? refused("client_key", "the mask stands for a stored secret, and none is stored")
+      ? refused("client_key", NONE_STORED)
       : { certificate: null, faults: [] };
   }
   if (givenCert === undefined) return refused("client_cert", "Field required with client_key", "missing");

@@ -1,8 +1,9 @@
 // Reads the environment variables of an upstream that is started as a process. They are stored and masked like credentials.
-import type { Credentials } from "../../upstream/credentials.ts";
-import { isLoaderVariable } from "../../upstream/stdio/policy.ts";
-import { type Fault, fault } from "../rest/faults.ts";
-import { type GatewayInput, MASK } from "../rest/schemas.ts";
+import type { Credentials } from "../../../upstream/credentials.ts";
+import { isLoaderVariable } from "../../../upstream/stdio/policy.ts";
+import { type Fault, fault } from "../../rest/faults.ts";
+import type { GatewayInput } from "../../rest/schemas.ts";
+import { unmasked } from "./masked_secrets.ts";
 
 /** @param kept the gateway's stored variables: they stand for masks, and remain if the request has no variables */
 export function requestedEnvironment(
@@ -18,10 +19,7 @@ export function requestedEnvironment(
     if (isLoaderVariable(name)) {
       faults.push(fault(loc, `${name} can make the process load other code, and cannot be set`));
     }
-    if (value === MASK && old[name] === undefined) {
-      faults.push(fault(loc, "the mask stands for a stored secret, and none is stored"));
-    }
-    variables[name] = value === MASK ? old[name] ?? "" : value;
+    variables[name] = unmasked(value, { value: old[name] ?? null }, loc, faults) ?? "";
   }
   const isEmpty = Object.keys(variables).length === 0;
   return { credentials: isEmpty || faults.length > 0 ? null : { type: "env", variables }, faults };

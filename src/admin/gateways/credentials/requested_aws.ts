@@ -1,8 +1,8 @@
 // Reads `aws_config` from a request.
-import type { Credentials, LoginCredentials } from "../../upstream/credentials.ts";
-import type { AwsConfig } from "../rest/credentials/aws_config.ts";
-import { type Fault, fault } from "../rest/faults.ts";
-import { MASK } from "../rest/schemas.ts";
+import type { LoginCredentials } from "../../../upstream/credentials.ts";
+import type { AwsConfig } from "../../rest/credentials/aws_config.ts";
+import { type Fault, fault } from "../../rest/faults.ts";
+import { unmasked } from "./masked_secrets.ts";
 
 const LOC = ["body", "aws_config"] as const;
 
@@ -12,7 +12,7 @@ const LOC = ["body", "aws_config"] as const;
  */
 export function requestedAws(
   config: AwsConfig | null | undefined,
-  kept: Credentials | null,
+  kept: LoginCredentials | null,
   faults: Fault[],
 ): LoginCredentials | null {
   const old = kept?.type === "aws_sigv4" ? kept : null;
@@ -20,16 +20,9 @@ export function requestedAws(
     if (old === null) faults.push(fault(LOC, 'Field required with auth_type "aws_sigv4"', "missing"));
     return old;
   }
-  const secret = (name: "secret_access_key" | "session_token", stored: string | null): string | null => {
-    const value = config[name] ?? null;
-    if (value !== MASK) return value;
-    if (stored === null || old?.accessKeyId !== config.access_key_id) {
-      faults.push(
-        fault([...LOC, name], "the mask stands for the stored secret of this access key, and none is stored"),
-      );
-    }
-    return stored;
-  };
+  const former = old !== null && old.accessKeyId !== config.access_key_id ? "access key" : null;
+  const secret = (name: "secret_access_key" | "session_token", value: string | null): string | null =>
+    unmasked(config[name], { value, former }, [...LOC, name], faults);
   return {
     type: "aws_sigv4",
     accessKeyId: config.access_key_id,

@@ -1,0 +1,56 @@
+// The fields of each kind of credentials, and those of a request that its kind does not use.
+import type { LoginCredentials } from "../../../upstream/credentials.ts";
+import { type Fault, fault } from "../../rest/faults.ts";
+import { type GatewayInput, MASK } from "../../rest/schemas.ts";
+
+/** Headers of the connection or the protocol: they cannot carry credentials. */
+export const NOT_CREDENTIALS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "content-type",
+  "accept",
+  "host",
+  "mcp-protocol-version",
+  "mcp-session-id",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** The kinds of credentials that a request can name in `auth_type`. */
+export type AuthKind = Exclude<LoginCredentials["type"], "none" | "env">;
+
+const FIELDS = {
+  basic: ["auth_username", "auth_password"],
+  bearer: ["auth_token"],
+  authheaders: ["auth_headers", "auth_header_key", "auth_header_value"],
+  query_param: ["auth_query_param_key", "auth_query_param_value"],
+  oauth: ["oauth_config"],
+  aws_sigv4: ["aws_config"],
+} as const satisfies Readonly<Record<AuthKind, readonly (keyof GatewayInput)[]>>;
+
+const KINDS = Object.keys(FIELDS) as readonly AuthKind[];
+
+export const AUTH_FIELDS = KINDS.flatMap((kind): readonly (typeof FIELDS)[AuthKind][number][] =>
+  FIELDS[kind]
+);
+
+/** Has the field a value of its own? Forms send empty texts, and a mask only stands for what is stored. */
+export function isGiven(value: GatewayInput[typeof AUTH_FIELDS[number]]): boolean {
+  return value !== undefined && value !== null && value !== "" && value !== MASK;
+}
+
+/**
+ * The fields of other kinds than `type`.
+ * @param type null: the upstream gets no credentials
+ * @param repeated the kind whose fields only repeat what is stored; null: there is none
+ */
+export function idleFields(input: GatewayInput, type: AuthKind | null, repeated: AuthKind | null): Fault[] {
+  const reason = type === null
+    ? "has no effect without credentials"
+    : `has no effect with auth_type "${type}"`;
+  return KINDS.filter((kind) => kind !== type && kind !== repeated).flatMap((kind) =>
+    FIELDS[kind].filter((field) => isGiven(input[field])).map((field) =>
+      fault(["body", field], `${reason}: leave it out, or set auth_type "${kind}"`)
+    )
+  );
+}
