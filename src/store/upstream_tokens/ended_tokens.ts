@@ -63,13 +63,18 @@ export class EndedTokens {
     this.#database = database;
   }
 
-  /** The tokens that are due, the oldest first. */
+  /**
+   * The tokens that are due, in turns: the oldest of each upstream and owner, then their second ones, and so on. The many tokens of one
+   * person, or of one upstream, thus come after the few of others.
+   */
   async list(limit: number): Promise<EndedToken[]> {
     const rows = await this.#database.query<Row>(
-      sql`SELECT gateway_id, owner, sealed, upstream, url, ca_certificate, auth_secret, tries
-          FROM ended_upstream_tokens WHERE due_at <= ${
-        NOW_MS[this.#database.dialect]
-      } ORDER BY due_at LIMIT ${limit}`,
+      sql`SELECT gateway_id, owner, sealed, upstream, url, ca_certificate, auth_secret, tries FROM (
+            SELECT ended_upstream_tokens.*,
+              ROW_NUMBER() OVER (PARTITION BY gateway_id ORDER BY due_at, owner) +
+              ROW_NUMBER() OVER (PARTITION BY owner ORDER BY due_at, gateway_id) AS turn
+            FROM ended_upstream_tokens WHERE due_at <= ${NOW_MS[this.#database.dialect]}
+          ) AS due ORDER BY turn, due_at LIMIT ${limit}`,
     );
     return rows.map(({ gateway_id, ca_certificate, auth_secret, tries, ...row }) => ({
       ...row,

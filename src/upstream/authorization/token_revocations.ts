@@ -1,4 +1,5 @@
 // Has authorization servers forget the tokens that the gateway has forgotten (RFC 7009). The leader of the cluster runs it.
+import type { Clock } from "../../base/clock.ts";
 import { reasonOf } from "../../base/errors.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { EndedToken, EndedTokens } from "../../store/upstream_tokens/ended_tokens.ts";
@@ -18,16 +19,22 @@ export interface TokenRevocationsDeps {
   /** The credentials with which a token was given; null: they were no login. @throws {SluiceError} if they cannot be read */
   readonly credentialsOf: (token: EndedToken) => Promise<OAuthCredentials | null>;
   readonly log: Log;
+  readonly clock: Clock;
   readonly count: (upstream: string, outcome: RevocationOutcome) => void;
 }
 
-/** Tokens of one run, and how many at a time. */
-const PER_RUN = 200;
+/** Tokens of one round, and how many at a time. */
+const PER_ROUND = 200;
 const AT_ONCE = 4;
+
+/** A round begins with no further token after this time: those that have come meanwhile have their turn in the next one. */
+const ROUND_MS = 10_000;
 
 export class TokenRevocations {
   readonly #deps: TokenRevocationsDeps;
   #running: Promise<void> | null = null;
+  /** Further tokens may have come since the round began. */
+  #isAsked = false;
 
   constructor(deps: TokenRevocationsDeps) {
     this.#deps = deps;
@@ -35,16 +42,29 @@ export class TokenRevocations {
 
   /** Revokes what is due. Never rejects. */
   run(): Promise<void> {
+    this.#isAsked = true;
     return this.#running ??= this.#run().catch((error) =>
       this.#deps.log.warning("tokens of upstreams not revoked", { reason: reasonOf(error) })
     ).finally(() => this.#running = null);
   }
 
   async #run(): Promise<void> {
-    const due = (await this.#deps.records.list(PER_RUN)).values();
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (const token of due) await this.#end(token);
-    }));
+    const { records, clock } = this.#deps;
+    let isCut = false;
+    while (this.#isAsked || isCut) {
+      this.#isAsked = false;
+      isCut = false;
+      const endsAt = clock.now() + ROUND_MS;
+      const due = (await records.list(PER_ROUND)).values();
+      await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+        for (const token of due) {
+          await this.#end(token);
+          if (clock.now() < endsAt) continue;
+          isCut = true;
+          break;
+        }
+      }));
+    }
   }
 
   async #end(token: EndedToken): Promise<void> {
