@@ -92,6 +92,42 @@ export function oauthContract(registryTest: RegistryTest): void {
       assertEquals(await tokens.save(ended, "me", "late", END), false);
     },
   );
+  registryTest("tokens that have ended wait in turns of their upstreams and owners", async (registry) => {
+    const { gateways, connections, endedTokens } = registry;
+    const connect = async (gatewayId: string, owners: readonly string[]) => {
+      await gateways.insert(newGateway({ id: gatewayId, name: gatewayId }));
+      for (const owner of owners) {
+        const login = { connectedAt: 1, expiresAt: null, isRenewable: true };
+        await connections.connect({ gatewayId, owner, version: "1" }, `${gatewayId} ${owner}`, login);
+      }
+    };
+    const crowd = ["p1", "p2", "p3", "p4", "p5"];
+    const all = ["large", "a", "b", "c", "d", "last"];
+    await connect("large", crowd);
+    for (const id of ["a", "b", "c", "d"]) await connect(id, ["many"]);
+    await connect("last", ["few"]);
+    for (const id of all) await gateways.delete(id);
+    const first = (await endedTokens.list(3)).map(({ sealed }) => sealed);
+    assertEquals(first.toSorted(), ["a many", "large p1", "last few"]);
+    assertEquals((await endedTokens.list(100)).length, 10);
+  });
+  registryTest("a claim tells that the one before was never ended", async (registry) => {
+    const { gateways, connections, upstreamTokens: tokens } = registry;
+    await gateways.insert(newGateway({ id: "g", name: "g" }));
+    const key = { gatewayId: "g", owner: "ann", version: "1" };
+    await connections.connect(key, "sealed", { connectedAt: 1, expiresAt: null, isRenewable: true });
+    const claim = async (holder: string, ttlMs: number) => await tokens.claim(key, holder, ttlMs);
+    const held = (isInterrupted: boolean) => ({ isHeld: true, sealed: "sealed", isInterrupted });
+    assertEquals(await claim("one", 60_000), held(false));
+    assertEquals(await claim("other", 60_000), { ...held(false), isHeld: false });
+    await tokens.release(key, "one");
+    assertEquals(await claim("one", -1), held(false));
+    // The holder is gone.
+    assertEquals(await claim("other", -1), held(true));
+    // Another token than the one that was being renewed.
+    await connections.connect(key, "sealed", { connectedAt: 2, expiresAt: null, isRenewable: true });
+    assertEquals(await claim("other", 60_000), held(false));
+  });
   registryTest("logins are counted in the states that pages show", async ({ gateways, connections }) => {
     await gateways.insert(newGateway({ id: "g", name: "g" }));
     const now = Date.now();

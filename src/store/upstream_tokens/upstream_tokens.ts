@@ -23,6 +23,8 @@ export interface TokenClaim {
   readonly isHeld: boolean;
   /** The stored token; null: there is none of these credentials. */
   readonly sealed: string | null;
+  /** The former holder neither stored a token nor let go of its claim. It has ended, perhaps after the server had given a token. */
+  readonly isInterrupted: boolean;
 }
 
 /** What pages tell of the token of a login. */
@@ -36,6 +38,8 @@ export interface TokenEnd {
 interface Record {
   readonly sealed: string | null;
   readonly version: string;
+  /** ms since the epoch; 0: nobody has a claim. */
+  readonly claimed_until: number | string;
 }
 
 /** Exchanged tokens of one caller at one upstream. Those that end first are forgotten, and can be had again. */
@@ -56,8 +60,9 @@ export class UpstreamTokens {
     holder: string,
     ttlMs: number,
   ): Promise<TokenClaim> {
+    const before = await this.#find(gatewayId, owner);
     // PostgreSQL evaluates the condition again after a wait for the row's lock.
-    const [held] = await this.#database.query<Record>(
+    const [held] = await this.#database.query<Pick<Record, "sealed">>(
       sql`INSERT INTO upstream_tokens (gateway_id, owner, version, sealed, holder, claimed_until, expires_at)
           VALUES (${gatewayId}, ${owner}, ${version}, ${null}, ${holder}, ${this.#now} + ${ttlMs}, ${
         ends?.at ?? null
@@ -67,16 +72,24 @@ export class UpstreamTokens {
             version = excluded.version, holder = excluded.holder, claimed_until = excluded.claimed_until,
             expires_at = COALESCE(excluded.expires_at, upstream_tokens.expires_at)
           WHERE upstream_tokens.claimed_until <= ${this.#now} OR upstream_tokens.version <> excluded.version
-          RETURNING sealed, version`,
+          RETURNING sealed`,
     );
     if (held !== undefined) {
       if (ends !== undefined && held.sealed === null) await this.#limit(gatewayId, ends.caller);
-      return { isHeld: true, sealed: held.sealed };
+      const isInterrupted = held.sealed !== null && held.sealed === before?.sealed &&
+        Number(before.claimed_until) !== 0;
+      return { isHeld: true, sealed: held.sealed, isInterrupted };
     }
+    const row = await this.#find(gatewayId, owner);
+    return { isHeld: false, sealed: row?.version === version ? row.sealed : null, isInterrupted: false };
+  }
+
+  async #find(gatewayId: string, owner: string): Promise<Record | undefined> {
     const [row] = await this.#database.query<Record>(
-      sql`SELECT sealed, version FROM upstream_tokens WHERE gateway_id = ${gatewayId} AND owner = ${owner}`,
+      sql`SELECT sealed, version, claimed_until FROM upstream_tokens
+          WHERE gateway_id = ${gatewayId} AND owner = ${owner}`,
     );
-    return { isHeld: false, sealed: row?.version === version ? row.sealed : null };
+    return row;
   }
 
   /**

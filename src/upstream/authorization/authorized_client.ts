@@ -5,7 +5,7 @@ import type { Headers } from "../http1/request_head.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../http_client/http_client.ts";
 import type { HeaderList } from "../transport/transport.ts";
 import { readChallenge } from "./bearer_challenge.ts";
-import type { TokenSource } from "./token_source.ts";
+import type { TokenSource } from "./source/token_source.ts";
 import type { UpstreamToken } from "./upstream_token.ts";
 
 /**

@@ -81,18 +81,16 @@ export async function findServer(
 }
 
 /**
- * Does the upstream name other authorization servers than this one?
- * @param issuer of the server that an earlier login has found
+ * The authorization servers that the upstream names now.
+ * @returns null if it names none
  * @throws {LoginFault}
  */
-export async function hasMoved(
+export async function namedServers(
   exchange: LoginExchange,
   url: URL,
-  issuer: string,
   challenge: BearerChallenge,
-): Promise<boolean> {
-  const metadata = await resourceMetadata(exchange, url, challenge);
-  return metadata !== null && !metadata.servers.some((named) => isSameIssuer(named, issuer));
+): Promise<readonly string[] | null> {
+  return (await resourceMetadata(exchange, url, challenge))?.servers ?? null;
 }
 
 /** The canonical name of an upstream (2025-11-25, basic/authorization, "Canonical Server URI"): without query and fragment. */
@@ -222,7 +220,7 @@ function addressesOf(issuer: string): string[] {
     : [origin + oauth + path, origin + openid + path, origin + path + openid];
 }
 
-function isSameIssuer(one: string, other: string): boolean {
+export function isSameIssuer(one: string, other: string): boolean {
   return one.replace(/\/$/, "") === other.replace(/\/$/, "");
 }
 

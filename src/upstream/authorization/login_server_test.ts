@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { readChallenge } from "./bearer_challenge.ts";
 import type { LoginExchange } from "./login_exchange.ts";
 import { LoginFault } from "./login_fault.ts";
-import { findServer, hasMoved } from "./login_server.ts";
+import { findServer, isSameIssuer, namedServers } from "./login_server.ts";
 
 const URL_OF_UPSTREAM = new URL("https://u/mcp");
 const NOBODY = readChallenge(null);
@@ -48,16 +48,17 @@ Deno.test("findServer() takes the default paths of an upstream without metadata,
   );
 });
 
-Deno.test("hasMoved() sees another server, and none where the upstream names none or the same", async () => {
-  const naming = (...servers: string[]) =>
-    exchange({
-      "https://u/.well-known/oauth-protected-resource": {
-        resource: "https://u",
-        authorization_servers: servers,
-      },
-    });
-  const ask = (from: LoginExchange) => hasMoved(from, URL_OF_UPSTREAM, "https://as", NOBODY);
-  assertEquals(await ask(naming("https://other")), true);
-  assertEquals(await ask(naming("https://other", "https://as/")), false);
-  assertEquals(await ask(exchange({})), false);
+Deno.test("namedServers() has all servers that the upstream names, if it names any", async () => {
+  const naming = exchange({
+    "https://u/.well-known/oauth-protected-resource": {
+      resource: "https://u",
+      authorization_servers: ["https://other", "https://as/"],
+    },
+  });
+  assertEquals(await namedServers(naming, URL_OF_UPSTREAM, NOBODY), ["https://other", "https://as/"]);
+  assertEquals(await namedServers(exchange({}), URL_OF_UPSTREAM, NOBODY), null);
+  assertEquals([isSameIssuer("https://as/", "https://as"), isSameIssuer("https://as", "https://at")], [
+    true,
+    false,
+  ]);
 });

@@ -11,12 +11,13 @@ import type { HeaderList } from "../transport/transport.ts";
 import { type Connections, SHARED_OWNER } from "../../store/upstream_tokens/connections.ts";
 import { AuthorizedClient, OWNER_HEADER, type SourceOf, tokenHeaders } from "./authorized_client.ts";
 import { loginNeeded, PersonLogin } from "./login/person_login.ts";
-import type { SendToServer } from "./login_exchange.ts";
+import type { LoginExchange, SendToServer } from "./login_exchange.ts";
 import type { OAuthCredentials } from "./oauth_credentials.ts";
+import { NamedServers } from "./source/named_servers.ts";
+import { TokenSource } from "./source/token_source.ts";
+import type { RenewalOutcome, TokenOutcome, TokenSourceDeps } from "./source/token_source_deps.ts";
 import { missingToken, subjectToken } from "./token_exchange/subject_token.ts";
 import { LISTER, NOBODY, subjectOwner, USER_OWNER } from "./token_owners.ts";
-import { TokenSource } from "./token_source.ts";
-import type { RenewalOutcome, TokenOutcome, TokenSourceDeps } from "./token_source_deps.ts";
 
 /** What transports need to know of a login. */
 export interface Authorization {
@@ -73,6 +74,7 @@ const SWEEP_MS = 60_000;
 /** The sources of one upstream's tokens, by owner. */
 interface Sources {
   readonly version: string;
+  readonly namedServers: NamedServers;
   readonly byOwner: BoundedMap<string, TokenSource>;
   /** By the caller's own token. */
   readonly exchanged: BoundedMap<string, TokenSource>;
@@ -96,12 +98,12 @@ export class UpstreamLogins {
    */
   of(gatewayId: string, version: string, target: LoginTarget, { isOwn }: LoginUse = NOT_OWN): Authorization {
     const { upstream, credentials: { login, exchange } } = target;
-    const sources = this.#sourcesOf(gatewayId, version);
-    const { byOwner } = sources;
+    const sources = this.#sourcesOf(gatewayId, version, target);
+    const { byOwner, namedServers } = sources;
     const ofOwner = (owner: string) => {
       let source = byOwner.get(owner);
       if (source === undefined) {
-        byOwner.set(owner, source = this.#registered({ gatewayId, owner, version }, target));
+        byOwner.set(owner, source = this.#registered({ gatewayId, owner, version }, target, namedServers));
       }
       return source;
     };
@@ -149,15 +151,15 @@ export class UpstreamLogins {
 
   /** The login of an upstream that is tried before it is registered. Its token is kept nowhere. */
   trial(target: LoginTarget): Authorization {
-    const source = this.#source(target, {});
+    const source = this.#source(target, { namedServers: this.#namedServers(target) });
     return authorization(target, () => source, () => source, null);
   }
 
-  #sourcesOf(gatewayId: string, version: string): Sources {
+  #sourcesOf(gatewayId: string, version: string, target: LoginTarget): Sources {
     let known = this.#byGateway.get(gatewayId);
     if (known?.version !== version) {
       known = {
-        version,
+        ...{ version, namedServers: this.#namedServers(target) },
         byOwner: new BoundedMap({ maxEntries: MAX_OWNERS, ageFrom: "get" }),
         exchanged: new BoundedMap({
           ...{ maxEntries: MAX_OWNERS, ageFrom: "get", maxWeight: MAX_EXCHANGED_CHARS },
@@ -190,33 +192,42 @@ export class UpstreamLogins {
     const kept = records === null
       ? null
       : { records, secretBox, key: { ...key, owner, ends: { at: endsAt, caller } } };
-    const source = this.#source(target, { kept, subject });
+    const source = this.#source(target, { kept, subject, namedServers: sources.namedServers });
     sources.exchanged.set(token, source);
     return source;
   }
 
-  #registered(key: TokenKey, target: LoginTarget): TokenSource {
+  #registered(key: TokenKey, target: LoginTarget, namedServers: NamedServers): TokenSource {
     const { records, connections, secretBox } = this.#deps;
     const kept = records === null ? null : { records, key, secretBox };
     const isPerson = target.credentials.grant === "authorization_code" && connections !== null;
     const login = isPerson ? new PersonLogin(connections, target.upstream, key.gatewayId) : null;
-    return this.#source(target, { kept, login });
+    return this.#source(target, { kept, login, namedServers });
   }
 
   #source(
     target: LoginTarget,
-    { kept = null, login = null, subject = null }: Partial<
-      Pick<TokenSourceDeps, "kept" | "login" | "subject">
-    >,
+    { kept = null, login = null, subject = null, namedServers }:
+      & Partial<Pick<TokenSourceDeps, "kept" | "login" | "subject">>
+      & Pick<TokenSourceDeps, "namedServers">,
   ): TokenSource {
-    const { send, clock, log, count, countRenewal, timeoutMs } = this.#deps;
-    const { upstream, url, caCertificate, credentials, read } = target;
+    const { clock, log, count, countRenewal, timeoutMs } = this.#deps;
+    const { upstream, url, credentials, read } = target;
     return new TokenSource({
       ...{ upstream, url, credentials, read, kept, login, subject, clock, count, countRenewal, timeoutMs },
-      exchange: { send, caCertificate, allowsHttp: allowsHttp(url, credentials) },
+      ...{ exchange: this.#exchange(target), namedServers },
       onFailure: (error) =>
         log.warning("cannot log in to upstream", { upstream, reason: operatorText(error) }),
     });
+  }
+
+  #exchange({ url, caCertificate, credentials }: LoginTarget): LoginExchange {
+    return { send: this.#deps.send, caCertificate, allowsHttp: allowsHttp(url, credentials) };
+  }
+
+  #namedServers(target: LoginTarget): NamedServers {
+    const { url, credentials } = target;
+    return new NamedServers({ exchange: this.#exchange(target), url, credentials, clock: this.#deps.clock });
   }
 }
 

@@ -13,7 +13,7 @@ import { LoginFault, type LoginFaultKind } from "../login_fault.ts";
 import { findServer, type FoundServer, type LoginServer } from "../login_server.ts";
 import { isServerGiven, type OAuthCredentials } from "../oauth_credentials.ts";
 import { openToken, sealToken } from "../sealed_token.ts";
-import type { TokenOutcome } from "../token_source_deps.ts";
+import type { TokenOutcome } from "../source/token_source_deps.ts";
 import type { UpstreamToken } from "../upstream_token.ts";
 import { allowsHttp, type LoginTarget } from "../upstream_logins.ts";
 import { authorizationUrl, type CodeBinding, exchangeCode, newBinding, revokeToken } from "./code_grant.ts";

@@ -1,16 +1,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type ErrorCode, SluiceError } from "../../base/errors.ts";
-import { createSecretBox } from "../../store/secret_box.ts";
-import type { Connections } from "../../store/upstream_tokens/connections.ts";
-import type { UpstreamTokens } from "../../store/upstream_tokens/upstream_tokens.ts";
-import { FakeClock } from "../../../tests/support/fake_clock.ts";
-import { readChallenge, unionOfScopes } from "./bearer_challenge.ts";
-import { PersonLogin } from "./login/person_login.ts";
-import type { OAuthCredentials } from "./oauth_credentials.ts";
-import { sealToken } from "./sealed_token.ts";
+import { type ErrorCode, SluiceError } from "../../../base/errors.ts";
+import { createSecretBox } from "../../../store/secret_box.ts";
+import type { Connections } from "../../../store/upstream_tokens/connections.ts";
+import type { UpstreamTokens } from "../../../store/upstream_tokens/upstream_tokens.ts";
+import { FakeClock } from "../../../../tests/support/fake_clock.ts";
+import { readChallenge, unionOfScopes } from "../bearer_challenge.ts";
+import { PersonLogin } from "../login/person_login.ts";
+import type { OAuthCredentials } from "../oauth_credentials.ts";
+import { sealToken } from "../sealed_token.ts";
 import { TokenSource } from "./token_source.ts";
-import type { KeptTokens } from "./token_source_deps.ts";
-import type { UpstreamToken } from "./upstream_token.ts";
+import { NamedServers } from "./named_servers.ts";
+import type { KeptTokens, TokenSourceDeps } from "./token_source_deps.ts";
+import type { UpstreamToken } from "../upstream_token.ts";
 
 const CREDENTIALS: OAuthCredentials = {
   ...{ type: "oauth", grant: "client_credentials", clientId: "c", clientSecret: "s", privateKey: null },
@@ -19,15 +20,26 @@ const CREDENTIALS: OAuthCredentials = {
 const KEY = { gatewayId: "g", owner: "", version: "1" };
 const NO_CHALLENGE = readChallenge(null);
 
+function source(deps: Omit<TokenSourceDeps, "namedServers">): TokenSource {
+  return new TokenSource({ ...deps, namedServers: new NamedServers(deps) });
+}
+
+interface Row extends Pick<UpstreamTokens, "claim" | "save" | "release"> {
+  sealed: string | null;
+  /** A former holder of the claim has ended without a word. */
+  wasInterrupted: boolean;
+}
+
 /** One row, as the database has it. */
-function records(): Pick<UpstreamTokens, "claim" | "save" | "release"> & { sealed: string | null } {
+function records(): Row {
   let claimedBy: string | null = null;
   return {
     sealed: null,
+    wasInterrupted: false,
     claim(_key, holder) {
       const isHeld = claimedBy === null;
       if (isHeld) claimedBy = holder;
-      return Promise.resolve({ isHeld, sealed: this.sealed });
+      return Promise.resolve({ isHeld, sealed: this.sealed, isInterrupted: this.wasInterrupted });
     },
     save(_key, _holder, sealed) {
       this.sealed = sealed;
@@ -50,7 +62,7 @@ async function workers(count: number, credentials: Partial<OAuthCredentials> = {
   const row = records();
   const kept: KeptTokens = { records: row as unknown as UpstreamTokens, key: KEY, secretBox };
   const sources = Array.from({ length: count }, () =>
-    new TokenSource({
+    source({
       ...{
         upstream: "u",
         url: new URL("https://u/mcp"),
@@ -177,8 +189,12 @@ async function personLogin() {
   const asked: string[] = [];
   const renewals: string[] = [];
   const given = { answers: () => Promise.resolve(), status: 200 };
-  const connections = { find: () => Promise.resolve(row.sealed) };
-  const source = new TokenSource({
+  const lost: string[] = [];
+  const connections = {
+    find: () => Promise.resolve(row.sealed),
+    lost: (_key: unknown, _sealed: string, why: string) => Promise.resolve(void lost.push(why)),
+  };
+  const own = source({
     ...{ upstream: "u", url: new URL("https://u/mcp"), subject: null, clock, timeoutMs: 1_000 },
     kept: { records: row as unknown as UpstreamTokens, key: KEY, secretBox },
     login: new PersonLogin(connections as unknown as Connections, "u", "g"),
@@ -189,7 +205,9 @@ async function personLogin() {
         asked.push(new URLSearchParams(request.body).get("refresh_token")!);
         await given.answers();
         const [access_token, refresh_token] = [`t${asked.length}`, `r${asked.length}`];
-        const text = JSON.stringify({ access_token, refresh_token, token_type: "bearer", expires_in: 100 });
+        const text = given.status === 400
+          ? '{"error":"invalid_grant"}'
+          : JSON.stringify({ access_token, refresh_token, token_type: "bearer", expires_in: 100 });
         return { status: given.status, contentType: "application/json", text };
       },
     },
@@ -197,8 +215,8 @@ async function personLogin() {
     countRenewal: (outcome) => void renewals.push(outcome),
     onFailure: () => {},
   });
-  assertEquals((await source.obtain())?.accessToken, "t0");
-  return { clock, row, asked, given, renewals, source };
+  assertEquals((await own.obtain())?.accessToken, "t0");
+  return { clock, row, asked, given, renewals, lost, source: own };
 }
 
 /** Sealing and opening take real time, and the fake clock none. */
@@ -263,6 +281,23 @@ Deno.test("TokenSource: a good token stays in use while its renewal fails, also 
   assertEquals([asked, renewals], [["r0", "r0"], ["failed", "failed"]]);
 });
 
+Deno.test("TokenSource tells a person whose login an interrupted renewal has ended, and takes the former token where it is good", async () => {
+  for (const wasInterrupted of [false, true]) {
+    const { clock, row, given, lost, source } = await personLogin();
+    row.wasInterrupted = wasInterrupted;
+    given.status = 400;
+    await clock.tick(99_000);
+    const { code } = await assertRejects(() => source.obtain(), SluiceError);
+    assertEquals([code, lost.length], ["UPSTREAM_LOGIN_NEEDED", 1]);
+    assertEquals(lost[0].includes("was interrupted while it renewed the login"), wasInterrupted);
+  }
+  // Many servers accept a refresh token once more for a while.
+  const { clock, row, lost, source } = await personLogin();
+  row.wasInterrupted = true;
+  await clock.tick(99_000);
+  assertEquals([(await source.obtain())?.accessToken, lost], ["t1", []]);
+});
+
 Deno.test("readChallenge() reads quoted and plain parameters of the Bearer challenge alone", () => {
   assertEquals(
     readChallenge(
@@ -291,10 +326,11 @@ Deno.test("TokenSource says that the upstream names another server, where it ref
     },
     "https://as/token": { access_token: `t${asked.length}`, token_type: "bearer", expires_in: 100 },
   }[url]);
-  const source = new TokenSource({
+  const clock = new FakeClock();
+  const own = source({
     ...{ upstream: "u", url: new URL("https://u/mcp"), kept: null, login: null, subject: null },
     ...{
-      clock: new FakeClock(),
+      clock,
       timeoutMs: 1_000,
       count: () => {},
       countRenewal: () => {},
@@ -310,14 +346,20 @@ Deno.test("TokenSource says that the upstream names another server, where it ref
       },
     },
   });
-  assertEquals(await source.obtain(), null);
-  const token = await source.afterRefusal(null, NO_CHALLENGE);
+  assertEquals(await own.obtain(), null);
+  const token = await own.afterRefusal(null, NO_CHALLENGE);
   // Nothing else is wrong with the server: the upstream's refusal stands, and the token stays.
-  assertEquals(await source.afterRefusal(token, NO_CHALLENGE), null);
-  assertEquals(source.current, token);
+  assertEquals(await own.afterRefusal(token, NO_CHALLENGE), null);
+  assertEquals(own.current, token);
+  // A flood of refused calls reads the metadata once.
+  const reads = () => asked.filter((href) => href.includes("oauth-protected-resource")).length;
+  const before = reads();
+  for (let n = 0; n < 100; n++) assertEquals(await own.afterRefusal(token, NO_CHALLENGE), null);
+  assertEquals(reads(), before);
+  await clock.tick(5_000);
   named = "https://other";
   await assertRejects(
-    () => source.afterRefusal(token, NO_CHALLENGE),
+    () => own.afterRefusal(token, NO_CHALLENGE),
     SluiceError,
     "names another authorization server",
   );
