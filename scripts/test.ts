@@ -9,6 +9,7 @@ import { installNpmPrograms } from "../tests/support/npm_programs.ts";
 import { PUBLISHED } from "../tests/support/published_programs.ts";
 import { installPythonPackages } from "../tests/support/python_programs.ts";
 import { findProgram, hasProgram, type Program, PROGRAMS } from "../tests/support/programs.ts";
+import { idleShare } from "./idle_share.ts";
 import { makePlan, type Plan, type Times } from "./test_plan.ts";
 import { failures, readReport, type Report, slowest } from "./test_report.ts";
 
@@ -18,21 +19,23 @@ const TIMES = `${ROOT}tests/times.json`;
 const FILE_WITHIN_MS = 15 * 60_000;
 /** How many test files run at once. A file waits for half of its time: for servers, timeouts and recycled workers. */
 const JOBS = navigator.hardwareConcurrency + 1;
+/** So many more run where all wait at the same time: one starts when this share of the processors was idle for so long. */
+const FURTHER = { jobs: 2, idleShare: 0.4, lookMs: 3_000 };
 const SLOWEST = 10;
 const DECODER = new TextDecoder();
 
 async function main(args: readonly string[]): Promise<number> {
   const times: Times = JSON.parse(await Deno.readTextFile(TIMES));
   const allFiles = testFiles("tests");
-  const plan = makePlan(args, allFiles, times, JOBS);
-  const { unit, integration, options } = plan;
+  const plan = makePlan(args, allFiles, times, { jobs: JOBS, further: FURTHER.jobs });
+  const { unit, integration, checked, options } = plan;
   const missing = integration.length === 0 ? [] : await missingPrograms(plan);
   if (missing.length > 0) {
     console.error(`Missing: ${missing.join(", ")}`);
     if (Deno.env.get("CI") === "true") return end([{ passed: 0, failed: missing.length, results: [] }]);
     console.error("The tests that need them are left out, or fail.");
   }
-  const { success } = await deno(["check", "--quiet", ...unit, ...integration]).spawn().status;
+  const { success } = await deno(["check", "--quiet", ...checked]).spawn().status;
   if (!success) return end([{ passed: 0, failed: 1, results: [] }]);
 
   const reports: Report[] = [];
@@ -50,20 +53,33 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Runs the plan's integration files. @returns also how long each took */
 async function sideBySide(
-  { integration, jobs, options }: Plan,
+  { integration, jobs, further, options }: Plan,
 ): Promise<{ reports: Report[]; seconds: Record<string, number> }> {
   await using servers = await startServersOfRun();
   const reports: Report[] = [];
   const seconds: Record<string, number> = {};
   const waiting = [...integration];
-  const runWaiting = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const from = performance.now();
-      reports.push(await denoTest([...options, file], { file, env: servers.env, isShownLater: jobs > 1 }));
-      seconds[file] = Math.round((performance.now() - from) / 100) / 10;
-    }
+  const isAlone = jobs + further === 1;
+  const runNext = async () => {
+    const file = waiting.shift()!;
+    const from = performance.now();
+    reports.push(await denoTest([...options, file], { file, env: servers.env, isShownLater: !isAlone }));
+    seconds[file] = Math.round((performance.now() - from) / 100) / 10;
   };
-  await Promise.all(Array.from({ length: jobs }, runWaiting));
+  const runWaiting = async () => {
+    while (waiting.length > 0) await runNext();
+  };
+  const runWhereIdle = async () => {
+    const running = new Set<Promise<void>>();
+    while (further > 0 && waiting.length > 0) {
+      const isIdle = await idleShare(FURTHER.lookMs) >= FURTHER.idleShare;
+      if (!isIdle || running.size === further || waiting.length === 0) continue;
+      const run = runNext().finally(() => running.delete(run));
+      running.add(run);
+    }
+    await Promise.all(running);
+  };
+  await Promise.all([...Array.from({ length: jobs }, runWaiting), runWhereIdle()]);
   return { reports, seconds };
 }
 
@@ -140,10 +156,10 @@ async function recordTimes(files: readonly string[], times: Times): Promise<void
 async function missingPrograms({ isLong }: Plan): Promise<string[]> {
   const missing = await installPackages(PROGRAMS.filter(({ name }) => !hasProgram(name)));
   const names = missing.map(({ name, debianPackage }) => `${name} (apt-get install ${debianPackage})`);
-  const locked = [
-    await installLocked("npm", installNpmPrograms, "the programs of tests/programs"),
-    await installLocked("python3", installPythonPackages, "the Python packages of tests/programs"),
-  ];
+  const locked = await Promise.all([
+    installLocked("npm", installNpmPrograms, "the programs of tests/programs"),
+    installLocked("python3", installPythonPackages, "the Python packages of tests/programs"),
+  ]);
   if (isLong) {
     for (const { program, install, what } of PUBLISHED) {
       if (!hasProgram(program)) locked.push([program]);

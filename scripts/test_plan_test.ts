@@ -10,7 +10,7 @@ const FILES = [
 ];
 const TIMES = { "tests/a/one_test.ts": QUICK_S, "tests/a/two_test.ts": 40, "tests/b/three_test.ts": 1 };
 
-const plan = (...args: string[]) => makePlan(args, FILES, TIMES, 2);
+const plan = (...args: string[]) => makePlan(args, FILES, TIMES, { jobs: 2, further: 1 });
 
 Deno.test("makePlan() without paths has all tests, the longest file first and unknown ones before", () => {
   assertEquals(plan(), {
@@ -21,7 +21,9 @@ Deno.test("makePlan() without paths has all tests, the longest file first and un
       "tests/a/one_test.ts",
       "tests/b/three_test.ts",
     ],
+    checked: ["src", "tests", "bench", "scripts"],
     jobs: 2,
+    further: 1,
     options: [],
     isLong: false,
     isRecorded: false,
@@ -51,18 +53,20 @@ Deno.test("makePlan() takes files and folders, and passes options on", () => {
   assertEquals(options, ["--filter", "JWT"]);
   assertEquals(plan("src").integration, []);
   assertEquals(plan("tests/a/one_test.ts").unit, []);
+  assertEquals(plan("tests/a/one_test.ts").checked, ["tests/a/one_test.ts"]);
 });
 
 Deno.test("makePlan() --quick leaves out integration files that take long or have no time yet", () => {
-  const { unit, integration, options } = plan("--quick");
+  const { unit, integration, checked, options } = plan("--quick");
   assertEquals(unit, ["src", "scripts"]);
   assertEquals(integration, ["tests/a/one_test.ts", "tests/b/three_test.ts"]);
+  assertEquals(checked, [...unit, ...integration]);
   assertEquals(options, []);
 });
 
 Deno.test("makePlan() reads --jobs and --record", () => {
-  const { jobs, isRecorded, options } = plan("--jobs=3", "--record", "--fail-fast");
-  assertEquals([jobs, isRecorded, options], [3, true, ["--fail-fast"]]);
+  const { jobs, further, isRecorded, options } = plan("--jobs=3", "--record", "--fail-fast");
+  assertEquals([jobs, further, isRecorded, options], [3, 0, true, ["--fail-fast"]]);
 });
 
 Deno.test("makePlan() refuses a path without tests", () => {
