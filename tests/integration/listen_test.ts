@@ -164,7 +164,12 @@ Deno.test({
       const next = await makeSelfSigned(folder, "second");
       await Deno.rename(next.certFile, live.certFile);
       await Deno.rename(next.keyFile, live.keyFile);
-      await new Promise((resolve) => setTimeout(resolve, 2000));
+      const connected = new Set<number>();
+      await waitFor(async () => {
+        const { text } = await run("ss", ["-Htnp", "state", "established", `dport = :${sluice.port}`]);
+        for (const { pid } of load) if (text.includes(`pid=${pid},`)) connected.add(pid);
+        return connected.size === load.length;
+      }, { what: "a connection of every client of the load", everyMs: 50 });
       Deno.kill(sluice.pid, "SIGHUP");
       await waitFor(() => sluice.log().some(({ event }) => event === "certificate reloaded"), {
         what: "the reload in the log",
