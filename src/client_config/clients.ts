@@ -6,7 +6,7 @@
 
 import { isObject } from "../mcp/json_rpc.ts";
 import type { Connection } from "./connection.ts";
-import { inspectorCommand, pythonProgram, typeScriptProgram } from "./snippets.ts";
+import { curlCommand, inspectorCommand, pythonProgram, typeScriptProgram } from "./snippets.ts";
 
 /** The folders of the user's machine. */
 export interface Machine {
@@ -23,6 +23,8 @@ interface Named {
   readonly aliases?: readonly string[];
   /** How a person logs in with it where it has no token; null: it needs one. */
   readonly logIn: string | null;
+  /** What the client's machine has to have: a sentence. */
+  readonly needs?: string;
 }
 
 /** A client that keeps its servers in a file. */
@@ -59,6 +61,8 @@ export const CLIENTS = {
   "claude-desktop": {
     title: "Claude Desktop",
     logIn: null,
+    needs:
+      "Claude Desktop starts the program sluice, which has to be on its machine; give the program's whole path.",
     format: "json",
     file: (machine) => `${settingsFolder(machine, "Claude")}/claude_desktop_config.json`,
     path: inServers("mcpServers"),
@@ -144,6 +148,14 @@ export const CLIENTS = {
     format: "text",
     text: (connection) => json({ mcpServers: { [connection.name]: mcpRemote(connection) } }),
     then: "Put the entry into the client's file. It needs Node.",
+  },
+  "curl": {
+    title: "curl",
+    logIn: null,
+    format: "text",
+    text: curlCommand,
+    then:
+      "Run this command; it lists the tools. The method tools/call with the name of a tool and arguments calls it.",
   },
   "python": {
     title: "Python, official SDK",

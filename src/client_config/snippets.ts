@@ -13,6 +13,17 @@ export function inspectorCommand({ url, token }: Connection): string {
   ].join(" \\\n  ");
 }
 
+/** One request, without a session: `/rpc` needs none. */
+export function curlCommand({ gatewayUrl, server, token }: Connection): string {
+  const params = server === null ? {} : { params: { server_id: server } };
+  return [
+    `curl -sS ${quoted(`${gatewayUrl}/rpc`)}`,
+    "-H 'Content-Type: application/json'",
+    ...(token === null ? [] : [`-H ${quoted(`Authorization: Bearer ${token}`)}`]),
+    `-d ${quoted(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list", ...params }))}`,
+  ].join(" \\\n  ");
+}
+
 export function pythonProgram({ url, token }: Connection): string {
   const headers = token === null ? "{}" : `{"Authorization": ${JSON.stringify(`Bearer ${token}`)}}`;
   return `import asyncio

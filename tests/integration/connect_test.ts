@@ -84,6 +84,12 @@ Deno.test("`sluice connect` prints what the Inspector, mcp-remote, a desktop cli
   const listed = JSON.parse(new TextDecoder().decode(shell.stdout));
   assertEquals(listed.tools.map(({ name }: { name: string }) => name).sort(), names);
 
+  const curl = ["-c", await connect("curl", "--server", "one")];
+  const { result } = JSON.parse(
+    new TextDecoder().decode((await new Deno.Command("sh", { args: curl }).output()).stdout),
+  );
+  assertEquals(result.tools.map(({ name }: { name: string }) => name).sort(), names);
+
   await Deno.writeTextFile(`${cwd}/client.ts`, await connect("typescript", "--server", "one"));
   const flags = ["run", "--quiet", "-A", "--config", `${ROOT}deno.json`, `${cwd}/client.ts`];
   const program = await new Deno.Command(Deno.execPath(), { args: flags, stderr: "inherit" }).output();

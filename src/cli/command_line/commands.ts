@@ -97,7 +97,7 @@ export const COMMANDS = {
     isOperandOptional: true,
     notes: [
       "Without CLIENT the command lists the clients: Claude Code, Claude Desktop, VS Code, Cursor, Windsurf, Codex, Gemini CLI, " +
-      "opencode, the MCP Inspector, mcp-remote, Python and TypeScript.",
+      "opencode, the MCP Inspector, mcp-remote, curl, Python and TypeScript.",
       "The configuration holds a new token, which is no administrator's and shows public entries. Run this command in the " +
       "gateway's folder, or give a token by --token-file.",
       "With --login it holds none: the client opens a browser, and a person logs in and allows it. The gateway needs users for " +

@@ -1,12 +1,19 @@
 // How a client connects: the configuration of each known client, for the whole gateway or for one virtual server.
-import { type Client, type ClientName, CLIENTS, json, wholeDocument } from "../../client_config/clients.ts";
+import {
+  type Client,
+  type ClientName,
+  CLIENTS,
+  type FileClient,
+  json,
+  wholeDocument,
+} from "../../client_config/clients.ts";
 import type { Connection } from "../../client_config/connection.ts";
 import { writeTable } from "../../client_config/toml_entry.ts";
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
 import { PostButton, RefusalBox } from "../parts/form.tsx";
 import { CLIENT_PERMISSIONS } from "../people/token_pages.tsx";
-import { CopyText, PageHead } from "../parts/page_parts.tsx";
+import { CopyText, Facts, PageHead } from "../parts/page_parts.tsx";
 import type { VirtualServer } from "./server_shapes.ts";
 
 /** What stands for the token until the reader puts one in. */
@@ -80,13 +87,9 @@ function connectView(
             </li>
           ))}
         </ul>
-        {client.format === "text" ? null : (
-          <p>
-            Put this into <code>{client.file({ os: "linux", home: "~", appData: "%APPDATA%" })}</code>{" "}
-            <span class="soft">(on Linux; other systems have their own place).</span>
-          </p>
-        )}
+        {client.format === "text" ? null : <FilePlaces client={client} />}
         <CopyText id="configuration" text={configurationOf(client, connection)} />
+        {client.needs !== undefined && <p>{client.needs}</p>}
         <p>{client.then}</p>
         {logsIn && <p>{`${client.logIn} It needs no token.`}</p>}
         {made !== null && "token" in made && (
@@ -110,6 +113,23 @@ function connectView(
       </>
     ),
   };
+}
+
+/** Where the client keeps its file: the page does not know the system of the client's machine. */
+function FilePlaces({ client }: { readonly client: FileClient }) {
+  const linux = client.file({ os: "linux", home: "~", appData: "" });
+  const mac = client.file({ os: "darwin", home: "~", appData: "" });
+  const windows = client.file({ os: "windows", home: "%USERPROFILE%", appData: "%APPDATA%" });
+  const places = [
+    ...(mac === linux ? [["macOS, Linux", mac]] : [["macOS", mac], ["Linux", linux]]),
+    ["Windows", windows.replaceAll("/", "\\")],
+  ] as const;
+  return (
+    <>
+      <p>Put this into the client's file:</p>
+      <Facts facts={places.map(([system, file]) => [system!, <code>{file}</code>])} />
+    </>
+  );
 }
 
 function configurationOf(client: Client, connection: Connection): string {
