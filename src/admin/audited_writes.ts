@@ -31,7 +31,7 @@ const READ_AT: Readonly<Record<string, string>> = {
 /** In place of reads that ask an upstream. */
 const OTHER_READERS: Readonly<Record<string, Handler>> = {
   getResource: async (call) => await (await import("./entities/resource_routes.ts")).getResourceInfo(call),
-  getPrompt: async (call) => await (await import("./entities/prompt_routes.ts")).describePrompt(call),
+  getPrompt: async (call) => await (await import("./entities/prompt_routes.ts")).getPromptInfo(call),
 };
 
 /** What a write is about, where the segment in front of its id names something else. */

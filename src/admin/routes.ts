@@ -127,6 +127,7 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/prompts", "prompts.create", on(prompts, "createPrompt")),
   route("GET", "/prompts/{id}", "prompts.read", on(prompts, "getPrompt")),
   route("POST", "/prompts/{id}", "prompts.read", on(prompts, "renderPrompt")),
+  route("GET", "/prompts/{id}/info", "prompts.read", on(prompts, "getPromptInfo")),
   route("PUT", "/prompts/{id}", "prompts.update", on(prompts, "updatePrompt")),
   route("DELETE", "/prompts/{id}", "prompts.delete", on(prompts, "deletePrompt")),
   route("POST", "/prompts/{id}/state", "prompts.update", on(prompts, "switchPrompt")),

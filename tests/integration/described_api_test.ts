@@ -69,6 +69,7 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
     }
   }
   await ask("getResourceInfo", { path: { id: resource } });
+  await ask("getPromptInfo", { path: { id: prompt } });
   await ask("renderPrompt", { path: { id: prompt }, body: {} });
   for (const kind of ["Tools", "Resources", "Prompts"]) {
     await ask(`listServer${kind}`, { path: { id: server } });

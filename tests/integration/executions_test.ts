@@ -103,6 +103,7 @@ async function executeAll(cwd: string, url: string) {
   assertEquals([body.resources.totalExecutions, body.prompts.totalExecutions], [1, 1]);
   assertEquals([body.topPerformers.prompts[0].id, body.topPerformers.resources[0].name], [prompt.id, "note"]);
   assertEquals((await sluice.api("GET", `/resources/${resource.id}/info`)).body.metrics, body.resources);
+  assertEquals((await sluice.api("GET", `/prompts/${prompt.id}/info`)).body.metrics, body.prompts);
   assertEquals((await sluice.api("GET", `/gateways/${id}`)).body.metrics.totalExecutions, 5);
   // Nobody reads this one before the end.
   await work(false);

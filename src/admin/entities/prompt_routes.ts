@@ -2,6 +2,7 @@
 import { createNaming, slugify, toolName } from "../../catalog/snapshot/tool_name.ts";
 import type { RowChanges } from "../../store/registry/entities.ts";
 import type { PromptRow } from "../../store/registry/rows.ts";
+import { metricsOf } from "../metrics/execution_metrics.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, fault, notSupported, refusal, refuse, validated } from "../rest/faults.ts";
@@ -48,9 +49,11 @@ const select: Select<PromptRow> = async ({ deps, principal }, query) => {
 export const listPrompts = listed("prompts", select);
 export const pagePrompts = paged("/admin/prompts", select);
 
-/** The prompt as lists show it. */
-export async function describePrompt(call: Call): Promise<AdminResponse> {
-  return ok(await PROMPT.read(call, await visibleRow(call, "Prompt", call.deps.store.prompts)));
+export async function getPromptInfo(call: Call): Promise<AdminResponse> {
+  const { deps } = call;
+  const row = await visibleRow(call, "Prompt", deps.store.prompts);
+  const metrics = await metricsOf(deps.executions, "prompt", row.id);
+  return ok({ ...promptRead(row, await gatewayOf(deps, row)), metrics });
 }
 
 /** Renders the prompt without arguments. The path has the prompt's id or name. */

@@ -144,7 +144,10 @@ export const prompt = z.strictObject({
   ),
   _meta: meta,
   ...FROM,
-  metrics: absent("Always null: see `/metrics`."),
+  metrics: field(
+    executions.nullable(),
+    "The times that the prompt was rendered, in the answer of its `/info`; null elsewhere.",
+  ),
   ...WARNINGS,
 }).describe("A prompt of an upstream.");
 

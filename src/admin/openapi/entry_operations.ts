@@ -186,6 +186,11 @@ export const entryOperations = {
       answers: { 200: renderedPrompt },
       errors: [...CALL_FAILURES, "CONFLICT"],
     },
+    getPromptInfo: {
+      summary: "Read a prompt's description",
+      path: PROMPT,
+      answers: { 200: prompt },
+    },
     updatePrompt: {
       summary: "Change a prompt",
       description: UPDATE,
