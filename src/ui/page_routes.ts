@@ -5,7 +5,10 @@ import type { PageHandler } from "./call/page_call.ts";
 const signIn = () => import("./start/sign_in_page.tsx");
 const overview = () => import("./start/overview_page.tsx");
 const entries = () => import("./entries/entry_lists.tsx");
+const entry = () => import("./entries/entry.tsx");
 const tools = () => import("./entries/tool_page.tsx");
+const resources = () => import("./entries/resource_page.tsx");
+const prompts = () => import("./entries/prompt_page.tsx");
 const servers = () => import("./servers/server_pages.tsx");
 const picker = () => import("./servers/member_picker.tsx");
 const serverConfig = () => import("./servers/connect_page.tsx");
@@ -19,6 +22,7 @@ const passwordLink = () => import("./people/password_link.tsx");
 const places = () => import("./people/place_picker.tsx");
 const users = () => import("./people/user_pages.tsx");
 const teamList = () => import("./people/team_list.tsx");
+const teamForm = () => import("./people/team_form.tsx");
 const teams = () => import("./people/team_pages.tsx");
 const roles = () => import("./people/role_pages.tsx");
 const audit = () => import("./system/audit_page.tsx");
@@ -83,9 +87,15 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   kept("tools", on(entries, "listTools")),
   kept("tools/{id}", on(tools, "toolPage")),
   page("POST", "tools/{id}", on(tools, "tryTool")),
-  page("POST", "tools/{id}/state", on(tools, "switchTool")),
+  page("POST", "tools/{id}/state", on(entry, "switchTool")),
   kept("resources", on(entries, "listResources")),
+  kept("resources/{id}", on(resources, "resourcePage")),
+  page("POST", "resources/{id}", on(resources, "readResource")),
+  page("POST", "resources/{id}/state", on(entry, "switchResource")),
   kept("prompts", on(entries, "listPrompts")),
+  kept("prompts/{id}", on(prompts, "promptPage")),
+  page("POST", "prompts/{id}", on(prompts, "tryPrompt")),
+  page("POST", "prompts/{id}/state", on(entry, "switchPrompt")),
 
   kept("virtual-servers", on(servers, "listServers")),
   kept("virtual-servers/pick/{kind}", on(picker, "pickMembers")),
@@ -138,9 +148,11 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("POST", "users/{email}/roles", on(users, "giveRole")),
   page("POST", "users/{email}/roles/revoke", on(users, "takeRole")),
   kept("teams", on(teamList, "listTeams")),
-  page("GET", "teams/new", on(teams, "newTeamPage")),
-  page("POST", "teams/new", on(teams, "addTeam")),
+  page("GET", "teams/new", on(teamForm, "newTeamPage")),
+  page("POST", "teams/new", on(teamForm, "addTeam")),
   kept("teams/{id}", on(teams, "teamPage")),
+  page("GET", "teams/{id}/edit", on(teamForm, "editTeamPage")),
+  page("POST", "teams/{id}/edit", on(teamForm, "changeTeam")),
   page("POST", "teams/{id}/delete", on(teams, "deleteTeam")),
   kept("teams/{id}/members", on(teams, "teamPage")),
   page("POST", "teams/{id}/members", on(teams, "addMember")),

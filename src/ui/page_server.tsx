@@ -227,10 +227,9 @@ async function askRpc({ rpc }: UiDeps, exchange: Exchange, message: unknown): Pr
 }
 
 function viewerOf(principal: Principal): Viewer {
-  const { email, isAdmin, kind } = principal;
+  const { email, isAdmin, kind, isLogin } = principal;
   return {
-    email,
-    isAdmin,
+    ...{ email, isAdmin, isLogin },
     isSignedIn: kind !== "anonymous",
     can: (permission) => holds(principal, permission),
   };

@@ -6,6 +6,10 @@ import { Sluice } from "../support/sluice.ts";
 import { UiBrowser } from "../support/ui_browser.ts";
 import { waitFor } from "../support/wait_for.ts";
 
+/** A PNG of one pixel. */
+const DOT =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
 Deno.test({
   name: "Pages ask before something is lost, and undo what can be undone",
   ignore: canLeaveOut("chromium"),
@@ -81,6 +85,106 @@ Deno.test({
       await row.waitFor({ state: "hidden" });
       await button("Undo").click();
       await row.waitFor();
+    });
+
+    await t.step("what one tab has changed stays when another one, opened before, is saved", async () => {
+      const { body: [{ id: upstreamId }] } = await sluice.api("GET", "/gateways");
+      const { body: [{ id: server }] } = await sluice.api("GET", "/servers");
+      const other = await page.context().newPage();
+      const forms = [`upstreams/${upstreamId}`, `virtual-servers/${server}`];
+      for (const path of forms) {
+        await other.goto(`${sluice.url}/admin/${path}/edit`);
+        await browser.open(`${path}/edit`);
+        await page.getByLabel("Description", { exact: true }).fill("Told by the first tab.");
+        await button("Save").click();
+        await browser.arrives(`/${path}`);
+        await browser.sees("Told by the first tab.");
+        await other.getByLabel("Tags", { exact: true }).fill("second");
+        await other.getByRole("button", { name: "Save", exact: true }).click();
+        await other.waitForURL(`${sluice.url}/admin/${path}`);
+        await other.getByText("Told by the first tab.").waitFor();
+        await other.getByText("second").first().waitFor();
+      }
+      await other.close();
+      const { body: { id: team } } = await sluice.api("POST", "/teams", { name: "Sales" });
+      await browser.open(`teams/${team}`);
+      await page.getByRole("link", { name: "Edit" }).click();
+      await page.getByLabel("Name", { exact: true }).fill("Selling");
+      await button("Save").click();
+      await browser.sees("The team Selling is changed.", "[role=status]");
+    });
+
+    await t.step(
+      "a change that is held anew is not approved by a page that showed the former one",
+      async () => {
+        await using changing = new ListingUpstream();
+        changing.tools = ["add"];
+        const { id } = await sluice.registerUpstream("changing", changing.url, { tool_approval: "changed" });
+        const describe = async (description: string) => {
+          changing.tools = [{ name: "add", description, inputSchema: { type: "object" } }];
+          await sluice.api("POST", `/gateways/${id}/tools/refresh`);
+        };
+        await describe("Adds.");
+        await browser.open("held");
+        await browser.sees("Adds.");
+        await describe("Adds, and sends it away.");
+        await button("Approve").click();
+        await browser.sees("Nothing was decided", ".notice.bad");
+        await browser.sees("sends it away");
+        await sluice.api("DELETE", `/gateways/${id}`);
+      },
+    );
+
+    await t.step("a resource is read and a prompt is rendered, and both are switched off", async () => {
+      const { body: [gateway] } = await sluice.api("GET", "/gateways");
+      upstream.result("resources/list", { resources: [{ uri: "note:1", name: "note" }] });
+      upstream.result("resources/read", {
+        contents: [{ uri: "note:1", text: "Buy <b>milk" }, {
+          uri: "note:1",
+          mimeType: "image/png",
+          blob: DOT,
+        }],
+      });
+      const who = { name: "who", description: "Whom to greet.", required: true };
+      upstream.result("prompts/list", { prompts: [{ name: "greet", arguments: [who] }] });
+      upstream.answers.set("prompts/get", ({ params }) => ({
+        result: {
+          messages: [
+            { role: "user", content: { type: "text", text: `Greet ${params.arguments.who}` } },
+            { role: "assistant", content: "not of the protocol" },
+          ],
+        },
+      }));
+      await sluice.api(
+        "POST",
+        `/gateways/${gateway.id}/tools/refresh?include_resources=true&include_prompts=true`,
+      );
+
+      await browser.open("resources");
+      await page.getByRole("link", { name: "note", exact: true }).click();
+      await button("Read it").click();
+      await browser.sees("Buy <b>milk", "#content");
+      await waitFor(() => page.evaluate("document.querySelector('#content img')?.naturalWidth === 1"), {
+        what: "the image",
+      });
+      await browser.look("resource_read");
+      await button("Switch off").click();
+      await browser.sees("note is off.", "[role=status]");
+      await button("Undo").click();
+      await browser.sees("note is on.", "[role=status]");
+      upstream.answers.set("resources/read", () => ({ error: { code: -32002, message: "It is gone" } }));
+      await button("Read it").click();
+      await browser.sees("It is gone", "[role=alert]");
+
+      await browser.open("prompts");
+      await page.getByRole("link", { name: "again-greet" }).click();
+      await page.getByLabel("who").fill("Ann");
+      await button("Render again-greet").click();
+      await browser.sees("Greet Ann", "#result");
+      await browser.sees("not of the protocol", "#result");
+      await browser.look("prompt_rendered");
+      await button("Switch off").click();
+      await browser.sees("again-greet is off.", "[role=status]");
     });
 
     assertEquals(browser.faults, []);

@@ -241,11 +241,18 @@ Deno.test({
       await browser.open("");
       const row = page.getByRole("row", { name: /^get of counter/ });
       assertEquals(await row.count(), 0);
+      const placeOfWorkers = () =>
+        page.evaluate(
+          "document.querySelector('[aria-label=Workers]').getBoundingClientRect().top - live.getBoundingClientRect().top",
+        );
+      await page.getByRole("region", { name: "Workers" }).waitFor();
+      const place = await placeOfWorkers();
       // Each worker counts from the first look that it has answered.
       await waitFor(async () => {
         await sluice.rpc("tools/call", { name: "counter-get", arguments: {} });
         return await row.isVisible();
       }, { what: "the calls on the overview", everyMs: 200 });
+      assertEquals(await placeOfWorkers(), place, "the first row moves what is below");
       const workers = page.getByRole("region", { name: "Workers" }).getByRole("row", {
         name: /^Worker \d serves/,
       });
@@ -329,6 +336,7 @@ Deno.test({
       await page.getByRole("main").getByRole("link", { name: "Connect a client" }).click();
       await link("VS Code").click();
       await page.waitForURL("**/connect?client=vscode");
+      await browser.sees("%APPDATA%\\Code\\User\\mcp.json");
       await browser.look();
       await page.locator("#configuration").filter({ hasText: '"servers"' }).waitFor();
       const { servers } = JSON.parse(await page.textContent("#configuration") ?? "");
@@ -442,6 +450,16 @@ Deno.test({
         await browser.open("upstreams");
       },
     );
+
+    await t.step("whoever has signed in changes the password", async () => {
+      await link("Change the password").click();
+      await browser.sees("Whoever signs in at an identity provider");
+      await page.getByLabel("The present password").fill("another good password");
+      await page.getByLabel("A new password").fill("one more good password");
+      await button("Change the password").click();
+      await browser.arrives("");
+      await browser.sees("The password is changed.", "[role=status]");
+    });
 
     await t.step("whoever has signed out signs in again, to the page that was asked for", async () => {
       await browser.open("upstreams");

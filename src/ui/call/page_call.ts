@@ -16,6 +16,8 @@ export interface Viewer {
   /** false: AUTH_REQUIRED=false, and nobody has signed in. */
   readonly isSignedIn: boolean;
   readonly isAdmin: boolean;
+  /** The viewer has signed in with a password or at an identity provider, and with no pasted token. */
+  readonly isLogin: boolean;
   /** Has the viewer this permission for something? */
   readonly can: (permission: Permission) => boolean;
 }

@@ -64,7 +64,9 @@ function noticeText(notice: Notice): string {
   return cut(fits);
 }
 
+/** null for a part of a page, which has no place for it: the notice stays for the next page, maybe in another tab. */
 export function noticeIn(headers: Headers): Notice | null {
+  if (headers.has("hx-request")) return null;
   try {
     const notice = JSON.parse(decodeURIComponent(cookieIn(headers, NOTICE) ?? "null"));
     return typeof notice?.text === "string" ? notice : null;

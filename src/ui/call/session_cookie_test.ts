@@ -19,6 +19,8 @@ Deno.test("noticeIn() reads what noticeCookie() has written, and nothing else", 
   const notice = { text: "“é” <b>; x=1", undo: { path: "a/b", fields: { activate: "true" } } };
   assertEquals(noticeIn(sent(noticeCookie(notice, SCOPE))), notice);
   assertEquals(noticeIn(sent(noticeCookie(null, SCOPE))), null);
+  const ofPart = new Headers([...sent(noticeCookie(notice, SCOPE)), ["hx-request", "true"]]);
+  assertEquals(noticeIn(ofPart), null);
   const long = { ...notice, text: "é\ud83d\ude00".repeat(1_000), isFailure: true };
   const { text, ...rest } = noticeIn(sent(noticeCookie(long, SCOPE)))!;
   assertEquals([/^(é😀)+é? …$/u.test(text), rest], [true, { isFailure: true }]);

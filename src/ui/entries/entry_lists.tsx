@@ -1,30 +1,12 @@
 // Room `entries`: pages of tools, resources and prompts. This file has their lists.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
-import { Badge, Empty, PageHead } from "../parts/page_parts.tsx";
+import { Empty, PageHead } from "../parts/page_parts.tsx";
 import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
-
-/** What lists of the REST API say of a tool, resource or prompt. */
-export interface Entry {
-  readonly id: string;
-  readonly name: string;
-  readonly title: string | null;
-  readonly description: string | null;
-  readonly enabled: boolean;
-  readonly gatewayId: string | null;
-  readonly gatewaySlug?: string | null;
-  readonly visibility: string;
-  /** Tools. */
-  readonly reachable?: boolean;
-  /** Resources. */
-  readonly uri?: string;
-  readonly mimeType?: string | null;
-  /** Prompts. */
-  readonly arguments?: readonly { readonly name: string; readonly required?: boolean }[];
-}
+import { type Entry, type EntryKind, EntryState } from "./entry.tsx";
 
 interface Kind {
   /** Of the page and, below /admin, of the REST API. */
-  readonly path: "tools" | "resources" | "prompts";
+  readonly path: EntryKind;
   readonly title: string;
   readonly empty: string;
   readonly columns: readonly (readonly [label: string, of: (entry: Entry) => string])[];
@@ -78,9 +60,7 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
           {found.data.map((entry) => (
             <tr>
               <td>
-                {path === "tools"
-                  ? <a href={`tools/${entry.id}`}>{entry.name}</a>
-                  : <strong>{entry.name}</strong>}
+                <a href={`${path}/${entry.id}`}>{entry.name}</a>
                 {entry.description !== null && <span class="about">{entry.description}</span>}
               </td>
               {columns.map(([label, of]) => <td data-label={label} class="long">{of(entry)}</td>)}
@@ -112,9 +92,4 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
       </>
     ),
   };
-}
-
-export function EntryState({ entry: { enabled, reachable } }: { readonly entry: Entry }) {
-  if (!enabled) return <Badge mood="plain" label="off" />;
-  return reachable === false ? <Badge mood="bad" label="not reachable" /> : <Badge mood="good" label="on" />;
 }

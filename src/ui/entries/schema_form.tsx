@@ -1,4 +1,4 @@
-// A form for the arguments of a tool, from its JSON Schema: a field for each property. What a field cannot say is written as JSON.
+// A form for the arguments of a tool or prompt, from a JSON Schema: a field for each property. What a field cannot say is written as JSON.
 import { type FormState, type Option, SelectField, TextField } from "../parts/form.tsx";
 
 interface Property {
@@ -19,10 +19,14 @@ export interface ArgumentsSchema {
 const PREFIX = "argument.";
 
 export function ArgumentFields(
-  { schema, form }: { readonly schema: ArgumentsSchema; readonly form: FormState },
+  { schema, form, noun = "tool" }: {
+    readonly schema: ArgumentsSchema;
+    readonly form: FormState;
+    readonly noun?: string;
+  },
 ) {
   const properties = Object.entries(schema.properties ?? {});
-  if (properties.length === 0) return <p class="soft">This tool takes no arguments.</p>;
+  if (properties.length === 0) return <p class="soft">This {noun} takes no arguments.</p>;
   return (
     <>
       {properties.map(([name, property]) => (

@@ -4,22 +4,6 @@ import type { ToolFigures } from "../call/live_figures.ts";
 import { Card, Sparkline, timeOf } from "../parts/charts.tsx";
 import { logPath } from "../parts/page_parts.tsx";
 
-/** What all workers have counted. */
-export interface Executions {
-  readonly totalExecutions: number;
-  readonly failedExecutions: number;
-  readonly avgResponseTime: number | null;
-  readonly maxResponseTime: number | null;
-}
-
-/** null: it was never called, or is not counted. */
-export function executionsOf(executions: Executions | null): string | null {
-  if (executions === null || executions.totalExecutions === 0) return null;
-  const { totalExecutions, failedExecutions, avgResponseTime, maxResponseTime } = executions;
-  return `${totalExecutions.toLocaleString("en")}, ${failedExecutions.toLocaleString("en")} failed; ` +
-    `mean ${timeOf(avgResponseTime)}, longest ${timeOf(maxResponseTime)}`;
-}
-
 export function ToolFiguresPart({ figures }: { readonly figures: ToolFigures | null }) {
   if (figures === null) return null;
   const { perSecond, failuresPerSecond, meanTimes, calls, failures, meanTime } = figures;

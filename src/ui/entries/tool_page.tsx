@@ -1,13 +1,13 @@
 // The page of a tool: what it is, what it takes, and a form that calls it.
 import type { PageCall, PageHandler, RpcOutcome, View } from "../call/page_call.ts";
-import { type FormState, NEW_FORM, PostButton, RefusalBox } from "../parts/form.tsx";
+import { type FormState, NEW_FORM, RefusalBox } from "../parts/form.tsx";
 import { callersIn, type LoggedCaller, type LoggedCalls } from "../call/logged_calls.ts";
 import type { ToolFigures } from "../call/live_figures.ts";
-import { Callers, type Executions, executionsOf, ToolFiguresPart } from "./tool_figures.tsx";
-import { Badge, CorrelationId, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
-import { type Entry, EntryState } from "./entry_lists.tsx";
+import { Callers, ToolFiguresPart } from "./tool_figures.tsx";
+import { Badge, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
+import { type Entry, entryPath, EntryState, executionsOf, SwitchButton, tagsOf } from "./entry.tsx";
 import { ArgumentFields, argumentsIn, type ArgumentsSchema } from "./schema_form.tsx";
-import { type ToolResult, ToolResultView } from "./tool_result.tsx";
+import { CallFailure, type ToolResult, ToolResultView } from "./tool_result.tsx";
 
 interface Tool extends Entry {
   readonly originalName: string;
@@ -15,9 +15,7 @@ interface Tool extends Entry {
   readonly inputSchema: ArgumentsSchema | null;
   readonly outputSchema: unknown;
   readonly annotations: Readonly<Record<string, unknown>> | null;
-  readonly tags: readonly { readonly label: string }[];
   readonly timeoutMs: number | null;
-  readonly metrics: Executions | null;
 }
 
 const CRUMBS = [{ path: "tools", label: "Tools" }];
@@ -52,22 +50,8 @@ export const tryTool: PageHandler = async (call) => {
   return await toolView(call, tool, { values, refused: null }, { outcome, elapsedMs });
 };
 
-export const switchTool: PageHandler = async (call) => {
-  const { params, form, rest } = call;
-  const activate = (await form()).get("activate") === "true";
-  await rest.send("POST", `/tools/${encodeURIComponent(params.id!)}/state?activate=${activate}`);
-  const { id, name } = await toolOf(call);
-  return {
-    to: `tools/${id}`,
-    notice: {
-      text: `${name} is ${activate ? "on" : "off"}.`,
-      undo: { path: `tools/${id}/state`, fields: { activate: String(!activate) } },
-    },
-  };
-};
-
 async function toolOf({ rest, params }: PageCall): Promise<Tool> {
-  return await rest.get<Tool>(`/tools/${encodeURIComponent(params.id!)}`);
+  return await rest.get<Tool>(entryPath("tools", params.id!));
 }
 
 async function toolView(
@@ -90,13 +74,7 @@ async function toolView(
       <>
         <PageHead title={name} crumbs={CRUMBS}>
           <EntryState entry={tool} />
-          {viewer.can("tools.update") && (
-            <PostButton
-              path={`tools/${id}/state`}
-              label={enabled ? "Switch off" : "Switch on"}
-              fields={{ activate: String(!enabled) }}
-            />
-          )}
+          {viewer.can("tools.update") && <SwitchButton kind="tools" entry={tool} />}
         </PageHead>
         {tool.description !== null && <p>{tool.description}</p>}
         <Facts
@@ -115,7 +93,7 @@ async function toolView(
             ],
             ["Calls", executionsOf(tool.metrics)],
             ["Log", hasLog ? <a href={logPath({ tool: name })}>its lines in the log</a> : null],
-            ["Tags", tool.tags.length === 0 ? null : tool.tags.map(({ label }) => label).join(", ")],
+            ["Tags", tagsOf(tool)],
           ]}
         />
         {enabled && viewer.can("tools.execute") && (
@@ -136,17 +114,7 @@ async function toolView(
                 <h2>Result</h2>
                 {"result" in tried.outcome
                   ? <ToolResultView result={tried.outcome.result as ToolResult} elapsedMs={tried.elapsedMs} />
-                  : (
-                    <div class="notice bad" role="alert">
-                      <p>{tried.outcome.error.message}</p>
-                      {tried.outcome.error.correlationId !== undefined && (
-                        <p class="small">
-                          Correlation id:{" "}
-                          <CorrelationId id={tried.outcome.error.correlationId} hasLog={hasLog} />
-                        </p>
-                      )}
-                    </div>
-                  )}
+                  : <CallFailure error={tried.outcome.error} hasLog={hasLog} />}
               </section>
             )}
           </>

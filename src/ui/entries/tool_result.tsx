@@ -1,16 +1,7 @@
-// The result of a tool as a person reads it: texts, images, sounds, links, structured content.
-import { Badge } from "../parts/page_parts.tsx";
-
-interface Content {
-  readonly type: string;
-  readonly text?: string;
-  /** base64 */
-  readonly data?: string;
-  readonly mimeType?: string;
-  readonly uri?: string;
-  readonly name?: string;
-  readonly resource?: { readonly uri?: string; readonly text?: string; readonly mimeType?: string };
-}
+// The result of a tool as a person reads it, and the failure of a call.
+import type { RpcOutcome } from "../call/page_call.ts";
+import { Badge, CorrelationId } from "../parts/page_parts.tsx";
+import { type Content, ContentView, Json } from "./content_view.tsx";
 
 export interface ToolResult {
   readonly content?: readonly Content[];
@@ -21,57 +12,49 @@ export interface ToolResult {
 export function ToolResultView(
   { result, elapsedMs }: { readonly result: ToolResult; readonly elapsedMs: number },
 ) {
-  const { content = [], structuredContent, isError = false } = result;
+  const { content, structuredContent, isError = false } = result;
   return (
     <>
       <p>
         <Badge mood={isError ? "bad" : "good"} label={isError ? "the tool reports an error" : "done"} />{" "}
         <span class="soft small">{`${elapsedMs} ms`}</span>
       </p>
-      {content.map((each) => <ContentView content={each} />)}
+      {Array.isArray(content) && content.map((each) => <ContentView content={each} />)}
       {structuredContent !== undefined && (
         <>
           <h3>Structured content</h3>
-          <pre tabindex={0}>{JSON.stringify(structuredContent, null, 2)}</pre>
+          <Json value={structuredContent} />
         </>
       )}
-      <details>
-        <summary>The result as JSON</summary>
-        <pre tabindex={0}>{JSON.stringify(result, null, 2)}</pre>
-      </details>
+      <ResultJson result={result} />
     </>
   );
 }
 
-const IMAGES = /^image\/(png|jpeg|gif|webp|avif)$/;
-const SOUNDS = /^audio\/[a-z0-9.+-]+$/;
+export function ResultJson({ result }: { readonly result: unknown }) {
+  return (
+    <details>
+      <summary>The result as JSON</summary>
+      <Json value={result} />
+    </details>
+  );
+}
 
-function ContentView({ content }: { readonly content: Content }) {
-  const { type, text, data, mimeType = "", uri, name, resource } = content;
-  if (type === "text") return <pre class="diff" tabindex={0}>{text}</pre>;
-  if (type === "image" && data !== undefined && IMAGES.test(mimeType)) {
-    return <img src={`data:${mimeType};base64,${data}`} alt="An image that the tool returned" />;
-  }
-  if (type === "audio" && data !== undefined && SOUNDS.test(mimeType)) {
-    return <audio controls src={`data:${mimeType};base64,${data}`} />;
-  }
-  // An address of an upstream's is shown and not linked: it may lead anywhere.
-  if (type === "resource_link") {
-    return (
-      <p>
-        Resource {name}: <code>{uri}</code>
-      </p>
-    );
-  }
-  if (type === "resource") {
-    return (
-      <>
-        <p>
-          Resource <code>{resource?.uri}</code>
-        </p>
-        {resource?.text !== undefined && <pre class="diff" tabindex={0}>{resource.text}</pre>}
-      </>
-    );
-  }
-  return <pre tabindex={0}>{JSON.stringify(content, null, 2)}</pre>;
+/** @param hasLog may the viewer read the log? */
+export function CallFailure({ error: { message, correlationId }, hasLog }: {
+  readonly error: Extract<RpcOutcome, { readonly error: unknown }>["error"];
+  readonly hasLog: boolean;
+}) {
+  return (
+    <div class="notice bad" role="alert">
+      <div>
+        <p>{message}</p>
+        {correlationId !== undefined && (
+          <p class="small">
+            Correlation id: <CorrelationId id={correlationId} hasLog={hasLog} />
+          </p>
+        )}
+      </div>
+    </div>
+  );
 }

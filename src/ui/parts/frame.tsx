@@ -141,9 +141,14 @@ function Navigation({ path, viewer }: { readonly path: string; readonly viewer: 
         })}
       </nav>
       <div class="who folded">
-        <div class="soft">{viewer.isSignedIn ? viewer.email : "Not signed in"}</div>
+        <div class="soft" title={viewer.email}>{viewer.isSignedIn ? viewer.email : "Not signed in"}</div>
         <div class="soft">Version {VERSION}</div>
         <button type="button" class="quiet compact" data-action="theme">Theme: system</button>
+        {viewer.isLogin && (
+          <a class="button quiet compact" href={`change-password?email=${encodeURIComponent(viewer.email)}`}>
+            Change the password
+          </a>
+        )}
         {viewer.isSignedIn
           ? <PostButton path="sign-out" label="Sign out" class="quiet compact" />
           : <a class="button quiet compact" href="sign-in">Sign in</a>}

@@ -2,6 +2,7 @@
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 import { Badge, PageHead } from "../parts/page_parts.tsx";
+import { mergedValues, seenIn, SeenValues } from "../parts/seen_values.tsx";
 import type { Role } from "./people_shapes.ts";
 
 const CRUMBS = [{ path: "roles", label: "Roles" }];
@@ -68,19 +69,20 @@ export const addRole: PageHandler = async (call) => {
 
 export const rolePage: PageHandler = async (call) => {
   const role = await roleOf(call);
-  const values = new URLSearchParams([
-    ["name", role.name],
-    ["description", role.description],
-    ...role.permissions.map((permission) => ["permissions", permission]),
-  ]);
-  return await roleView(call, { values, refused: null }, role);
+  return await roleView(call, { values: valuesOf(role), refused: null }, role);
 };
 
 export const changeRole: PageHandler = async (call) => {
   const role = await roleOf(call);
   const values = await call.form();
   const path = `/rbac/roles/${encodeURIComponent(role.id)}`;
-  const answer = await call.rest.attempt<Role>("PUT", path, roleIn(values));
+  const current = valuesOf(role);
+  const seen = seenIn(values, current);
+  const changed = ["name", "description"].filter((name) => values.get(name) !== seen.get(name));
+  const answer = await call.rest.attempt<Role>("PUT", path, {
+    ...Object.fromEntries(changed.map((name) => [name, values.get(name) ?? ""])),
+    permissions: mergedValues("permissions", { sent: values, seen, current }),
+  });
   if ("refused" in answer) return await roleView(call, { values, refused: answer.refused }, role, 422);
   return { to: "roles", notice: { text: `The role ${answer.done.name} is changed.` } };
 };
@@ -93,6 +95,14 @@ export const deleteRole: PageHandler = async (call) => {
 
 async function roleOf({ rest, params }: PageCall): Promise<Role> {
   return await rest.get<Role>(`/rbac/roles/${encodeURIComponent(params.role!)}`);
+}
+
+function valuesOf({ name, description, permissions }: Role): URLSearchParams {
+  return new URLSearchParams([
+    ["name", name],
+    ["description", description],
+    ...permissions.map((permission) => ["permissions", permission]),
+  ]);
 }
 
 function roleIn(values: URLSearchParams) {
@@ -144,12 +154,13 @@ async function roleView(
           method="post"
           action={role === null ? "roles/new" : `roles/${encodeURIComponent(role.id)}`}
         >
+          {role !== null && <SeenValues form={form} values={valuesOf(role)} />}
           <TextField {...{ name: "name", label: "Name", form }} required />
           <TextField {...{ name: "description", label: "Description", form }} />
           {role === null && <SelectField {...{ name: "scope", label: "Scope", form, options: SCOPES }} />}
           {Object.entries(byKind).map(([kind, permissions]) => (
             <fieldset class="field">
-              <legend>{kind}</legend>
+              <legend>{kind[0]!.toUpperCase() + kind.slice(1)}</legend>
               <div class="choices">
                 {permissions.map((permission) => (
                   <label class="choice">

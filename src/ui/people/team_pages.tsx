@@ -1,4 +1,4 @@
-// Teams: the form that creates one, and the page of one with its members and invitations.
+// The page of a team, with its members and invitations.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { PAGES_PATH } from "../call/session_cookie.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
@@ -7,43 +7,6 @@ import { partOf } from "../parts/search_list.tsx";
 import type { Invitation, JoinRequest, Member, Team } from "./people_shapes.ts";
 
 const CRUMBS = [{ path: "teams", label: "Teams" }];
-
-export const newTeamPage: PageHandler = () => Promise.resolve(newTeamView(NEW_FORM));
-
-export const addTeam: PageHandler = async ({ form, rest }) => {
-  const values = await form();
-  const { name = "", description = "", visibility = "private" } = Object.fromEntries(values);
-  const answer = await rest.attempt<Team>("POST", "/teams", { name, description, visibility });
-  if ("refused" in answer) return newTeamView({ values, refused: answer.refused }, 422);
-  return { to: `teams/${answer.done.id}`, notice: { text: `The team ${answer.done.name} is created.` } };
-};
-
-const VISIBILITIES = [
-  { value: "private", label: "Its members alone; others are invited" },
-  { value: "public", label: "Every user, who may ask to join" },
-];
-
-function newTeamView(form: FormState, status?: number): View {
-  return {
-    title: "Create a team",
-    status,
-    body: (
-      <>
-        <PageHead title="Create a team" crumbs={CRUMBS} />
-        <RefusalBox refused={form.refused} shown={["name", "description", "visibility"]} />
-        <form class="form" method="post" action="teams/new">
-          <TextField {...{ name: "name", label: "Name", form }} required />
-          <TextField {...{ name: "description", label: "Description", form }} />
-          <SelectField {...{ name: "visibility", label: "Who finds it", form, options: VISIBILITIES }} />
-          <div class="buttons">
-            <button type="submit" class="main">Create team</button>
-            <a class="button" href="teams">Cancel</a>
-          </div>
-        </form>
-      </>
-    ),
-  };
-}
 
 export const teamPage: PageHandler = (call) => teamView(call, NEW_FORM);
 
@@ -70,6 +33,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
       <>
         <PageHead title={team.name} crumbs={CRUMBS}>
           {team.is_personal && <Badge mood="plain" label="personal" />}
+          {mayManage && viewer.can("teams.update") && <a class="button" href={`${path}/edit`}>Edit</a>}
           {mayManage && viewer.can("teams.delete") && (
             <PostButton
               path={`${path}/delete`}

@@ -235,14 +235,14 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
           ]}
         />
         {user.email !== viewer.email && (
-          <p>
+          <div class="buttons">
             <PostButton
               path={`${path}/change`}
               label={user.is_admin ? "Remove administrator rights" : "Make administrator"}
               class="compact"
               fields={{ is_admin: String(!user.is_admin) }}
             />
-          </p>
+          </div>
         )}
         <h2>Roles</h2>
         {user.is_admin && <p class="soft">An administrator may do everything, whatever the roles say.</p>}

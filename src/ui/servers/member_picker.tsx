@@ -1,6 +1,7 @@
 // Chooses members of a virtual server among thousands: what is chosen stays, what is searched for is added to it.
 import type { PageHandler } from "../call/page_call.ts";
 import type { Rest } from "../call/rest.ts";
+import { entryPath } from "../entries/entry.tsx";
 import { type ListPage, MoreFound, MOST_FOUND } from "../parts/search_list.tsx";
 
 export type MemberKind = "gateways" | "tools" | "resources" | "prompts";
@@ -23,10 +24,8 @@ export interface FoundMembers {
 /** Above this the list of all is read at once. */
 const MOST_BY_ID = 200;
 
-/** The read of an entry that asks no upstream. */
 function readPath(kind: MemberKind, id: string): string {
-  const path = `/${kind}/${encodeURIComponent(id)}`;
-  return kind === "resources" ? `${path}/info` : path;
+  return kind === "gateways" ? `/gateways/${encodeURIComponent(id)}` : entryPath(kind, id);
 }
 
 /** @param values of the form */
@@ -34,8 +33,7 @@ export async function readMembers(rest: Rest, values: URLSearchParams): Promise<
   const chosen = async (kind: MemberKind): Promise<Member[]> => {
     const ids = [...new Set(values.getAll(`associated_${kind}`))];
     if (ids.length === 0) return [];
-    // The read of one prompt asks its upstream.
-    if (kind === "prompts" || ids.length > MOST_BY_ID) {
+    if (ids.length > MOST_BY_ID) {
       const all = await rest.find<Member[]>(`/${kind}?limit=0&include_inactive=true`) ?? [];
       return all.filter(({ id }) => ids.includes(id));
     }

@@ -1,9 +1,12 @@
 // Room `servers`: pages of virtual servers. This file has their list, the page of one, and the form that composes one.
-import type { FormFields, PageCall, PageHandler, View } from "../call/page_call.ts";
+import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 import { Badge, CopyText, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
 import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
+import { SeenValues } from "../parts/seen_values.tsx";
 import { findMembers, Picker, readMembers } from "./member_picker.tsx";
+import { SEEN_KINDS, seenList } from "./seen_entries.tsx";
+import { changesIn, fieldsOf, serverIn, valuesOf } from "./server_body.ts";
 import type { VirtualServer } from "./server_shapes.ts";
 
 const CRUMBS = [{ path: "virtual-servers", label: "Virtual servers" }];
@@ -92,18 +95,10 @@ function countOf({ length }: readonly string[], what: string): string | null {
   return length === 0 ? null : `${length} ${what}${length === 1 ? "" : "s"}`;
 }
 
-interface SeenTool {
-  readonly name: string;
-  readonly title?: string;
-  readonly description?: string;
-}
-
 export const serverPage: PageHandler = async (call) => {
-  const { viewer, rpc, origin } = call;
+  const { viewer, origin } = call;
   const server = await serverOf(call);
   const { id, name, enabled, conflicts } = server;
-  const seen = await rpc("tools/list", { server_id: id });
-  const tools = "result" in seen ? seen.result.tools as SeenTool[] : [];
   return {
     title: name,
     body: (
@@ -168,27 +163,9 @@ export const serverPage: PageHandler = async (call) => {
           </>
         )}
         <h2>What its clients see</h2>
-        {"error" in seen && <p class="soft">{seen.error.message}</p>}
-        {tools.length === 0 ? <p class="soft">No tool.</p> : (
-          <table class="cards-on-phone">
-            <thead>
-              <tr>
-                <th>Tool</th>
-                <th>Description</th>
-              </tr>
-            </thead>
-            <tbody>
-              {tools.map((tool) => (
-                <tr>
-                  <td>
-                    <code>{tool.name}</code>
-                  </td>
-                  <td class="text">{tool.description ?? tool.title ?? ""}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
+        {enabled
+          ? await Promise.all(SEEN_KINDS.map((kind) => seenList(call, id, kind)))
+          : <p class="soft">Nothing: it is off.</p>}
       </>
     ),
   };
@@ -220,11 +197,11 @@ export const changeServer: PageHandler = async (call) => {
   const server = await serverOf(call);
   const values = await call.form();
   const path = `/servers/${encodeURIComponent(server.id)}`;
-  const answer = await call.rest.attempt<VirtualServer>("PUT", path, serverIn(values));
+  const answer = await call.rest.attempt<VirtualServer>("PUT", path, changesIn(values, server));
   if ("refused" in answer) return await composeView(call, { values, refused: answer.refused }, server, 422);
   const to = `virtual-servers/${server.id}`;
   const text = `${answer.done.name} is changed.`;
-  return { to, notice: { text, undo: { path: `${to}/edit`, fields: fieldsOf(valuesOf(server)) } } };
+  return { to, notice: { text, undo: { path: `${to}/edit`, fields: fieldsOf(server) } } };
 };
 
 export const switchServer: PageHandler = async (call) => {
@@ -245,46 +222,6 @@ export const deleteServer: PageHandler = async (call) => {
   await call.rest.send("DELETE", `/servers/${encodeURIComponent(id)}`);
   return { to: "virtual-servers", notice: { text: `${name} is deleted.` } };
 };
-
-/** What the form says, in the words of the REST API. */
-function serverIn(values: URLSearchParams): Readonly<Record<string, unknown>> {
-  return {
-    name: values.get("name") ?? "",
-    description: values.get("description") ?? "",
-    visibility: values.get("visibility") ?? "public",
-    naming: values.get("naming") ?? "prefixed",
-    instructions: values.get("instructions")?.trim() || null,
-    associated_tags: wordsIn(values.get("associated_tags")),
-    associated_gateways: values.getAll("associated_gateways"),
-    associated_tools: values.getAll("associated_tools"),
-    associated_resources: values.getAll("associated_resources"),
-    associated_prompts: values.getAll("associated_prompts"),
-  };
-}
-
-function valuesOf(server: VirtualServer): URLSearchParams {
-  const many = (name: string, values: readonly string[]) => values.map((value) => [name, value]);
-  return new URLSearchParams([
-    ["name", server.name],
-    ["description", server.description ?? ""],
-    ["visibility", server.visibility],
-    ["naming", server.naming],
-    ["instructions", server.instructions ?? ""],
-    ["associated_tags", server.associatedTags.join(", ")],
-    ...many("associated_gateways", server.associatedGatewayIds),
-    ...many("associated_tools", server.associatedToolIds),
-    ...many("associated_resources", server.associatedResources),
-    ...many("associated_prompts", server.associatedPrompts),
-  ]);
-}
-
-function fieldsOf(values: URLSearchParams): FormFields {
-  return Object.fromEntries([...values.keys()].map((name) => [name, values.getAll(name)]));
-}
-
-function wordsIn(text: string | null): string[] {
-  return text?.split(",").map((word) => word.trim()).filter((word) => word !== "") ?? [];
-}
 
 const VISIBILITIES = [
   { value: "public", label: "Everybody with a token" },
@@ -316,6 +253,7 @@ async function composeView(
         <PageHead title={title} crumbs={crumbs} />
         <RefusalBox refused={form.refused} shown={FIELDS} />
         <form class="form" method="post" action={server === null ? "virtual-servers/new" : `${back}/edit`}>
+          {server !== null && <SeenValues form={form} values={valuesOf(server)} />}
           <TextField {...{ name: "name", label: "Name", form }} required />
           <TextField {...{ name: "description", label: "Description", form }} />
           <SelectField

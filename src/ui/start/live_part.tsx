@@ -111,6 +111,7 @@ function Busiest({ figures: { busiest } }: { readonly figures: Figures }) {
       none="No tool was called in the last minute."
       rows={busiest.map(({ upstream, tool, calls }) => ({
         calls,
+        title: `${tool} of ${upstream}`,
         name: (
           <>
             <a href={`tools?q=${encodeURIComponent(`${tool} ${upstream}`)}`}>{tool}</a>{" "}
@@ -135,6 +136,7 @@ function BusiestCallers({ callers }: { readonly callers: readonly BusyCaller[] }
       }
       rows={callers.map(({ caller, calls }) => ({
         calls,
+        title: caller,
         name: <a href={logPath({ caller })}>{caller}</a>,
       }))}
     />
@@ -147,31 +149,38 @@ interface BusyTableProps {
   readonly noun: string;
   /** Shown in the place of no rows. */
   readonly none: Child;
-  readonly rows: readonly { readonly name: Child; readonly calls: number }[];
+  readonly rows: readonly {
+    /** The whole name, of which a narrow table cuts the end off. */
+    readonly title: string;
+    readonly name: Child;
+    readonly calls: number;
+  }[];
 }
 
 function BusyTable({ title, noun, none, rows }: BusyTableProps) {
   return (
     <section aria-label={title}>
       <h2>{title}</h2>
-      {rows.length === 0 ? <p class="soft">{none}</p> : (
-        <table>
-          <thead>
-            <tr>
-              <th>{noun}</th>
-              <th class="number">Calls in a minute</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map(({ name, calls }) => (
+      <div class="busiest">
+        {rows.length === 0 ? <p class="soft">{none}</p> : (
+          <table>
+            <thead>
               <tr>
-                <td>{name}</td>
-                <td class="number">{calls.toLocaleString("en")}</td>
+                <th>{noun}</th>
+                <th class="number">Calls in a minute</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
+            </thead>
+            <tbody>
+              {rows.map(({ title, name, calls }) => (
+                <tr>
+                  <td title={title}>{name}</td>
+                  <td class="number">{calls.toLocaleString("en")}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </div>
     </section>
   );
 }

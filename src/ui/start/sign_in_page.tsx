@@ -31,7 +31,7 @@ export const signIn: PageHandler = async (call) => {
   const answer = await call.rest.attempt<LoginAnswer>("POST", "/auth/login", { email, password });
   if ("done" in answer) return signedIn(answer.done, next);
   if (answer.refused.code === "PASSWORD_CHANGE_REQUIRED") {
-    const query = new URLSearchParams({ email, ...(next === null ? {} : { next }) });
+    const query = new URLSearchParams({ email, required: "", ...(next === null ? {} : { next }) });
     return { to: `change-password?${query}` };
   }
   return signInView(call, { values, refused: answer.refused }, next, "password", 401);
@@ -199,21 +199,32 @@ export const changePassword: PageHandler = async ({ form, rest }) => {
 
 function changePasswordView(form: FormState, status?: number): View {
   const next = form.values.get("next");
+  const isRequired = form.values.has("required");
   return {
     title: "Change the password",
     status,
     body: (
       <>
         <h1>Change the password</h1>
-        <p class="soft">This account needs a new password before it can be used.</p>
+        <p class="soft">
+          {isRequired
+            ? "This account needs a new password before it can be used."
+            : "Whoever signs in at an identity provider changes the password there."}
+        </p>
         <RefusalBox refused={form.refused} shown={["email", "old_password", "new_password"]} />
         <form method="post" action="change-password">
           {next !== null && <input type="hidden" name="next" value={next} />}
+          {isRequired && <input type="hidden" name="required" value="" />}
           <EmailField form={form} />
           <PasswordField name="old_password" label="The present password" form={form} />
           <PasswordField name="new_password" form={form} isNew />
           <button type="submit" class="main">Change the password</button>
         </form>
+        {!isRequired && (
+          <p class="soft small">
+            <a href="">To the overview</a>
+          </p>
+        )}
       </>
     ),
   };

@@ -110,9 +110,13 @@ export const decideHeld: PageHandler = async ({ rest, form, query }) => {
     verdict === "approve" ? "approve" : "reject"
   }`;
   const answer = await rest.attempt("POST", path, { changes: [{ id, hash }] });
-  const text = "refused" in answer
-    ? answer.refused.text
-    : verdict === "approve"
+  if ("refused" in answer) {
+    const text = answer.refused.code === "CONFLICT"
+      ? "Nothing was decided: the change is another one now, or somebody has decided it. What waits is below."
+      : answer.refused.text;
+    return { to: pathOf(query), notice: { text, isFailure: true } };
+  }
+  const text = verdict === "approve"
     ? "The change is approved: clients get it now."
     : "The change is rejected: clients do not get it.";
   return { to: pathOf(query), notice: { text } };

@@ -1,6 +1,7 @@
 // What the fields of an upstream's form say in the words of the REST API, and what they show of a stored upstream.
 import { AWS_FIELDS, awsConfigOf, awsValues } from "./aws_fields.tsx";
 import { loginOf, OAUTH_FIELDS, oauthValues } from "./oauth_fields.tsx";
+import { seenIn } from "../parts/seen_values.tsx";
 import type { Upstream } from "./upstream_shapes.ts";
 
 /** An upstream has an address, or a command that starts it. */
@@ -54,10 +55,10 @@ export function registrationIn(values: URLSearchParams, way: Way): Record<string
   return bodyOf(values, way, new URLSearchParams(), way === "command" ? { transport: "STDIO" } : {});
 }
 
-/** What differs from the stored upstream, in the words of the REST API. */
+/** What the reader of the form has changed, in the words of the REST API. */
 export function changesIn(values: URLSearchParams, upstream: Upstream): Record<string, unknown> {
   const way = upstream.transport === "STDIO" ? "command" : "address";
-  return bodyOf(values, way, valuesOf(upstream), {}, upstream);
+  return bodyOf(values, way, seenIn(values, valuesOf(upstream)), {}, upstream);
 }
 
 const COMMAND_FIELDS = ["command", "args", "env", "cwd"];

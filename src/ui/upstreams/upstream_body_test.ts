@@ -35,6 +35,10 @@ Deno.test("a form that is sent as it was shown changes nothing, and a changed fi
     auth_headers: [{ key: "X-Key", value: "*****" }, { key: "X-B", value: "b: c" }],
   });
   assertEquals(changed({ auth_type: "none" }), { auth_type: "none" });
+  // What somebody else has changed since the form was opened stays.
+  const other = { ...STORED, description: "new", tags: [] } as unknown as Upstream;
+  const opened = { ...Object.fromEntries(shown), seen: String(shown) };
+  assertEquals(changesIn(new URLSearchParams({ ...opened, name: "clock" }), other), { name: "clock" });
   assertEquals(changed({ auth_token: "of another kind" }), {});
   assertEquals(changed({ auth_type: "bearer", auth_token: "t" }), { auth_type: "bearer", auth_token: "t" });
 });

@@ -86,7 +86,7 @@ function UpstreamTable({ upstreams }: { readonly upstreams: readonly Upstream[] 
               <td data-label="State">
                 <Badge mood={mood} label={label} />
               </td>
-              <td data-label="Transport">{transportName(upstream.transport)}</td>
+              <td data-label="Transport" class="nowrap">{transportName(upstream.transport)}</td>
               <td data-label="Tools" class="number">{upstream.toolCount.toLocaleString("en")}</td>
               <td data-label="Resources" class="number">{upstream.resourceCount.toLocaleString("en")}</td>
               <td data-label="Prompts" class="number">{upstream.promptCount.toLocaleString("en")}</td>

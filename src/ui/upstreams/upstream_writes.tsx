@@ -4,6 +4,7 @@ import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
 import { type FormState, NEW_FORM, RefusalBox } from "../parts/form.tsx";
 import { PageHead } from "../parts/page_parts.tsx";
+import { SeenValues } from "../parts/seen_values.tsx";
 import { adviceFor } from "./upstream_advice.ts";
 import { changesIn, registrationIn, valuesOf, type Way } from "./upstream_body.ts";
 import { readVisibility, SHOWN_FIELDS, UpstreamFields } from "./upstream_form.tsx";
@@ -204,6 +205,7 @@ async function editUpstreamView(
         </p>
         <Refused refused={form.refused} />
         <form class="form" method="post" action={`upstreams/${id}/edit`}>
+          <SeenValues form={form} values={valuesOf(upstream)} />
           <UpstreamFields {...{ form, way, visibility }} isNew={false} />
           <div class="buttons">
             <button type="submit" class="main">Save</button>

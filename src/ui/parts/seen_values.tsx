@@ -1,0 +1,30 @@
+// What a form that changes something showed when it was opened. Only what its reader has changed since is written: what others have
+// changed meanwhile, or the reader in another tab, stays.
+import type { FormState } from "./form.tsx";
+
+const NAME = "seen";
+
+/** @param values of the form as it is opened */
+export function SeenValues({ form, values }: {
+  readonly form: FormState;
+  readonly values: URLSearchParams;
+}) {
+  return <input type="hidden" name={NAME} value={form.values.get(NAME) ?? String(values)} />;
+}
+
+/** @param current what is stored: of a form that says nothing about what it showed */
+export function seenIn(sent: URLSearchParams, current: URLSearchParams): URLSearchParams {
+  const seen = sent.get(NAME);
+  return seen === null ? current : new URLSearchParams(seen);
+}
+
+/** What is stored, with what the reader of the form has added and taken away. */
+export function mergedValues(
+  name: string,
+  { sent, seen, current }: Readonly<Record<"sent" | "seen" | "current", URLSearchParams>>,
+): string[] {
+  const [wanted, shown, stored] = [sent, seen, current].map((values) => values.getAll(name));
+  const removed = new Set(shown!.filter((value) => !wanted!.includes(value)));
+  const kept = stored!.filter((value) => !removed.has(value));
+  return [...new Set([...kept, ...wanted!.filter((value) => !shown!.includes(value))])];
+}

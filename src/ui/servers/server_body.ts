@@ -1,0 +1,67 @@
+// What the form of a virtual server says in the words of the REST API, and what it shows of a stored one.
+import type { FormFields } from "../call/page_call.ts";
+import { mergedValues, seenIn } from "../parts/seen_values.tsx";
+import type { VirtualServer } from "./server_shapes.ts";
+
+/** The fields that have one value, and those that have any number. */
+const FIELDS = ["name", "description", "visibility", "naming", "instructions", "associated_tags"];
+const LISTS = ["associated_gateways", "associated_tools", "associated_resources", "associated_prompts"];
+
+/** The values of the form for what is stored. */
+export function valuesOf(server: VirtualServer): URLSearchParams {
+  const many = (name: string, values: readonly string[]) => values.map((value) => [name, value]);
+  return new URLSearchParams([
+    ["name", server.name],
+    ["description", server.description ?? ""],
+    ["visibility", server.visibility],
+    ["naming", server.naming],
+    ["instructions", server.instructions ?? ""],
+    ["associated_tags", server.associatedTags.join(", ")],
+    ...many("associated_gateways", server.associatedGatewayIds),
+    ...many("associated_tools", server.associatedToolIds),
+    ...many("associated_resources", server.associatedResources),
+    ...many("associated_prompts", server.associatedPrompts),
+  ]);
+}
+
+/** The form that brings this back, whatever is stored then. */
+export function fieldsOf(server: VirtualServer): FormFields {
+  const values = valuesOf(server);
+  return Object.fromEntries([...values.keys()].map((name) => [name, values.getAll(name)]));
+}
+
+/** A new virtual server in the words of the REST API. */
+export function serverIn(values: URLSearchParams): Readonly<Record<string, unknown>> {
+  return Object.fromEntries([
+    ...FIELDS.map((name) => [name, valueOf(name, values)]),
+    ...LISTS.map((name) => [name, values.getAll(name)]),
+  ]);
+}
+
+/** What the reader of the form has changed, in the words of the REST API. */
+export function changesIn(sent: URLSearchParams, server: VirtualServer): Readonly<Record<string, unknown>> {
+  const current = valuesOf(server);
+  const seen = seenIn(sent, current);
+  const isChanged = (name: string) =>
+    JSON.stringify(valueOf(name, sent)) !== JSON.stringify(valueOf(name, seen));
+  return Object.fromEntries([
+    ...FIELDS.filter(isChanged).map((name) => [name, valueOf(name, sent)]),
+    ...LISTS.map((name) => [name, mergedValues(name, { sent, seen, current })]),
+  ]);
+}
+
+function valueOf(name: string, values: URLSearchParams): unknown {
+  const text = values.get(name) ?? "";
+  switch (name) {
+    case "visibility":
+      return text || "public";
+    case "naming":
+      return text || "prefixed";
+    case "instructions":
+      return text.replaceAll("\r\n", "\n").trim() || null;
+    case "associated_tags":
+      return text.split(",").map((word) => word.trim()).filter((word) => word !== "");
+    default:
+      return text;
+  }
+}

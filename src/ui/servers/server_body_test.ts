@@ -1,0 +1,45 @@
+import { assertEquals } from "@std/assert";
+import { changesIn, valuesOf } from "./server_body.ts";
+import type { VirtualServer } from "./server_shapes.ts";
+
+const SERVER: VirtualServer = {
+  ...{ id: "s", name: "s", description: null, enabled: true, visibility: "public", naming: "prefixed" },
+  ...{ instructions: "One.\nTwo.", revisions: "all", conflicts: [], associatedTools: [] },
+  ...{ associatedToolIds: ["a", "b"], associatedResources: [], associatedPrompts: [], excluded: [] },
+  ...{ associatedGateways: [], associatedGatewayIds: [], associatedTags: ["red"] },
+};
+
+/** The form as it was opened, and changed by its reader. */
+function sent(opened: VirtualServer, change: (values: URLSearchParams) => void): URLSearchParams {
+  const values = valuesOf(opened);
+  values.set("seen", String(values));
+  values.set("instructions", "One.\r\nTwo.");
+  change(values);
+  return values;
+}
+
+Deno.test("a form of a virtual server changes what its reader has changed, and nothing that others have", () => {
+  const lists = {
+    ...{ associated_gateways: [], associated_resources: [], associated_prompts: [] },
+    associated_tools: ["a", "b"],
+  };
+  assertEquals<unknown>(changesIn(sent(SERVER, () => {}), SERVER), lists);
+  // Meanwhile somebody has renamed it, has taken b away and has added c.
+  const other = { ...SERVER, name: "t", associatedToolIds: ["a", "c"], associatedTags: ["blue"] };
+  const values = sent(SERVER, (form) => {
+    form.set("description", "New.");
+    form.delete("associated_tools");
+    for (const id of ["b", "d"]) form.append("associated_tools", id);
+  });
+  assertEquals<unknown>(changesIn(values, other), {
+    ...lists,
+    description: "New.",
+    associated_tools: ["c", "d"],
+  });
+});
+
+Deno.test("a form that does not say what it showed replaces everything", () => {
+  const values = valuesOf({ ...SERVER, name: "t", associatedToolIds: ["c"] });
+  const { name, associated_tools } = changesIn(values, SERVER) as Record<string, unknown>;
+  assertEquals([name, associated_tools], ["t", ["c"]]);
+});
