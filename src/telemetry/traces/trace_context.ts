@@ -1,5 +1,6 @@
 // The context of a trace as it travels between programs: W3C Trace Context (https://www.w3.org/TR/trace-context/), in HTTP headers and,
 // under the same names, in the `_meta` of an MCP request (SEP-414).
+import { Buffer } from "node:buffer";
 
 /** A span of another program, or of another worker. Plain data. */
 export interface TraceContext {
@@ -47,21 +48,38 @@ function readState(text: unknown): string | null {
 /** Hexadecimal digits of a byte. */
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
-/** Eight random hexadecimal digits. Ids are no secrets: `Math.random()` costs a tenth of `crypto`. */
-function randomDigits(): string {
-  const random = Math.random() * 2 ** 32 >>> 0;
-  return HEX[random >>> 24]! + HEX[random >>> 16 & 255]! + HEX[random >>> 8 & 255]! + HEX[random & 255]!;
+/** Random hexadecimal digits are made many at once: each id by itself would cost ten times as much. */
+const POOL_BYTES = 1_024;
+let pool = "";
+let taken = 0;
+
+function randomDigits(count: number): string {
+  if (taken + count > pool.length) {
+    pool = Buffer.from(crypto.getRandomValues(new Uint8Array(POOL_BYTES))).toString("hex");
+    taken = 0;
+  }
+  return pool.slice(taken, taken += count);
 }
 
 /** The last digits of a trace id that samplers look at: as many as a number holds exactly. */
 const RANDOM_DIGITS = 13;
 const RANDOM_VALUES = 16 ** RANDOM_DIGITS;
 
+const NO_TRACE = "0".repeat(32);
+const NO_SPAN = "0".repeat(16);
+
 /** @param random 0 to 1: what `randomIn()` reads in the id */
 export function newTraceId(random = Math.random()): string {
-  const last = Math.floor(random * RANDOM_VALUES).toString(16).padStart(RANDOM_DIGITS, "0");
-  const id = (randomDigits() + randomDigits() + randomDigits()).slice(-32 + RANDOM_DIGITS) + last;
-  return id === "0".repeat(32) ? newTraceId() : id;
+  const value = Math.floor(random * RANDOM_VALUES);
+  // `value.toString(16)` takes ten times as long.
+  const [high, low] = [Math.floor(value / 2 ** 28), value % 2 ** 28];
+  const last = sixDigits(high) + sixDigits(low >>> 4) + HEX[low & 15]!.charAt(1);
+  const id = randomDigits(NO_TRACE.length - RANDOM_DIGITS) + last;
+  return id === NO_TRACE ? newTraceId() : id;
+}
+
+function sixDigits(value: number): string {
+  return HEX[value >>> 16]! + HEX[value >>> 8 & 255]! + HEX[value & 255]!;
 }
 
 /** The part of a trace id that is random in all programs, 0 to 1. */
@@ -70,6 +88,6 @@ export function randomIn(traceId: string): number {
 }
 
 export function newSpanId(): string {
-  const id = randomDigits() + randomDigits();
-  return id === "0".repeat(16) ? newSpanId() : id;
+  const id = randomDigits(NO_SPAN.length);
+  return id === NO_SPAN ? newSpanId() : id;
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { newSpanId, newTraceId, readContext, traceparentOf } from "./trace_context.ts";
+import { newSpanId, newTraceId, randomIn, readContext, traceparentOf } from "./trace_context.ts";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";
@@ -43,4 +43,9 @@ Deno.test("newTraceId() and newSpanId() make ids that readContext() takes, each 
   const ids = Array.from({ length: 1_000 }, newTraceId);
   assertEquals(new Set(ids).size, 1_000);
   for (const id of ids) assertEquals(readContext(`00-${id}-${newSpanId()}-00`, null)?.traceId, id);
+  const randoms = [0, 2 ** -52, 0.1, 0.5, 1 - 2 ** -52];
+  assertEquals(
+    randoms.map((random) => randomIn(newTraceId(random))),
+    randoms.map((random) => Math.floor(random * 2 ** 52) / 2 ** 52),
+  );
 });
