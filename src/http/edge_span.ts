@@ -22,7 +22,15 @@ interface Edge {
 
 /** A request, as its span describes it. */
 export class EdgeSubject implements Subject {
-  readonly #edge: Edge;
+  /** null: the request is over, and its fields are below. */
+  #request: Edge["request"] | null;
+  #info: Edge["info"] | null;
+  readonly #endpoint: string;
+  readonly #path: string;
+  readonly #note: CallNote;
+  readonly #startedAt: number;
+  #method = "";
+  #scheme = "";
   /** When the caller was found, by performance.now(); 0: it was not. */
   authenticatedAt = 0;
   /** When the limits of an API token were passed, which may take time; 0: a limit has refused the request. */
@@ -36,28 +44,41 @@ export class EdgeSubject implements Subject {
   refusal = "";
   status = 0;
 
-  constructor(edge: Edge) {
-    this.#edge = edge;
+  constructor({ request, info, endpoint, path, note, startedAt }: Edge) {
+    this.#request = request;
+    this.#info = info;
+    this.#endpoint = endpoint;
+    this.#path = path;
+    this.#note = note;
+    this.#startedAt = startedAt;
+  }
+
+  settle(): void {
+    if (this.#request === null) return;
+    const { method, url } = this.#request;
+    this.#method = method;
+    this.#scheme = url.startsWith("https:") ? "https" : "http";
+    this.#note.client ??= addressOf(this.#info!);
+    this.#request = this.#info = null;
   }
 
   get name(): string {
     const route = this.#route;
-    const { method } = this.#edge.request;
-    return route === undefined ? method : `${method} ${route}`;
+    return route === undefined ? this.#method : `${this.#method} ${route}`;
   }
 
   get attributes(): Attributes {
-    const { request, info, endpoint, path, note } = this.#edge;
+    const { client, session, correlationId } = this.#note;
     return {
-      "http.request.method": request.method,
+      "http.request.method": this.#method,
       "http.route": this.#route,
-      "url.path": shownPath(endpoint, path),
-      "url.scheme": request.url.startsWith("https:") ? "https" : "http",
+      "url.path": shownPath(this.#endpoint, this.#path),
+      "url.scheme": this.#scheme,
       "http.response.status_code": this.status,
-      "client.address": note.client ?? addressOf(info),
-      "mcp.session.id": note.session,
-      "sluice.endpoint": endpoint,
-      "sluice.correlation_id": note.correlationId,
+      "client.address": client,
+      "mcp.session.id": session,
+      "sluice.endpoint": this.#endpoint,
+      "sluice.correlation_id": correlationId,
     };
   }
 
@@ -70,7 +91,7 @@ export class EdgeSubject implements Subject {
       errorType: at > 0 ? "" : refusal,
     });
     return [
-      part("auth", this.#edge.startedAt, authenticatedAt),
+      part("auth", this.#startedAt, authenticatedAt),
       ...(authenticatedAt > 0 ? [part("admission", authenticatedAt, admittedAt)] : []),
       ...(answeredAt > 0 ? [part("result", answeredAt, endedAt)] : []),
     ];
@@ -78,18 +99,17 @@ export class EdgeSubject implements Subject {
 
   /** The histogram has the time to the head: the stream of a call ends later. */
   measuredIn({ startedAt }: Span): Observation {
-    const { endpoint } = this.#edge;
     return {
       metric: "sluice_http_request_duration_seconds",
-      labelValues: [endpoint],
+      labelValues: [this.#endpoint],
       seconds: (this.headAt - startedAt) / 1_000,
     };
   }
 
   get #route(): string | undefined {
-    const { endpoint, path } = this.#edge;
-    if (!MCP_ENDPOINTS.has(endpoint)) return undefined;
-    return path.replace(/^\/servers\/[^/]+/, "/servers/{server_id}");
+    if (!MCP_ENDPOINTS.has(this.#endpoint)) return undefined;
+    const path = this.#path;
+    return path.startsWith("/servers/") ? path.replace(/^\/servers\/[^/]+/, "/servers/{server_id}") : path;
   }
 }
 

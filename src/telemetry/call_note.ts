@@ -71,22 +71,22 @@ const MAX_ID_CHARS = 128;
 const MAX_TEXT_CHARS = 256;
 
 export function noteCaller(note: CallNote, { kind, subject, jti }: Caller): void {
-  note.caller = kind === "anonymous" ? kind : bounded(subject);
-  if (jti !== null) note.jti = bounded(jti);
+  note.caller = kind === "anonymous" ? kind : boundedText(subject);
+  if (jti !== null) note.jti = boundedText(jti);
 }
 
 export function noteMethod(note: CallNote, method: string): void {
-  note.rpcMethod = bounded(method);
+  note.rpcMethod = boundedText(method);
 }
 
 /** @param name as the client wrote it */
 export function noteTool(note: CallNote, name: string): void {
-  note.tool = bounded(name);
+  note.tool = boundedText(name);
 }
 
 /** Leaves out query, fragment and userinfo, which may hold a secret. */
 export function noteResource(note: CallNote, uri: string): void {
-  note.tool = bounded(uri.replace(/[?#].*$/s, "").replace(/:\/\/[^/]*@/, "://"));
+  note.tool = boundedText(uri.replace(/[?#].*$/s, "").replace(/:\/\/[^/]*@/, "://"));
 }
 
 export function noteBody(note: CallNote, body: string): void {
@@ -104,6 +104,7 @@ export function correlationIdFrom(given: string | null): string {
   return id === "" ? crypto.randomUUID() : id;
 }
 
-function bounded(text: string): string {
-  return text.length > MAX_TEXT_CHARS ? text.slice(0, MAX_TEXT_CHARS) : text;
+/** What is cut off is copied, because a part of a string keeps the whole string in memory. */
+export function boundedText(text: string): string {
+  return text.length > MAX_TEXT_CHARS ? Buffer.from(text.slice(0, MAX_TEXT_CHARS)).toString() : text;
 }

@@ -9,6 +9,7 @@ import {
 } from "../../mcp/json_rpc.ts";
 import { metaOf } from "../../mcp/request_meta.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
+import { boundedText, type CallNote } from "../../telemetry/call_note.ts";
 import type { Observation } from "../../telemetry/metrics.ts";
 import type { Attributes, Span, Subject, Traced } from "../../telemetry/traces/span.ts";
 import {
@@ -21,49 +22,58 @@ import {
 import type { CallContext } from "./call_context.ts";
 import { OTHER_METHOD } from "./call_meter.ts";
 
-/** Begins the span of a request, under the span that the client names in its `_meta`, or else that of the HTTP request. */
-export function beginOperation(trace: Traced, { method, params }: RequestMessage, startedAt: number): Span {
+/**
+ * Begins the span of a request, under the span that the client names in its `_meta`, or else that of the HTTP request. Its end names it:
+ * a client may send a method of megabytes.
+ */
+export function beginOperation(trace: Traced, { params }: RequestMessage, startedAt: number): Span {
   const meta = metaOf(params);
-  return (meta === undefined ? trace : trace.under(contextIn(meta))).begin(method, "server", startedAt);
+  return (meta === undefined ? trace : trace.under(contextIn(meta))).begin("", "server", startedAt);
 }
 
 /** A client's request, as its span describes it. */
 class Operation implements Subject {
-  readonly #call: Pick<CallContext, "note" | "revision">;
+  readonly #note: CallNote | undefined;
+  readonly #revision: string;
   readonly #method: string;
-  readonly #id: string | number;
+  #id: string | number;
   readonly #hasFailed: boolean;
 
   constructor(
-    call: Pick<CallContext, "note" | "revision">,
+    { note, revision }: Pick<CallContext, "note" | "revision">,
     method: string,
     id: string | number,
     hasFailed: boolean,
   ) {
-    this.#call = call;
+    this.#note = note;
+    this.#revision = revision;
     this.#method = method;
     this.#id = id;
     this.#hasFailed = hasFailed;
   }
 
+  settle(): void {
+    this.#id = boundedText(String(this.#id));
+  }
+
   /** A client chooses the names that lead nowhere, without end. */
   get name(): string {
-    const { note } = this.#call;
+    const note = this.#note;
     return note?.upstream === undefined ? this.#method : nameOf(this.#method, note.tool);
   }
 
   get attributes(): Attributes {
-    const { note, revision } = this.#call;
+    const note = this.#note;
     const code = this.#hasFailed && typeof note?.code === "number" ? String(note.code) : undefined;
     return {
+      ...targetOf(this.#method, note?.tool),
       "mcp.method.name": this.#method,
-      "mcp.protocol.version": revision,
+      "mcp.protocol.version": this.#revision,
       "mcp.session.id": note?.session,
       "jsonrpc.request.id": String(this.#id),
       "rpc.response.status_code": code,
       "sluice.correlation_id": note?.correlationId,
       "sluice.upstream": note?.upstream,
-      ...targetOf(this.#method, note?.tool),
     };
   }
 
@@ -89,6 +99,22 @@ export function endOperation(
   span.trace.answeredAt = endedAt;
 }
 
+interface ServerAddress {
+  readonly transport: "pipe" | "tcp";
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+}
+
+/** Of the upstreams of exported spans: reading a URL takes as long as the rest of a span. */
+const addresses = new WeakMap<Pick<GatewayRow, "url">, ServerAddress>();
+
+function addressIn(address: string): ServerAddress {
+  const url = URL.parse(address);
+  if (url === null || url.hostname === "") return { transport: "pipe", host: undefined, port: undefined };
+  const isSecure = url.protocol === "https:" || url.protocol === "wss:";
+  return { transport: "tcp", host: url.hostname, port: Number(url.port) || (isSecure ? 443 : 80) };
+}
+
 /** A request to an upstream, as its span describes it. */
 class UpstreamRequest implements Subject {
   readonly #gateway: Pick<GatewayRow, "name" | "url">;
@@ -107,17 +133,16 @@ class UpstreamRequest implements Subject {
 
   /** Of the upstream's URL the host and port alone: the rest may hold a secret. */
   get attributes(): Attributes {
-    const { name, url: address } = this.#gateway;
-    const url = URL.parse(address);
-    const isProcess = url === null || url.hostname === "";
-    const isSecure = url?.protocol === "https:" || url?.protocol === "wss:";
+    const gateway = this.#gateway;
+    let at = addresses.get(gateway);
+    if (at === undefined) addresses.set(gateway, at = addressIn(gateway.url));
     return {
-      "mcp.method.name": this.#method,
       ...targetOf(this.#method, this.#target),
-      "sluice.upstream": name,
-      "network.transport": isProcess ? "pipe" : "tcp",
-      "server.address": isProcess ? undefined : url.hostname,
-      "server.port": isProcess ? undefined : Number(url.port) || (isSecure ? 443 : 80),
+      "mcp.method.name": this.#method,
+      "sluice.upstream": gateway.name,
+      "network.transport": at.transport,
+      "server.address": at.host,
+      "server.port": at.port,
     };
   }
 
@@ -170,21 +195,20 @@ function contextIn(meta: JsonObject): TraceContext | null {
   return meta[TRACEPARENT] === undefined ? null : readContext(meta[TRACEPARENT], meta[TRACESTATE]);
 }
 
-/** The attribute that names the target of a method. */
-const TARGETS: Readonly<Record<string, string>> = {
-  "tools/call": "gen_ai.tool.name",
-  "prompts/get": "gen_ai.prompt.name",
-  "resources/read": "mcp.resource.uri",
-  "resources/subscribe": "mcp.resource.uri",
-  "resources/unsubscribe": "mcp.resource.uri",
-};
+/** The methods whose target is a resource, by its URI. */
+const RESOURCE_METHODS: ReadonlySet<string> = new Set([
+  ...["resources/read", "resources/subscribe", "resources/unsubscribe"],
+]);
 
+/** The attributes that name the target of a method. The object has the same shape for all methods, which V8 copies quickly. */
 function targetOf(method: string, target: string | undefined): Attributes {
-  const name = TARGETS[method];
-  if (name === undefined || target === undefined) return {};
-  return method === "tools/call"
-    ? { [name]: target, "gen_ai.operation.name": "execute_tool" }
-    : { [name]: target };
+  const isTool = method === "tools/call";
+  return {
+    "gen_ai.operation.name": isTool && target !== undefined ? "execute_tool" : undefined,
+    "gen_ai.tool.name": isTool ? target : undefined,
+    "gen_ai.prompt.name": method === "prompts/get" ? target : undefined,
+    "mcp.resource.uri": RESOURCE_METHODS.has(method) ? target : undefined,
+  };
 }
 
 /** URIs of resources are too many to stand in names. */

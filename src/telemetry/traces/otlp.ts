@@ -1,6 +1,6 @@
 // Encodes spans for OTLP, as protobuf (https://github.com/open-telemetry/opentelemetry-proto, trace/v1/trace.proto): the format that every
 // receiver takes. Numbers of fields are those of the messages there.
-import { type Attributes, Span, type SpanKind, type Trace } from "./span.ts";
+import { type Attributes, Span, type SpanKind } from "./span.ts";
 import type { TraceContext } from "./trace_context.ts";
 
 const KINDS: Readonly<Record<SpanKind, number>> = { internal: 1, server: 2, client: 3 };
@@ -65,15 +65,18 @@ class Writer {
     this.#tag(field, WIRE.bytes);
     // Nearly all texts are short and ASCII: their length takes one byte.
     this.#reserve(1 + text.length * 3);
-    const start = ++this.#length;
+    const bytes = this.#bytes;
+    const start = this.#length + 1;
+    let end = start;
     for (let at = 0; at < text.length; at++) {
       const code = text.charCodeAt(at);
       if (code > 127) {
-        this.#length = start + encoder.encodeInto(text, this.#bytes.subarray(start)).written;
+        end = start + encoder.encodeInto(text, bytes.subarray(start)).written;
         break;
       }
-      this.#bytes[this.#length++] = code;
+      bytes[end++] = code;
     }
+    this.#length = end;
     this.end(start);
   }
 
@@ -175,13 +178,16 @@ export interface Batch {
   readonly count: number;
 }
 
-/** One array for all spans: V8 allocates the memory of each apart, and frees it late. */
-export function encodeSpans(trace: Trace): EncodedSpans {
+/**
+ * One array for all spans: V8 allocates the memory of each apart, and frees it late.
+ * @param first of the spans of a trace; the others follow it
+ */
+export function encodeSpans(first: Span): EncodedSpans {
   const drift = Date.now() - performance.timeOrigin - performance.now();
   // The system's clock may have been set since the worker began. Below two milliseconds it is only less exact.
   const origin = performance.timeOrigin + (Math.abs(drift) < 2 ? 0 : drift);
   let count = 0;
-  for (let span = trace.first; span !== undefined; span = span.following) {
+  for (let span: Span | undefined = first; span !== undefined; span = span.following) {
     writeSpan(span, origin);
     const parts = partsOf(span);
     for (const part of parts) writeSpan(part, origin);

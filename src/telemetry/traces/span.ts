@@ -46,6 +46,8 @@ export interface Subject {
   readonly attributes: Attributes;
   /** Short parts of the span, which become spans of their own if it is exported. */
   readonly parts?: readonly Part[];
+  /** The span is to be exported, a little later: takes what it needs of objects that are not to be kept so long. */
+  settle?(): void;
   /** What a histogram has observed of the span; absent: nothing. */
   measuredIn?(span: Span): Observation;
 }
@@ -106,6 +108,11 @@ export class Trace implements Traced, Linked<Trace> {
   /** The decision at the beginning of the trace. */
   get isSampled(): boolean {
     return this.#isSampled ??= this.owner.sampler(this.#parent, this.#random);
+  }
+
+  /** Its spans are to be exported, so that the trace cannot become that of another caller any more. */
+  settle(): void {
+    this.#id = this.id;
   }
 
   /** Gives up the spans. */

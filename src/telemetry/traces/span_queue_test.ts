@@ -1,31 +1,57 @@
 import { assertEquals } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { createLog } from "../log.ts";
+import type { Span } from "./span.ts";
 import { SpanQueue, type SpanQueueOptions } from "./span_queue.ts";
+import { Tracer } from "./tracer.ts";
 
-function setUp(post: SpanQueueOptions["post"]) {
+function setUp(post: SpanQueueOptions["post"], limits = { maxWaiting: 10, maxBatch: 4 }) {
   const clock = new FakeClock();
   const lines: string[] = [];
   const counts: Record<string, number> = {};
   const count = (name: string, spans: number) => counts[name] = (counts[name] ?? 0) + spans;
+  const encoded: number[] = [];
+  const taken: Span[] = [];
   const queue = new SpanQueue({
     clock,
     log: createLog({ level: "INFO", format: "json", sink: { write: (text) => void lines.push(text) } }),
-    ...{ delayMs: 100, maxWaiting: 10, maxBatch: 4, post },
+    ...{ delayMs: 100, ...limits, post },
+    encode: (first) => {
+      let count = 0;
+      for (let span: Span | undefined = first; span !== undefined; span = span.following) count++;
+      encoded.push(count);
+      return { bytes: new Uint8Array(10 * count), count };
+    },
+    taken: (first) => void taken.push(first),
     countSent: (spans) => count("sent", spans),
     countLost: (reason, spans) => count(reason, spans),
   });
+  const tracer = new Tracer({
+    sampler: () => true,
+    slowMs: Infinity,
+    keepsFailed: true,
+    maxOpenSpans: 1_000,
+    export: (first) => queue.add(first),
+    countLost: () => {},
+  });
+  /** Adds traces of so many spans each. */
   const add = (...counts: number[]) => {
-    for (const count of counts) queue.add({ bytes: new Uint8Array(10 * count), count });
+    for (const count of counts) {
+      const root = tracer.begin(null).begin("root", "server");
+      for (let n = 1; n < count; n++) root.begin("part", "internal").end();
+      root.end();
+    }
   };
-  return { clock, lines, counts, queue, add };
+  return { clock, lines, counts, queue, add, tracer, encoded, taken };
 }
+
+const ACCEPTED = { refused: 0, why: "" };
 
 Deno.test("SpanQueue sends a full batch at once, and the rest after its delay", async () => {
   const batches: number[] = [];
   const { clock, counts, add } = setUp((batch) => {
     batches.push(batch.count);
-    return Promise.resolve({ refused: 0, why: "" });
+    return Promise.resolve(ACCEPTED);
   });
   add(1);
   assertEquals(batches, []);
@@ -38,24 +64,55 @@ Deno.test("SpanQueue sends a full batch at once, and the rest after its delay", 
   assertEquals([batches, counts], [[1, 3, 3], { sent: 7 }]);
 });
 
+Deno.test("SpanQueue encodes traces sixteen at a time, and the rest when they are sent", async () => {
+  const { clock, counts, queue, add, encoded } = setUp(
+    () => Promise.resolve(ACCEPTED),
+    { maxWaiting: 1_000, maxBatch: 500 },
+  );
+  add(...new Array(15).fill(2));
+  assertEquals([encoded.length, queue.length], [0, 30]);
+  add(2, 2);
+  assertEquals([encoded.length, queue.length], [16, 34]);
+  await clock.tick(100);
+  assertEquals([encoded.length, queue.length, counts], [17, 0, { sent: 34 }]);
+  add(3);
+  await queue.close();
+  assertEquals([encoded.length, counts], [18, { sent: 37 }]);
+});
+
+Deno.test("SpanQueue has the subjects of ended spans settled at once, and their trace stays its own", () => {
+  const { tracer } = setUp(() => Promise.resolve(ACCEPTED));
+  let settled = 0;
+  const trace = tracer.begin(null);
+  const span = trace.begin("root", "server");
+  span.subject = { attributes: {}, settle: () => settled++ };
+  assertEquals(settled, 0);
+  span.end();
+  assertEquals(settled, 1);
+  const context = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
+  assertEquals(trace.adopt({ ...context, isSampled: true, state: null }), false);
+});
+
 Deno.test("SpanQueue loses what finds no place, and what was tried four times", async () => {
   let tries = 0;
-  const { clock, counts, lines, queue, add } = setUp(() => {
+  const { clock, counts, lines, queue, add, taken } = setUp(() => {
     tries++;
     return Promise.reject(new Error("collector:4318 answered HTTP 503"));
   });
   add(4);
   await clock.tick(0);
   add(4, 4);
-  assertEquals(queue.add({ bytes: new Uint8Array(40), count: 4 }), false);
-  assertEquals([queue.hasRoom, queue.length, counts], [true, 8, { queue_full: 4 }]);
+  // A trace is lost as a whole.
+  add(4);
+  assertEquals([queue.length, counts], [8, { queue_full: 4 }]);
   add(2);
-  assertEquals(queue.hasRoom, false);
+  add(1);
+  assertEquals([queue.length, counts], [10, { queue_full: 5 }]);
   await clock.tick(7_000);
   assertEquals([tries, counts.not_delivered], [5, 4]);
   assertEquals(lines.length, 1);
   await Promise.all([queue.close(), clock.tick(5_000)]);
-  assertEquals(counts.not_delivered, 14);
+  assertEquals([counts.not_delivered, taken.length], [14, 4]);
 });
 
 Deno.test("SpanQueue sends nothing again that is refused for good", async () => {

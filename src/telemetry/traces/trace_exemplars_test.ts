@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Exemplar } from "../exemplars.ts";
 import type { Observation } from "../metrics.ts";
-import type { Span, Trace } from "./span.ts";
+import type { Span } from "./span.ts";
 import { keepExemplars } from "./trace_exemplars.ts";
 import { Tracer } from "./tracer.ts";
 
@@ -14,7 +14,7 @@ Deno.test("keepExemplars() takes the spans that a histogram has measured", () =>
     slowMs: Infinity,
     keepsFailed: true,
     maxOpenSpans: 100,
-    export: (trace: Trace) => keepExemplars(trace, { exemplify }),
+    export: (first: Span) => keepExemplars(first, { exemplify }),
     countLost: () => {},
   });
   const edge = tracer.begin(null).begin("edge", "server", 1_000);

@@ -13,8 +13,8 @@ export interface TracerOptions {
   readonly keepsFailed: boolean;
   /** TRACE_MAX_OPEN_SPANS: spans that are held. Above it the oldest trace is forgotten. */
   readonly maxOpenSpans: number;
-  /** Takes the ended traces that are to be exported. */
-  readonly export: (trace: Trace) => void;
+  /** Takes the spans of an ended trace that is to be exported. @param first the others follow it */
+  readonly export: (first: Span) => void;
   /** Counts spans that are lost, by reason. */
   readonly countLost: (reason: "too_many_open", spans: number) => void;
 }
@@ -64,8 +64,9 @@ export class Tracer implements TraceOwner {
   ended(trace: Trace): void {
     this.#underWay.remove(trace);
     this.#spans -= trace.size;
-    if (trace.first !== undefined && this.#isWanted(trace, trace.first)) this.#options.export(trace);
+    const { first } = trace;
     trace.clear();
+    if (first !== undefined && this.#isWanted(trace, first)) this.#options.export(first);
   }
 
   #isWanted(trace: Trace, { startedAt }: Span): boolean {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { samplerOf } from "./sampler.ts";
-import type { Trace } from "./span.ts";
+import type { Span } from "./span.ts";
 import { Tracer, type TracerOptions } from "./tracer.ts";
 import { newTraceId, type TraceContext } from "./trace_context.ts";
 
@@ -12,16 +12,16 @@ function setUp(options: Partial<TracerOptions> = {}) {
     slowMs: Infinity,
     keepsFailed: true,
     maxOpenSpans: 100,
-    export: (trace: Trace) => void exported.push(namesIn(trace)),
+    export: (first: Span) => void exported.push(namesIn(first)),
     countLost: (_reason, spans) => void lost.push(spans),
     ...options,
   });
   return { tracer, exported, lost };
 }
 
-function namesIn(trace: Trace): string[] {
+function namesIn(first: Span): string[] {
   const names: string[] = [];
-  for (let span = trace.first; span !== undefined; span = span.following) names.push(span.name);
+  for (let span: Span | undefined = first; span !== undefined; span = span.following) names.push(span.name);
   return names;
 }
 

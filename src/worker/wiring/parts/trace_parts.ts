@@ -5,7 +5,6 @@ import type { Config } from "../../../config/schema.ts";
 import { traceOptionsOf } from "../../../config/trace_options.ts";
 import type { Log } from "../../../telemetry/log.ts";
 import type { Metrics } from "../../../telemetry/metrics.ts";
-import type { Trace } from "../../../telemetry/traces/span.ts";
 import type { Tracer } from "../../../telemetry/traces/tracer.ts";
 import { VERSION } from "../../../version.ts";
 
@@ -62,6 +61,8 @@ export async function createTraces(
   const queue = receiver === null ? null : new SpanQueue({
     ...options,
     ...{ clock, log, countLost },
+    encode: encodeSpans,
+    taken: (first) => keepExemplars(first, metrics),
     post: (batch) => receiver.post(batch),
     countSent: (spans) => void (sent[0]! += spans),
   });
@@ -70,11 +71,7 @@ export async function createTraces(
     slowMs: config.traceSlowCallsMs === 0 ? Infinity : config.traceSlowCallsMs,
     keepsFailed: config.traceFailedCalls,
     maxOpenSpans: config.traceMaxOpenSpans,
-    export: (trace: Trace) => {
-      if (queue === null) return;
-      if (!queue.hasRoom) return countLost("queue_full", trace.size);
-      if (queue.add(encodeSpans(trace))) keepExemplars(trace, metrics);
-    },
+    export: (first) => queue?.add(first),
     countLost,
   });
   metrics.gauge("sluice_trace_spans_open", () => tracer.openSpans);

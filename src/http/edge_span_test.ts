@@ -1,0 +1,47 @@
+import { assertEquals } from "@std/assert";
+import { noteOf } from "../telemetry/call_note.ts";
+import { EdgeSubject } from "./edge_span.ts";
+
+Deno.test("EdgeSubject reads its request when it settles, and not any more when it is exported", () => {
+  let isOver = false;
+  const read = <T>(value: T): T => {
+    if (isOver) throw new Error("the request is over");
+    return value;
+  };
+  const note = noteOf({ correlationId: "order-7", endpoint: "mcp" });
+  const subject = new EdgeSubject({
+    request: {
+      get method() {
+        return read("POST");
+      },
+      get url() {
+        return read("https://gateway.example.com/servers/s1/mcp");
+      },
+    },
+    info: {
+      get remoteAddr() {
+        return read({ transport: "tcp" as const, hostname: "::ffff:192.0.2.7", port: 50_000 });
+      },
+    },
+    endpoint: "mcp",
+    path: "/servers/s1/mcp",
+    note,
+    startedAt: 1,
+  });
+  subject.status = 200;
+  subject.settle();
+  isOver = true;
+  subject.settle();
+  assertEquals(subject.name, "POST /servers/{server_id}/mcp");
+  assertEquals(subject.attributes, {
+    "http.request.method": "POST",
+    "http.route": "/servers/{server_id}/mcp",
+    "url.path": "/servers/s1/mcp",
+    "url.scheme": "https",
+    "http.response.status_code": 200,
+    "client.address": "192.0.2.7",
+    "mcp.session.id": undefined,
+    "sluice.endpoint": "mcp",
+    "sluice.correlation_id": "order-7",
+  });
+});
