@@ -1,8 +1,13 @@
 // What traces cost a call that is not exported: tools/call on /rpc without traces, and with one trace in a hundred sampled and slow and
-// failed calls exported, by turns. Two gateways of one worker each run the whole time; every other round goes backwards.
+// failed calls exported. Each start of two gateways of one worker gives another ratio, so that both start anew several times, in
+// alternating order. In between they take turns; every other round goes backwards.
 //
-//   deno run -A bench/load/traces.ts [--seconds 3] [--rounds 9] [--ratio 0.01] [--clients 16] [--client wrk|deno] [--program ./sluice]
+//   deno run -A bench/load/traces.ts [--starts 4] [--rounds 8] [--seconds 1] [--warm 10] [--ratio 0.01 | --ratio off]
+//     [--clients 16] [--client wrk|deno] [--program ./sluice]
 //
+// --warm is the load on each gateway before it counts, seconds: V8 compiles what a call in a hundred runs late. In the first seconds an
+// exported trace costs many times as much.
+// --ratio off compares two gateways without traces: what the method itself gets wrong.
 // Exit code 1 where an answer was wrong.
 
 import { parseArgs } from "@std/cli/parse-args";
@@ -15,24 +20,35 @@ import { percentile } from "./lane.ts";
 import { loadClient, type LoadRequest } from "./load_client.ts";
 import { markdownTable } from "./table.ts";
 
-const WARM_UP_SECONDS = 3;
-
-interface Kind {
-  readonly name: string;
-  readonly pid: number;
+/** One of the two gateways, since it was started. */
+interface Gateway {
+  readonly sluice: Sluice;
   readonly request: LoadRequest;
-  /** CPU per call of each round, µs. */
-  readonly micros: number[];
+  micros: number;
+  requests: number;
   errors: number;
+}
+
+/** What one start has come to. */
+interface Start {
+  readonly off: number;
+  readonly on: number;
+  readonly errors: number;
 }
 
 async function main(): Promise<number> {
   const options = parseArgs(Deno.args, {
-    string: ["seconds", "rounds", "ratio", "clients", "client", "program"],
-    default: { seconds: "3", rounds: "9", ratio: "0.01", clients: "16" },
+    string: ["starts", "seconds", "rounds", "warm", "ratio", "clients", "client", "program"],
+    default: { starts: "4", seconds: "1", rounds: "8", warm: "10", ratio: "0.01", clients: "16" },
   });
   const { ratio, program } = options;
-  const [seconds, rounds, clients] = [options.seconds, options.rounds, options.clients].map(Number);
+  const [starts, seconds, rounds, warm, clients] = [
+    options.starts,
+    options.seconds,
+    options.rounds,
+    options.warm,
+    options.clients,
+  ].map(Number) as [number, number, number, number, number];
   const { run } = loadClient(options.client);
   await using upstream = FastUpstream.start();
   await using collector = Deno.serve(
@@ -42,47 +58,61 @@ async function main(): Promise<number> {
       return new Response(null);
     },
   );
-  const start = (env: Record<string, string>) =>
-    Sluice.start({ program, env: { WORKERS: "1", LOG_LEVEL: "WARNING", ...env } });
-  await using without = await start({});
-  await using within = await start({
+  const traced: Record<string, string> = ratio === "off" ? {} : {
     OTEL_ENABLE_OBSERVABILITY: "true",
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.addr.port}`,
     OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
     OTEL_TRACES_SAMPLER_ARG: ratio,
     TRACE_SLOW_CALLS: "1",
-  });
-  const kindOf = async (name: string, sluice: Sluice): Promise<Kind> => {
+  };
+  const begin = async (settings: Readonly<Record<string, string>>): Promise<Gateway> => {
+    const sluice = await Sluice.start({ program, env: { WORKERS: "1", LOG_LEVEL: "WARNING", ...settings } });
     await sluice.registerUpstream("fast", upstream.url);
     const headers = { authorization: `Bearer ${await sluice.token()}`, "content-type": "application/json" };
     const body = JSON.stringify(toolCall("fast-echo", { message: "alive" }));
     const request = { port: sluice.port, path: "/rpc", headers, body, expected: "alive" };
-    return { name, pid: sluice.pid, request, micros: [], errors: 0 };
+    return { sluice, request, micros: 0, requests: 0, errors: 0 };
   };
-  const kinds = [await kindOf("off", without), await kindOf(`on, ${ratio} sampled`, within)];
-  for (const { request } of kinds) await run(request, clients, WARM_UP_SECONDS);
-  for (let round = 0; round < rounds; round++) {
-    for (const kind of round % 2 === 0 ? kinds : kinds.toReversed()) {
-      const before = cpuMicros(kind.pid);
-      const { requests, errors } = await run(kind.request, clients, seconds);
-      kind.micros.push((cpuMicros(kind.pid) - before) / Math.max(1, requests));
-      kind.errors += errors;
+  const burst = async (gateway: Gateway): Promise<void> => {
+    const { sluice: { pid }, request } = gateway;
+    const before = cpuMicros(pid);
+    const { requests, errors } = await run(request, clients, seconds);
+    gateway.micros += cpuMicros(pid) - before;
+    gateway.requests += requests;
+    gateway.errors += errors;
+  };
+  const measure = async (isOnFirst: boolean): Promise<Start> => {
+    const first = await begin(isOnFirst ? traced : {});
+    await using _first = first.sluice;
+    const second = await begin(isOnFirst ? {} : traced);
+    await using _second = second.sluice;
+    const order = [first, second];
+    for (const { request } of order) await run(request, clients, warm);
+    for (let round = 0; round < rounds; round++) {
+      for (const gateway of round % 2 === 0 ? order : order.toReversed()) await burst(gateway);
     }
-  }
-  const [off, on] = kinds as [Kind, Kind];
-  const ratios = on.micros.map((micros, round) => micros / off.micros[round]!);
-  const median = percentile(ratios, 0.5);
-  console.log(markdownTable([
-    ["traces", ({ name }) => name],
-    ["CPU µs/call", ({ micros }) => percentile([...micros], 0.5).toFixed(1)],
+    const [on, off] = isOnFirst ? [first, second] : [second, first];
+    const perCall = ({ micros, requests }: Gateway) => micros / Math.max(1, requests);
+    return { off: perCall(off), on: perCall(on), errors: on.errors + off.errors };
+  };
+  const results: Start[] = [];
+  for (let start = 0; start < starts; start++) results.push(await measure(start % 2 === 1));
+  const ratios = results.map(({ off, on }) => on / off);
+  console.log(markdownTable<Start>([
+    ["off, CPU µs/call", ({ off }) => off.toFixed(1)],
+    [ratio === "off" ? "off" : `on, ${ratio} sampled`, ({ on }) => on.toFixed(1)],
+    ["on : off", ({ off, on }) => (on / off).toFixed(3)],
     ["wrong", ({ errors }) => String(errors)],
-  ], kinds));
+  ], results));
+  const mean = ratios.reduce((sum, each) => sum + each, 0) / starts;
+  const variance = ratios.reduce((sum, each) => sum + (each - mean) ** 2, 0) / Math.max(1, starts - 1);
+  const error = Math.sqrt(variance / starts);
   console.log(
-    `\non : off ${median.toFixed(3)} (median of ${rounds} rounds; ${
-      ratios.map((each) => each.toFixed(3)).join(" ")
-    })`,
+    `\non : off, median of ${starts} starts ${percentile(ratios, 0.5).toFixed(3)}, mean ${
+      mean.toFixed(3)
+    } ± ${error.toFixed(3)} (standard error)`,
   );
-  return kinds.every(({ errors }) => errors === 0) ? 0 : 1;
+  return results.every(({ errors }) => errors === 0) ? 0 : 1;
 }
 
 Deno.exit(await interruptible(main));
