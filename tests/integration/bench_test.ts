@@ -1,6 +1,7 @@
 // `sluice bench` against the gateway, and against servers that stall, refuse, answer wrongly, stream, or are not there.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { existsSync } from "node:fs";
 import type { BenchReport } from "../../src/cli/bench/report/bench_report.ts";
 import { FROM_SOURCE, runCli, shellWords, Terminal } from "../support/cli.ts";
 import { freePort } from "../support/free_port.ts";
@@ -345,6 +346,19 @@ Deno.test("an address without a server, and mistakes on the command line, are to
   const wrong = await bench("localhost:4444", "--rate", "x", "--assert", "p99");
   assertEquals(wrong.code, 2);
   assertMatch(wrong.err, /URL must be .*\n.*--rate must be .*\n.*--assert "p99" is no rule/);
+  // A report that could not be kept is told before the load, and no file is left.
+  let asked = 0;
+  await using server = serve(() => {
+    asked++;
+    return undefined;
+  });
+  const [page, kept] = [`${cwd}/no/folder/page.html`, `${cwd}/kept.json`];
+  const lost = await runCli(["bench", server.url, "--duration", "1s", "--json", kept, "--html", page], {
+    cwd,
+  });
+  const reason = "no file can be made there. Make its folder first, or choose another one";
+  assertEquals([lost.code, lost.err, asked], [1, `sluice: Cannot use ${page}: ${reason}\n`, 0]);
+  assertEquals(existsSync(kept), false);
 });
 
 Deno.test("A measurement that a signal ends leaves no program behind, of those either that it starts afterwards", async () => {

@@ -1,5 +1,7 @@
 // Room `bench`: `sluice bench` puts load on any MCP server and measures it; `sluice bench compare` compares two reports.
-import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { existsSync } from "node:fs";
+import { SluiceError } from "../../base/errors.ts";
+import { writeFault } from "../../base/file_error.ts";
 import type { BenchArgs, BenchCompareArgs } from "../commands/bench_commands.ts";
 import { tokenFor } from "../command_line/gateway_client.ts";
 import { stopSignal } from "../command_line/stop_signal.ts";
@@ -20,6 +22,9 @@ import { benchText, verdictLine } from "./report/report_text.ts";
 export async function bench(args: BenchArgs): Promise<number> {
   const plan = planOf(args);
   if (!("url" in plan)) throw usage(plan, "bench");
+  const files = [args.json, args.html].flatMap((file) => file === null || file === "-" ? [] : [file]);
+  // Nobody should wait for a load whose report cannot be kept.
+  for (const file of files) ensureWritable(file);
   const stop = new AbortController();
   void stopSignal().then(() => stop.abort());
   const measured = await runBench(plan, {
@@ -32,10 +37,10 @@ export async function bench(args: BenchArgs): Promise<number> {
   });
   const assertions = plan.assertions.map((assertion) => judge(assertion, metricsOf(measured)));
   const report = { ...measured, assertions };
-  const json = `${JSON.stringify(report, null, 2)}\n`;
-  if (args.json !== null && args.json !== "-") write(args.json, json);
+  const json = JSON.stringify(report, null, 2);
+  console.log(args.json === "-" ? json : benchText(report));
+  if (args.json !== null && args.json !== "-") write(args.json, `${json}\n`);
   if (args.html !== null) write(args.html, reportHtml(report));
-  console.log(args.json === "-" ? json.trimEnd() : benchText(report));
   return report.rate > 0 && holds(assertions) ? 0 : 1;
 }
 
@@ -78,11 +83,20 @@ function tokensOf({ token, tokenFile }: BenchArgs): string[] {
   return text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
 }
 
+/** Leaves the file as it is. @throws {SluiceError} CONFIG_FILE_UNUSABLE */
+function ensureWritable(file: string): void {
+  const former = existsSync(file) ? Deno.statSync(file) : null;
+  // Whoever reads a pipe would take this for its end.
+  if (former !== null && !former.isFile && !former.isDirectory) return;
+  write(file, "", { append: true });
+  if (former === null) Deno.removeSync(file);
+}
+
 /** @throws {SluiceError} CONFIG_FILE_UNUSABLE */
-function write(file: string, text: string): void {
+function write(file: string, text: string, options: Deno.WriteFileOptions = {}): void {
   try {
-    Deno.writeTextFileSync(file, text);
+    Deno.writeTextFileSync(file, text, options);
   } catch (cause) {
-    throw new SluiceError("CONFIG_FILE_UNUSABLE", { file, reason: reasonOf(cause) }, { cause });
+    throw new SluiceError("CONFIG_FILE_UNUSABLE", { file, reason: writeFault(cause) }, { cause });
   }
 }
