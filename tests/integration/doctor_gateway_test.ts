@@ -1,6 +1,6 @@
 // `sluice doctor` beside gateways that run: upstreams, tokens, replicas and what the gateway has met, well and sick.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { runCli } from "../support/cli.ts";
+import { follow, runCli } from "../support/cli.ts";
 import { run } from "../support/command.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { ListingUpstream } from "../support/listing_upstream.ts";
@@ -9,12 +9,13 @@ import { startSlowProcess } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 
 /** Findings that depend on the machine that runs the test. */
-const OF_THE_MACHINE = /^(machine\.|settings\.no_tls|sqlite\.space)/;
+const OF_THE_MACHINE = /^(machine\.|settings\.(no_tls|listen)|sqlite\.space)/;
 
 interface Found {
   readonly id: string;
   readonly severity: string;
   readonly found: string;
+  readonly fix: string;
 }
 
 /** With the environment of the gateway, unless a test changes it. */
@@ -63,14 +64,25 @@ Deno.test("`sluice doctor` examines upstreams, tokens and replicas of a gateway 
   ]);
 
   assertEquals((await sluice.api("PUT", `/gateways/${id}`, { isolation: "shared" })).status, 200);
-  assertEquals((await examine(sluice)).ids, ["upstream.shared_state"]);
+  // The line of a finding is one for a shell in the gateway's folder.
+  const mend = async ({ fix }: Found) =>
+    await follow(`  ${fix.replace("$(sluice token --admin)", "$TOKEN")}`, {
+      cwd: sluice.cwd,
+      env: { TOKEN: await sluice.token(), PATH: Deno.env.get("PATH")! },
+    });
+  const shared = await examine(sluice);
+  assertEquals(shared.ids, ["upstream.shared_state"]);
+  assertEquals((await mend(shared.findings[0]!)).isolation, "session");
+  assertEquals((await examine(sluice)).ids, []);
   assertEquals((await sluice.api("PUT", `/gateways/${id}`, { isolation: "caller" })).status, 200);
   const anonymous = await examine(sluice, { AUTH_REQUIRED: "false" });
   assertEquals(anonymous.ids, ["upstream.anonymous_state"]);
 
   listing.tools = ["one", { name: "bad", inputSchema: "none" }];
   await sluice.api("POST", "/gateways/listing/tools/refresh");
-  assertEquals((await examine(sluice)).ids, ["upstream.lists"]);
+  const lists = await examine(sluice);
+  assertEquals(lists.ids, ["upstream.lists"]);
+  assertStringIncludes(JSON.stringify(await mend(lists.findings[0]!)), "skippedTools");
   await listing[Symbol.asyncDispose]();
   await sluice.api("POST", "/gateways/listing/tools/refresh");
   const gone = await examine(sluice);

@@ -1,5 +1,6 @@
 // `sluice doctor` beside a new gateway, and with a real PostgreSQL, PgBouncer and Redis, each well and sick.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
 import { examineLoaded } from "../../src/cli/doctor/examination.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { sql } from "../../src/store/sql/sql.ts";
@@ -18,7 +19,7 @@ interface Report {
 }
 
 /** Findings that depend on the machine that runs the test. */
-const OF_THE_MACHINE = /^(machine\.|settings\.no_tls|sqlite\.space)/;
+const OF_THE_MACHINE = /^(machine\.|settings\.(no_tls|listen)|sqlite\.space)/;
 
 async function examine(
   cwd: string,
@@ -80,6 +81,23 @@ Deno.test("`sluice doctor` finds nothing beside a new gateway, names what is sic
   assertEquals(notFixed.code, 2);
   assertMatch(notFixed.err, /^Nothing was written to \.env: .*\n {2}PORT/);
   assertStringIncludes(notFixed.out, "PORT");
+
+  // What `serve` would refuse: the database of another program, a file of another kind, an address of another machine.
+  const elsewhere = `${cwd}/elsewhere`;
+  await Deno.mkdir(elsewhere);
+  const foreign = new DatabaseSync(`${elsewhere}/mcp.db`);
+  foreign.exec("CREATE TABLE alembic_version (version_num TEXT); CREATE TABLE tools (id TEXT)");
+  foreign.close();
+  await Deno.chmod(`${elsewhere}/mcp.db`, 0o600);
+  const refused = await examine(elsewhere, own);
+  assertEquals(refused.ids, ["sqlite.file"]);
+  const words = "cannot be used: it is ContextForge's database (it has the tables tools).";
+  assertStringIncludes(refused.findings.find(({ id }) => id === "sqlite.file")!.found, words);
+  assertEquals([...Deno.readDirSync(elsewhere)].map(({ name }) => name), ["mcp.db"]);
+  await Deno.writeTextFile(`${elsewhere}/mcp.db`, "no database at all");
+  const { findings } = await examine(elsewhere, { ...own, HOST: "192.0.2.1" });
+  const faults = findings.filter(({ severity }) => severity === "error").map(({ id }) => id);
+  assertEquals(faults, ["settings.listen", "sqlite.file"]);
 });
 
 Deno.test({
@@ -158,6 +176,9 @@ Deno.test({
       await postgres.query(`ALTER DATABASE ${empty} SET default_transaction_read_only = on`);
       assertEquals(await ids({ DATABASE_URL: postgres.url(empty) }), ["postgres.read_only"]);
       await postgres.query(`ALTER DATABASE ${empty} RESET default_transaction_read_only`);
+      const others = await postgres.takeDatabase();
+      await postgres.query("CREATE TABLE alembic_version (v text); CREATE TABLE tools (id text)", others);
+      assertEquals(await ids({ DATABASE_URL: postgres.url(others) }), ["postgres.foreign"]);
       await postgres.query("CREATE ROLE shy LOGIN PASSWORD 'hush' CONNECTION LIMIT 8");
       const asShy = (database: string) => postgres.url(database).replace(/\/\/.*?@/, "//shy:hush@");
       const rights = ["postgres.connection_limit", "postgres.create"];

@@ -5,6 +5,7 @@ import { parseDatabaseUrl } from "../../store/database_url.ts";
 import type { PostgresTarget } from "../../store/postgres/postgres_url.ts";
 import type { Examination } from "./finding.ts";
 import type { ReplicaFacts, StoredRecord } from "./gateway/registry_facts.ts";
+import { checkListening } from "./listening.ts";
 import { checkMachine } from "./machine_checks.ts";
 import { type MachineFacts, readMachine } from "./machine_facts.ts";
 import { checkSettings } from "./settings_checks.ts";
@@ -36,7 +37,9 @@ export interface FullExamination extends Examination {
 
 /** @throws {SluiceError} as `readFileFacts` */
 export async function examineLoaded(loaded: Loaded): Promise<FullExamination> {
-  return await examine(loaded, await readFileFacts(loaded));
+  const listening = await checkListening(loaded.config);
+  const examination = await examine(loaded, await readFileFacts(loaded));
+  return { ...examination, findings: [...listening, ...examination.findings] };
 }
 
 /** @param files null: not known, so that nothing is said of them */

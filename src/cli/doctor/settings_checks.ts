@@ -9,7 +9,10 @@ import type { SettingsFacts } from "./settings_facts.ts";
 /** What the loader says of a secret that can be guessed. */
 const GUESSABLE = " can be guessed, ";
 
-const MAKE_SECRET = "$(openssl rand -base64 48)";
+/** A line for a shell. The last line of .env may lack its end. */
+function secretLine(name: string): string {
+  return `printf '\\n%s\\n' "${name}=$(openssl rand -base64 48)" >> .env`;
+}
 
 export function checkSettings(
   { config, warnings }: Pick<Loaded, "config" | "warnings">,
@@ -18,7 +21,7 @@ export function checkSettings(
   return [
     ...checkSecrets(config, facts),
     ...checkExposure(config, facts),
-    ...checkCertificate(facts),
+    ...checkCertificate(config, facts),
     ...checkProtections(config, facts),
     ...checkPooling(config),
     ...checkContradictions(config),
@@ -33,7 +36,7 @@ function weakSecret(warning: string): Finding {
     severity: "warning",
     found: sentence(warning),
     why: "Whoever guesses it makes tokens of administrators, or reads stored credentials.",
-    fix: `echo "${name}=${MAKE_SECRET}" >> .env`,
+    fix: secretLine(name),
     remark: "in place of the line that is there",
     page: "tokens#the-key",
   };
@@ -81,7 +84,7 @@ function checkSecrets(
       found: `${name} is not set, and the database is PostgreSQL.`,
       why:
         "The gateway does not start: replicas need the same secret, and share no folder that could keep a random one.",
-      fix: `echo "${name}=${MAKE_SECRET}" >> .env`,
+      fix: secretLine(name),
       remark: "one line, the same for every replica",
       page: "replicas",
     })),
@@ -90,8 +93,7 @@ function checkSecrets(
       severity: "error",
       found: sentence(fault),
       why: "The gateway signs and checks tokens with these files.",
-      fix: `chmod 600 ${config.jwtPrivateKeyPath ?? "PRIVATE.pem"}`,
-      remark: "or correct JWT_PRIVATE_KEY_PATH and JWT_PUBLIC_KEY_PATH",
+      ...keyRemedy(fault, config),
       page: "tokens#a-key-pair",
     })),
     ...openFiles.map(({ path, mode }): Finding => ({
@@ -129,13 +131,45 @@ function checkSecrets(
           found: "JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET are the same.",
           why:
             "Whoever learns the one that signs tokens also opens the stored credentials. Neither can be replaced alone.",
-          fix: `echo "JWT_SECRET_KEY=${MAKE_SECRET}" >> .env`,
+          fix: secretLine("JWT_SECRET_KEY"),
           remark: "in place of the line that is there; users get new tokens",
           page: "tokens#the-key",
         } satisfies Finding,
       ]
       : []),
   ];
+}
+
+/** @param fault as `readOwnKeys` words it. A key that exists is never replaced: its tokens would end. */
+function keyRemedy(
+  fault: string,
+  { jwtAlgorithm, jwtPrivateKeyPath: path, jwtPublicKeyPath: publicPath }: Config,
+): Pick<Finding, "fix" | "remark"> {
+  const [name = "JWT_PRIVATE_KEY_PATH"] = /^JWT_(PRIVATE|PUBLIC)_KEY_PATH\w*/.exec(fault) ?? [];
+  const [, close] = /Close it: (chmod 600 .+)$/.exec(fault) ?? [];
+  const [, fitting] = /the key is for (\w+)/.exec(fault) ?? [];
+  if (close !== undefined) return { fix: close };
+  if (fitting !== undefined) return { fix: `JWT_ALGORITHM=${fitting}`, remark: "or a key that fits" };
+  if (name === "JWT_PUBLIC_KEY_PATH") {
+    return {
+      fix: `openssl pkey -in ${path} -pubout -out ${publicPath}`,
+      remark: "or leave JWT_PUBLIC_KEY_PATH out: it follows from the private key",
+    };
+  }
+  if (name === "JWT_PRIVATE_KEY_PATH" && path !== null && fault.includes("there is no such file")) {
+    return {
+      fix: `openssl genpkey ${keyOptions(jwtAlgorithm)} -out ${path} && chmod 600 ${path}`,
+      remark: "or the key of the tokens that are in use",
+    };
+  }
+  return { fix: `${name}=/etc/sluice/key.pem`, remark: "a PEM file that the gateway's user can read" };
+}
+
+/** Of `openssl genpkey`, for a key that fits the algorithm. */
+function keyOptions(algorithm: string): string {
+  const curve = { ES256: "P-256", ES384: "P-384", ES512: "P-521" }[algorithm];
+  if (curve !== undefined) return `-algorithm EC -pkeyopt ec_paramgen_curve:${curve}`;
+  return algorithm === "EdDSA" ? "-algorithm ed25519" : "-algorithm RSA -pkeyopt rsa_keygen_bits:3072";
 }
 
 function checkExposure(config: Config, { reach }: SettingsFacts): Finding[] {
@@ -172,10 +206,21 @@ function checkExposure(config: Config, { reach }: SettingsFacts): Finding[] {
   return findings;
 }
 
-function checkCertificate({ certificate: { fault, expiry } }: SettingsFacts): Finding[] {
+function checkCertificate(
+  { keyFile }: Config,
+  { certificate: { fault, expiry }, keyFileMode }: SettingsFacts,
+): Finding[] {
+  const open: Finding[] = keyFileMode === null ? [] : [{
+    id: "settings.key_file_mode",
+    severity: "warning",
+    found: `KEY_FILE ${keyFile} can be read by every user of this machine (mode ${keyFileMode.toString(8)}).`,
+    why: "Whoever has the key poses as the gateway, and gets the tokens of its clients.",
+    fix: `chmod 600 ${keyFile}`,
+    page: "network#serve-https",
+  }];
   const found = fault ?? expiry;
-  if (found === null) return [];
-  return [{
+  if (found === null) return open;
+  return [...open, {
     id: "settings.certificate",
     severity: fault !== null || found.includes("has expired") ? "error" : "warning",
     found: sentence(found),

@@ -12,6 +12,7 @@ const WELL: SettingsFacts = {
   imageFiles: [],
   keyFaults: [],
   certificate: { fault: null, expiry: null },
+  keyFileMode: null,
 };
 const SECRET = "pX2mV7qLr9TzKd4WnYb8HsGc3FjE6aUh";
 const OTHER_SECRET = "Rk8wQz3NvT6yBm1XcJ5pLh9SdG2fUe7A";
@@ -33,10 +34,10 @@ Deno.test("checkSettings() finds nothing in the defaults, nor in PostgreSQL with
 Deno.test("checkSettings() finds what each setting or file does wrong", () => {
   const cases: [environment: Record<string, string>, facts: Partial<SettingsFacts>, findings: string[]][] = [
     [{ ...POSTGRES, JWT_SECRET_KEY: SECRET }, {}, [
-      'error settings.secret_missing echo "AUTH_ENCRYPTION_SECRET=$(openssl rand -base64 48)" >> .env',
+      "error settings.secret_missing printf '\\n%s\\n' \"AUTH_ENCRYPTION_SECRET=$(openssl rand -base64 48)\" >> .env",
     ]],
     [{ JWT_SECRET_KEY: "correct-horse-battery-staple-correct-horse" }, {}, [
-      'warning settings.secret_weak echo "JWT_SECRET_KEY=$(openssl rand -base64 48)" >> .env',
+      "warning settings.secret_weak printf '\\n%s\\n' \"JWT_SECRET_KEY=$(openssl rand -base64 48)\" >> .env",
     ]],
     [{}, { openFiles: [{ path: ".env", mode: 0o644 }] }, ["warning settings.file_mode chmod 600 .env"]],
     [{}, { committedFiles: [".env"] }, [
@@ -44,7 +45,7 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
     ]],
     [{}, { imageFiles: [".env"] }, ["warning settings.image_secret docker run --env-file secrets.env"]],
     [{ JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: SECRET }, {}, [
-      'warning settings.secret_shared echo "JWT_SECRET_KEY=$(openssl rand -base64 48)" >> .env',
+      "warning settings.secret_shared printf '\\n%s\\n' \"JWT_SECRET_KEY=$(openssl rand -base64 48)\" >> .env",
     ]],
     [{ MCP_SESSION_POOL_ENABLED: "true", AUTH_REQUIRED: "false" }, {}, [
       "warning settings.anonymous_pool AUTH_REQUIRED=true",
@@ -59,7 +60,9 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
       ['warning settings.tracing_pool DEFAULT_PASSTHROUGH_HEADERS=["X-Tenant-Id"]'],
     ],
     [{ MCP_SESSION_POOL_ENABLED: "true" }, {}, []],
-    [{}, { keyFaults: ["the key is for others"] }, ["error settings.key_pair chmod 600 PRIVATE.pem"]],
+    [{}, { keyFaults: ["the key is damaged"] }, [
+      "error settings.key_pair JWT_PRIVATE_KEY_PATH=/etc/sluice/key.pem",
+    ]],
     [{ AUTH_REQUIRED: "false", SSL: "true" }, { reach: "network" }, [
       "error settings.anonymous AUTH_REQUIRED=true",
     ]],
@@ -76,6 +79,9 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
     ]],
     [{}, { certificate: { fault: "no such file", expiry: null } }, [
       "error settings.certificate CERT_FILE=/etc/sluice/chain.pem",
+    ]],
+    [{ SSL: "true", KEY_FILE: "key.pem" }, { keyFileMode: 0o644 }, [
+      "warning settings.key_file_mode chmod 600 key.pem",
     ]],
     [{ DEV_MODE: "true" }, {}, ["warning settings.dev_mode DEV_MODE=false"]],
     [{ SSRF_PROTECTION_ENABLED: "false" }, {}, ["warning settings.egress SSRF_PROTECTION_ENABLED=true"]],
@@ -97,6 +103,32 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
     [{ GUNICORN_THREADS: "4" }, {}, ["warning settings.ineffective sluice config"]],
   ];
   for (const [environment, facts, findings] of cases) assertEquals(found(environment, facts), findings);
+});
+
+Deno.test("checkSettings() mends each fault of a key pair by a line of its own, and replaces no key", () => {
+  const keys = { JWT_ALGORITHM: "ES384", JWT_PRIVATE_KEY_PATH: "a.pem", JWT_PUBLIC_KEY_PATH: "b.pem" };
+  const fixFor = (fault: string) =>
+    found(keys, { keyFaults: [fault] })[0]!.replace("error settings.key_pair ", "");
+  assertEquals(
+    [
+      "JWT_PRIVATE_KEY_PATH a.pem is open to other users (mode 644). Close it: chmod 600 a.pem",
+      "JWT_PRIVATE_KEY_PATH a.pem cannot be read: there is no such file. Correct the path, or put the file there",
+      "JWT_PRIVATE_KEY_PATH a.pem: the key is for RS256, PS256, and JWT_ALGORITHM is ES384. Set JWT_ALGORITHM",
+      "JWT_PRIVATE_KEY_PATH a.pem holds no private key that can be used. Name a private key in PEM format",
+      "JWT_PUBLIC_KEY_PATH b.pem is not the public key of JWT_PRIVATE_KEY_PATH a.pem. Name the keys of one pair",
+      "JWT_PUBLIC_KEY_PATH_PREVIOUS c.pem cannot be read: there is no such file",
+      "JWT_ALGORITHM=ES384 signs with a key pair. Set JWT_PRIVATE_KEY_PATH",
+    ].map(fixFor),
+    [
+      "chmod 600 a.pem",
+      "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out a.pem && chmod 600 a.pem",
+      "JWT_ALGORITHM=RS256",
+      "JWT_PRIVATE_KEY_PATH=/etc/sluice/key.pem",
+      "openssl pkey -in a.pem -pubout -out b.pem",
+      "JWT_PUBLIC_KEY_PATH_PREVIOUS=/etc/sluice/key.pem",
+      "JWT_PRIVATE_KEY_PATH=/etc/sluice/key.pem",
+    ],
+  );
 });
 
 Deno.test("checkMistakes() makes an error of each mistake, as a sentence", () => {

@@ -1,6 +1,5 @@
 // Reads what the settings name on this machine: listening addresses, key files, certificates.
 import { existsSync } from "node:fs";
-import { dirname, relative, resolve } from "node:path";
 import { readOwnKeys, usesKeyPair } from "../../auth/keys/own_keys.ts";
 import { reasonOf } from "../../base/errors.ts";
 import { resolveHost } from "../../base/egress/egress_guard.ts";
@@ -10,6 +9,7 @@ import type { Setting } from "../../config/settings/setting.ts";
 import { fileSystemOf } from "../../supervisor/kernel/libc.ts";
 import { expiryWarning, readKeyPair } from "../../worker/listen/certificate.ts";
 import { listenAddresses, type Reach, reachOf } from "./address_reach.ts";
+import { isCommitted } from "./git_index.ts";
 
 export interface SettingsFacts {
   /** From where HOST can be reached. */
@@ -25,6 +25,8 @@ export interface SettingsFacts {
   /** Why the key pair of tokens cannot be used, or what is wrong with its files. */
   readonly keyFaults: readonly string[];
   readonly certificate: { readonly fault: string | null; readonly expiry: string | null };
+  /** The mode of KEY_FILE if every user of this machine can read it; null: nobody else can, or it is not used. */
+  readonly keyFileMode: number | null;
 }
 
 export async function readSettingsFacts(loaded: Loaded): Promise<SettingsFacts> {
@@ -43,6 +45,7 @@ export async function readSettingsFacts(loaded: Loaded): Promise<SettingsFacts> 
       : [],
     keyFaults: await keyFaults(loaded),
     certificate: await certificateOf(loaded),
+    keyFileMode: openMode(loaded),
   };
 }
 
@@ -64,19 +67,6 @@ function secretFilesOf({ sources, databaseDotEnv }: Loaded): string[] {
   return [...paths];
 }
 
-/** Does a repository around the file have it? The index of git holds the paths of all its files as text. */
-function isCommitted(path: string): boolean {
-  const file = resolve(path);
-  for (let folder = dirname(file);; folder = dirname(folder)) {
-    const index = `${folder}/.git/index`;
-    if (existsSync(index)) {
-      const text = new TextDecoder("latin1").decode(Deno.readFileSync(index));
-      return text.includes(`${relative(folder, file)}\0`);
-    }
-    if (folder === dirname(folder)) return false;
-  }
-}
-
 /** Is it a URL with a password? */
 function hasPassword(row: Setting, sources: Loaded["sources"]): boolean {
   return row.secret === "url" && /:[^/@]+@/.test(sources[row.name as SettingName].text ?? "");
@@ -89,6 +79,12 @@ async function keyFaults({ config }: Loaded): Promise<string[]> {
     faults.push(reasonOf(error))
   );
   return faults;
+}
+
+/** A group may be one of those who need the key, such as ssl-cert of Debian. */
+function openMode({ config: { ssl, keyFile } }: Loaded): number | null {
+  const mode = ssl && keyFile !== null && existsSync(keyFile) ? Deno.statSync(keyFile).mode : null;
+  return mode === null || (mode & 0o004) === 0 ? null : mode & 0o777;
 }
 
 async function certificateOf({ config }: Loaded): Promise<SettingsFacts["certificate"]> {

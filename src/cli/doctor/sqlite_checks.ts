@@ -42,10 +42,11 @@ function checkAccess({ path, uid, folderFault, fileFault, secretsFault }: Sqlite
     findings.push({
       id: "sqlite.file",
       severity: "error",
-      found: `The database ${path} cannot be used: ${fileFault}.`,
+      found: sentence(`the database ${path} cannot be used: ${fileFault}`),
       why: "The gateway does not start.",
-      fix: `chown ${user} ${path}*`,
-      remark: "as root; or another file in DATABASE_URL",
+      ...(/denied/.test(fileFault)
+        ? { fix: `chown ${user} ${path}*`, remark: "as root; or another file in DATABASE_URL" }
+        : { fix: "DATABASE_URL=sqlite:///./sluice.db", remark: "or move away what is there" }),
       page: "backup#restore",
     });
   }

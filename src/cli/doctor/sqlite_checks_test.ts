@@ -34,6 +34,10 @@ Deno.test("checkSqlite() finds each fault of the folder, the disk and the files"
     [{ backupAgeMs: 9 * DAY_MS }, "warning sqlite.backup sluice backup /backup/sluice-$(date +%F)"],
     [{ backupAgeMs: null }, "note sqlite.backup sluice backup /backup/sluice-$(date +%F)"],
     [{ fileFault: "permission denied" }, "error sqlite.file chown 1000 /data/mcp.db*"],
+    [
+      { fileFault: "it is not a SQLite database" },
+      "error sqlite.file DATABASE_URL=sqlite:///./sluice.db",
+    ],
     [{ secretsFault: "it has no JWT_SECRET_KEY" }, "error sqlite.secrets sluice restore FILE --force"],
     [{ fileSystem: { type: EXT4, freeBytes: GIB / 2 } }, "warning sqlite.space df -h /data"],
     [{ fileSystem: { type: EXT4, freeBytes: GIB / 32 } }, "error sqlite.space df -h /data"],

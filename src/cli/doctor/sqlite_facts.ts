@@ -1,7 +1,7 @@
 // Reads the state of a SQLite database and its folder. A database that is not there yet is not made.
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { reasonOf } from "../../base/errors.ts";
+import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { fileReason } from "../../base/file_error.ts";
 import { latestBackup } from "../../store/sqlite/backup_file.ts";
 import { refuseForeignFile } from "../../store/sqlite/sqlite_contents.ts";
@@ -34,7 +34,10 @@ export async function readSqlite(path: string, databaseUrl: string): Promise<Sql
   const secrets = secretsFile(databaseUrl)!;
   const folderFault = faultOf(() => tryFolder(folder));
   const files = folderFault === null || existsSync(path)
-    ? [path, secrets].filter((each) => existsSync(each)).map((each) => ({ path: each, mode: modeOf(each) }))
+    ? [path, secrets].filter((each) => existsSync(each) && Deno.statSync(each).isFile).map((each) => ({
+      path: each,
+      mode: modeOf(each),
+    }))
     : [];
   const secretsMode = files.find((file) => file.path === secrets)?.mode ?? null;
   return withAges({
@@ -74,8 +77,18 @@ function tryFolder(folder: string): void {
   Deno.removeSync(trial);
 }
 
+/** With which each database begins. An empty file is a new one. https://www.sqlite.org/fileformat2.html#magic_header_string */
+const MAGIC = "SQLite format 3\0";
+
 function tryFile(path: string): void {
-  Deno.openSync(path, { read: true, write: true }).close();
+  {
+    using file = Deno.openSync(path, { read: true, write: true });
+    const beginning = new Uint8Array(MAGIC.length);
+    const length = file.readSync(beginning);
+    if (length !== null && new TextDecoder("latin1").decode(beginning) !== MAGIC) {
+      throw new Error("it is not a SQLite database");
+    }
+  }
   refuseForeignFile(path);
 }
 
@@ -93,6 +106,6 @@ function faultOf(act: () => void): string | null {
     act();
     return null;
   } catch (error) {
-    return fileReason(error);
+    return error instanceof SluiceError ? String(error.params.reason ?? error.message) : fileReason(error);
   }
 }

@@ -61,7 +61,7 @@ export const OUR_TABLES: readonly string[] = [
 ];
 
 /** The table in which Alembic, ContextForge's migration tool, keeps the version of the schema. */
-const ALEMBIC_TABLE = "alembic_version";
+export const ALEMBIC_TABLE = "alembic_version";
 
 /** @throws {SluiceError} STORE_CANNOT_OPEN if another program has tables with names of ours */
 export function refuseForeign({ tables, steps }: DatabaseContents, location: string): void {

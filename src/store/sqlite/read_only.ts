@@ -41,13 +41,13 @@ function attempt<T>(run: () => T): { readonly value: T } | { readonly error: unk
 }
 
 /**
- * An immutable read creates no files, but ignores a log, so it is for a file without one. It needs a URL, which Deno takes for a path
- * unless the process may read everything.
+ * Reading a file that keeps a log creates one. An immutable read creates no files, but ignores a log, so it is for a file without one. It
+ * needs a URL, which Deno takes for a path unless the process was given `--allow-read` without a folder.
  */
 function withReader<T>(path: string, mayLeaveLog: boolean, read: (reader: SqliteReader) => T): T {
   const url = pathToFileURL(path);
   url.searchParams.set("immutable", "1");
-  const database = new DatabaseSync(mayLeaveLog ? path : url, { readOnly: true });
+  const database = new DatabaseSync(mayLeaveLog || !keepsLog(path) ? path : url, { readOnly: true });
   try {
     database.exec("BEGIN");
     return read({
@@ -57,6 +57,13 @@ function withReader<T>(path: string, mayLeaveLog: boolean, read: (reader: Sqlite
   } finally {
     database.close();
   }
+}
+
+/** Is the file in WAL mode? Byte 18 of its header says so: https://www.sqlite.org/fileformat2.html#file_format_version_numbers */
+function keepsLog(path: string): boolean {
+  using file = Deno.openSync(path);
+  const header = new Uint8Array(19);
+  return file.readSync(header) === header.length && header[18] === 2;
 }
 
 /** null if there is no file, or an empty one. */

@@ -29,7 +29,10 @@ const WELL: RegistryFacts = {
   opensCredentials: true,
   replicas: [REPLICA],
 };
-const SETTINGS = { authRequired: true, mcpSessionPoolEnabled: true, replicaTtlMs: 10_000 };
+const SETTINGS = {
+  ...{ authRequired: true, mcpSessionPoolEnabled: true, replicaTtlMs: 10_000 },
+  ...{ host: "0.0.0.0", port: 4444, ssl: false },
+};
 
 function registry(facts: Partial<RegistryFacts>, settings: Partial<typeof SETTINGS> = {}): string[] {
   return checkRegistry({ ...SETTINGS, ...settings }, { ...WELL, ...facts }, NOW).map(({ severity, id }) =>

@@ -1,11 +1,14 @@
 // Judges the registered upstreams, the tokens of scrapers, and the replicas.
 import type { Config } from "../../../config/schema.ts";
+import { localUrl } from "../../command_line/local_url.ts";
 import type { ReplicaStatus } from "../../../telemetry/checkup.ts";
 import { VERSION } from "../../../version.ts";
 import { type Finding, sentence } from "../finding.ts";
 import type { RegistryFacts, ReplicaFacts, UpstreamFacts } from "./registry_facts.ts";
 
-type Settings = Pick<Config, "authRequired" | "mcpSessionPoolEnabled" | "replicaTtlMs">;
+type Settings =
+  & Pick<Config, "authRequired" | "mcpSessionPoolEnabled" | "replicaTtlMs">
+  & Pick<Config, "host" | "port" | "ssl">;
 
 /** Replicas compare the times of signatures; a reply's date has seconds. */
 const CLOCK_TOLERANCE_MS = 10_000;
@@ -18,8 +21,8 @@ const MAX_NAMED = 5;
 
 export function checkRegistry(settings: Settings, facts: RegistryFacts, now: number): Finding[] {
   return [
-    ...checkReachable(facts.upstreams),
-    ...checkLists(facts.upstreams),
+    ...checkReachable(settings, facts.upstreams),
+    ...checkLists(settings, facts.upstreams),
     ...checkState(settings, facts.upstreams),
     ...checkPlain(facts.upstreams),
     ...checkCredentials(facts),
@@ -28,7 +31,7 @@ export function checkRegistry(settings: Settings, facts: RegistryFacts, now: num
   ];
 }
 
-function checkReachable(upstreams: readonly UpstreamFacts[]): Finding[] {
+function checkReachable(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
   return upstreams.filter((upstream) => upstream.enabled && hasFailed(upstream)).map((
     { name, lastError, url, isPending, transport },
   ) => ({
@@ -41,7 +44,7 @@ function checkReachable(upstreams: readonly UpstreamFacts[]): Finding[] {
     ),
     why: "Calls of its tools fail.",
     fix: transport === "STDIO"
-      ? `curl -X POST .../gateways/${name}/tools/refresh`
+      ? requestLine(settings, "POST", name, { path: "/tools/refresh" })
       : `sluice doctor --upstream ${withoutQuery(url)}`,
     remark: "or switch it off: POST /gateways/{id}/state?activate=false",
     page: "troubleshooting#an-upstream-fails-find-out-why",
@@ -54,7 +57,7 @@ function hasFailed({ reachable, lastError }: UpstreamFacts): boolean {
   return !reachable || lastError !== null;
 }
 
-function checkLists(upstreams: readonly UpstreamFacts[]): Finding[] {
+function checkLists(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
   const faulty = upstreams.filter(({ enabled, reachable, lastError, skipped, failedLists }) =>
     enabled && reachable && lastError === null && skipped + failedLists > 0
   );
@@ -68,7 +71,7 @@ function checkLists(upstreams: readonly UpstreamFacts[]): Finding[] {
       ].join(" and ")
     }.`,
     why: "These entries are not offered to clients.",
-    fix: `GET /gateways/${name}`,
+    fix: requestLine(settings, "GET", name),
     remark: "its fields skippedTools and warnings name the entries and the reasons",
     page: "upstreams",
     upstream: name,
@@ -76,7 +79,8 @@ function checkLists(upstreams: readonly UpstreamFacts[]): Finding[] {
 }
 
 /** The rule: state of one user is never behind a session that another one shares. */
-function checkState({ authRequired }: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
+function checkState(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
+  const { authRequired } = settings;
   const stateful = upstreams.filter(({ enabled, stateful }) => enabled && stateful === true);
   const shared = stateful.filter(({ isolation }) => isolation === "shared");
   const anonymous = authRequired ? [] : stateful.filter(({ isolation }) => isolation === "caller");
@@ -86,7 +90,7 @@ function checkState({ authRequired }: Settings, upstreams: readonly UpstreamFact
       severity: "warning",
       found: `Upstream ${name} keeps sessions, and its isolation is shared.`,
       why: "All users share one session: what one of them leaves there, another one sees.",
-      fix: `curl -X PUT .../gateways/{id} -d '{"isolation":"session"}'`,
+      fix: requestLine(settings, "PUT", name, { body: { isolation: "session" } }),
       remark: "or leave it, if the server keeps nothing of a conversation",
       page: "upstreams",
       upstream: name,
@@ -144,7 +148,7 @@ function checkTokens({ metricsTokens }: RegistryFacts, now: number): Finding[] {
       expiresAt! <= now ? "has expired" : "expires"
     }${expiresAt! <= now ? "" : ` on ${new Date(expiresAt!).toISOString().slice(0, 10)}`}.`,
     why: "A scraper that uses it gets 401 from then on, and alerts stop.",
-    fix: 'echo "METRICS_TOKEN=$(openssl rand -base64 32)" >> .env',
+    fix: `printf '\\n%s\\n' "METRICS_TOKEN=$(openssl rand -base64 32)" >> .env`,
     remark: "a secret for scrapers that does not expire",
     page: "deploy#watch-it",
   }));
@@ -221,6 +225,18 @@ export function statesOf(replicas: readonly ReplicaFacts[], own: string | null):
 /** Of an answer to GET /version. */
 function versionIn(text: string): string | null {
   return /"version":\s*"([^"]{1,40})"/.exec(text)?.[1] ?? null;
+}
+
+/** A line for a shell in the gateway's folder that asks the gateway about an upstream. */
+function requestLine(
+  settings: Settings,
+  method: "GET" | "POST" | "PUT",
+  name: string,
+  { path = "", body }: { readonly path?: string; readonly body?: unknown } = {},
+): string {
+  const sent = body === undefined ? "" : ` -H "Content-Type: application/json" -d '${JSON.stringify(body)}'`;
+  const url = `${localUrl(settings)}/gateways/${encodeURIComponent(name).replaceAll("'", "%27")}${path}`;
+  return `curl -sX ${method} '${url}' -H "Authorization: Bearer $(sluice token --admin)"${sent}`;
 }
 
 function isHere(url: string): boolean {

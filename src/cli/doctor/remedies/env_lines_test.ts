@@ -32,7 +32,10 @@ Deno.test("remediesFor() replaces the line that is there, by whatever name, and 
 
 Deno.test("remediesFor() leaves secrets, access and the kernel to the operator, and names what the environment overrules", () => {
   const found = [
-    finding("settings.secret_weak", 'echo "JWT_SECRET_KEY=$(openssl rand -base64 48)" >> .env'),
+    finding(
+      "settings.secret_weak",
+      "printf '\\n%s\\n' \"JWT_SECRET_KEY=$(openssl rand -base64 48)\" >> .env",
+    ),
     finding("settings.anonymous", "AUTH_REQUIRED=true"),
     finding("running.refused", "BACKPRESSURE=1024"),
     finding("machine.somaxconn", "sysctl -w net.core.somaxconn=2048"),

@@ -3,7 +3,7 @@ import type { Config } from "../../../config/schema.ts";
 import { type DatabaseSettings, poolSettings } from "../../../store/open_database.ts";
 import type { PostgresTarget, TlsMode } from "../../../store/postgres/postgres_url.ts";
 import { databaseConnections } from "../../../tuning/sums.ts";
-import type { Finding } from "../finding.ts";
+import { type Finding, sentence } from "../finding.ts";
 import { checkPooler, mostOf } from "./pooler_checks.ts";
 import type { PostgresAnswer, PostgresFacts } from "./postgres_facts.ts";
 import { checkClock, severityOfPlain } from "./shared_checks.ts";
@@ -21,6 +21,7 @@ export interface PostgresUse {
 export function checkPostgres(use: PostgresUse, facts: PostgresFacts): Finding[] {
   const { answer, location, pooler } = facts;
   if ("reason" in answer) return [unreachable(location, answer)];
+  if (answer.foreign !== null) return [foreignDatabase(location, answer.foreign)];
   const { settings } = use;
   const replicas = Math.max(1, use.replicas ?? 0, answer.replicas ?? 0);
   const pool = poolSettings(use.target, settings);
@@ -50,13 +51,28 @@ function unreachable(location: string, { reason, remedy }: { reason: string; rem
     severity: "error",
     found: `PostgreSQL at ${location} cannot be used: ${reason}.`,
     why: "The gateway does not start, and a running one answers from memory and takes no changes.",
-    fix: /^database .* does not exist$/.test(reason)
+    fix: reason.includes("sslrootcert")
+      ? `DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem`
+      : /^database .* does not exist$/.test(reason)
       ? `createdb -h ${host} -p ${port} -T template0 -E UTF8 ${database}`
       : /authentication|^role .* does not exist$/.test(reason)
       ? `DATABASE_URL=postgresql://user:password@${location}`
       : `pg_isready -h ${host} -p ${port}`,
     ...(remedy === "" ? {} : { remark: remedy }),
     page: "troubleshooting#the-gateway-does-not-start",
+  };
+}
+
+function foreignDatabase(location: string, reason: string): Finding {
+  const [, host, port] = /^\[?(.*?)\]?:(\d+)\//.exec(location) ?? [];
+  return {
+    id: "postgres.foreign",
+    severity: "error",
+    found: sentence(`the database ${location} cannot be used: ${reason}`),
+    why: "The gateway does not start.",
+    fix: `createdb -h ${host} -p ${port} -T template0 -E UTF8 sluice`,
+    remark: "as an administrator of PostgreSQL, and its name in DATABASE_URL",
+    page: "contextforge",
   };
 }
 
@@ -77,10 +93,11 @@ function checkConnections(
       Math.max(0, available)
     } for them: ${maxConnections} without those for superusers, and other programs have ${others}.`,
     why: "A connection above the limit is refused: registry writes and session records fail under load.",
-    fix: `DB_POOL_SIZE=${Math.ceil(each / 2)}`,
-    remark: `with DB_MAX_OVERFLOW=${
+    fix: `printf '\\nDB_POOL_SIZE=${Math.ceil(each / 2)}\\nDB_MAX_OVERFLOW=${
       Math.floor(each / 2)
-    }; or ALTER SYSTEM SET max_connections and a restart of PostgreSQL, or a PgBouncer in front`,
+    }\\n' >> .env`,
+    remark:
+      `in place of such lines; or ALTER SYSTEM SET max_connections and a restart of PostgreSQL, or a PgBouncer in front`,
     page: "replicas",
   }];
 }
@@ -193,6 +210,7 @@ function checkServer({ version, encoding, idleInTransaction }: PostgresAnswer, l
       found: `The encoding of ${location} is ${encoding}.`,
       why: "The gateway does not start: descriptions with other characters could not be stored.",
       fix: "CREATE DATABASE mcp TEMPLATE template0 ENCODING 'UTF8';",
+      remark: "in psql, and its name in DATABASE_URL",
       page: "replicas",
     });
   }

@@ -7,7 +7,7 @@ import { connectorTo } from "../../../store/postgres/postgres.ts";
 import type { PostgresConnection } from "../../../store/postgres/postgres_connection.ts";
 import { connectReason, connectRemedy } from "../../../store/postgres/postgres_errors.ts";
 import { locationOf, type PostgresTarget } from "../../../store/postgres/postgres_url.ts";
-import { OUR_TABLES } from "../../../store/sql/foreign_database.ts";
+import { ALEMBIC_TABLE, OUR_TABLES, refuseForeign } from "../../../store/sql/foreign_database.ts";
 import { type Reach, reachOf } from "../address_reach.ts";
 
 export interface PostgresFacts {
@@ -48,6 +48,8 @@ export interface PostgresAnswer {
   readonly isEncrypted: boolean | null;
   /** How far the server's clock is ahead of this machine's. */
   readonly clockAheadMs: number;
+  /** Why the gateway refuses the database, as one of another program; null: it does not. */
+  readonly foreign: string | null;
   /** Replicas that are registered in the database; null: it keeps no such records, or the user may not read them. */
   readonly replicas: number | null;
 }
@@ -63,6 +65,11 @@ type Settings = Pick<Config, "dbConnectTimeoutMs" | "dbStatementTimeoutMs">;
 
 /** The tables of the gateway that exist in the database are those of these names. */
 const TABLES = ["schema_migrations", ...OUR_TABLES].join(",");
+
+/** Those that are there of the tables that tell whose the database is. */
+const NAMES =
+  `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+  AND relname = ANY (string_to_array($1, ','))`;
 
 const STATE = `SELECT current_setting('server_version_num')::int AS version,
   current_setting('server_encoding') AS encoding,
@@ -106,7 +113,7 @@ export async function readPostgres(target: PostgresTarget, settings: Settings): 
     return { ...facts, answer, pooler: isPooled ? await readPooler(target, options) : null };
   } catch (error) {
     const isTold = error instanceof SluiceError && error.code === "STORE_CANNOT_OPEN";
-    const reason = isTold ? error.message : connectReason(error, location);
+    const reason = isTold ? String(error.params.reason) : connectReason(error, location);
     return { ...facts, answer: { reason, remedy: isTold ? "" : connectRemedy(error) }, pooler: null };
   } finally {
     await connection?.close();
@@ -128,6 +135,7 @@ async function askState(
       readonly missingRights: string | null;
     };
   const halfway = (askedAt + Date.now()) / 2;
+  const foreign = state.hasTables ? null : await foreignReason(connection, locationOf(target));
   const replicas = hasRecords ? Number((await connection.execute(REPLICAS)).rows[0].replicas) : null;
   // Behind a pooler the server knows of the pooler's connection alone.
   const isEncrypted = !isPooled ? state.isEncrypted : target.tls === "disable" ? false : null;
@@ -135,9 +143,20 @@ async function askState(
     ...state,
     isEncrypted,
     clockAheadMs: clockMs - halfway,
+    foreign,
     replicas,
     missingRights: missingRights?.split(",") ?? [],
   };
+}
+
+async function foreignReason(connection: PostgresConnection, location: string): Promise<string | null> {
+  const { rows } = await connection.execute(NAMES, [[ALEMBIC_TABLE, ...OUR_TABLES].join(",")]);
+  try {
+    refuseForeign({ tables: new Set(rows.map(({ name }) => String(name))), steps: 0 }, location);
+    return null;
+  } catch (error) {
+    return String((error as SluiceError).params.reason);
+  }
 }
 
 async function readPooler(

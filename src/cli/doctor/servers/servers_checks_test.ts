@@ -22,6 +22,7 @@ const ANSWER: PostgresAnswer = {
   idleInTransaction: 0,
   isEncrypted: true,
   clockAheadMs: 20,
+  foreign: null,
   replicas: null,
 };
 const POOLER: PoolerFacts = {
@@ -96,6 +97,8 @@ Deno.test("checkPostgres() finds nothing in a server that suffices, with PgBounc
 
 Deno.test("checkPostgres() finds each thing that does not fit", () => {
   const unreachable = { reason: "nothing listens there", remedy: "Start the server" };
+  const connections = (size: number, overflow: number) =>
+    `warning postgres.connections printf '\\nDB_POOL_SIZE=${size}\\nDB_MAX_OVERFLOW=${overflow}\\n' >> .env`;
   const cases: [findings: Finding[], expected: string][] = [
     [postgres({ answer: unreachable }), "error postgres.unreachable pg_isready -h db -p 5432"],
     [
@@ -106,10 +109,20 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
       postgres({ answer: { ...unreachable, reason: 'password authentication failed for user "a"' } }),
       "error postgres.unreachable DATABASE_URL=postgresql://user:password@db:5432/mcp",
     ],
-    [postgres(answer({ maxConnections: 20 })), "warning postgres.connections DB_POOL_SIZE=4"],
-    [postgres({}, { replicas: 4 }), "warning postgres.connections DB_POOL_SIZE=6"],
-    [postgres(answer({ replicas: 4 })), "warning postgres.connections DB_POOL_SIZE=6"],
-    [postgres({}, { environment: { WORKERS: "8" } }), "warning postgres.connections DB_POOL_SIZE=6"],
+    [postgres(answer({ maxConnections: 20 })), connections(4, 4)],
+    [postgres({}, { replicas: 4 }), connections(6, 6)],
+    [postgres(answer({ replicas: 4 })), connections(6, 6)],
+    [postgres({}, { environment: { WORKERS: "8" } }), connections(6, 6)],
+    [
+      postgres(answer({ foreign: "it is another program's database" })),
+      "error postgres.foreign createdb -h db -p 5432 -T template0 -E UTF8 sluice",
+    ],
+    [
+      postgres({
+        answer: { reason: "sslrootcert /a.pem cannot be read: there is no such file", remedy: "" },
+      }),
+      "error postgres.unreachable DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
+    ],
     [postgres(answer({ version: 130_010 })), "warning postgres.version pg_upgrade --help"],
     [
       postgres(answer({ encoding: "LATIN1" })),

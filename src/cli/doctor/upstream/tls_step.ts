@@ -2,7 +2,13 @@
 import { isIP } from "node:net";
 import { connect, type DetailedPeerCertificate } from "node:tls";
 import { reasonOf } from "../../../base/errors.ts";
-import { authoritiesIn, isAuthorityAsServer, startTlsPinned, tlsReason } from "../../../upstream/dial/tls.ts";
+import {
+  authoritiesIn,
+  isAuthorityAsServer,
+  startTls,
+  startTlsPinned,
+  tlsReason,
+} from "../../../upstream/dial/tls.ts";
 import { bare, type StepResult, type UpstreamTarget } from "./step.ts";
 
 /** The longest chain that is shown. */
@@ -11,20 +17,22 @@ const MAX_CHAIN = 8;
 /** A certificate that ends within this time is named. */
 const SOON_MS = 14 * 24 * 60 * 60 * 1000;
 
-const TIMEOUT_MS = 10_000;
-
+/** @param timeoutMs for each of two handshakes: one shows the chain, the other verifies it */
 export async function readTls(
   { url, caCertificate }: UpstreamTarget,
   address: string,
   port: number,
+  timeoutMs: number,
 ): Promise<StepResult> {
   const hostname = bare(url.hostname);
-  const chain = await peerChain(hostname, address, port).catch(() => []);
+  const chain = await peerChain(hostname, address, port, timeoutMs).catch(() => []);
   const found = chain.map((certificate, index) => certificateLine(certificate, index));
   try {
-    await shakeHands(hostname, port, caCertificate);
+    await shakeHands(hostname, port, caCertificate, timeoutMs);
   } catch (error) {
-    const reason = tlsReason(reasonOf(error), hostname) ?? reasonOf(error);
+    const reason = error instanceof DOMException && error.name === "TimeoutError"
+      ? `its handshake takes longer than ${timeoutMs / 1000} s (HTTP_CLIENT_CONNECT_TIMEOUT)`
+      : tlsReason(reasonOf(error), hostname) ?? reasonOf(error);
     return {
       outcome: "fails",
       found: [...found, `The gateway refuses the server: ${reason}.`],
@@ -40,21 +48,20 @@ export async function readTls(
 }
 
 /** As the gateway does: a certificate that is marked as an authority may be the server's own if it is given. */
-async function shakeHands(hostname: string, port: number, caCertificate: string | null): Promise<void> {
+async function shakeHands(
+  hostname: string,
+  port: number,
+  caCertificate: string | null,
+  timeoutMs: number,
+): Promise<void> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const dial = () => Deno.connect({ hostname, port, signal });
+  const options = { hostname, alpnProtocols: [] };
   try {
-    const caCerts = caCertificate === null ? [] : [caCertificate];
-    const connection = await Deno.connectTls({ hostname, port, caCerts });
-    await connection.handshake().finally(() => connection.close());
+    (await startTls(await dial(), { ...options, caCertificate: caCertificate ?? undefined }, signal)).close();
   } catch (error) {
     if (caCertificate === null || !isAuthorityAsServer(error)) throw error;
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const connection = await Deno.connect({ hostname, port, signal });
-    (await startTlsPinned(
-      connection,
-      authoritiesIn(caCertificate),
-      { hostname, alpnProtocols: [] },
-      signal,
-    )).close();
+    (await startTlsPinned(await dial(), authoritiesIn(caCertificate), options, signal)).close();
   }
 }
 
@@ -90,10 +97,15 @@ function nameOf(
 }
 
 /** The chain from the server's own certificate on, whether it is trusted or not. */
-function peerChain(servername: string, host: string, port: number): Promise<DetailedPeerCertificate[]> {
+function peerChain(
+  servername: string,
+  host: string,
+  port: number,
+  timeout: number,
+): Promise<DetailedPeerCertificate[]> {
   return new Promise((resolve, reject) => {
     const name = isIP(servername) === 0 ? { servername } : {};
-    const socket = connect({ host, port, ...name, rejectUnauthorized: false, timeout: TIMEOUT_MS }, () => {
+    const socket = connect({ host, port, ...name, rejectUnauthorized: false, timeout }, () => {
       const chain: DetailedPeerCertificate[] = [];
       let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
       while (next?.subject !== undefined && chain.length < MAX_CHAIN && !chain.includes(next)) {

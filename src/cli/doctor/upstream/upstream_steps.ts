@@ -48,7 +48,11 @@ export async function examineUpstream(target: UpstreamTarget, config: Config): P
       for (const address of addresses) guard.checkAddress(bare(url.hostname), address);
       return { outcome: "works", found: ["The gateway may connect to these addresses."] };
     }) && await step("TCP", () => connected(addresses, portOf(url), config.httpClientConnectTimeoutMs)) &&
-      (url.protocol !== "https:" || await step("TLS", () => readTls(target, addresses[0], portOf(url))));
+      (url.protocol !== "https:" ||
+        await step(
+          "TLS",
+          () => readTls(target, addresses[0], portOf(url), config.httpClientConnectTimeoutMs),
+        ));
   if (isReached && (proxy !== null || await step("HTTP", () => readHttp(target, config)))) {
     await step("MCP", async () => {
       const { result, registration: found } = await readMcp(target, config);
