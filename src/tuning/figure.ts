@@ -24,7 +24,7 @@ export function atLeast<const N extends string>(
   return { name, value: String(value), serves: { from: least }, why };
 }
 
-/** A time or size that must not be exceeded. */
+/** A time or size that must not be exceeded. 0 means that there is no limit, and does not serve. */
 export function atMost<const N extends string>(name: N, value: number, why: string): Figure<N> {
   return { name, value: String(value), serves: { to: value }, why };
 }
@@ -43,8 +43,9 @@ export function suggested<const N extends string>(name: N, value: string | numbe
 export function isServed({ value, serves }: Figure, now: string): boolean {
   const [advised, given] = [value, now].map((text) => text.trim().toLowerCase());
   if (advised === given || serves === "any" || given === "auto") return true;
-  const number = Number(given);
+  // Redis writes sizes with their unit.
+  const number = Number(given.replace(/mb$/, ""));
   if (given === "" || Number.isNaN(number)) return false;
   if (serves === "none") return number === Number(advised);
-  return "from" in serves ? number >= serves.from : number <= serves.to;
+  return "from" in serves ? number >= serves.from : number > 0 && number <= serves.to;
 }

@@ -285,10 +285,13 @@ Deno.test("adviseSettings() has a row for each setting that does not serve the p
       MAX_STREAMS: "9000",
       TOOL_TIMEOUT: "1.5",
       HTTP_CLIENT_MAX_CONNECTIONS: "400",
+      // No limit at all.
+      WORKER_MAX_HEAP_MB: "0",
     }),
   );
   assertEquals(rows.map(({ setting, now, advised }) => [setting, now, advised]), [
     ["BACKPRESSURE", "100", "2032"],
+    ["WORKER_MAX_HEAP_MB", "0", own.WORKER_MAX_HEAP_MB],
     ["TOOL_TIMEOUT", "1.5", "60"],
   ]);
   assertStringIncludes(rows[0]!.why, "2 x 261 calls at once");

@@ -93,6 +93,6 @@ Deno.test({
     const doctor = JSON.parse((await runCli(["doctor", "--json"], { cwd: second!.cwd, env })).out);
     assert(doctor.examined.includes("3 replicas"), JSON.stringify(doctor.examined));
     const found = doctor.findings.map(({ id }: { id: string }) => id);
-    assertEquals(found.filter((id: string) => !/^(machine\.|settings\.no_tls)/.test(id)), []);
+    assertEquals(found.filter((id: string) => !/^(machine\.|settings\.(no_tls|listen))/.test(id)), []);
   },
 });

@@ -48,7 +48,7 @@ Deno.test({
     const cli = { cwd: folder, env };
     const doctor = JSON.parse((await runCli(["doctor", "--json"], cli)).out);
     const found = doctor.findings.map(({ id }: { id: string }) => id);
-    assertEquals(found.filter((id: string) => !/^(machine\.|settings\.no_tls)/.test(id)), []);
+    assertEquals(found.filter((id: string) => !/^(machine\.|settings\.(no_tls|listen))/.test(id)), []);
     const check = async (users: string) => {
       const args = ["tune", ...MACHINE, ...flags, "--users", users, "--check", "--json"];
       return JSON.parse((await runCli(args.toSpliced(args.indexOf("1000") - 1, 2), cli)).out);
@@ -57,10 +57,16 @@ Deno.test({
     const ofServers = ({ place }: { place: string }) => place !== "sysctl" && place !== "open files";
     assertEquals([advice.filter(ofServers), unknown], [[], []]);
     assertEquals(examined, [".env", "sysctl", "open files", "PostgreSQL", "PgBouncer", "Redis"]);
-    // Ten times the users need more of everything, but not of the servers' connections.
+    // Ten times the users need more of everything, but for the connections of the servers.
     const more = (await check("10000")).advice.filter(ofServers);
     assert(more.some(({ setting }: { setting: string }) => setting === "MAX_STREAMS"));
-    assertEquals(more.filter(({ place }: { place: string }) => place !== ".env"), []);
+    const servers = more.filter(({ place }: { place: string }) => place !== ".env");
+    assertEquals(
+      servers.map((
+        { place, setting, now, advised }: Record<string, string>,
+      ) => [place, setting, now, advised]),
+      [["Redis", "maxmemory", "64mb", "192mb"]],
+    );
   },
 });
 
@@ -78,7 +84,11 @@ Deno.test("`sluice tune` writes YAML and a unit that their programs take, and ke
   assertEquals(services.redis.command.slice(0, 3), ["redis-server", "--maxclients", "10000"]);
   assertStringIncludes(configs.nginx.content, "resolver 127.0.0.11 valid=5s;");
   assertStringIncludes(configs.nginx.content, "server gateway:4444 resolve;");
-  assertStringIncludes(configs.nginx.content, "proxy_set_header Host $$host;");
+  assertStringIncludes(configs.nginx.content, "proxy_set_header Host $$http_host;");
+  // nginx is the only way in, and what it says of clients counts.
+  assertStringIncludes(configs.nginx.content, "proxy_set_header X-Forwarded-For $$remote_addr;");
+  assertEquals(services.gateway.environment.TRUSTED_PROXY_NETWORKS, "172.16.0.0/12,192.168.0.0/16");
+  assertEquals([services.gateway.ports, services.gateway.pull_policy], [undefined, "never"]);
   assertEquals(volumes, { postgres: {} });
   // deno-lint-ignore no-explicit-any -- what is read is asserted
   const manifests = parseAll(text("kubernetes.yaml")) as any[];
@@ -92,7 +102,15 @@ Deno.test("`sluice tune` writes YAML and a unit that their programs take, and ke
   const [{ data }, { spec }] = manifests;
   const lines = parseEnv(text(".env"));
   assertEquals(data, { ...lines, REDIS_URL: "redis://redis:6379/0" });
-  assertEquals([spec.replicas, spec.template.spec.terminationGracePeriodSeconds], [3, 40]);
+  const { terminationGracePeriodSeconds, securityContext, containers: [container] } = spec.template.spec;
+  assertEquals([spec.replicas, terminationGracePeriodSeconds], [3, 45]);
+  assertEquals(container.lifecycle.preStop.exec.command, ["sleep", "5"]);
+  // What the restricted profile of Kubernetes asks for.
+  assertEquals(securityContext.seccompProfile, { type: "RuntimeDefault" });
+  assertEquals([securityContext.runAsNonRoot, container.securityContext], [true, {
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ["ALL"] },
+  }]);
 
   const secrets = text("secrets.env");
   assertEquals(Deno.statSync(`${folder}/secrets.env`).mode! & 0o777, 0o600);
@@ -117,6 +135,35 @@ Deno.test("`sluice tune` writes YAML and a unit that their programs take, and ke
   const small = await runCli(["tune", "--users", "5000", "--vcpu", "0.5", "--ram", "1"], { cwd: folder });
   assertEquals(small.code, 1);
   assertStringIncludes(small.err, "sluice: The processors do not suffice");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("`sluice tune --out` into a folder of another plan keeps its secrets in files that fit the new one, and a copy of .env", async () => {
+  const { folder, text } = await tuned("--users", "500", "--postgres");
+  const [, secret] = /^JWT_SECRET_KEY=(.+)$/m.exec(text("secrets.env"))!;
+  const [, password] = /^POSTGRES_PASSWORD=(.+)$/m.exec(text("secrets.env"))!;
+  const run = async (...flags: string[]) =>
+    await runCli(["tune", ...MACHINE, "--users", "500", ...flags, "--out", folder], { cwd: folder });
+  await Deno.writeTextFile(`${folder}/.env`, "AUTH_ENCRYPTION_SECRET=of-the-gateway\n");
+  const pooled = await run("--pgbouncer");
+  assertStringIncludes(pooled.out, "(its secrets kept, with this plan's DATABASE_URL)");
+  assertEquals(text("userlist.txt"), `"sluice" "${password}"\n`);
+  assertStringIncludes(text("secrets.env"), `JWT_SECRET_KEY=${secret}\n`);
+  const address = (port: number) => `DATABASE_URL=postgresql://sluice:${password}@127.0.0.1:${port}/sluice`;
+  assertStringIncludes(text("secrets.env"), `${address(6432)}?pgbouncer=true\n`);
+  const [, copy] = /^\.env .*\(the former file is (\S+)\)$/m.exec(pooled.out)!;
+  assertEquals(text(copy!), "AUTH_ENCRYPTION_SECRET=of-the-gateway\n");
+  assertEquals(Deno.statSync(`${folder}/${copy}`).mode! & 0o777, 0o600);
+
+  // An address of the operator's own stays.
+  await Deno.writeTextFile(`${folder}/secrets.env`, text("secrets.env").replace("127.0.0.1", "db.internal"));
+  const own = await run("--postgres");
+  assertStringIncludes(own.out, "(kept as it was)");
+  assertStringIncludes(text("secrets.env"), "@db.internal:6432/");
+  // A lost file comes back with the password that the other one has.
+  await Deno.remove(`${folder}/secrets.env`);
+  await run("--postgres");
+  assertStringIncludes(text("secrets.env"), `${address(5432)}\n`);
   await Deno.remove(folder, { recursive: true });
 });
 

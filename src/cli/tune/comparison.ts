@@ -17,6 +17,7 @@ export interface Comparison {
 }
 
 const COLUMNS = 80;
+const MIB = 1024 * 1024;
 
 export async function compare(plan: Plan, { config }: Loaded, machine: MachineFacts): Promise<Comparison> {
   const location = parseDatabaseUrl(config.databaseUrl);
@@ -117,9 +118,13 @@ async function redisPart(plan: Plan, config: Loaded["config"]): Promise<Part> {
   const { readRedis } = await import("../doctor/servers/redis_facts.ts");
   const { answer, location } = await readRedis(config);
   if ("reason" in answer) return { place: "Redis", unknown: [`Redis at ${location}: ${answer.reason}`] };
-  const { maxClients, policy } = answer;
+  const { maxClients, maxMemoryBytes, policy } = answer;
   const told: Record<string, string | null> = {
     maxclients: maxClients === null ? null : String(maxClients),
+    // 0: no limit.
+    maxmemory: maxMemoryBytes === null || maxMemoryBytes === 0
+      ? null
+      : `${Math.floor(maxMemoryBytes / MIB)}mb`,
     "maxmemory-policy": policy,
   };
   return { place: "Redis", advice: adviseFigures(plan.redis, (name) => told[name] ?? null) };

@@ -2,10 +2,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SluiceError } from "../../base/errors.ts";
-import { writeFault } from "../../base/file_error.ts";
+import { readFault, writeFault } from "../../base/file_error.ts";
 import { loadProcessConfig } from "../../config/load.ts";
 import type { Load } from "../../tuning/demand.ts";
-import type { PlannedSecrets } from "../../tuning/files/env_file.ts";
+import {
+  type FormerSecrets,
+  formerSecrets,
+  keptForPlan,
+  type PlannedSecrets,
+} from "../../tuning/files/env_file.ts";
 import { plannedFiles } from "../../tuning/files/planned_files.ts";
 import type { PlannedFile } from "../../tuning/files/planned_lines.ts";
 import { type Plan, planOf } from "../../tuning/tuning_plan.ts";
@@ -51,23 +56,61 @@ function printFiles(plan: Plan): void {
 }
 
 function writeFiles(plan: Plan, folder: string, json: boolean): void {
-  const made = plannedFiles(plan, randomSecrets());
-  // The files with secrets stay together: a password that one of them has and another has not opens nothing.
-  const hasSecrets = made.some(({ name, isSecret }) => isSecret && existsSync(join(folder, name)));
-  const files = made.map((file) => ({ ...file, isKept: file.isSecret === true && hasSecrets }));
   named(folder, () => Deno.mkdirSync(folder, { recursive: true }));
-  for (const file of files) if (!file.isKept) named(join(folder, file.name), () => write(folder, file));
+  const former = {
+    "secrets.env": textIn(folder, "secrets.env"),
+    "userlist.txt": textIn(folder, "userlist.txt"),
+  };
+  // The files with secrets fit each other: a password that one of them has and another has not opens nothing.
+  const secrets = { ...randomSecrets(), ...formerSecrets(former) };
+  const files = plannedFiles(plan, secrets).map((file) => {
+    if (file.name === ".env") return { ...file, mark: copyOf(folder, file) };
+    const kept = file.isSecret ? former[file.name as keyof FormerSecrets] : null;
+    if (kept === null) return { ...file, mark: "" };
+    const text = keptForPlan(plan, kept, secrets);
+    return { ...file, text, mark: text === kept ? KEPT : READDRESSED };
+  });
+  for (const file of files) {
+    if (file.mark !== KEPT) named(join(folder, file.name), () => write(folder, file));
+  }
   if (json) {
     console.log(
-      JSON.stringify({ folder, files: files.map(({ name, use, isKept }) => ({ name, use, kept: isKept })) }),
+      JSON.stringify({
+        folder,
+        files: files.map(({ name, use, mark }) => ({
+          name,
+          use,
+          kept: mark === KEPT || mark === READDRESSED,
+        })),
+      }),
     );
   } else {
     const width = Math.max(...files.map(({ name }) => name.length));
-    for (const { name, use, isKept } of files) {
-      console.log(`${name.padEnd(width)}  ${use}${isKept ? " (kept as it was)" : ""}`);
-    }
+    for (const { name, use, mark } of files) console.log(`${name.padEnd(width)}  ${use}${mark}`);
   }
   for (const shortfall of plan.shortfalls) console.error(`sluice: ${shortfall}`);
+}
+
+/** What the list says of a file that was there before. */
+const [KEPT, READDRESSED] = [" (kept as it was)", " (its secrets kept, with this plan's DATABASE_URL)"];
+
+/** null: there is no such file. @throws {SluiceError} CONFIG_FILE_UNUSABLE */
+function textIn(folder: string, name: string): string | null {
+  const path = join(folder, name);
+  try {
+    return existsSync(path) ? Deno.readTextFileSync(path) : null;
+  } catch (error) {
+    throw new SluiceError("CONFIG_FILE_UNUSABLE", { file: path, reason: readFault(error) });
+  }
+}
+
+/** The folder may be that of a gateway, whose own .env holds secrets: another text stays as a copy. @returns what the list says of it */
+function copyOf(folder: string, { name, text }: PlannedFile): string {
+  const former = textIn(folder, name);
+  if (former === null || former === text) return "";
+  const copy = `${name}.${new Date().toISOString().replace(/[:.]/g, "-")}`;
+  named(join(folder, copy), () => Deno.writeTextFileSync(join(folder, copy), former, { mode: 0o600 }));
+  return ` (the former file is ${copy})`;
 }
 
 /** @throws {SluiceError} CONFIG_FILE_UNUSABLE, which names the path */
@@ -81,10 +124,7 @@ function named(path: string, run: () => void): void {
 
 function write(folder: string, { name, text, isSecret }: PlannedFile): void {
   const path = join(folder, name);
-  Deno.writeTextFileSync(path, text, {
-    mode: isSecret ? 0o600 : 0o644,
-    ...(isSecret ? { createNew: true } : {}),
-  });
+  Deno.writeTextFileSync(path, text, { mode: isSecret ? 0o600 : 0o644 });
 }
 
 function randomSecrets(): PlannedSecrets {

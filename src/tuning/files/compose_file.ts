@@ -50,13 +50,22 @@ function gateway(plan: Plan): string[] {
       ]
       : []),
     ...(redis ? ["      REDIS_URL: redis://redis:6379/0"] : []),
+    ...comment(
+      "Networks that Docker gives to projects: nginx comes from there, and no port of the gateway is published.",
+    ).map((line) => `      ${line}`),
+    "      TRUSTED_PROXY_NETWORKS: 172.16.0.0/12,192.168.0.0/16",
   ];
   return [
     "  gateway:",
+    ...comment(
+      "Of the Dockerfile: docker build -t sluice . With a name in your registry, leave pull_policy out.",
+    ).map((line) => `    ${line}`),
     "    image: sluice",
+    "    pull_policy: never",
     "    init: true",
     "    env_file: [.env]",
-    ...(environment.length === 0 ? [] : ["    environment:", ...environment]),
+    "    environment:",
+    ...environment,
     ...(hasDatabase ? [] : ['    volumes: ["gateway:/data"]']),
     ...(servers.length === 0 ? [] : [`    depends_on: [${servers.join(", ")}]`]),
     "    restart: unless-stopped",

@@ -23,7 +23,11 @@ export function envFile(plan: Plan): PlannedFile {
 }
 
 /** The address of the database for the gateway. */
-export function databaseUrl({ surroundings: { database } }: Plan, password: string, host: string): string {
+export function databaseUrl(
+  { surroundings: { database } }: { readonly surroundings: Pick<Plan["surroundings"], "database"> },
+  password: string,
+  host: string,
+): string {
   return database === "pgbouncer"
     ? `postgresql://sluice:${password}@${host}:6432/sluice?pgbouncer=true`
     : `postgresql://sluice:${password}@${host}:5432/sluice`;
@@ -54,6 +58,32 @@ export function secretFiles(plan: Plan, secrets: PlannedSecrets): PlannedFile[] 
   if (database !== "pgbouncer") return [env];
   const users = `"sluice" "${postgresPassword}"\n`;
   return [env, { name: "userlist.txt", text: users, use: "/etc/pgbouncer/userlist.txt", isSecret: true }];
+}
+
+/** The files with secrets of an earlier plan; null: there is no such file. */
+export type FormerSecrets = Readonly<Record<"secrets.env" | "userlist.txt", string | null>>;
+
+/** The secrets that an earlier plan has made, as far as its files have them. */
+export function formerSecrets(former: FormerSecrets): Partial<PlannedSecrets> {
+  const found = (file: keyof FormerSecrets, pattern: RegExp) => pattern.exec(former[file] ?? "")?.[1];
+  const password = found("secrets.env", /^POSTGRES_PASSWORD=(\S+)$/m) ??
+    found("userlist.txt", /^"sluice" "([^"]+)"$/m);
+  const secrets: Record<keyof PlannedSecrets, string | undefined> = {
+    jwtSecretKey: found("secrets.env", /^JWT_SECRET_KEY=(\S+)$/m),
+    authEncryptionSecret: found("secrets.env", /^AUTH_ENCRYPTION_SECRET=(\S+)$/m),
+    postgresPassword: password,
+  };
+  return Object.fromEntries(Object.entries(secrets).filter(([, secret]) => secret !== undefined));
+}
+
+/** A file of an earlier plan for this one: an address of the database that the other plan has written becomes that of this plan. */
+export function keptForPlan(plan: Plan, text: string, { postgresPassword }: PlannedSecrets): string {
+  const urlOf = (database: "postgres" | "pgbouncer") =>
+    `DATABASE_URL=${databaseUrl({ surroundings: { database } }, postgresPassword, "127.0.0.1")}`;
+  const { database } = plan.surroundings;
+  if (database === "sqlite") return text;
+  const other = urlOf(database === "pgbouncer" ? "postgres" : "pgbouncer");
+  return text.split("\n").map((line) => line === other ? urlOf(database) : line).join("\n");
 }
 
 function headOf({ load, demand, shortfalls }: Plan): string[] {

@@ -4,6 +4,9 @@ import type { Plan } from "../tuning_plan.ts";
 import { databaseUrl } from "./env_file.ts";
 import { comment, fileOf, type PlannedFile } from "./planned_lines.ts";
 
+/** How long nodes take to send no new connections to a pod that ends. */
+const FORGET_SECONDS = 5;
+
 export function kubernetesFile(plan: Plan): PlannedFile[] {
   const { surroundings: { database, redis } } = plan;
   // Pods share no file: a SQLite database would be another one in each.
@@ -43,10 +46,19 @@ function deployment(plan: Plan, host: string): string[] {
     "  template:",
     "    metadata: { labels: { app: sluice } }",
     "    spec:",
-    `      terminationGracePeriodSeconds: ${stopSeconds}`,
-    "      securityContext: { runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001 }",
+    `      terminationGracePeriodSeconds: ${stopSeconds + FORGET_SECONDS}`,
+    "      automountServiceAccountToken: false",
+    "      securityContext:",
+    "        { runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: { type: RuntimeDefault } }",
+    ...comment("A node that fails should not take all replicas along.").map((line) => `      ${line}`),
+    "      topologySpreadConstraints:",
+    "        - maxSkew: 1",
+    "          topologyKey: kubernetes.io/hostname",
+    "          whenUnsatisfiable: ScheduleAnyway",
+    "          labelSelector: { matchLabels: { app: sluice } }",
     "      containers:",
     "        - name: sluice",
+    ...comment("Of the Dockerfile. Put the name in your registry here.").map((line) => `          ${line}`),
     "          image: sluice",
     "          ports: [{ containerPort: 4444 }]",
     "          envFrom:",
@@ -61,6 +73,9 @@ function deployment(plan: Plan, host: string): string[] {
     "          resources:",
     `            requests: { cpu: "${vcpu}", memory: ${ramMb}Mi }`,
     `            limits: { memory: ${ramMb}Mi }`,
+    ...comment("Services forget a pod some seconds after its end has begun. It takes connections until then.")
+      .map((line) => `          ${line}`),
+    `          lifecycle: { preStop: { exec: { command: [sleep, "${FORGET_SECONDS}"] } } }`,
     "          readinessProbe: { httpGet: { path: /ready, port: 4444 }, periodSeconds: 5 }",
     "          livenessProbe: { httpGet: { path: /health, port: 4444 }, periodSeconds: 10, failureThreshold: 6 }",
     "          startupProbe: { httpGet: { path: /ready, port: 4444 }, periodSeconds: 2, failureThreshold: 60 }",

@@ -6,8 +6,15 @@ export function nginxFile(plan: Plan): PlannedFile {
   const upstream = [
     "    server 127.0.0.1:4444;",
     ...(plan.load.replicas > 1 ? ["    # A line for each replica; any of them serves any session."] : []),
+    ...indented(
+      4,
+      comment(
+        "A gateway on another machine believes the headers below if its TRUSTED_PROXY_NETWORKS has this machine.",
+      ),
+    ),
   ];
-  return { name: "nginx.conf", text: nginxText(plan, { upstream, http: [] }), use: "/etc/nginx/nginx.conf" };
+  const text = nginxText(plan, { upstream, http: [], client: "$proxy_add_x_forwarded_for" });
+  return { name: "nginx.conf", text, use: "/etc/nginx/nginx.conf" };
 }
 
 /** Docker's own DNS server, the same in every container: https://docs.docker.com/engine/network/#dns-services */
@@ -24,6 +31,8 @@ export function nginxInCompose(plan: Plan): string {
       [`resolver ${DOCKER_DNS} valid=5s;`],
     ),
     upstream: ["    zone gateways 256k;", "    server gateway:4444 resolve;"],
+    // Nobody stands in front: what a client writes into the header does not count.
+    client: "$remote_addr",
   });
 }
 
@@ -31,9 +40,14 @@ export function nginxInCompose(plan: Plan): string {
 interface Place {
   readonly http: readonly string[];
   readonly upstream: readonly string[];
+  /** The value of X-Forwarded-For. */
+  readonly client: string;
 }
 
-function nginxText({ files, proxyConnections, load, settings }: Plan, { http, upstream }: Place): string {
+function nginxText(
+  { files, proxyConnections, load, settings }: Plan,
+  { http, upstream, client }: Place,
+): string {
   // Each worker of nginx may get all connections: it has one to the client and one to the gateway.
   const toolTimeout = Number(settings.find(({ name }) => name === "TOOL_TIMEOUT")?.value);
   const connections = Math.max(1_024, 2 * proxyConnections);
@@ -69,8 +83,9 @@ function nginxText({ files, proxyConnections, load, settings }: Plan, { http, up
       "    location / {",
       "      proxy_pass http://gateways;",
       "      proxy_http_version 1.1;",
-      "      proxy_set_header Host $host;",
-      "      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+      ...indented(6, comment("With its port: the gateway compares it with the Origin of a form.")),
+      "      proxy_set_header Host $http_host;",
+      `      proxy_set_header X-Forwarded-For ${client};`,
       "      proxy_set_header X-Forwarded-Proto $scheme;",
       "      proxy_set_header Upgrade $http_upgrade;",
       "      proxy_set_header Connection $connection_upgrade;",
