@@ -110,9 +110,9 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
       "error postgres.unreachable DATABASE_URL=postgresql://user:password@db:5432/mcp",
     ],
     [postgres(answer({ maxConnections: 20 })), connections(4, 4)],
-    [postgres({}, { replicas: 4 }), connections(6, 6)],
-    [postgres(answer({ replicas: 4 })), connections(6, 6)],
-    [postgres({}, { environment: { WORKERS: "8" } }), connections(6, 6)],
+    [postgres({}, { replicas: 4 }), connections(6, 5)],
+    [postgres(answer({ replicas: 4 })), connections(6, 5)],
+    [postgres({}, { environment: { WORKERS: "8" } }), connections(6, 5)],
     [
       postgres(answer({ foreign: "it is another program's database" })),
       "error postgres.foreign createdb -h db -p 5432 -T template0 -E UTF8 sluice",
