@@ -1,4 +1,6 @@
 // `sluice serve`: runs the gateway. It prepares settings, database and secrets, then starts the workers and the demo upstream.
+// The list of modules is imported first, to save memory.
+import "./serve_modules.js";
 import { systemClock } from "../base/clock.ts";
 import { collectGarbage } from "../base/sharing/garbage.ts";
 import { SluiceError } from "../base/errors.ts";

@@ -1,7 +1,8 @@
 // Room `worker`: one thread that serves the gateway on the shared port. The supervisor starts it and speaks to it by the messages of
 // `protocol`; other rooms import nothing of it but those. `sluice stdio` alone uses `wiring`, to make a gateway without a port.
 //
-// This file is the thread's entry: it runs the supervisor's messages in order.
+// This file is the thread's entry: it runs the supervisor's messages in order. The list of modules is imported first, to save memory.
+import "./worker_modules.js";
 import { parentPort } from "node:worker_threads";
 import type { Config } from "../config/schema.ts";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
