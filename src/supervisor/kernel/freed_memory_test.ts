@@ -42,26 +42,52 @@ Deno.test("releaseStartMemory() takes the program's pages from the resident set,
   releaseStartMemory(null);
 });
 
-Deno.test("releaseFreedMemory() releases after half a second of CPU time, never at rest, and ends", async () => {
-  const clock = new FakeClock();
-  let [micros, trims] = [7_000_000, 0];
-  const end = releaseFreedMemory({
-    clock,
-    cpuMicros: () => micros,
-    libc: { malloc_trim: () => ++trims },
+/** A process whose CPU time the test decides, and what is released of it. */
+class Scene {
+  readonly clock = new FakeClock();
+  micros = 7_000_000;
+  trims = 0;
+  releases = 0;
+  readonly end = releaseFreedMemory({
+    clock: this.clock,
+    cpuMicros: () => this.micros,
+    smaps: () => mapping("1000-3000", "r-xp", "/opt/program", 0),
+    libc: { malloc_trim: () => ++this.trims, madvise: () => ++this.releases },
   });
-  await clock.tick(60_000);
-  assertEquals(trims, 0);
-  micros += 499_999;
-  await clock.tick(2_000);
-  assertEquals(trims, 0);
-  micros += 1;
-  await clock.tick(2_000);
-  assertEquals(trims, 1);
-  await clock.tick(60_000);
-  assertEquals(trims, 1);
-  end();
-  micros += 1_000_000;
-  await clock.tick(60_000);
-  assertEquals(trims, 1);
+
+  /** @param used the CPU time until the next look, µs */
+  async look(used: number): Promise<void> {
+    this.micros += used;
+    await this.clock.tick(2_000);
+  }
+}
+
+Deno.test("releaseFreedMemory() trims after half a second of CPU time, never at rest, and ends", async () => {
+  const scene = new Scene();
+  await scene.clock.tick(60_000);
+  assertEquals(scene.trims, 0);
+  await scene.look(250_000);
+  await scene.look(249_999);
+  assertEquals(scene.trims, 0);
+  for (let look = 1; look <= 3; look++) {
+    await scene.look(500_000);
+    assertEquals(scene.trims, look);
+  }
+  assertEquals(scene.releases, 0);
+  scene.end();
+  await scene.look(1_000_000);
+  assertEquals(scene.trims, 3);
+});
+
+Deno.test("releaseFreedMemory() releases the program's pages once, at the first rest after some work", async () => {
+  const scene = new Scene();
+  for (let look = 0; look < 9; look++) await scene.look(10_000);
+  assertEquals(scene.releases, 0);
+  await scene.look(50_000);
+  assertEquals(scene.releases, 0);
+  await scene.look(49_999);
+  assertEquals([scene.trims, scene.releases], [1, 1]);
+  for (let look = 0; look < 9; look++) await scene.look(10_000);
+  assertEquals([scene.trims, scene.releases], [1, 1]);
+  scene.end();
 });
