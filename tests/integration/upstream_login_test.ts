@@ -90,7 +90,7 @@ gatewayTest("A gateway logs in to an upstream as itself, once for all calls", as
     oauth_config: { ...body.oauthConfig, token_url: "http://127.0.0.1:1/token" },
   });
   assertEquals(moved.status, 422);
-  assertStringIncludes(JSON.stringify(moved.body), "send it too");
+  assertStringIncludes(JSON.stringify(moved.body), "send the secret too");
 
   assertEquals((await gateway.api("DELETE", `/gateways/${body.id}`)).status, 200);
 });
