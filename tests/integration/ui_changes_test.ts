@@ -138,6 +138,9 @@ Deno.test({
     await t.step("a resource is read and a prompt is rendered, and both are switched off", async () => {
       const { body: [gateway] } = await sluice.api("GET", "/gateways");
       upstream.result("resources/list", { resources: [{ uri: "note:1", name: "note" }] });
+      upstream.result("resources/templates/list", {
+        resourceTemplates: [{ uriTemplate: "note:{number}", name: "numbered" }],
+      });
       upstream.result("resources/read", {
         contents: [{ uri: "note:1", text: "Buy <b>milk" }, {
           uri: "note:1",
@@ -160,6 +163,17 @@ Deno.test({
         `/gateways/${gateway.id}/tools/refresh?include_resources=true&include_prompts=true`,
       );
 
+      // What an upstream is said to offer is what its link shows.
+      await browser.open(`upstreams/${gateway.id}`);
+      await page.getByRole("link", { name: "2 resources" }).click();
+      await browser.sees("1 found", "#found > p");
+      const templates = page.getByRole("region", { name: "Templates" });
+      await templates.getByText("1 found").waitFor();
+      await templates.getByRole("link", { name: "numbered" }).click();
+      await browser.sees("clients fill in what stands in braces");
+      await browser.open("resources");
+      await page.getByLabel("Search").fill("nothing of this name");
+      await templates.waitFor({ state: "detached" });
       await browser.open("resources");
       await page.getByRole("link", { name: "note", exact: true }).click();
       await button("Read it").click();

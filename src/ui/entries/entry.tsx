@@ -22,7 +22,7 @@ export interface Entry {
   readonly metrics: Executions | null;
   /** Tools. */
   readonly reachable?: boolean;
-  /** Resources. */
+  /** Resources; of a template the template. */
   readonly uri?: string;
   readonly mimeType?: string | null;
   /** Prompts. */

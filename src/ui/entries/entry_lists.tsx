@@ -3,6 +3,7 @@ import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { Empty, PageHead } from "../parts/page_parts.tsx";
 import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
 import { type Entry, type EntryKind, EntryState } from "./entry.tsx";
+import { templatesOf } from "./template_list.tsx";
 
 interface Kind {
   /** Of the page and, below /admin, of the REST API. */
@@ -45,8 +46,9 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
   const found = await readPage<Entry>(call, `/admin/${path}`);
   const isFiltered = ["q", "gateway_id", "tags"].some((name) => query.get(name));
   const placeholder = "Search by name, description or tag";
+  const templates = path === "resources" ? await templatesOf(call) : null;
   const shown = {
-    ...{ path, query, placeholder, found },
+    ...{ path, query, placeholder, found, further: templates },
     children: found.data.length > 0 && (
       <table class="cards-on-phone">
         <thead>
@@ -73,13 +75,14 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
       </table>
     ),
   };
+  const isEmpty = found.pagination.total_items === 0 && !isFiltered && templates === null;
   if (query.has("part")) return { title, body: <FoundPart {...shown} />, isPart: true };
   return {
     title,
     body: (
       <>
         <PageHead title={title} />
-        {found.pagination.total_items === 0 && !isFiltered
+        {isEmpty
           ? (
             <Empty title={`No ${path} yet`}>
               <p>{empty}</p>

@@ -9,6 +9,8 @@ import { type Entry, entryPath, EntryState, executionsOf, SwitchButton, tagsOf }
 
 interface Resource extends Entry {
   readonly uri: string;
+  /** null: it is no template. */
+  readonly uriTemplate: string | null;
   readonly size: number | null;
 }
 
@@ -45,7 +47,7 @@ async function readOf({ rest, params }: PageCall): Promise<Read> {
 
 async function resourceView({ rest, params, viewer }: PageCall, read: Read | null): Promise<View> {
   const resource = await rest.get<Resource>(entryPath("resources", params.id!));
-  const { id, name, uri, enabled, gatewayId } = resource;
+  const { id, name, uri, uriTemplate, enabled, gatewayId } = resource;
   const upstream = gatewayId === null ? null : await rest.find<{ name: string }>(`/gateways/${gatewayId}`);
   return {
     title: name,
@@ -73,7 +75,10 @@ async function resourceView({ rest, params, viewer }: PageCall, read: Read | nul
             ["Tags", tagsOf(resource)],
           ]}
         />
-        {enabled && (
+        {uriTemplate !== null && (
+          <p class="soft">A template: clients fill in what stands in braces, and read the address.</p>
+        )}
+        {enabled && uriTemplate === null && (
           <>
             <h2>Content</h2>
             <PostButton

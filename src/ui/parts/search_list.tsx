@@ -65,6 +65,8 @@ export interface SearchListProps<Entry> {
   readonly placeholder: string;
   readonly found: ListPage<Entry>;
   readonly children: Child;
+  /** What else fits the search, below the pages of the list. */
+  readonly further?: Child;
   /** Filters beside the search; one without options is left out. */
   readonly choices?: readonly Choice[];
 }
@@ -119,7 +121,7 @@ export function SearchList<Entry>(props: SearchListProps<Entry>) {
 }
 
 /** What is replaced while one types. */
-export function FoundPart<Entry>({ path, query, found, children }: SearchListProps<Entry>) {
+export function FoundPart<Entry>({ path, query, found, children, further }: SearchListProps<Entry>) {
   const { page, total_items: total, total_pages: pages } = found.pagination;
   const asked = new URLSearchParams(query);
   asked.delete("part");
@@ -128,6 +130,7 @@ export function FoundPart<Entry>({ path, query, found, children }: SearchListPro
       <p class="soft small">{total === 0 ? "Nothing is found." : `${total.toLocaleString("en")} found`}</p>
       {children}
       <Pages path={path} query={asked} of={{ page, total_pages: pages }} />
+      {further}
     </>
   );
 }

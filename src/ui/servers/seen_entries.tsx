@@ -43,7 +43,7 @@ export async function seenList({ rpc }: PageCall, serverId: string, kind: SeenKi
       {"error" in seen && <p class="soft">{seen.error.message}</p>}
       {"result" in seen && entries.length === 0 && <p class="soft">{none}</p>}
       {entries.length > 0 && (
-        <table class="cards-on-phone">
+        <table class="cards-on-phone seen">
           <thead>
             <tr>
               <th>{key === "resources" ? "Address" : "Name"}</th>

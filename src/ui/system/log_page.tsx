@@ -2,6 +2,7 @@
 import type { Child } from "hono/jsx";
 import { encodeSseEvent, SSE_KEEPALIVE, SseDecoder } from "../../mcp/sse.ts";
 import type { EventsView, PageHandler } from "../call/page_call.ts";
+import { timeOf } from "../parts/charts.tsx";
 import { Badge, Empty, type Mood, PageHead } from "../parts/page_parts.tsx";
 
 /** A line as GET /logs answers it. */
@@ -178,7 +179,7 @@ function LineItem({ line }: { readonly line: Line }) {
         {code !== undefined
           ? <Badge mood="bad" label={String(code)} />
           : status !== undefined && <span class="soft">{` ${status}`}</span>}
-        {latencyMs !== undefined && <span class="soft">{` ${latencyMs} ms`}</span>}
+        {typeof latencyMs === "number" && <span class="soft">{` ${timeOf(latencyMs / 1000)}`}</span>}
         {typeof data.message === "string" && <span class="about">{data.message}</span>}
         <div class="small soft">
           <Facet name="tool" value={tool} />
