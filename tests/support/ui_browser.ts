@@ -11,8 +11,11 @@ interface Violation {
 
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
-/** What else a theme can break. */
-const RULES_OF_COLOURS = ["color-contrast", "link-in-text-block"];
+/** What else a theme and a narrow window can break. */
+const RULES_OF_LOOKS = ["color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable"];
+
+/** The theme, the width of the window, and the rules that are checked with them. */
+const LOOKS = [["light", 1440, RULES], ["dark", 390, RULES_OF_LOOKS]] as const;
 
 /** Pixels by which the page is wider than the window; the room for a scroll bar is none of them. */
 const BEYOND_WINDOW =
@@ -116,7 +119,9 @@ export class UiBrowser implements AsyncDisposable {
   /** The violations of WCAG 2.2 AA in the present page, one line each. @param runOnly tags or names of rules */
   async violations(runOnly: readonly string[]): Promise<string[]> {
     await this.page.evaluate(`self.axe ?? (() => { ${axe} })()`);
-    const found = await this.page.evaluate(`axe.run({ runOnly: ${JSON.stringify(runOnly)} })`) as {
+    const found = await this.page.evaluate(
+      `axe.run({ runOnly: ${JSON.stringify(runOnly)}, resultTypes: ["violations"] })`,
+    ) as {
       readonly violations: readonly Violation[];
     };
     return found.violations.flatMap(({ id, nodes }) =>
@@ -130,11 +135,13 @@ export class UiBrowser implements AsyncDisposable {
    */
   async look(name = this.path): Promise<void> {
     await this.#measure(name);
-    for (const [colorScheme, rules] of [["light", RULES], ["dark", RULES_OF_COLOURS]] as const) {
+    for (const [colorScheme, width, rules] of LOOKS) {
+      await this.page.setViewportSize({ width, height: 900 });
       // Without transitions, whose colours are of neither theme.
       await this.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       assertEquals(await this.violations(rules), [], `${this.path}, ${colorScheme}`);
     }
+    await this.page.setViewportSize({ width: 1440, height: 900 });
   }
 
   /** Checks that the page is light and fits into windows of each width, without looking at what is in it. @param name as of `look` */
