@@ -20,7 +20,7 @@ import type { AdminDeps } from "../rest/deps.ts";
 import { shownCredentials, written } from "../gateways/gateway_credentials.ts";
 import { draftGateway, type GatewayDraft } from "../gateways/gateway_draft.ts";
 import { plainFields } from "../gateways/plain_fields.ts";
-import { register, replace } from "../gateways/store_gateway.ts";
+import { refuseTaken, register, replace } from "../gateways/store_gateway.ts";
 
 /** What an entry waits for: its program, which may have to be installed first; its first answer; its lists. */
 export type ImportPhase = "installing" | "starting" | "listing";
@@ -200,6 +200,7 @@ async function apply(
   }
   if (isDryRun) {
     await deps.checkEgress(new URL(row.url));
+    await refuseTaken(deps, deps.store, { ...draft, row: { ...row, id: before?.id ?? row.id } });
     return { outcome, gatewayId: before?.id ?? null, toolCount: null, reason: null };
   }
   const say = (phase: ImportPhase) => options.onPhase?.(row.name, phase);

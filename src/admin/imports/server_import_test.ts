@@ -239,3 +239,18 @@ Deno.test("POST /gateways understands the words of configuration files, and expa
       assertEquals([body.transport, body.warnings], [transport, undefined]);
     }
   }));
+
+Deno.test("a dry run leaves out what a registration would refuse: an address that another gateway has", () =>
+  withAdminApi(async ({ call, upstreams }) => {
+    const url = "https://notes.example/mcp";
+    upstreams.set(url, discovery({ tools: ["a"] }));
+    assertEquals((await call("POST", "/gateways", { body: { name: "known", url } })).status, 200);
+    const answers = [];
+    for (const query of ["?dry_run=true", ""]) {
+      const body = { mcpServers: { notes: { url } } };
+      answers.push((await call("POST", `/import/mcp-servers${query}`, { body })).body.servers);
+    }
+    assertEquals(answers[0], answers[1]);
+    assertEquals(answers[0][0].outcome, "left_out");
+    assertEquals(answers[0][0].reason, 'Gateway "known" has this URL and these credentials already');
+  }));
