@@ -24,6 +24,12 @@ interface LoadFigures {
   readonly errors: number;
 }
 
+/**
+ * A program is warmed up by so many clients at least. One alone reaches one of its workers, and may be measured at another one, whose code
+ * is not compiled yet.
+ */
+const WARM_UP_CLIENTS = 16;
+
 export interface MeasureOptions {
   readonly clients: number;
   readonly seconds: number;
@@ -35,7 +41,7 @@ export async function measure(
   roots: readonly number[],
   { clients, seconds, warmupSeconds }: MeasureOptions,
 ): Promise<Figures> {
-  await load(lane, clients, warmupSeconds);
+  await load(lane, Math.max(clients, WARM_UP_CLIENTS), warmupSeconds);
   const before = cpuByProcess(treeOf(roots, STDIO_UPSTREAM));
   const { calls, ...figures } = await load(lane, clients, seconds);
   const tree = treeOf(roots, STDIO_UPSTREAM);
