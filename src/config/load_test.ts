@@ -461,3 +461,14 @@ Deno.test("the answers to ContextForge's settings name settings that exist, and 
   ];
   for (const [name, what] of features) assertStringIncludes(here.get(name) ?? name, what);
 });
+
+Deno.test("loadConfig() says of PgBouncer's settings in .env whose they are, and nothing of them in the environment", () => {
+  const text = "POOL_MODE=transaction\nMAX_CLIENT_CONN=5000\nIDLE_TRANSACTION_TIMEOUT=60\n";
+  const { ignored } = load({ dotEnv: text });
+  assertEquals(ignored.map(({ name, reason }) => [name, reason?.includes("PgBouncer reads it")]), [
+    ["POOL_MODE", true],
+    ["MAX_CLIENT_CONN", true],
+    ["IDLE_TRANSACTION_TIMEOUT", true],
+  ]);
+  assertEquals(load({ environment: { POOL_MODE: "session" } }).ignored, []);
+});

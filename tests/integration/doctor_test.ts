@@ -228,6 +228,18 @@ Deno.test({
         client.call("ACL", ..."SETUSER shy on >hush ~* &* +@all -info -config -time -scan".split(" "))
       );
       assertEquals(await ids({ REDIS_URL: redis.url().replace("//", "//shy:hush@") }), []);
+      // One who may not write, and what the finding says, in redis-cli.
+      await redis.use((client) => client.call("ACL", ..."SETUSER other on >hush ~x:* &* +@all".split(" ")));
+      const asOther = { REDIS_URL: redis.url().replace("//", "//other:hush@") };
+      const refused = await examined(asOther);
+      const finding = refused.findings.find(({ id }) => id === "redis.refused");
+      assertStringIncludes(finding!.found, "NOPERM");
+      const [command, ...words] = finding!.fix.split(" ");
+      await redis.use((client) => client.call(command!, ...words));
+      assertEquals(await ids(asOther), []);
+      await redis.use((client) => client.config("SET", "min-replicas-to-write", "1"));
+      assertEquals(await ids(), ["redis.refused"]);
+      await redis.use((client) => client.config("SET", "min-replicas-to-write", "0"));
       await redis.use(async (client) => {
         await client.config("SET", "maxmemory", "100mb");
         await client.config("SET", "maxmemory-policy", "allkeys-lru");

@@ -195,6 +195,13 @@ const COMMON: readonly ForeignRow[] = [
     "names and describes the deployment",
     "the gateway does not ask for it",
   ],
+  [
+    "POOL_MODE MAX_CLIENT_CONN DEFAULT_POOL_SIZE MIN_POOL_SIZE RESERVE_POOL_SIZE RESERVE_POOL_TIMEOUT MAX_DB_CONNECTIONS " +
+    "MAX_USER_CONNECTIONS SERVER_LIFETIME SERVER_IDLE_TIMEOUT SERVER_CONNECT_TIMEOUT QUERY_WAIT_TIMEOUT CLIENT_IDLE_TIMEOUT " +
+    "IDLE_TRANSACTION_TIMEOUT SERVER_RESET_QUERY SERVER_RESET_QUERY_ALWAYS",
+    "is read by the container of PgBouncer",
+    "PgBouncer reads it from pgbouncer.ini or its container; sluice tune computes it, and sluice doctor examines it there",
+  ],
   ["LOG_FILE LOG_FOLDER", "names the log file", "the log goes to standard output"],
   [
     "OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER OTEL_EXPORTER_OTLP_METRICS_* OTEL_EXPORTER_OTLP_LOGS_* " +

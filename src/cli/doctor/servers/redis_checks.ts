@@ -1,7 +1,7 @@
 // Judges Redis: reachable, what it does when its memory is full, connections, TLS, clock.
 import type { Config } from "../../../config/schema.ts";
 import { redisConnections } from "../../../tuning/sums.ts";
-import type { Finding } from "../finding.ts";
+import { type Finding, sentence } from "../finding.ts";
 import type { RedisAnswer, RedisFacts } from "./redis_facts.ts";
 import { checkClock, severityOfPlain } from "./shared_checks.ts";
 
@@ -27,7 +27,7 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
     }];
   }
   return [
-    ...checkWrites(answer, location),
+    ...checkWrites(answer, facts),
     ...checkMemory(answer, location),
     ...checkClients(workers, answer, location),
     ...checkTls(facts),
@@ -36,7 +36,10 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
 }
 
 /** Why Redis refuses writes. */
-function checkWrites({ isReplica, isWriteStopped }: RedisAnswer, location: string): Finding[] {
+function checkWrites(
+  { isReplica, isWriteStopped, refusal }: RedisAnswer,
+  { location, user, prefix }: RedisFacts,
+): Finding[] {
   const why = "Records of sessions and replicas cannot be written: requests that need them get 503.";
   const findings: Finding[] = [];
   if (isReplica) {
@@ -59,6 +62,27 @@ function checkWrites({ isReplica, isWriteStopped }: RedisAnswer, location: strin
       fix: 'CONFIG SET save ""',
       remark:
         "in redis-cli: the gateway needs no snapshot. Or free space on the disk; the log of Redis has the reason",
+      page: "replicas#what-is-where",
+    });
+  }
+  // A full Redis is a finding of its own.
+  if (findings.length === 0 && refusal !== null && !refusal.includes("OOM")) {
+    findings.push({
+      id: "redis.refused",
+      severity: "error",
+      found: sentence(`Redis at ${location} refuses what the gateway does there: ${refusal}`),
+      why,
+      ...(refusal.includes("NOREPLICAS")
+        ? {
+          fix: "CONFIG SET min-replicas-to-write 0",
+          remark: "in redis-cli, or start the replicas of Redis",
+        }
+        : {
+          fix: `ACL SETUSER ${user} ${
+            /key/.test(refusal) ? `~${prefix}*` : /channel/.test(refusal) ? `&${prefix}*` : "+@all -@admin"
+          }`,
+          remark: "in redis-cli, as a user who may",
+        }),
       page: "replicas#what-is-where",
     });
   }

@@ -12,6 +12,9 @@ export interface RedisFacts {
   /** Where the server is: on this machine, in private networks, or at a public address. */
   readonly reach: Reach;
   readonly tls: boolean;
+  /** Who logs in there, and what the keys and channels of the gateway begin with. */
+  readonly user: string;
+  readonly prefix: string;
   /** What the server answers; or why it does not, and what an operator can do. */
   readonly answer: RedisAnswer | { readonly reason: string; readonly remedy: string | undefined };
 }
@@ -23,6 +26,8 @@ export interface RedisAnswer {
   readonly usedMemoryBytes: number | null;
   /** Does it follow another Redis? Then it takes no writes, unless it was told to. */
   readonly isReplica: boolean;
+  /** Why it refuses to write a key of the gateway, or to publish; null: it does not. */
+  readonly refusal: string | null;
   /** It could not write its snapshot or its log, and refuses writes until it can. */
   readonly isWriteStopped: boolean;
   readonly maxClients: number | null;
@@ -42,7 +47,7 @@ const [SCAN_STEPS, SCAN_COUNT] = [100, 1_000];
 /** @throws {SluiceError} SETTINGS_INVALID for a REDIS_URL or a file of authorities that cannot be read */
 export async function readRedis(settings: CacheSettings): Promise<RedisFacts> {
   const redis = await redisSettings(settings);
-  const { host, tls } = redis.target;
+  const { host, tls, username } = redis.target;
   let reason = "no answer";
   const connection = new RedisConnection({
     ...redis,
@@ -53,11 +58,13 @@ export async function readRedis(settings: CacheSettings): Promise<RedisFacts> {
     location: connection.location,
     reach: reachOf(await resolveHost(host).catch(() => [])),
     tls,
+    user: username ?? "default",
+    prefix: settings.cachePrefix,
   };
   try {
     await connection.tried;
     if (!connection.isUp) return { ...facts, answer: { reason, remedy: remedyFor(reason) } };
-    const state = await connection.run(ask);
+    const state = await connection.run((client) => ask(client, settings.cachePrefix));
     // A large Redis may need longer for it than a command may take.
     const records = await connection.run((client) => readRecords(client, settings.cachePrefix)).catch(() =>
       null
@@ -71,8 +78,11 @@ export async function readRedis(settings: CacheSettings): Promise<RedisFacts> {
   }
 }
 
+/** A write that Redis judges and does not do: no key of the name is there. */
+const UNWRITTEN = "return redis.call('SET', KEYS[1], '', 'XX')";
+
 /** A user may lack the right for TIME, INFO and CONFIG. */
-async function ask(redis: Redis): Promise<Omit<RedisAnswer, "replicas" | "records">> {
+async function ask(redis: Redis, prefix: string): Promise<Omit<RedisAnswer, "replicas" | "records">> {
   const askedAt = Date.now();
   const time = await redis.time().catch(() => null);
   const halfway = (askedAt + Date.now()) / 2;
@@ -81,8 +91,15 @@ async function ask(redis: Redis): Promise<Omit<RedisAnswer, "replicas" | "record
   const number = (text: string | null) => text === null || text === "" ? null : Number(text);
   const configured = await redis.config("GET", "maxclients").catch(() => []) as string[];
   const clients = number(told("connected_clients"));
+  const refusal = await redis.eval(UNWRITTEN, 1, `${prefix}doctor`).then(() =>
+    redis.publish(`${prefix}doctor`, "")
+  ).then(
+    () => null,
+    reasonOf,
+  );
   const [, stops] = await redis.config("GET", "stop-writes-on-bgsave-error").catch(() => []) as string[];
   return {
+    refusal,
     usedMemoryBytes: number(told("used_memory")),
     isReplica: told("role") === "slave" && told("slave_read_only") !== "0",
     isWriteStopped: told("aof_last_write_status") === "err" ||

@@ -50,13 +50,17 @@ const REDIS_ANSWER: RedisAnswer = {
   usedMemoryBytes: 2e6,
   isReplica: false,
   isWriteStopped: false,
+  refusal: null,
   maxClients: 10_000,
   clients: 5,
   clockAheadMs: -20,
   replicas: 0,
   records: [],
 };
-const REDIS: RedisFacts = { location: "cache:6379", reach: "machine", tls: false, answer: REDIS_ANSWER };
+const REDIS: RedisFacts = {
+  ...{ location: "cache:6379", reach: "machine", tls: false, user: "default", prefix: "mcpgw:" },
+  answer: REDIS_ANSWER,
+};
 
 function config(environment: Record<string, string> = {}) {
   return loadConfig({ environment, dotEnv: null, dev: false, overrides: {}, cores: 2 }).config;
