@@ -49,6 +49,14 @@ Deno.test({
       assertStringIncludes(JSON.stringify(body), "done");
     }
     assertEquals((await fetch(`${composed.url}/internal/forward`, { method: "POST" })).status, 404);
+    // A form of a page, from the address that a browser shows: it is not one of another page.
+    const signIn = await fetch(`${composed.url}/admin/sign-in`, {
+      method: "POST",
+      headers: { origin: composed.url },
+      body: new URLSearchParams({ token: "none" }),
+    });
+    await signIn.body?.cancel();
+    assertEquals(signIn.status, 401);
 
     // deno-lint-ignore no-explicit-any -- what is read is asserted
     const [configMap, { spec }] = parseAll(plan.text("kubernetes.yaml")) as any[];
