@@ -85,14 +85,10 @@ export class Metrics {
     trace: Pick<Exemplar, "traceId" | "spanId" | "at">,
   ): void {
     const family = this.#families.get(metric)!;
-    const key = this.#keyOf(family, labelValues);
-    let exemplars = family.exemplars.get(key);
-    if (exemplars === undefined) {
-      if (family.exemplars.size >= MAX_EXEMPLAR_SERIES) return;
-      const numbers = this.#numbers(`${EXEMPLARS_OF}${metric}`, key, BucketExemplars.INITIAL);
-      family.exemplars.set(key, exemplars = new BucketExemplars(numbers));
-    }
-    exemplars.keep({ bucket: bucketOf(seconds), seconds, ...trace });
+    // A series that is known has this key: no look at its names is needed.
+    const known = family.exemplars.get(labelValues.join(SEPARATOR));
+    const exemplars = known ?? this.#exemplarsOf(family, labelValues);
+    exemplars?.keep({ bucket: bucketOf(seconds), seconds, ...trace });
   }
 
   /** Begins a summary. */
@@ -150,6 +146,17 @@ export class Metrics {
   /** Where the shared memory is full, this thread alone has the numbers. */
   #numbers(name: string, key: string, initial: readonly number[]): Float64Array {
     return this.#shared?.add(`${name}${SEPARATOR}${key}`, initial) ?? Float64Array.from(initial);
+  }
+
+  /** Undefined: too many series have exemplars. */
+  #exemplarsOf(family: Family, labelValues: readonly string[]): BucketExemplars | undefined {
+    const key = this.#keyOf(family, labelValues);
+    const known = family.exemplars.get(key);
+    if (known !== undefined || family.exemplars.size >= MAX_EXEMPLAR_SERIES) return known;
+    const numbers = this.#numbers(`${EXEMPLARS_OF}${family.name}`, key, BucketExemplars.INITIAL);
+    const exemplars = new BucketExemplars(numbers);
+    family.exemplars.set(key, exemplars);
+    return exemplars;
   }
 
   #keyOf({ name, row }: Family, labelValues: readonly string[]): string {
