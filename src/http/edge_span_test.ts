@@ -9,8 +9,8 @@ Deno.test("EdgeSubject reads its request when it settles, and not any more when 
     return value;
   };
   const note = noteOf({ correlationId: "order-7", endpoint: "mcp" });
-  const subject = new EdgeSubject({
-    request: {
+  const subject = new EdgeSubject(
+    {
       get method() {
         return read("POST");
       },
@@ -18,16 +18,15 @@ Deno.test("EdgeSubject reads its request when it settles, and not any more when 
         return read("https://gateway.example.com/servers/s1/mcp");
       },
     },
-    info: {
+    {
       get remoteAddr() {
         return read({ transport: "tcp" as const, hostname: "::ffff:192.0.2.7", port: 50_000 });
       },
     },
-    endpoint: "mcp",
-    path: "/servers/s1/mcp",
+    "mcp",
+    "/servers/s1/mcp",
     note,
-    startedAt: 1,
-  });
+  );
   subject.status = 200;
   subject.settle();
   isOver = true;

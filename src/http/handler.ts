@@ -232,7 +232,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     const span = isTraced ? tracer.beginFor(request.headers).begin("", "server", startedAt) : undefined;
     const subject = span === undefined
       ? undefined
-      : new EdgeSubject({ request, info, endpoint: endpoint!.name, path, note, startedAt });
+      : new EdgeSubject(request, info, endpoint!.name, path, note);
     if (span !== undefined) span.subject = subject;
     let exchange: Exchange | undefined;
     let principal: Principal | undefined;
@@ -341,10 +341,10 @@ export function createHandler(deps: HandlerDeps): Handle {
       subject!.headAt = endedAt;
       const isCall = exchange !== undefined && exchange.overLimit === undefined;
       // The stream of a call ends with it. Other streams stay open for hours, and are no call.
-      if (streamEnd === null || request.method !== "POST") endEdge(span, { status, note, isCall }, endedAt);
+      if (streamEnd === null || request.method !== "POST") endEdge(span, note, status, isCall, endedAt);
       else {
         note.client ??= addressOf(info);
-        streamEnd.catch(() => {}).then(() => endEdge(span, { status, note, isCall }, performance.now()));
+        streamEnd.catch(() => {}).then(() => endEdge(span, note, status, isCall, performance.now()));
       }
     }
     return response;

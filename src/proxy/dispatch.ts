@@ -143,7 +143,7 @@ export class Dispatcher {
     const method = isKnown ? message.method : isToolAsMethod && !answer.failed ? "tools/call" : null;
     const endedAt = performance.now();
     const type = this.#meter.served(method, startedAt, answer, endedAt);
-    if (span !== undefined) endOperation(span, call, { method, id: message.id, errorType: type, endedAt });
+    if (span !== undefined) endOperation(span, call, method, message.id, type, endedAt);
     if (this.#audit === null) return;
     const isToolCall = isToolAsMethod || message.method === "tools/call";
     this.#audit.ended(call, message, { isToolCall, answer, toolFailed: type === TOOL_ERROR });

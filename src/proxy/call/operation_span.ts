@@ -82,17 +82,18 @@ class Operation implements Subject {
   }
 }
 
-/** @param method null: the gateway does not know it. @param errorType empty: no error */
+/**
+ * @param method null: the gateway does not know it
+ * @param errorType empty: no error
+ * @param endedAt by performance.now()
+ */
 export function endOperation(
   span: Span,
   call: Pick<CallContext, "note" | "revision">,
-  { method, id, errorType, endedAt }: {
-    readonly method: string | null;
-    readonly id: string | number;
-    readonly errorType: string;
-    /** By performance.now() */
-    readonly endedAt: number;
-  },
+  method: string | null,
+  id: string | number,
+  errorType: string,
+  endedAt: number,
 ): void {
   span.subject = new Operation(call, method ?? OTHER_METHOD, id, errorType !== "");
   span.end(errorType, endedAt);

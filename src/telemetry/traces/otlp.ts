@@ -80,6 +80,36 @@ class Writer {
     this.end(start);
   }
 
+  /**
+   * An attribute whose value is a short ASCII text, as nearly all are: in one pass, because the parts of its two messages are known
+   * beforehand.
+   * @returns false: it is another one, and nothing was written
+   */
+  shortAttribute(field: number, key: string, value: string): boolean {
+    // Each of the two texts has a tag and a length, and so has the message around the value.
+    const length = 2 + key.length + 2 + 2 + value.length;
+    if (length > 127) return false;
+    this.#reserve(2 + length);
+    const bytes = this.#bytes;
+    let end = this.#length;
+    bytes[end++] = field * 8 + WIRE.bytes;
+    bytes[end++] = length;
+    bytes[end++] = 1 * 8 + WIRE.bytes;
+    bytes[end++] = key.length;
+    for (let at = 0; at < key.length; at++) bytes[end++] = key.charCodeAt(at);
+    bytes[end++] = 2 * 8 + WIRE.bytes;
+    bytes[end++] = 2 + value.length;
+    bytes[end++] = 1 * 8 + WIRE.bytes;
+    bytes[end++] = value.length;
+    for (let at = 0; at < value.length; at++) {
+      const code = value.charCodeAt(at);
+      if (code > 127) return false;
+      bytes[end++] = code;
+    }
+    this.#length = end;
+    return true;
+  }
+
   /** An id, given in hexadecimal digits in lower case. */
   id(field: number, digits: string): void {
     this.#tag(field, WIRE.bytes);
@@ -197,7 +227,7 @@ export function encodeSpans(first: Span): EncodedSpans {
 }
 
 function partsOf(span: Span): Span[] {
-  return (span.subject?.parts ?? []).map(({ name, startedAt, endedAt, errorType }) => {
+  return (span.subject?.parts?.(span) ?? []).map(({ name, startedAt, endedAt, errorType }) => {
     const part = new Span(span.trace, span, name, "internal", startedAt);
     part.endedAt = endedAt;
     part.errorType = errorType;
@@ -264,6 +294,7 @@ function writeAttributes(field: number, attributes: Attributes): void {
   for (const key in attributes) {
     const value = attributes[key];
     if (value === undefined) continue;
+    if (typeof value === "string" && writer.shortAttribute(field, key, value)) continue;
     const attribute = writer.begin(field);
     writer.text(1, key);
     const given = writer.begin(2);

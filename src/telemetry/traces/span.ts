@@ -45,7 +45,7 @@ export interface Subject {
   readonly name?: string;
   readonly attributes: Attributes;
   /** Short parts of the span, which become spans of their own if it is exported. */
-  readonly parts?: readonly Part[];
+  parts?(span: Span): readonly Part[];
   /** The span is to be exported, a little later: takes what it needs of objects that are not to be kept so long. */
   settle?(): void;
   /** What a histogram has observed of the span; absent: nothing. */

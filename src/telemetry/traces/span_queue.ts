@@ -34,7 +34,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * Traces that are encoded together. With one call in a hundred sampled, the calls in between displace the code of the encoding from the
- * processor's caches: a trace by itself took 55 µs, one of sixteen 20 (`perf`). Their objects are kept until then, as if so many calls
+ * processor's caches: a trace by itself took 55 µs, one of sixteen 17 (`perf`). Their objects are kept until then, as if so many calls
  * more were under way.
  */
 const ENCODED_TOGETHER = 16;
