@@ -28,6 +28,8 @@ export async function compile({ program, output, without, target }: Executable):
       args: [
         "compile",
         "--no-check",
+        // The program collects its garbage once it has started; Deno before 2.9 has no other way to offer that.
+        "--v8-flags=--expose-gc",
         ...PERMISSION_FLAGS.filter((flag) => !without.includes(flag.replace("--allow-", ""))),
         ...THREAD_FILES.flatMap((file) => ["--include", file]),
         ...target === null ? [] : ["--target", target],
