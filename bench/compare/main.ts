@@ -19,7 +19,7 @@ import { sluicePeer } from "./sluice_peer.ts";
 
 const WARM_UP_SECONDS = 2;
 /** A program that has just started is not at rest. */
-const SETTLE_MS = 5_000;
+const SETTLE_MS = 8_000;
 const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** What one round says of one way to call one program. */

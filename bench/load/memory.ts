@@ -19,8 +19,8 @@ import { interruptible } from "../interruptible.ts";
 import { type MemoryMap, memoryMapOf, PARTS } from "./memory_map.ts";
 import { type Columns, markdownTable } from "./table.ts";
 
-/** A program that has just started is not at rest. */
-const SETTLE_MS = 3_000;
+/** A program that has just started is not at rest: the gateway gives back pages up to 6 s after its last work. */
+const SETTLE_MS = 8_000;
 
 interface Column {
   readonly title: string;
