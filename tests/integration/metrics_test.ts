@@ -165,6 +165,11 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
         expr.replaceAll("$__rate_interval", "1m").replaceAll(/"\$(instance|upstream)"/g, '".*"');
       // Prometheus refuses what it cannot parse or evaluate.
       for (const { expr } of targets) await prometheus.values(asked(expr));
+      // A panel with one number has it also where nothing fails.
+      const numbers = panels.filter(({ type }: { type: string }) => type === "stat");
+      for (const { title, targets: [{ expr }] } of numbers) {
+        await waitFor(async () => (await prometheus.values(asked(expr))).length > 0, { what: title });
+      }
       const judged = async () =>
         (await prometheus.get("rules")).groups.flatMap((group: { rules: unknown[] }) => group.rules);
       await waitFor(async () => (await judged()).every(({ health }: { health: string }) => health === "ok"), {
