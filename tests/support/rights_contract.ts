@@ -1,4 +1,5 @@
-// What the store promises of reading rights alone: it is enough after a write of people or tokens, and refused after any other.
+// What the store promises of reading rights alone: it is enough after a write of people, tokens, quotas or logins, and refused after
+// any other.
 import { assert, assertEquals } from "@std/assert";
 import { createNaming } from "../../src/catalog/snapshot/tool_name.ts";
 import type { ImportedRows } from "../../src/store/registry/import_rows.ts";
@@ -18,16 +19,20 @@ const NAMING = createNaming({ separator: "-", maxLength: 64 });
 
 export function rightsContract(registryTest: RegistryTest): void {
   registryTest(
-    "readRights() reads what writes of people and tokens change, as readCatalog() does",
+    "readRights() reads what writes of people, tokens, quotas and logins change, as readCatalog() does",
     async (registry) => {
-      const { apiTokens, revokedTokens, people: { users, teams, roles } } = registry;
+      const { apiTokens, revokedTokens, quotas, connections, people: { users, teams, roles } } = registry;
+      await registry.gateways.insert(newGateway({ id: "g", name: "g" }));
       const { id: userId } = await users.insert(newUser("ann@x"));
       const bob = await users.insert(newUser("bob@x"));
       await registry.insertImported({ ...NOTHING, tokens: [importedToken("imported", bob.id)] });
       const team = { name: "Ours", description: null, visibility: "private", maxMembers: null } as const;
       const grant = { userId, roleId: "viewer", scope: "global", scopeId: "", grantedBy: "ann@x" } as const;
       const revocation = { revokedBy: "ann@x", reason: null, expiresAt: null };
+      const quota = { kind: "user", target: "ann@x", calls: 5, seconds: null, bytes: null, windowS: 60 } as const;
+      const login = { gatewayId: "g", owner: "ann@x", version: "1" };
       let teamId = "";
+      let quotaId = "";
       const writes: readonly (() => Promise<unknown>)[] = [
         () => users.update("ann@x", { isAdmin: true }),
         async () =>
@@ -37,6 +42,11 @@ export function rightsContract(registryTest: RegistryTest): void {
         () => teams.delete(teamId),
         () => revokedTokens.revoke({ jti: "login", ...revocation }),
         () => revokedTokens.revokeFirst({ jti: "used", ...revocation }),
+        async () => quotaId = (await quotas.insert({ ...quota, createdBy: "root@x" })).id,
+        () => quotas.update(quotaId, { calls: 6 }),
+        () => quotas.delete(quotaId),
+        () => connections.connect(login, "sealed", { connectedAt: 1, expiresAt: null, isRenewable: true }),
+        () => connections.disconnect("g", "ann@x"),
         // Its imported token is revoked with the user.
         () => users.delete("bob@x"),
       ];

@@ -1,6 +1,6 @@
 // The quotas in the database. Every write raises the version of the catalog, so that all workers read them.
 import { SluiceError } from "../../base/errors.ts";
-import { raiseCatalogVersion } from "../sql/catalog_version.ts";
+import { raiseRightsVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";
 import { ConstraintError, type Database, sql } from "../sql/sql.ts";
 import { Table } from "../sql/table.ts";
@@ -48,7 +48,7 @@ export class QuotaStore {
     try {
       await this.database.transaction(async (tx) => {
         // First, because it makes concurrent writes wait: the count holds until the commit.
-        await raiseCatalogVersion(tx);
+        await raiseRightsVersion(tx);
         const [{ amount }] = await tx.query<{ amount: number }>(sql`SELECT COUNT(*) AS amount FROM quotas`);
         if (Number(amount) >= MAX_QUOTAS) {
           throw new SluiceError("CONFLICT", { reason: `There are ${MAX_QUOTAS} quotas; delete one first` });
@@ -66,7 +66,7 @@ export class QuotaStore {
   /** @throws {SluiceError} NOT_FOUND */
   async update(id: string, changes: QuotaChanges): Promise<QuotaRow> {
     return await this.database.transaction(async (tx) => {
-      await raiseCatalogVersion(tx);
+      await raiseRightsVersion(tx);
       const assignments = QUOTAS.assignments({ ...changes, updatedAt: this.now().toISOString() });
       const [record] = await tx.query<Record<string, unknown>>(
         sql`UPDATE quotas SET ${assignments} WHERE id = ${id} RETURNING *`,
@@ -80,7 +80,7 @@ export class QuotaStore {
   async delete(id: string): Promise<boolean> {
     return await this.database.transaction(async (tx) => {
       const { changes } = await tx.run(sql`DELETE FROM quotas WHERE id = ${id}`);
-      if (changes > 0) await raiseCatalogVersion(tx);
+      if (changes > 0) await raiseRightsVersion(tx);
       return changes > 0;
     });
   }

@@ -1,7 +1,7 @@
 // Revoked tokens, by their id (`jti`). They are read with the catalog, so a revocation reaches workers and replicas like a change
 // of the catalog.
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { raiseTokensVersion } from "../sql/catalog_version.ts";
+import { raiseRightsVersion } from "../sql/catalog_version.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import type { ApiTokens } from "../tokens/api_tokens.ts";
 
@@ -40,7 +40,7 @@ export class RevokedTokens {
             ON CONFLICT (jti) DO UPDATE SET expires_at = excluded.expires_at
               WHERE revoked_tokens.expires_at IS NULL AND excluded.expires_at IS NOT NULL`,
       );
-      if (changes > 0) await raiseTokensVersion(tx);
+      if (changes > 0) await raiseRightsVersion(tx);
     });
   }
 
@@ -52,7 +52,7 @@ export class RevokedTokens {
         sql`INSERT INTO revoked_tokens (jti, revoked_at, revoked_by, reason, expires_at)
             VALUES (${jti}, ${revokedAt}, ${revokedBy}, ${reason}, ${expiresAt}) ON CONFLICT (jti) DO NOTHING`,
       );
-      if (changes > 0) await raiseTokensVersion(tx);
+      if (changes > 0) await raiseRightsVersion(tx);
       return changes > 0;
     });
   }

@@ -1,7 +1,7 @@
 // The version of what workers keep in memory. A worker reads the database again when the number has grown.
 import { type Database, sql } from "./sql.ts";
 
-/** The versions of one snapshot: of everything, of users, teams and roles, and of API tokens. */
+/** The versions of one snapshot: of everything, of users, teams and roles, and of API tokens and other rights. */
 export interface KnownVersions {
   readonly catalog: number;
   readonly people: number;
@@ -20,7 +20,7 @@ export async function readVersions(tx: Database): Promise<KnownVersions> {
 }
 
 /**
- * Has anything changed besides people and API tokens? Each of their versions raises the catalog's with it, so another change is one that
+ * Has anything changed besides people and other rights? Each of their versions raises the catalog's with it, so another change is one that
  * the catalog's version counts alone. Versions that are lower than before are those of a restored backup, and count as a change.
  */
 export function hasOtherChanges(known: KnownVersions, present: KnownVersions): boolean {
@@ -31,7 +31,7 @@ export function hasOtherChanges(known: KnownVersions, present: KnownVersions): b
 
 /**
  * Raises the version. Called in every transaction that changes upstreams, virtual servers or what they offer, also where one of the
- * functions below is called, and in those that change a quota.
+ * functions below is called.
  */
 export async function raiseCatalogVersion(tx: Database): Promise<void> {
   await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
@@ -47,10 +47,11 @@ export async function raisePeopleVersion(tx: Database): Promise<number> {
 }
 
 /**
- * Raises the version, and that of API tokens and revocations, of which workers read on their own what has changed.
+ * Raises the version, and that of what else concerns rights: API tokens, revocations, quotas and logins of people at upstreams. Workers read
+ * these again, and nothing that upstreams offer.
  * @returns the latter
  */
-export async function raiseTokensVersion(tx: Database): Promise<number> {
+export async function raiseRightsVersion(tx: Database): Promise<number> {
   const [row] = await tx.query<{ tokens_version: number | string }>(
     sql`UPDATE catalog_version SET version = version + 1, tokens_version = tokens_version + 1
         RETURNING tokens_version`,

@@ -1,7 +1,7 @@
 // Room `tokens`: API tokens, and what they are used for. Workers read a token when they first see it, and afterwards which tokens have
 // changed, so that neither a start nor a write reads all of them.
 import { SluiceError } from "../../base/errors.ts";
-import { raiseTokensVersion } from "../sql/catalog_version.ts";
+import { raiseRightsVersion } from "../sql/catalog_version.ts";
 import { ConstraintError, type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import { API_TOKENS, type ApiTokenRow, type ShownToken } from "./token_rows.ts";
 
@@ -232,7 +232,7 @@ export class ApiTokens {
   async #write(name: string, write: (tx: Database, change: number) => Promise<void>): Promise<void> {
     try {
       // The version is raised first, because that makes concurrent writes wait: counts and limits hold until the commit.
-      await this.database.transaction(async (tx) => await write(tx, await raiseTokensVersion(tx)));
+      await this.database.transaction(async (tx) => await write(tx, await raiseRightsVersion(tx)));
     } catch (error) {
       if (!(error instanceof ConstraintError) || error.kind !== "unique") throw error;
       throw new SluiceError("CONFLICT", {
@@ -247,7 +247,7 @@ export async function revokeTokensOfTeam(
   tx: Database,
   { teamId, at }: { readonly teamId: string; readonly at: Date },
 ): Promise<void> {
-  const change = await raiseTokensVersion(tx);
+  const change = await raiseRightsVersion(tx);
   const revoked: Partial<ApiTokenRow> = {
     revokedAt: at.getTime(),
     revocationReason: "the team was deleted",
@@ -276,7 +276,7 @@ export async function revokeImportedTokensOf(
 /** Writes the tokens of an import, in its transaction. */
 export async function insertImportedTokens(tx: Database, tokens: readonly ImportedToken[]): Promise<void> {
   if (tokens.length === 0) return;
-  const change = await raiseTokensVersion(tx);
+  const change = await raiseRightsVersion(tx);
   const rows = tokens.map(({ lastUsed: _, ...row }) => ({ ...row, isImported: true, change }));
   for (const statement of API_TOKENS.inserts(rows)) await tx.run(statement);
   const used = tokens.filter(({ lastUsed }) => lastUsed !== null);

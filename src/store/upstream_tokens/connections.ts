@@ -1,6 +1,6 @@
 // The logins of people at upstreams: rows of the tokens for upstreams that a person has given, and the clients that the gateway has
 // registered for them.
-import { raiseCatalogVersion } from "../sql/catalog_version.ts";
+import { raiseRightsVersion } from "../sql/catalog_version.ts";
 import { type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import type { TokenKey } from "./upstream_tokens.ts";
 
@@ -85,7 +85,7 @@ export class Connections {
               expires_at = excluded.expires_at, is_renewable = excluded.is_renewable,
               fault = NULL, wanted_scope = NULL`,
       );
-      await raiseCatalogVersion(tx);
+      await raiseRightsVersion(tx);
     });
   }
 
@@ -113,7 +113,7 @@ export class Connections {
             WHERE gateway_id = ${gatewayId} AND owner = ${owner} AND connected_at IS NOT NULL
             RETURNING sealed`,
       );
-      if (row !== undefined) await raiseCatalogVersion(tx);
+      if (row !== undefined) await raiseRightsVersion(tx);
       return row === undefined ? undefined : row.sealed;
     });
   }
