@@ -366,6 +366,13 @@ export function peopleContract(registryTest: RegistryTest): void {
       assertEquals(all, all.toSorted());
       assertEquals(await page(null, { isPublic: true }), [["Zoo 0", "apes 0"], 2]);
       assertEquals((await page(null, { without: [ours.id] }))[1], Number(total) - 1);
+      await teams.insert(team("Äpfel & R%D"), null);
+      const found = async (...words: string[]) => (await page(null, { words }))[0];
+      assertEquals(await found("ZO", "oO"), ["Zoo 0"]);
+      assertEquals([await found("äPF"), await found("äpf", "r%d"), await found("%")], [
+        ...Array.from({ length: 3 }, () => ["Äpfel & R%D 0"]),
+      ]);
+      assertEquals([await found("_"), await found("zoo", "apes"), await found("r-d")], [[], [], []]);
       assert(await teams.delete(ours.id));
       assertEquals(await teams.get(ours.id), null);
     },

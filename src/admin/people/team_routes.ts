@@ -13,9 +13,9 @@ const UPDATE: KnownFields = { schema: teamUpdate, withoutEffect: WITHOUT_EFFECT 
 
 /** The caller's teams; for an administrator all shared teams. */
 export async function listTeams({ deps, principal, query }: Call): Promise<AdminResponse> {
-  const { limit, skip } = validated(teamsQuery, Object.fromEntries(query), ["query"]);
+  const { words, ...part } = readPart(query);
   const only = principal.isAdmin ? null : teamsOf(principal);
-  const { teams, total } = await deps.store.people.teams.page({ only, skip, limit });
+  const { teams, total } = await deps.store.people.teams.page({ only, words, ...part });
   return ok({ teams: teams.map((team) => teamRead(team, team.memberCount)), total });
 }
 
@@ -38,9 +38,9 @@ export async function createTeam(call: Call): Promise<AdminResponse> {
 
 /** The public teams that the caller is not in. */
 export async function discoverTeams({ deps, principal, query }: Call): Promise<AdminResponse> {
-  const { limit, skip } = validated(teamsQuery, Object.fromEntries(query), ["query"]);
+  const { words, ...part } = readPart(query);
   const { teams } = await deps.store.people.teams.page({
-    ...{ only: null, isPublic: true, without: teamsOf(principal), skip, limit },
+    ...{ only: null, isPublic: true, without: teamsOf(principal), words, ...part },
   });
   return ok(teams.map(({ id, name, description, createdAt, memberCount }) => ({
     id,
@@ -75,6 +75,12 @@ export async function deleteTeam(call: Call): Promise<AdminResponse> {
   await call.deps.store.people.teams.delete(id);
   await call.deps.catalogChanged();
   return ok({ success: true, message: `Team ${name} deleted` });
+}
+
+/** @throws {SluiceError} VALIDATION_FAILED */
+function readPart(query: URLSearchParams) {
+  const { q = "", ...part } = validated(teamsQuery, Object.fromEntries(query), ["query"]);
+  return { ...part, words: q.split(/\s+/).filter((word) => word !== "") };
 }
 
 async function read({ deps }: Call, row: TeamRow) {

@@ -150,6 +150,10 @@ Deno.test("a public team is found, and joined when an owner approves, up to the 
       (await call("GET", "/teams/discover?skip=1&limit=1", { as: await ann() })).body[0].name,
       "c",
     );
+    const searched = await call("GET", "/teams/discover?q=C", { as: await ann() });
+    assertEquals(searched.body.map(({ name }: { name: string }) => name), ["c"]);
+    const { teams, total } = (await call("GET", "/teams?q=B")).body;
+    assertEquals([teams.map(({ name }: { name: string }) => name), total], [["b"], 1]);
     const { body: second } = await ask(open[1]);
     assertEquals((await call("DELETE", `/teams/${open[1]}/join-requests/${second.id}`)).status, 200);
     assertEquals((await call("GET", `/teams/${open[1]}/join-requests`)).body, []);

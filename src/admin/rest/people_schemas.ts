@@ -131,6 +131,10 @@ export const memberUpdate = z.object({ role: field(teamRole, "Owners manage the 
 export const teamsQuery = z.object({
   limit: field(z.coerce.number().int().min(1).max(10_000).default(1_000), "The number of teams."),
   skip: field(z.coerce.number().int().min(0).default(0), "The number of teams to leave out at the start."),
+  q: field(
+    z.string().max(200).optional(),
+    "Only teams that have each of these words in their name, in upper or lower case.",
+  ),
 });
 
 const scope = z.enum(["global", "team", "server"]);

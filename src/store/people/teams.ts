@@ -2,7 +2,7 @@
 import { SluiceError } from "../../base/errors.ts";
 import { NOW_MS } from "../sql/database_clock.ts";
 import { newId } from "../sql/new_id.ts";
-import { BYTE_ORDER, type Database, sql } from "../sql/sql.ts";
+import { BYTE_ORDER, type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import { revokeTokensOfTeam } from "../tokens/api_tokens.ts";
 import { tellPeopleChanged } from "./people_changes.ts";
 import type { InvitationRow, MemberRow, TeamRole, TeamRow } from "./person_rows.ts";
@@ -34,6 +34,8 @@ export interface TeamPage {
   /** Ids of teams that are left out. */
   readonly without?: readonly string[];
   readonly isPublic?: boolean;
+  /** Each is a part of the name, in upper or lower case. */
+  readonly words?: readonly string[];
   readonly skip: number;
   readonly limit: number;
 }
@@ -107,13 +109,14 @@ export class Teams {
 
   /** A part of the teams, in the order of `list()`, each with the number of its members; `total` counts all that fit. */
   async page(
-    { only, without = [], isPublic = false, skip, limit }: TeamPage,
+    { only, without = [], isPublic = false, words = [], skip, limit }: TeamPage,
   ): Promise<{ readonly teams: readonly CountedTeam[]; readonly total: number }> {
     if (only?.length === 0) return { teams: [], total: 0 };
     const conditions = [
       only === null ? sql`is_personal = 0` : sql`id IN ${sql.list(only)}`,
       ...(without.length === 0 ? [] : [sql`id NOT IN ${sql.list(without)}`]),
       ...(isPublic ? [sql`visibility = 'public'`] : []),
+      ...words.map((word) => this.#isNamed(word)),
     ];
     const where = sql.join(conditions, " AND ");
     const name = sql`name ${BYTE_ORDER[this.database.dialect]}`;
@@ -131,6 +134,14 @@ export class Teams {
       })),
       total: Number(amount),
     };
+  }
+
+  /** LOWER() of SQLite changes ASCII alone. The slug is in lower case by Unicode, and has the letters and digits of the name. */
+  #isNamed(word: string): SqlQuery {
+    const position = sql.id(this.database.dialect === "sqlite" ? "instr" : "strpos");
+    const lower = word.toLowerCase();
+    const inName = sql`${position}(LOWER(name), ${lower}) > 0`;
+    return /^[\p{L}\p{N}]+$/u.test(lower) ? sql`(${inName} OR ${position}(slug, ${lower}) > 0)` : inName;
   }
 
   /** @throws {SluiceError} NOT_FOUND, CONFLICT */

@@ -3,18 +3,21 @@ import type { Rest } from "../call/rest.ts";
 import { type ListPage, MOST_FOUND } from "../parts/search_list.tsx";
 import type { Team } from "./people_shapes.ts";
 
-/** The teams with each of the words in their names, in the order of names. Empty where the viewer may not read teams. */
-export async function findTeams(rest: Rest, words: string): Promise<readonly Team[]> {
-  const { teams } = await rest.find<{ readonly teams: readonly Team[] }>("/teams?limit=10000") ??
-    { teams: [] };
-  const all = words.toLowerCase().split(/\s+/);
-  return teams.filter(({ name }) => all.every((word) => name.toLowerCase().includes(word)));
+/** A part of a list of teams, by name. */
+export interface TeamPart {
+  readonly teams: readonly Team[];
+  /** Of all parts. */
+  readonly total: number;
 }
 
-/** The first teams that several people can be in, and how many more fit. */
+/** The first teams that several people can be in, and how many more fit. Empty where the viewer may not read teams. */
 export async function findSharedTeams(rest: Rest, words: string): Promise<Found> {
-  const teams = (await findTeams(rest, words)).filter((team) => !team.is_personal);
-  return { found: teams.slice(0, MOST_FOUND), more: Math.max(teams.length - MOST_FOUND, 0) };
+  const asked = new URLSearchParams({ q: words, limit: String(MOST_FOUND + 1) });
+  const part = await rest.find<TeamPart>(`/teams?${asked}`) ?? { teams: [], total: 0 };
+  // A user has one personal team.
+  const shared = part.teams.filter((team) => !team.is_personal);
+  const found = shared.slice(0, MOST_FOUND);
+  return { found, more: part.total - (part.teams.length - shared.length) - found.length };
 }
 
 export interface Named {

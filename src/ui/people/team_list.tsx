@@ -3,18 +3,17 @@ import type { Markup, PageHandler } from "../call/page_call.ts";
 import type { Rest } from "../call/rest.ts";
 import { PostButton } from "../parts/form.tsx";
 import { Badge, Empty, NextPage, PageHead } from "../parts/page_parts.tsx";
-import { FoundPart, PAGE_SIZE, partOf, readPart, SearchList } from "../parts/search_list.tsx";
+import { FoundPart, PAGE_SIZE, readPart, SearchList } from "../parts/search_list.tsx";
 import type { FoundTeam, Team } from "./people_shapes.ts";
-import { findTeams } from "./place_search.ts";
+import type { TeamPart } from "./place_search.ts";
 
 export const listTeams: PageHandler = async ({ rest, viewer, query }) => {
   const words = query.get("q")?.trim() ?? "";
-  const found = words === ""
-    ? await readPart(query, async ({ limit, offset }) => {
-      const part = await rest.get<{ teams: Team[]; total: number }>(`/teams?limit=${limit}&skip=${offset}`);
-      return [part.teams, part.total];
-    })
-    : partOf(await findTeams(rest, words), query);
+  const found = await readPart(query, async ({ limit, offset }) => {
+    const asked = new URLSearchParams({ q: words, limit: String(limit), skip: String(offset) });
+    const { teams, total } = await rest.get<TeamPart>(`/teams?${asked}`);
+    return [teams, total];
+  });
   const shown = {
     ...{ path: "teams", query, placeholder: "Search by name", found },
     children: found.data.length > 0 && <TeamTable teams={found.data} />,
