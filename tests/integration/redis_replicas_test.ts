@@ -2,7 +2,7 @@
 import { createLog } from "../../src/telemetry/log.ts";
 import { openCache } from "../../src/cache/open_cache.ts";
 import { CacheRecords } from "../../src/store/cache_records.ts";
-import { raiseCatalogVersion } from "../../src/store/sql/catalog_version.ts";
+import { raiseRegistryVersion } from "../../src/store/sql/catalog_version.ts";
 import { migrate } from "../../src/store/sql/migrate.ts";
 import { createRegistry } from "../../src/store/registry/registry.ts";
 import type { Database } from "../../src/store/sql/sql.ts";
@@ -64,7 +64,7 @@ async function twoReplicas(
     ...wires(second),
     change: async () => {
       const version = await first.transaction(async (tx) => {
-        await raiseCatalogVersion(tx);
+        await raiseRegistryVersion(tx);
         return await createRegistry(tx).readCatalogVersion();
       });
       publisher.publish({ type: "catalog_changed" });

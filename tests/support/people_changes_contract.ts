@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { People } from "../../src/auth/people.ts";
 import { SluiceError } from "../../src/base/errors.ts";
-import { KEPT_VERSIONS, MAX_CHANGED } from "../../src/store/people/people_changes.ts";
+import { KEPT_VERSIONS, MAX_CHANGED } from "../../src/store/sql/change_log.ts";
 import type { PeopleStore } from "../../src/store/people/people_store.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import { raisePeopleVersion } from "../../src/store/sql/catalog_version.ts";

@@ -1,16 +1,19 @@
-// What the store promises of reading rights alone: it is enough after a write of people, tokens, quotas or logins, and refused after
-// any other.
+// What the store promises of reading what has changed: no more than a write has changed, and everything where that is not known.
 import { assert, assertEquals } from "@std/assert";
+import { Catalog } from "../../src/catalog/snapshot/catalog.ts";
 import { createNaming } from "../../src/catalog/snapshot/tool_name.ts";
 import type { ImportedRows } from "../../src/store/registry/import_rows.ts";
-import type { RightsRows } from "../../src/store/registry/rows.ts";
-import type { KnownVersions } from "../../src/store/sql/catalog_version.ts";
+import type { KnownCatalog } from "../../src/store/registry/changes/read_offer.ts";
+import type { Registry } from "../../src/store/registry/registry.ts";
+import { raiseRegistryVersion } from "../../src/store/sql/catalog_version.ts";
+import { KEPT_VERSIONS } from "../../src/store/sql/change_log.ts";
+import { sql } from "../../src/store/sql/sql.ts";
 import { gatewayRow, serverRow } from "./catalog_rows.ts";
 import { newUser, type RegistryTest } from "./people_contract.ts";
 import { discovery, newGateway, newServer } from "./registry_rows.ts";
 import { importedToken, newToken } from "./token_contract.ts";
 
-const NOTHING: ImportedRows = {
+export const NOTHING_IMPORTED: ImportedRows = {
   ...{ gateways: [], tools: [], resources: [], prompts: [], servers: [], users: [], teams: [], members: [] },
   ...{ roles: [], assignments: [], tokens: [], revocations: [] },
 };
@@ -19,17 +22,24 @@ const NAMING = createNaming({ separator: "-", maxLength: 64 });
 
 export function rightsContract(registryTest: RegistryTest): void {
   registryTest(
-    "readRights() reads what writes of people, tokens, quotas and logins change, as readCatalog() does",
+    "readChanges() reads nothing that is offered after writes of people, tokens, quotas and logins",
     async (registry) => {
       const { apiTokens, revokedTokens, quotas, connections, people: { users, teams, roles } } = registry;
       await registry.gateways.insert(newGateway({ id: "g", name: "g" }));
       const { id: userId } = await users.insert(newUser("ann@x"));
       const bob = await users.insert(newUser("bob@x"));
-      await registry.insertImported({ ...NOTHING, tokens: [importedToken("imported", bob.id)] });
+      await registry.insertImported({ ...NOTHING_IMPORTED, tokens: [importedToken("imported", bob.id)] });
       const team = { name: "Ours", description: null, visibility: "private", maxMembers: null } as const;
       const grant = { userId, roleId: "viewer", scope: "global", scopeId: "", grantedBy: "ann@x" } as const;
       const revocation = { revokedBy: "ann@x", reason: null, expiresAt: null };
-      const quota = { kind: "user", target: "ann@x", calls: 5, seconds: null, bytes: null, windowS: 60 } as const;
+      const quota = {
+        kind: "user",
+        target: "ann@x",
+        calls: 5,
+        seconds: null,
+        bytes: null,
+        windowS: 60,
+      } as const;
       const login = { gatewayId: "g", owner: "ann@x", version: "1" };
       let teamId = "";
       let quotaId = "";
@@ -51,12 +61,12 @@ export function rightsContract(registryTest: RegistryTest): void {
         () => users.delete("bob@x"),
       ];
       for (const write of writes) {
-        const known = versionsOf(await registry.readCatalog());
+        const known = await knownOf(registry);
         await write();
-        const rights = await registry.readRights(known);
-        assert(rights !== null, `${write}`);
-        const whole = await registry.readCatalog(known);
-        assert(whole.version > known.catalog);
+        const { offer, ...rights } = (await registry.readChanges(known))!;
+        assertEquals([...offer.gatewayIds, ...offer.serverIds], [], `${write}`);
+        const whole = await registry.readCatalog(known.versions);
+        assert(whole.version > known.versions.catalog);
         const { version, revokedTokens, quotas, people, tokenChanges } = whole;
         assertEquals(rights, { version, revokedTokens, quotas, people, tokenChanges });
       }
@@ -65,40 +75,81 @@ export function rightsContract(registryTest: RegistryTest): void {
   );
 
   registryTest(
-    "readRights() gives nothing when anything else has changed, or may have",
-    async (registry) => {
+    "readChanges() reads upstreams and virtual servers that have changed, and gives nothing where it is not kept what has",
+    async (registry, { database }) => {
       const { gateways, tools, servers, people: { users, roles } } = registry;
       const { id: userId } = await users.insert(newUser("ann@x"));
       const { id } = await gateways.insert(newGateway({ name: "one" }));
+      const { id: other } = await gateways.insert(newGateway({ name: "other" }));
+      await registry.saveDiscovery(other, discovery({ tools: ["b"] }), NAMING);
+      const list = (names: readonly string[]) =>
+        registry.saveDiscovery(id, discovery({ tools: names, resources: ["r:1"] }), NAMING);
+      await list(["a", "kept"]);
+      const [toolA] = await tools.list({ gatewayId: id });
+      const chooser = await servers.insert(newServer({ name: "chooser", toolIds: [toolA!.id] }));
       const server = await servers.insert(newServer({ name: "s" }));
-      const writes: readonly (() => Promise<unknown>)[] = [
-        () => registry.saveDiscovery(id, discovery({ tools: ["a"], resources: ["r:1"] }), NAMING),
-        async () => await tools.update((await tools.list())[0]!.id, { enabled: false }),
-        async () =>
-          await registry.saveHealth((await gateways.get(id))!, { reachable: false, lastError: "away" }),
-        async () => {
-          const scope = { scope: "server", scopeId: server.id } as const;
-          await roles.assign({ userId, roleId: "viewer", ...scope, grantedBy: "ann@x", expiresAt: null });
-          await servers.delete(server.id);
-        },
-        () => registry.insertImported({ ...NOTHING, servers: [serverRow("imported")] }),
-        () => registry.insertImported({ ...NOTHING, gateways: [gatewayRow("imported")] }),
-        () => gateways.delete(id),
-      ];
-      for (const write of writes) {
-        const known = versionsOf(await registry.readCatalog());
+      /** What is read after a write, besides a write of rights; null: everything. */
+      const readAfter = async (write: () => Promise<unknown>) => {
+        const known = await knownOf(registry);
         await write();
         await users.update("ann@x", { isActive: true });
-        assertEquals(await registry.readRights(known), null, `${write}`);
-      }
+        const offer = (await registry.readChanges(known))?.offer;
+        return offer === undefined ? null : {
+          ...{ gateways: [...offer.gatewayIds], servers: [...offer.serverIds] },
+          rows: [offer.rows.gateways.length, offer.rows.tools.length, offer.rows.servers.length],
+        };
+      };
+      const upstream = { gateways: [id], servers: [] };
+      assertEquals(await readAfter(() => tools.update(toolA!.id, { enabled: false })), {
+        ...upstream,
+        rows: [1, 2, 0],
+      });
+      assertEquals(
+        await readAfter(async () =>
+          await registry.saveHealth((await gateways.get(id))!, { reachable: false, lastError: "away" })
+        ),
+        { ...upstream, rows: [1, 2, 0] },
+      );
+      // A virtual server loses its member, and gets it back.
+      const both = { gateways: [id], servers: [chooser.id] };
+      assertEquals(await readAfter(() => list(["kept"])), { ...both, rows: [1, 1, 1] });
+      assertEquals(await readAfter(() => list(["a", "kept"])), { ...both, rows: [1, 2, 1] });
+      // What the upstream keeps for a virtual server goes with it.
+      await list(["kept"]);
+      assertEquals(await readAfter(() => servers.delete(chooser.id)), { ...both, rows: [1, 1, 0] });
+      const ofServer = async () => {
+        const scope = { scope: "server", scopeId: server.id } as const;
+        await roles.assign({ userId, roleId: "viewer", ...scope, grantedBy: "ann@x", expiresAt: null });
+        await servers.delete(server.id);
+      };
+      assertEquals(await readAfter(ofServer), { gateways: [], servers: [server.id], rows: [0, 0, 0] });
+      assertEquals(await readAfter(() => gateways.delete(id)), { ...upstream, rows: [0, 0, 0] });
+      assertEquals(await readAfter(() => Promise.resolve()), { gateways: [], servers: [], rows: [0, 0, 0] });
+
+      const importing = {
+        ...NOTHING_IMPORTED,
+        gateways: [gatewayRow("imported")],
+        servers: [serverRow("imported")],
+      };
+      assertEquals(await readAfter(() => registry.insertImported(importing)), null);
+      const asAnOlderGateway = () => database.transaction(async (tx) => void await raiseRegistryVersion(tx));
+      assertEquals(await readAfter(asAnOlderGateway), null);
+      const tooOften = () =>
+        database.run(sql`UPDATE catalog_version SET version = version + ${KEPT_VERSIONS}`);
+      assertEquals(await readAfter(async () => await gateways.delete(other) && await tooOften()), null);
       // The database of a backup: nothing is known of what was written since.
-      const { catalog, people, tokens } = versionsOf(await registry.readCatalog());
-      assertEquals(await registry.readRights({ catalog: catalog + 1, people: people + 1, tokens }), null);
-      assertEquals(await registry.readRights({ catalog: catalog + 1, people, tokens: tokens + 1 }), null);
+      const { versions, offer } = await knownOf(registry);
+      const { catalog, people, tokens } = versions;
+      for (const later of [{ people: people + 1 }, { tokens: tokens + 1 }, {}]) {
+        const known = { offer, versions: { ...versions, catalog: catalog + 1, ...later } };
+        assertEquals(await registry.readChanges(known), null);
+      }
     },
   );
 }
 
-function versionsOf({ version, people, tokenChanges }: RightsRows): KnownVersions {
-  return { catalog: version, people: people!.version, tokens: tokenChanges.version };
+async function knownOf(registry: Registry): Promise<KnownCatalog> {
+  const rows = await registry.readCatalog();
+  const versions = { catalog: rows.version, people: rows.people!.version, tokens: rows.tokenChanges.version };
+  return { versions, offer: new Catalog(rows).known.offer };
 }

@@ -15,6 +15,7 @@ import { approvalContract } from "./approval_contract.ts";
 import { auditContract, auditMigrationContract } from "./audit_contract.ts";
 import { executionContract } from "./execution_contract.ts";
 import { peopleChangesContract } from "./people_changes_contract.ts";
+import { registryChangesContract } from "./registry_changes_contract.ts";
 import { rightsContract } from "./rights_contract.ts";
 import { oauthContract } from "./oauth_contract.ts";
 import { peopleContract } from "./people_contract.ts";
@@ -1008,6 +1009,7 @@ export function storeContract(
   peopleContract(registryTest);
   peopleChangesContract(registryTest);
   rightsContract(registryTest);
+  registryChangesContract(registryTest);
   tokenContract(registryTest);
   executionContract(registryTest);
   const migratingTest: typeof test = (criterion, run) => test(criterion, run, { mayBeMigrated: true });

@@ -7,7 +7,7 @@ import {
   serverRow,
   toolRow,
 } from "../../../tests/support/catalog_rows.ts";
-import type { GatewayRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
+import type { GatewayRow, OfferRows, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import { principal } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { canSee } from "../../auth/rbac.ts";
@@ -453,20 +453,51 @@ Deno.test("Of resources with one URI the list has the one that answers, for each
   assertEquals(all.tools.entries.length, 2);
 });
 
-Deno.test("Catalog with a former one shares all indexes of what is offered, and has rights of its own", () => {
+Deno.test("Catalog shares with a former one what has not changed, and has rights of its own", () => {
   const rows = catalogRows({
-    gateways: [gatewayRow("a")],
-    tools: [toolRow("a", "one")],
-    servers: [serverRow("s", { toolIds: [toolRow("a", "one").id] })],
+    gateways: [gatewayRow("a"), gatewayRow("b")],
+    tools: [toolRow("a", "one"), toolRow("b", "two")],
+    servers: [
+      serverRow("s", { toolIds: ["a-one"] }),
+      serverRow("t", { toolIds: ["b-two"] }),
+      serverRow("u", { gatewayIds: ["b"] }),
+    ],
   });
   const former = new Catalog(rows, { naming: "original" });
   const { quotas, people, tokenChanges } = rows;
-  const after = new Catalog({
-    ...{ former, version: 2, revokedTokens: ["bad"], quotas, people, tokenChanges },
-  });
-  assertStrictEquals(after.all, former.all);
-  assertStrictEquals(after.scope("s"), former.scope("s"));
-  assertStrictEquals(after.gateway("a"), former.gateway("a"));
-  assertEquals([after.version, after.naming, [...after.revokedTokens]], [2, "original", ["bad"]]);
+  const rights = { version: 2, revokedTokens: ["bad"], quotas, people, tokenChanges };
+  const after = (gatewayIds: string[], serverIds: string[], changed: Partial<OfferRows>) =>
+    new Catalog({
+      ...{ former, ...rights },
+      offer: {
+        gatewayIds: new Set(gatewayIds),
+        serverIds: new Set(serverIds),
+        rows: catalogRows(changed),
+      },
+    });
+  const same = after([], [], {});
+  assertStrictEquals(same.all, former.all);
+  assertStrictEquals(same.scope("s"), former.scope("s"));
+  assertEquals(same.offersAs(former), true);
+  assertStrictEquals(same.gateway("a"), former.gateway("a"));
+  assertEquals([same.version, same.naming, [...same.revokedTokens]], [2, "original", ["bad"]]);
   assertEquals([former.version, former.revokedTokens.size], [1, 0]);
+
+  const server = after([], ["s"], { servers: [serverRow("s", { toolIds: ["b-two"] })] });
+  assertEquals(server.offersAs(former), false);
+  assertStrictEquals(server.all, former.all);
+  assertStrictEquals(server.scope("t"), former.scope("t"));
+  assertEquals(server.scope("s")!.tools.all.map(({ key }) => key), ["b-two"]);
+
+  const upstream = after(["b"], [], {
+    gateways: [gatewayRow("b", { slug: "c" })],
+    tools: [toolRow("b", "two", { enabled: false })],
+  });
+  assertStrictEquals(upstream.all.tools.all[0], former.all.tools.all[0]);
+  assertEquals(upstream.all.tools.all.map(({ isOn }) => isOn), [true, false]);
+  assertStrictEquals(upstream.scope("s")!.tools, former.scope("s")!.tools);
+  assertStrictEquals(upstream.scope("s")!.whole, upstream.all);
+  assertEquals(upstream.scope("s")!.toolNames.isOfAnother("c-x", "a"), true);
+  assertEquals(["t", "u"].map((id) => upstream.scope(id)!.tools.all[0]!.isOn), [false, false]);
+  assertEquals(former.all.tools.all.map(({ isOn }) => isOn), [true, true]);
 });

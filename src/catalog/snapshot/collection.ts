@@ -1,4 +1,4 @@
-// All tools, prompts, resources or templates of the registry in list order. Builds each entry once.
+// Tools, prompts, resources or templates in list order. Each entry is made once.
 import { memberText, replaceMember } from "../../mcp/json_rpc.ts";
 import { wrapsResults } from "../../mcp/session_tool.ts";
 import type { GatewayRow, PromptRow, ResourceRow, ToolOverride, ToolRow } from "../../store/registry/rows.ts";
@@ -10,34 +10,63 @@ import { compileUriTemplate } from "./uri_template.ts";
 /** An endpoint's own name and description of an entry; missing values come from the registry. */
 export type Overrides = ToolOverride;
 
+type Make<Row extends PlacedRow, E> = (placed: Placed<Row>, overrides: Overrides) => E;
+
 const NO_OVERRIDES: Overrides = {};
 
-export class Collection<Row extends PlacedRow, E extends Entry<Row>> {
-  readonly #placed: readonly Placed<Row>[];
-  readonly #index: ReadonlyMap<string, number>;
-  readonly #make: (placed: Placed<Row>, overrides: Overrides) => E;
-  /** Entries by id and overrides, shared by all endpoints. */
-  readonly #made = new Map<string, E>();
+/** What a slot keeps of entries with names or descriptions of endpoints. */
+const MAX_OVERRIDDEN = 16;
 
-  constructor(
-    rows: readonly Row[],
-    gateways: ReadonlyMap<string, GatewayRow>,
-    make: (placed: Placed<Row>, overrides: Overrides) => E,
-  ) {
-    this.#placed = inListOrder(rows, gateways);
-    this.#index = new Map(this.#placed.map(({ row }, i) => [row.id, i]));
+/** A row in its place, with the entries that were made of it. All endpoints share them, also those of later snapshots. */
+export class Slot<Row extends PlacedRow, E extends Entry<Row>> implements Placed<Row> {
+  readonly row: Row;
+  readonly gateway: GatewayRow;
+  readonly #make: Make<Row, E>;
+  #usual: E | undefined;
+  /** By name and description. */
+  #overridden: Map<string, E> | undefined;
+
+  constructor({ row, gateway }: Placed<Row>, make: Make<Row, E>) {
+    this.row = row;
+    this.gateway = gateway;
     this.#make = make;
+  }
+
+  entry(overrides: Overrides): E {
+    const { name, description } = overrides;
+    if (name === undefined && description === undefined) return this.#usual ??= this.#make(this, overrides);
+    const key = JSON.stringify([name, description]);
+    const made = this.#overridden ??= new Map();
+    let entry = made.get(key);
+    if (entry === undefined) {
+      if (made.size === MAX_OVERRIDDEN) made.clear();
+      made.set(key, entry = this.#make(this, overrides));
+    }
+    return entry;
+  }
+}
+
+/** The slots of one upstream's rows, in list order. */
+export function slotsOf<Row extends PlacedRow, E extends Entry<Row>>(
+  rows: readonly Row[],
+  gateway: GatewayRow,
+  make: Make<Row, E>,
+): Slot<Row, E>[] {
+  return inListOrder(rows, new Map([[gateway.id, gateway]])).map((placed) => new Slot(placed, make));
+}
+
+export class Collection<Row extends PlacedRow, E extends Entry<Row>> {
+  readonly #slots: readonly Slot<Row, E>[];
+  #index: ReadonlyMap<string, number> | undefined;
+
+  /** @param slots in list order */
+  constructor(slots: readonly Slot<Row, E>[]) {
+    this.#slots = slots;
   }
 
   /** The entries with these ids in list order, including disabled ones. null: all entries. */
   entriesOf(ids: readonly string[] | null, overridesOf: (row: Row) => Overrides = () => NO_OVERRIDES): E[] {
-    return this.#pick(ids).map((placed) => {
-      const overrides = overridesOf(placed.row);
-      const key = keyOf(placed.row.id, overrides);
-      let entry = this.#made.get(key);
-      if (entry === undefined) this.#made.set(key, entry = this.#make(placed, overrides));
-      return entry;
-    });
+    return this.#pick(ids).map((slot) => slot.entry(overridesOf(slot.row)));
   }
 
   /** The rows with these ids in list order, including disabled ones. null: all rows. */
@@ -45,14 +74,11 @@ export class Collection<Row extends PlacedRow, E extends Entry<Row>> {
     return this.#pick(ids).map(({ row }) => row);
   }
 
-  #pick(ids: readonly string[] | null): readonly Placed<Row>[] {
-    if (ids === null) return this.#placed;
-    return ids.flatMap((id) => this.#index.get(id) ?? []).sort((a, b) => a - b).map((i) => this.#placed[i]!);
+  #pick(ids: readonly string[] | null): readonly Slot<Row, E>[] {
+    if (ids === null) return this.#slots;
+    const index = this.#index ??= new Map(this.#slots.map(({ row }, i) => [row.id, i]));
+    return ids.flatMap((id) => index.get(id) ?? []).sort((a, b) => a - b).map((i) => this.#slots[i]!);
   }
-}
-
-function keyOf(id: string, { name, description }: Overrides): string {
-  return name === undefined && description === undefined ? id : JSON.stringify([id, name, description]);
 }
 
 /** Builds an entry from the upstream's definition, with our name and the operator's description and title. */

@@ -1,7 +1,6 @@
 // The entries of one kind at one endpoint, in list order and by name. Disabled entries keep their names and URIs: nothing else
 // answers for them.
 import type { EntityRow, GatewayRow } from "../../store/registry/rows.ts";
-import { RegistryNames } from "./tool_name.ts";
 import { byFirstSeen, type Placed, type PlacedRow } from "./list_order.ts";
 
 /** One tool, prompt, resource or template: its row, its gateway, and its text in lists. */
@@ -36,15 +35,10 @@ export class EntryIndex<E extends Entry<EntityRow>> {
   readonly #byOriginal = new Map<string, E[]>();
   /** URIs of several entries. Tools and prompts have distinct names. */
   readonly #sharedKeys = new Set<string>();
-  readonly #registryNames: RegistryNames;
 
-  /**
-   * @param all in list order, including disabled entries
-   * @param registryNames for tools and prompts
-   */
-  constructor(all: readonly E[], registryNames = NO_NAMES) {
+  /** @param all in list order, including disabled entries */
+  constructor(all: readonly E[]) {
     this.all = all;
-    this.#registryNames = registryNames;
     const shared = new Set<E[]>();
     for (const entry of all) {
       if (this.#byKey.has(entry.key)) this.#sharedKeys.add(entry.key);
@@ -69,7 +63,7 @@ export class EntryIndex<E extends Entry<EntityRow>> {
 
   /** The same index with other entries. @param all as for the constructor */
   with(all: readonly E[]): EntryIndex<E> {
-    return new EntryIndex(all, this.#registryNames);
+    return new EntryIndex(all);
   }
 
   /** The tool or prompt with this name, enabled or not. */
@@ -104,13 +98,4 @@ export class EntryIndex<E extends Entry<EntityRow>> {
   byOriginal(originalKey: string): readonly E[] {
     return this.#byOriginal.get(originalKey) ?? [];
   }
-
-  /** The same without those for which the name belongs to another gateway. */
-  byOwnOriginal(name: string): readonly E[] {
-    return this.byOriginal(name).filter(({ gateway }) =>
-      !this.#registryNames.isOfAnother(name, gateway.slug)
-    );
-  }
 }
-
-const NO_NAMES = new RegistryNames([], []);

@@ -115,22 +115,29 @@ class EntriesByOrigin<Row extends EntryRow> {
   }
 }
 
-/** The resources that show the results of tools (MCP Apps). A virtual server with the tool has its resource, too. */
-export class AppResources {
-  /** The resource's ids by the tool's id. */
-  readonly #byTool = new Map<string, readonly ResourceRow[]>();
+/** The resources of one upstream that show the results of its tools (MCP Apps), by the tool's id. */
+export function appResourcesOf(
+  { tools, resources }: Pick<Entries, "tools" | "resources">,
+): ReadonlyMap<string, readonly ResourceRow[]> {
+  const apps = tools.flatMap(({ id, definition }) => {
+    const uri = appResourceOf(definition);
+    return uri === null ? [] : [{ id, uri }];
+  });
+  if (apps.length === 0) return NO_APPS;
+  const byUri = Map.groupBy(resources, ({ uri }) => uri);
+  return new Map(apps.map(({ id, uri }) => [id, byUri.get(uri) ?? []]));
+}
 
-  constructor({ tools, resources }: Pick<Entries, "tools" | "resources">) {
-    const apps = tools.flatMap((tool) => {
-      const uri = appResourceOf(tool.definition);
-      return uri === null ? [] : [{ tool, uri }];
-    });
-    if (apps.length === 0) return;
-    const byUri = Map.groupBy(resources, ({ uri }) => uri);
-    for (const { tool, uri } of apps) {
-      const own = (byUri.get(uri) ?? []).filter(({ gatewayId }) => gatewayId === tool.gatewayId);
-      this.#byTool.set(tool.id, own);
-    }
+const NO_APPS: ReadonlyMap<string, readonly ResourceRow[]> = new Map();
+
+/** The resources that show the results of tools. A virtual server with the tool has its resource, too. */
+export class AppResources {
+  /** By the tool's id. */
+  readonly #byTool: ReadonlyMap<string, readonly ResourceRow[]>;
+
+  /** @param upstreams those of each upstream */
+  constructor(upstreams: readonly ReadonlyMap<string, readonly ResourceRow[]>[]) {
+    this.#byTool = new Map(upstreams.flatMap((each) => [...each]));
   }
 
   /** The ids of a virtual server's resources, with those of its tools. */

@@ -4,15 +4,18 @@ import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ToolRow } from "../../store/registry/rows.ts";
 import type { Entry, EntryIndex, Scope } from "./catalog.ts";
+import type { RegistryNames } from "./tool_name.ts";
 
 /** @throws {SluiceError} TOOL_NOT_FOUND (also for a tool that the caller may not see), NAME_AMBIGUOUS */
 export function resolveTool(scope: Scope, name: string, principal: Principal): Entry<ToolRow> {
-  return resolveName(scope.tools, name, principal) ?? fail(new SluiceError("TOOL_NOT_FOUND", { name }));
+  return resolveName(scope.tools, scope.toolNames, name, principal) ??
+    fail(new SluiceError("TOOL_NOT_FOUND", { name }));
 }
 
 /** @throws {SluiceError} PROMPT_NOT_FOUND, NAME_AMBIGUOUS */
 export function resolvePrompt(scope: Scope, name: string, principal: Principal): Entry<PromptRow> {
-  return resolveName(scope.prompts, name, principal) ?? fail(new SluiceError("PROMPT_NOT_FOUND", { name }));
+  return resolveName(scope.prompts, scope.promptNames, name, principal) ??
+    fail(new SluiceError("PROMPT_NOT_FOUND", { name }));
 }
 
 /**
@@ -64,12 +67,14 @@ export function visibleGateway(
  */
 function resolveName<Row extends EntityRow>(
   index: EntryIndex<Entry<Row>>,
+  registered: RegistryNames,
   name: string,
   principal: Principal,
 ): Entry<Row> | undefined {
   const exact = index.get(name);
   if (exact !== undefined) return exact.isOn && canSee(principal, exact.row) ? exact : undefined;
-  const originals = index.byOwnOriginal(name);
+  const originals = index.byOriginal(name)
+    .filter(({ gateway }) => !registered.isOfAnother(name, gateway.slug));
   const visible = originals.filter(({ row }) => canSee(principal, row));
   const usable = visible.filter(({ isOn }) => isOn);
   if (originals.length <= 1 || usable.length === 0) return usable[0];

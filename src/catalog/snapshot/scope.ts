@@ -13,6 +13,7 @@ import { appResourceOf } from "../../mcp/apps.ts";
 import { type EndpointRevisions, endpointRevisions } from "./endpoint_revisions.ts";
 import { type Capabilities, capabilitiesOf, mergeCapabilities } from "./capabilities.ts";
 import type { NameConflict } from "./scope_names.ts";
+import type { RegistryNames } from "./tool_name.ts";
 import type { Entry, EntryIndex } from "./entry_index.ts";
 import type { TemplateIndex } from "./template_index.ts";
 
@@ -26,11 +27,19 @@ export interface ScopeParts {
   readonly conflicts: readonly NameConflict[];
   /** MCP_REVISIONS, or the virtual server's own. */
   readonly offered: OfferedRevisions;
-  /** See Catalog. */
-  readonly approvals: ReadonlyMap<string, UpstreamApproval>;
 }
 
-export class Scope implements Omit<ScopeParts, "offered" | "approvals"> {
+/** What all endpoints of a snapshot have in common. */
+export interface ScopeContext {
+  /** All upstreams in registration order. */
+  readonly gateways: readonly GatewayRow[];
+  /** See Catalog. */
+  readonly approvals: ReadonlyMap<string, UpstreamApproval>;
+  readonly toolNames: RegistryNames;
+  readonly promptNames: RegistryNames;
+}
+
+export class Scope implements Omit<ScopeParts, "offered"> {
   readonly server: ServerRow | null;
   readonly tools: EntryIndex<Entry<ToolRow>>;
   readonly resources: EntryIndex<Entry<ResourceRow>>;
@@ -42,15 +51,13 @@ export class Scope implements Omit<ScopeParts, "offered" | "approvals"> {
   /** The whole catalog. */
   readonly whole: Scope;
   readonly #parts: ScopeParts;
-  /** All upstreams of the catalog in registration order. */
-  readonly #registered: readonly GatewayRow[];
+  readonly #context: ScopeContext;
   #capabilities: Capabilities | undefined;
   #byGateway: ReadonlyMap<string, readonly Entry<EntityRow>[]> | undefined;
-
   #apps: ReadonlyMap<string, readonly Entry<ToolRow>[]> | undefined;
 
   /** @param whole undefined: this is the whole catalog */
-  constructor(parts: ScopeParts, registered: readonly GatewayRow[], whole?: Scope) {
+  constructor(parts: ScopeParts, context: ScopeContext, whole?: Scope) {
     this.whole = whole ?? this;
     this.server = parts.server;
     this.tools = parts.tools;
@@ -59,7 +66,7 @@ export class Scope implements Omit<ScopeParts, "offered" | "approvals"> {
     this.prompts = parts.prompts;
     this.conflicts = parts.conflicts;
     this.#parts = parts;
-    this.#registered = registered;
+    this.#context = context;
     const indexes = [this.tools, this.resources, this.templates, this.prompts];
     this.revisions = endpointRevisions(parts.offered, indexes.flatMap(({ gateways }) => gateways));
   }
@@ -68,9 +75,14 @@ export class Scope implements Omit<ScopeParts, "offered" | "approvals"> {
   with(entries: Partial<Pick<ScopeParts, "tools" | "resources" | "templates" | "prompts">>): Scope {
     return new Scope(
       { ...this.#parts, ...entries },
-      this.#registered,
+      this.#context,
       this.whole === this ? undefined : this.whole,
     );
+  }
+
+  /** The same virtual server in another snapshot, in which neither it nor its members have changed. */
+  in(context: ScopeContext, whole: Scope): Scope {
+    return new Scope(this.#parts, context, whole);
   }
 
   /**
@@ -105,14 +117,23 @@ export class Scope implements Omit<ScopeParts, "offered" | "approvals"> {
     return uri === "" ? [] : this.#apps.get(uri) ?? [];
   }
 
+  /** The names of all tools of the registry. */
+  get toolNames(): RegistryNames {
+    return this.#context.toolNames;
+  }
+
+  get promptNames(): RegistryNames {
+    return this.#context.promptNames;
+  }
+
   /** Do the upstream's changes wait for an approval? */
   isGuarded(gatewayId: string): boolean {
-    return this.#parts.approvals.has(gatewayId);
+    return this.#context.approvals.has(gatewayId);
   }
 
   /** Does the upstream list the URI for a new resource that nobody has approved? */
   isHeld(gatewayId: string, uri: string): boolean {
-    return this.#parts.approvals.get(gatewayId)?.heldUris.includes(uri) === true;
+    return this.#context.approvals.get(gatewayId)?.heldUris.includes(uri) === true;
   }
 
   get #indexes(): readonly EntryIndex<Entry<EntityRow>>[] {
@@ -129,7 +150,7 @@ export class Scope implements Omit<ScopeParts, "offered" | "approvals"> {
   ): readonly GatewayRow[] {
     const entries = indexes.flatMap((index) => index.entries).filter(({ row }) => sees(row));
     const gateways = new Set(entries.map(({ gateway }) => gateway));
-    return this.#registered.filter((gateway) => gateways.has(gateway));
+    return this.#context.gateways.filter((gateway) => gateways.has(gateway));
   }
 
   #merge(sees: (row: EntityRow) => boolean): Capabilities {

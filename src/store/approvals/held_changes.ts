@@ -1,5 +1,5 @@
 // What others read of the records: operators the changes that are held, and the data plane what a session may list.
-import { type Database, sql } from "../sql/sql.ts";
+import { type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import type { ListKind } from "../../mcp/list_entries.ts";
 import type { ApprovalRecord } from "./approval_record.ts";
 import { approvalRows, recordOf } from "./approvals.ts";
@@ -27,6 +27,9 @@ export interface UpstreamApproval {
   readonly heldUris: readonly string[];
 }
 
+/** A query names at most so many gateways. With more it reads the records of all. */
+const MAX_NAMED = 500;
+
 /** The held changes, oldest first. @param gatewayId null: of all gateways */
 export async function heldChanges(database: Database, gatewayId: string | null): Promise<GatewayRecord[]> {
   const ofGateway = gatewayId === null ? sql.empty : sql`AND gateway_id = ${gatewayId}`;
@@ -34,11 +37,18 @@ export async function heldChanges(database: Database, gatewayId: string | null):
   return rows.map((row) => ({ ...recordOf(row), gatewayId: row.gatewayId }));
 }
 
-/** The number of changes that wait for a decision, by gateway id. Gateways without any are absent. */
-export async function countPending(database: Database): Promise<Map<string, number>> {
+/**
+ * The number of changes that wait for a decision, by gateway id. Gateways without any are absent.
+ * @param ofGateways a further condition
+ */
+export async function countPending(
+  database: Database,
+  ofGateways: SqlQuery = sql.empty,
+): Promise<Map<string, number>> {
   const pending = await database.query<{ gateway_id: string; amount: number }>(
     sql`SELECT gateway_id, COUNT(*) AS amount FROM approvals
-        WHERE held_hash IS NOT NULL AND (rejected_hash IS NULL OR rejected_hash <> held_hash) GROUP BY gateway_id`,
+        WHERE held_hash IS NOT NULL AND (rejected_hash IS NULL OR rejected_hash <> held_hash) ${ofGateways}
+        GROUP BY gateway_id`,
   );
   return new Map(pending.map(({ gateway_id, amount }) => [gateway_id, Number(amount)]));
 }
@@ -49,18 +59,23 @@ export async function upstreamApprovals(
   gatewayIds: readonly string[],
 ): Promise<UpstreamApproval[]> {
   if (gatewayIds.length === 0) return [];
-  const counts = await countPending(database);
+  const ofGateways = gatewayIds.length > MAX_NAMED
+    ? sql.empty
+    : sql`AND gateway_id IN ${sql.list(gatewayIds)}`;
+  const counts = await countPending(database, ofGateways);
   const unlisted = Map.groupBy(
     await database.query<UnlistedRecord>(
       sql`SELECT gateway_id, kind, entry_key, approved_text, approved_session_text FROM approvals
-          WHERE approved_hash IS NOT NULL AND is_listed = 0 AND kind <> 'instructions'`,
+          WHERE approved_hash IS NOT NULL AND is_listed = 0 AND kind <> 'instructions' ${ofGateways}
+          ORDER BY kind, entry_key`,
     ),
     ({ gateway_id }) => gateway_id,
   );
   const heldUris = Map.groupBy(
     await database.query<{ gateway_id: string; entry_key: string }>(
       sql`SELECT gateway_id, entry_key FROM approvals
-          WHERE held_hash IS NOT NULL AND approved_hash IS NULL AND kind IN ('resource', 'template')`,
+          WHERE held_hash IS NOT NULL AND approved_hash IS NULL AND kind IN ('resource', 'template') ${ofGateways}
+          ORDER BY kind, entry_key`,
     ),
     ({ gateway_id }) => gateway_id,
   );

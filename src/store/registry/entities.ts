@@ -1,8 +1,8 @@
 // Create, read, update and delete for all tables of the registry.
 import { SluiceError } from "../../base/errors.ts";
-import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";
 import { ConstraintError, type Database, sql, type SqlQuery } from "../sql/sql.ts";
+import { tellRegistryChanged } from "./changes/registry_changes.ts";
 import type { EntityRow } from "./rows.ts";
 import type { EntityTable } from "./tables.ts";
 
@@ -18,10 +18,12 @@ export type RowChanges<Row extends EntityRow> = Partial<
 
 export interface ListFilter {
   readonly gatewayId?: string;
+  /** At most 500. */
+  readonly gatewayIds?: readonly string[];
   readonly ids?: readonly string[];
 }
 
-/** The rows of one kind of entity. Every write raises the catalog version in the same transaction. */
+/** The rows of one kind of entity. Every write tells the workers in the same transaction. */
 export interface Entities<Row extends EntityRow> {
   /** @throws {SluiceError} CONFLICT if the unique name or the id is in use */
   insert(row: NewRow<Row>): Promise<Row>;
@@ -49,25 +51,26 @@ export class TableEntities<Row extends EntityRow> implements Entities<Row> {
     const full = newRow<Row>(row, this.now());
     await this.#write(() => full, async (tx) => {
       for (const statement of this.entity.table.inserts([full])) await tx.run(statement);
+      return full;
     });
     return full;
   }
 
   async update(id: string, changes: RowChanges<Row>): Promise<Row> {
-    const rows = await this.#write(
+    const row = await this.#write(
       async () => ({ ...await this.get(id), ...changes } as Partial<Row>),
-      (tx) => tx.query<Record<string, unknown>>(updateStatement(this.entity, id, changes, this.now())),
+      (tx) => this.#first(tx, updateStatement(this.entity, id, changes, this.now())),
     );
-    if (rows.length === 0) throw new SluiceError("NOT_FOUND", { what: `${this.entity.noun} ${id}` });
-    return this.entity.table.decode(rows[0]);
+    if (row === null) throw new SluiceError("NOT_FOUND", { what: `${this.entity.noun} ${id}` });
+    return row;
   }
 
   async delete(id: string): Promise<boolean> {
-    const { changes } = await this.#write(
+    const row = await this.#write(
       () => ({}),
-      (tx) => tx.run(sql`DELETE FROM ${this.entity.table.id} WHERE id = ${id}`),
+      (tx) => this.#first(tx, sql`DELETE FROM ${this.entity.table.id} WHERE id = ${id} RETURNING *`),
     );
-    return changes > 0;
+    return row !== null;
   }
 
   async get(id: string): Promise<Row | null> {
@@ -75,10 +78,12 @@ export class TableEntities<Row extends EntityRow> implements Entities<Row> {
     return rows[0] ?? null;
   }
 
-  async list({ gatewayId, ids }: ListFilter = {}): Promise<Row[]> {
+  async list({ gatewayId, gatewayIds, ids }: ListFilter = {}): Promise<Row[]> {
     const conditions: SqlQuery[] = [];
-    if (gatewayId !== undefined) {
-      conditions.push(sql`${this.entity.table.column("gatewayId" as keyof Row & string)} = ${gatewayId}`);
+    const ofGateways = gatewayId === undefined ? gatewayIds : [gatewayId];
+    if (ofGateways !== undefined) {
+      const column = this.entity.table.column("gatewayId" as keyof Row & string);
+      conditions.push(sql`${column} IN ${sql.list(ofGateways)}`);
     }
     const rows: Row[] = [];
     for (const chunk of ids === undefined ? [undefined] : chunks(ids)) {
@@ -97,16 +102,26 @@ export class TableEntities<Row extends EntityRow> implements Entities<Row> {
     return records.map((record) => this.entity.table.decode(record));
   }
 
-  /** Runs the write and raises the catalog version in one transaction. `rowOf` returns the row for the text of a conflict. */
-  async #write<T>(
+  /** The row that a statement returns; null: none. */
+  async #first(tx: Database, statement: SqlQuery): Promise<Row | null> {
+    const [record] = await tx.query<Record<string, unknown>>(statement);
+    return record === undefined ? null : this.entity.table.decode(record);
+  }
+
+  /**
+   * Runs the write and tells the workers of the row in one transaction.
+   * @param rowOf the row for the text of a conflict
+   * @param write returns the row; null: nothing was written
+   */
+  async #write<Written extends Row | null>(
     rowOf: () => Partial<Row> | Promise<Partial<Row>>,
-    write: (tx: Database) => Promise<T>,
-  ): Promise<T> {
+    write: (tx: Database) => Promise<Written>,
+  ): Promise<Written> {
     try {
       return await this.database.transaction(async (tx) => {
-        const result = await write(tx);
-        await raiseCatalogVersion(tx);
-        return result;
+        const row = await write(tx);
+        if (row !== null) await tellRegistryChanged(tx, this.entity.changed(row));
+        return row;
       });
     } catch (error) {
       if (!(error instanceof ConstraintError) || error.kind !== "unique") throw error;

@@ -1,7 +1,7 @@
 // Gateways: registered upstreams. Their tools, resources and prompts have the gateway's visibility unless an operator changed it.
 import { addGatewayEvent, type GatewayEvent } from "./history/gateway_history.ts";
 import { type RowChanges, TableEntities } from "./entities.ts";
-import { raiseCatalogVersion } from "../sql/catalog_version.ts";
+import { tellRegistryChanged } from "./changes/registry_changes.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import type { GatewayRow } from "./rows.ts";
 import { endTokensOfGateway } from "../upstream_tokens/ended_tokens.ts";
@@ -94,7 +94,7 @@ export async function saveHealth(
   return await database.transaction(async (tx) => {
     const { changes } = await tx.run(update);
     if (changes === 0) return false;
-    if (isReachableChanged) await raiseCatalogVersion(tx);
+    if (isReachableChanged) await tellRegistryChanged(tx, { gateways: [id] });
     await addGatewayEvent(tx, id, event, now().toISOString());
     return true;
   });

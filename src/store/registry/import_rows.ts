@@ -1,5 +1,5 @@
 // Writes the rows of an import, many at once. The import has decided before what is written, from what it read in the same transaction.
-import { raiseCatalogVersion } from "../sql/catalog_version.ts";
+import { tellRegistryChanged } from "./changes/registry_changes.ts";
 import { ConstraintError, type Database, sql } from "../sql/sql.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { tellPeopleChanged } from "../people/people_changes.ts";
@@ -71,7 +71,7 @@ export async function insertImported(
       await insertMembers(tx, "prompt", server.id, server.promptIds);
     }
     await insertRevocations(tx, rows.revocations);
-    await raiseCatalogVersion(tx);
+    await tellRegistryChanged(tx, "all");
     await tellPeopleChanged(tx, "all");
   } catch (error) {
     if (!(error instanceof ConstraintError)) throw error;

@@ -8,12 +8,7 @@ import {
   renameDiscovered,
   saveDiscovery,
 } from "./save_discovery.ts";
-import {
-  countPending,
-  type GatewayRecord,
-  heldChanges,
-  upstreamApprovals,
-} from "../approvals/held_changes.ts";
+import { countPending, type GatewayRecord, heldChanges } from "../approvals/held_changes.ts";
 import { approvalOf, type ApprovalRules, NO_APPROVAL } from "./approval_gate.ts";
 import { decide, type Decision, type Verdict } from "./decisions.ts";
 import type { Entities } from "./entities.ts";
@@ -35,10 +30,12 @@ import { TokenUses } from "../tokens/token_uses.ts";
 import { RevokedTokens } from "./revoked_tokens.ts";
 import { ServerEntities } from "./server_rows.ts";
 import { Tombstones } from "./tombstones.ts";
-import { hasOtherChanges, type KnownVersions, readVersions } from "../sql/catalog_version.ts";
+import type { KnownVersions } from "../sql/catalog_version.ts";
 import { type Database, sql } from "../sql/sql.ts";
+import { type KnownCatalog, readOffer, readOfferChange } from "./changes/read_offer.ts";
 import type {
   CatalogRows,
+  ChangedRows,
   DiscoveredEntry,
   Discovery,
   EntryKind,
@@ -128,10 +125,10 @@ export interface Registry {
    */
   readCatalog(known?: Pick<KnownVersions, "people" | "tokens">): Promise<CatalogRows>;
   /**
-   * The part of a snapshot that writes of users, teams, roles and API tokens change. It costs the same with many tools.
-   * @returns null: upstreams, virtual servers or what they offer may have changed too since `known`
+   * What has changed in a snapshot. It costs as much as what has changed, with many tools too.
+   * @returns null: everything has to be read
    */
-  readRights(known: KnownVersions): Promise<RightsRows | null>;
+  readChanges(known: KnownCatalog): Promise<ChangedRows | null>;
   /** Grows with every change that concerns the data plane. */
   readCatalogVersion(): Promise<number>;
 
@@ -188,25 +185,14 @@ export function createRegistry(
     insertImported: (rows, onRows) => database.transaction((tx) => insertImported(tx, rows, onRows)),
     countDiscovered: () => countDiscovered(database),
     readCatalog: (known) =>
+      database.transaction(async (tx) => ({
+        ...await readOffer(tx, rules),
+        ...await rightsIn(createRegistry(tx, now), known),
+      }), { readOnly: true }),
+    readChanges: (known) =>
       database.transaction(async (tx) => {
-        const snapshot = createRegistry(tx, now);
-        const all = await snapshot.gateways.list();
-        const guarded = all.filter((gateway) => approvalOf(gateway, rules) !== "off").map(({ id }) => id);
-        return {
-          gateways: all,
-          tools: await snapshot.tools.list(),
-          resources: await snapshot.resources.list(),
-          prompts: await snapshot.prompts.list(),
-          servers: await snapshot.servers.list(),
-          removed: await snapshot.tombstones.all(),
-          approvals: await upstreamApprovals(tx, guarded),
-          ...await rightsIn(snapshot, known),
-        };
-      }, { readOnly: true }),
-    readRights: (known) =>
-      database.transaction(async (tx) => {
-        const isSame = !hasOtherChanges(known, await readVersions(tx));
-        return isSame ? await rightsIn(createRegistry(tx, now), known) : null;
+        const offer = await readOfferChange(tx, rules, known);
+        return offer === null ? null : { offer, ...await rightsIn(createRegistry(tx, now), known.versions) };
       }, { readOnly: true }),
     readCatalogVersion: async () => {
       const [row] = await database.query<{ version: number }>(sql`SELECT version FROM catalog_version`);

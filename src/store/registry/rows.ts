@@ -210,8 +210,8 @@ export interface RemovedEntry {
   readonly serverIds: readonly string[];
 }
 
-/** Everything that the data plane reads, in one version. */
-export interface CatalogRows extends RightsRows {
+/** Upstreams, virtual servers and what they offer. */
+export interface OfferRows {
   readonly gateways: readonly GatewayRow[];
   readonly tools: readonly ToolRow[];
   readonly resources: readonly ResourceRow[];
@@ -221,6 +221,23 @@ export interface CatalogRows extends RightsRows {
   readonly removed: readonly RemovedEntry[];
   /** Of the upstreams whose changes wait for an approval. */
   readonly approvals: readonly UpstreamApproval[];
+}
+
+/** The part of them that has changed since the reader's version. */
+export interface OfferChange {
+  /** The upstreams that have changed, or are gone. `rows` have all of what they offer. */
+  readonly gatewayIds: ReadonlySet<string>;
+  /** The virtual servers that have changed, or are gone. */
+  readonly serverIds: ReadonlySet<string>;
+  readonly rows: OfferRows;
+}
+
+/** Everything that the data plane reads, in one version. */
+export interface CatalogRows extends RightsRows, OfferRows {}
+
+/** What has changed since the reader's version. */
+export interface ChangedRows extends RightsRows {
+  readonly offer: OfferChange;
 }
 
 /** Who may do what, and how much: everything in a catalog besides upstreams, virtual servers and what they offer. */

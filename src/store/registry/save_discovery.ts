@@ -15,7 +15,7 @@ import type { Holding } from "../approvals/approvals.ts";
 import { ApprovalGate, type ApprovalRules } from "./approval_gate.ts";
 import { TableEntities } from "./entities.ts";
 import { addGatewayEvent, type GatewayEvent, listChangesOf } from "./history/gateway_history.ts";
-import { raiseCatalogVersion } from "../sql/catalog_version.ts";
+import { tellRegistryChanged } from "./changes/registry_changes.ts";
 import { type Database, sql, storable } from "../sql/sql.ts";
 import type { DiscoveredEntry, Discovery, EntryKind, GatewayRow, ListWarning, SkippedEntry } from "./rows.ts";
 import { type EntityTable, GATEWAYS, PROMPTS, TOOLS } from "./tables.ts";
@@ -134,7 +134,7 @@ export async function holdForSession(
   if (gateway === null || gateway.lastRefreshAt === null) return { held: [], notKept: 0 };
   const gate = await ApprovalGate.open(tx, gateway, rules, now);
   gate.noteSession(kind, entries);
-  if (await gate.save()) await raiseCatalogVersion(tx);
+  if (await gate.save()) await tellRegistryChanged(tx, { gateways: [gatewayId] });
   return gate.holding;
 }
 
@@ -172,7 +172,7 @@ export async function renameDiscovered(
     );
     await updateRows(tx, entity, changed, now);
   }
-  await raiseCatalogVersion(tx);
+  await tellRegistryChanged(tx, { gateways: [gatewayId] });
 }
 
 function hasAll(row: GatewayRow, fields: Partial<GatewayRow>): boolean {

@@ -1,9 +1,15 @@
 // Virtual servers: their rows, and the tables of their tools, resources and prompts.
 import { ConstraintError, type Database, sql } from "../sql/sql.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { type Entities, type ListFilter, type NewRow, type RowChanges, TableEntities } from "./entities.ts";
+import {
+  chunks,
+  type Entities,
+  type ListFilter,
+  type NewRow,
+  type RowChanges,
+  TableEntities,
+} from "./entities.ts";
 import { tellPeopleChanged } from "../people/people_changes.ts";
-import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { MEMBERSHIP } from "./removed_entries.ts";
 import type { ServerRow } from "./rows.ts";
 import { type ServerFields, SERVERS } from "./tables.ts";
@@ -51,7 +57,7 @@ export class ServerEntities implements Entities<ServerRow> {
       };
       const row = await this.#fields(tx).update(id, fields);
       await setMembers(tx, id, { toolIds, resourceIds, promptIds });
-      return (await withMembers(tx, [row]))[0];
+      return (await withMembers(tx, [row], [id]))[0];
     });
   }
 
@@ -72,7 +78,7 @@ export class ServerEntities implements Entities<ServerRow> {
 
   list(filter: Pick<ListFilter, "ids"> = {}): Promise<ServerRow[]> {
     return this.#database.transaction(
-      async (tx) => withMembers(tx, await this.#fields(tx).list(filter)),
+      async (tx) => withMembers(tx, await this.#fields(tx).list(filter), filter.ids),
       { readOnly: true },
     );
   }
@@ -106,18 +112,24 @@ async function setMembers(tx: Database, serverId: string, members: Partial<Membe
       }
     }
   }
-  await raiseCatalogVersion(tx);
 }
 
-async function withMembers(tx: Database, rows: readonly ServerFields[]): Promise<ServerRow[]> {
+/** @param ids of these rows; undefined: they are all virtual servers */
+async function withMembers(
+  tx: Database,
+  rows: readonly ServerFields[],
+  ids: readonly string[] | undefined,
+): Promise<ServerRow[]> {
   const members = new Map<string, { [Key in keyof Members]: string[] }>();
   for (const { id } of rows) members.set(id, { toolIds: [], resourceIds: [], promptIds: [] });
   for (const { key, table, column } of MEMBERSHIPS) {
-    const where = rows.length === 1 ? sql`WHERE server_id = ${rows[0].id}` : sql.empty;
-    const pairs = await tx.query<{ server_id: string; member: string }>(
-      sql`SELECT server_id, ${column} AS member FROM ${table} ${where} ORDER BY server_id, position`,
-    );
-    for (const { server_id, member } of pairs) members.get(server_id)?.[key].push(member);
+    for (const chunk of ids === undefined ? [undefined] : chunks(ids)) {
+      const where = chunk === undefined ? sql.empty : sql`WHERE server_id IN ${sql.list(chunk)}`;
+      const pairs = await tx.query<{ server_id: string; member: string }>(
+        sql`SELECT server_id, ${column} AS member FROM ${table} ${where} ORDER BY server_id, position`,
+      );
+      for (const { server_id, member } of pairs) members.get(server_id)?.[key].push(member);
+    }
   }
   return rows.map((row) => {
     const own = members.get(row.id)!;

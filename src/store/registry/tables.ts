@@ -1,4 +1,5 @@
 // The tables of the registry, and the texts of their name conflicts.
+import type { ChangedRegistry } from "./changes/registry_changes.ts";
 import type {
   EntityRow,
   EntryKind,
@@ -23,6 +24,8 @@ export interface EntityTable<Row extends EntityRow> {
   readonly sortKey: keyof Row & string;
   /** The reason to refuse a row whose unique name is in use. */
   readonly conflict: (row: Partial<Row>) => string;
+  /** What a write of the row changes for the workers. */
+  readonly changed: (row: Row) => ChangedRegistry | "all";
 }
 
 /** The description of a kind of entity that upstreams list. */
@@ -30,6 +33,11 @@ export interface EntryTable<Row extends EntryRow> extends EntityTable<Row> {
   readonly kindOf: (row: Row) => EntryKind;
   /** The name or URI at the upstream, unique among the gateway's entries of a kind. */
   readonly keyOf: (row: Row) => string;
+}
+
+/** Of entries. One without an upstream keeps its name from others. */
+function changedEntry({ gatewayId }: EntryRow): ChangedRegistry | "all" {
+  return gatewayId === null ? "all" : { gateways: [gatewayId] };
 }
 
 const ENTITY: { readonly [Key in keyof EntityRow]: ColumnKind } = {
@@ -84,6 +92,7 @@ export const GATEWAYS: EntityTable<GatewayRow> = {
   noun: "Gateway",
   sortKey: "name",
   conflict: ({ name, slug }) => `A gateway named "${name}" exists already (names are compared as "${slug}")`,
+  changed: ({ id }) => ({ gateways: [id] }),
 };
 
 export const TOOLS: EntryTable<ToolRow> = {
@@ -103,6 +112,7 @@ export const TOOLS: EntryTable<ToolRow> = {
   noun: "Tool",
   sortKey: "name",
   conflict: ({ name }) => `A tool named "${name}" exists already`,
+  changed: changedEntry,
   kindOf: () => "tool",
   keyOf: ({ originalName }) => originalName,
 };
@@ -123,6 +133,7 @@ export const RESOURCES: EntryTable<ResourceRow> = {
   noun: "Resource",
   sortKey: "uri",
   conflict: ({ uri }) => `A resource with the URI "${uri}" exists already`,
+  changed: changedEntry,
   kindOf: ({ isTemplate }) => isTemplate ? "template" : "resource",
   keyOf: ({ uri }) => uri,
 };
@@ -142,6 +153,7 @@ export const PROMPTS: EntryTable<PromptRow> = {
   noun: "Prompt",
   sortKey: "name",
   conflict: ({ name }) => `A prompt named "${name}" exists already`,
+  changed: changedEntry,
   kindOf: () => "prompt",
   keyOf: ({ originalName }) => originalName,
 };
@@ -164,4 +176,5 @@ export const SERVERS: EntityTable<ServerFields> = {
   noun: "Server",
   sortKey: "name",
   conflict: ({ name }) => `A server with this name ("${name}") or id exists already`,
+  changed: ({ id }) => ({ servers: [id] }),
 };

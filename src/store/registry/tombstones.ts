@@ -1,7 +1,7 @@
 // The tombstones as operators see them. They also reserve the names of tools and prompts: a call by the registry name of an entry that
 // its upstream has dropped must not reach another upstream, which has that name for a tool of its own.
 import { type Database, sql } from "../sql/sql.ts";
-import { raiseCatalogVersion } from "../sql/catalog_version.ts";
+import { tellRegistryChanged } from "./changes/registry_changes.ts";
 import { rowOf, type TombstoneFields } from "./removed_entries.ts";
 import type { EntryKind, RemovedEntry } from "./rows.ts";
 
@@ -43,20 +43,23 @@ export class Tombstones {
       const { changes } = await tx.run(
         sql`DELETE FROM removed_entries WHERE gateway_id = ${gatewayId} AND entry_id = ${id}`,
       );
-      if (changes > 0) await raiseCatalogVersion(tx);
+      if (changes > 0) await tellRegistryChanged(tx, { gateways: [gatewayId] });
       return changes > 0;
     });
   }
 
-  /** All of them, with the virtual servers that have chosen them. */
-  async all(): Promise<RemovedEntry[]> {
+  /** Those of these gateways (null: of all), with the virtual servers that have chosen them. */
+  async all(gatewayIds: readonly string[] | null): Promise<RemovedEntry[]> {
+    const which = gatewayIds === null ? sql.empty : sql`WHERE gateway_id IN ${sql.list(gatewayIds)}`;
     const records = await this.#database.query<FullRecord>(
-      sql`SELECT entry_id, gateway_id, kind, entry_key, visibility, team_id, owner_email, fields FROM removed_entries`,
+      sql`SELECT entry_id, gateway_id, kind, entry_key, visibility, team_id, owner_email, fields
+          FROM removed_entries ${which} ORDER BY gateway_id, removed_at, entry_id`,
     );
     if (records.length === 0) return [];
     const members = Map.groupBy(
       await this.#database.query<{ entry_id: string; server_id: string }>(
-        sql`SELECT entry_id, server_id FROM removed_members`,
+        sql`SELECT entry_id, server_id FROM removed_members
+            WHERE entry_id IN (SELECT entry_id FROM removed_entries ${which}) ORDER BY entry_id, server_id`,
       ),
       (member) => member.entry_id,
     );

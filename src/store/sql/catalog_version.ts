@@ -8,33 +8,37 @@ export interface KnownVersions {
   readonly tokens: number;
 }
 
+interface VersionRow {
+  readonly version: number | string;
+  readonly people_version: number | string;
+  readonly tokens_version: number | string;
+}
+
 export async function readVersions(tx: Database): Promise<KnownVersions> {
-  const [row] = await tx.query<Record<"version" | "people_version" | "tokens_version", number | string>>(
+  const [row] = await tx.query<VersionRow>(
     sql`SELECT version, people_version, tokens_version FROM catalog_version`,
   );
-  return {
-    catalog: Number(row.version),
-    people: Number(row.people_version),
-    tokens: Number(row.tokens_version),
-  };
+  return versionsOf(row);
+}
+
+function versionsOf({ version, people_version: people, tokens_version: tokens }: VersionRow): KnownVersions {
+  return { catalog: Number(version), people: Number(people), tokens: Number(tokens) };
 }
 
 /**
- * Has anything changed besides people and other rights? Each of their versions raises the catalog's with it, so another change is one that
- * the catalog's version counts alone. Versions that are lower than before are those of a restored backup, and count as a change.
+ * The version of the registry: of upstreams, virtual servers and what they offer. The other versions raise the catalog's with them, so the
+ * rest of it counts changes of the registry.
  */
-export function hasOtherChanges(known: KnownVersions, present: KnownVersions): boolean {
-  const others = ({ catalog, people, tokens }: KnownVersions) => catalog - people - tokens;
-  const isOlder = present.people < known.people || present.tokens < known.tokens;
-  return isOlder || others(present) !== others(known);
+export function registryVersionOf({ catalog, people, tokens }: KnownVersions): number {
+  return catalog - people - tokens;
 }
 
-/**
- * Raises the version. Called in every transaction that changes upstreams, virtual servers or what they offer, also where one of the
- * functions below is called.
- */
-export async function raiseCatalogVersion(tx: Database): Promise<void> {
-  await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
+/** Raises the version, and that of the registry. @returns the latter */
+export async function raiseRegistryVersion(tx: Database): Promise<number> {
+  const [row] = await tx.query<VersionRow>(
+    sql`UPDATE catalog_version SET version = version + 1 RETURNING version, people_version, tokens_version`,
+  );
+  return registryVersionOf(versionsOf(row));
 }
 
 /** Raises the version, and that of users, teams and roles, of which workers read on their own what has changed. @returns the latter */

@@ -36,6 +36,7 @@ export const OUR_TABLES: readonly string[] = [
   "people_changes",
   "prompts",
   "quotas",
+  "registry_changes",
   "removed_entries",
   "removed_members",
   "resources",

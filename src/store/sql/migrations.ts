@@ -4,7 +4,7 @@ import { rewriteServerIds } from "./server_ids.ts";
 import { EXECUTION_TABLES } from "./steps/execution_tables.ts";
 import { indexAuditRecords } from "./steps/audit_tables.ts";
 import { API_TOKEN_TABLES } from "./token_tables.ts";
-import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./people_tables.ts";
+import { IDENTITIES_BY_ISSUER, JOIN_REQUESTS_TABLE, PEOPLE_CHANGES } from "./steps/people_tables.ts";
 import { GATEWAY_HISTORY_TABLES } from "./gateway_tables.ts";
 import { DEVICES_ALLOWED_AT, OAUTH_TABLES } from "./steps/oauth_tables.ts";
 import {
@@ -13,6 +13,7 @@ import {
   UPSTREAM_CONNECTION_TABLES,
   UPSTREAM_TOKEN_TABLES,
 } from "./steps/upstream_token_tables.ts";
+import { REGISTRY_CHANGES } from "./steps/registry_change_tables.ts";
 import { membership } from "./steps/server_tables.ts";
 import { SSO_TABLES } from "./sso_tables.ts";
 import { indexLists, TOKEN_INDEXES } from "./list_indexes.ts";
@@ -391,4 +392,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "logins of people at upstreams", statements: UPSTREAM_CONNECTION_TABLES },
   { name: "clients at upstreams by redirect URI", statements: UPSTREAM_CLIENTS_BY_VERSION },
   { name: "ended tokens for upstreams", statements: ENDED_UPSTREAM_TOKENS },
+  { name: "changes of upstreams and virtual servers", statements: REGISTRY_CHANGES },
 ];

@@ -309,7 +309,7 @@ export async function createApp(
   catalog.onChange((before, after) => {
     sessions.review(after, upstreams);
     maintenance.endLapsedStreams();
-    if (after.all !== before.all) conflicts?.update(after);
+    if (!after.offersAs(before)) conflicts?.update(after);
     leaderJobs?.registryChanged();
   });
   replica.onLost(() => void sessions.close().catch((error) => log.error("sessions not closed", { error })));

@@ -206,10 +206,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   let applyUpstreams = () => {};
   const catalog = await LiveCatalog.open({
     read: async (former) => {
-      const rights = former === null ? null : await registry.readRights(former.versions);
-      const rows = former !== null && rights !== null
-        ? { ...rights, former }
-        : await registry.readCatalog(former?.versions);
+      const changes = former === null ? null : await registry.readChanges(former.known);
+      const rows = former !== null && changes !== null
+        ? { ...changes, former }
+        : await registry.readCatalog(former?.known.versions);
       const people = rows.people === null ? former?.people : new People(rows.people, {
         platformAdminEmail: config.platformAdminEmail,
         requireUser: config.requireUserInDb,
@@ -219,7 +219,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
         ...{ naming: config.mcpNaming, revisions: config.mcpRevisions, people },
         tokenChanges: (former?.tokenChanges ?? NO_TOKEN_CHANGES).with(rows.tokenChanges),
       });
-      applyUpstreams = "former" in rows ? () => {} : await upstreams.prepare(rows.gateways);
+      applyUpstreams = read.gateways === former?.gateways ? () => {} : await upstreams.prepare(read.gateways);
       return read;
     },
     onFailure: (error) => log.error("catalog cannot be read, its former snapshot serves on", { error }),

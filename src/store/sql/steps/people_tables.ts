@@ -1,5 +1,5 @@
 // Further steps of the schema of people. A step is never edited.
-import { sql, type SqlQuery } from "./sql.ts";
+import { sql, type SqlQuery } from "../sql.ts";
 
 /** The ids that each version of `people_version` has changed. */
 export const PEOPLE_CHANGES: readonly SqlQuery[] = [
