@@ -12,7 +12,7 @@ export type Overrides = ToolOverride;
 
 type Make<Row extends PlacedRow, E> = (placed: Placed<Row>, overrides: Overrides) => E;
 
-const NO_OVERRIDES: Overrides = {};
+export const NO_OVERRIDES: Overrides = {};
 
 /** What a slot keeps of entries with names or descriptions of endpoints. */
 const MAX_OVERRIDDEN = 16;

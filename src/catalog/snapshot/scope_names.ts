@@ -42,7 +42,8 @@ export function nameMembers<Member extends NamedMember>(
   { tools, prompts }: { readonly tools: readonly Member[]; readonly prompts: readonly Member[] },
 ): ScopeNames<Member> {
   const usual = (member: Member) => naming === "original" ? member.originalName : member.name;
-  const explicit = ({ id }: Member) => toolOverrides[id]?.name;
+  const overrides = new Map(Object.entries(toolOverrides));
+  const explicit = ({ id }: Member) => overrides.get(id)?.name;
   const named = {
     tool: share(tools, explicit, usual),
     prompt: share(prompts, () => undefined, usual),

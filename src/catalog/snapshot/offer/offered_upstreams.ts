@@ -9,7 +9,7 @@ import type {
   ServerRow,
   ToolRow,
 } from "../../../store/registry/rows.ts";
-import { Collection, type Overrides } from "../collection.ts";
+import { Collection, NO_OVERRIDES, type Overrides } from "../collection.ts";
 import { type Entry, EntryIndex } from "../entry_index.ts";
 import { inRegistrationOrder } from "../list_order.ts";
 import { AppResources, type MemberIds, Membership } from "../membership.ts";
@@ -99,11 +99,16 @@ export class OfferedUpstreams {
       tools: this.#tools.rowsOf(toolIds),
       prompts: this.#prompts.rowsOf(promptIds),
     });
-    const toolOverridesOf = (row: ToolRow): Overrides => ({
-      ...words.toolOverrides[row.id],
-      ...otherName(row, toolNames),
-    });
-    const promptOverridesOf = (row: PromptRow): Overrides => otherName(row, promptNames);
+    const overrides = new Map(Object.entries(words.toolOverrides));
+    const toolOverridesOf = (row: ToolRow): Overrides => {
+      const own = overrides.get(row.id);
+      const name = otherName(row, toolNames);
+      return own === undefined && name === undefined ? NO_OVERRIDES : { ...own, name };
+    };
+    const promptOverridesOf = (row: PromptRow): Overrides => {
+      const name = otherName(row, promptNames);
+      return name === undefined ? NO_OVERRIDES : { name };
+    };
     const parts = {
       server,
       tools: new EntryIndex(this.#tools.entriesOf(toolIds, toolOverridesOf)),
@@ -131,7 +136,11 @@ export class OfferedUpstreams {
   }
 }
 
-/** Omits a name that equals the registry's name, so that endpoints share one entry. */
-function otherName({ id, name }: ToolRow | PromptRow, names: ReadonlyMap<string, string>): Overrides {
-  return { name: names.get(id) === name ? undefined : names.get(id) };
+/** The name of an entry at an endpoint. undefined: the registry's, so that endpoints share one entry. */
+function otherName(
+  { id, name }: ToolRow | PromptRow,
+  names: ReadonlyMap<string, string>,
+): string | undefined {
+  const own = names.get(id);
+  return own === name ? undefined : own;
 }
