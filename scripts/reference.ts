@@ -1,11 +1,13 @@
-// Writes what is generated from the code: .env.example, and parts of the manual's pages between their markers. What stands around
-// these parts is written by hand. `--check` writes nothing and exits 1 where something is out of date.
+// Writes what is generated from the code: .env.example, parts of the manual's pages between their markers, and the lists of modules that
+// threads import first. What stands around the parts of pages is written by hand. `--check` writes nothing and exits 1 where something is
+// out of date.
 
 import { apiPart } from "./reference/api.ts";
 import { errorsPart } from "./reference/errors.ts";
 import { metricsPart } from "./reference/metrics.ts";
 import { permissionsPart } from "./reference/permissions.ts";
 import { envExample, settingsPart } from "./reference/settings.ts";
+import { MODULE_FILES, threadModules } from "./reference/thread_modules.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -34,9 +36,14 @@ export function replacePart(text: string, name: string, part: string): string | 
 
 async function main(isCheck: boolean): Promise<number> {
   const faults: string[] = [];
-  const env = { file: ".env.example", before: await readIfThere(".env.example"), text: envExample() };
-  const pages = await Promise.all(Object.entries(PARTS).map(([name, part]) => page(name, part(), faults)));
-  for (const { file, before, text } of [env, ...pages]) {
+  const generated = await Promise.all([
+    whole(".env.example", envExample()),
+    ...Object.entries(PARTS).map(([name, part]) => page(name, part(), faults)),
+    ...Object.entries(MODULE_FILES).map(async ([entry, file]) =>
+      whole(file, await threadModules(ROOT, entry))
+    ),
+  ]);
+  for (const { file, before, text } of generated) {
     if (text === before) continue;
     if (isCheck) faults.push(`${file} is out of date; run: deno task reference`);
     else {
@@ -46,6 +53,10 @@ async function main(isCheck: boolean): Promise<number> {
   }
   for (const fault of faults) console.error(fault);
   return faults.length > 0 ? 1 : 0;
+}
+
+async function whole(file: string, text: string): Promise<Generated> {
+  return { file, before: await readIfThere(file), text };
 }
 
 async function page(name: string, part: string, faults: string[]): Promise<Generated> {

@@ -1,4 +1,4 @@
-// Written by `deno task modules`, which says why. A module of the thread that is missing here costs a few KB of memory.
+// Written by `deno task reference`: all modules of the thread. scripts/reference/thread_modules.ts says why.
 
 import "../audit_export/file_sink.ts";
 import "../auth/keys/own_keys.ts";

@@ -1,4 +1,4 @@
-// `deno task modules`: writes which modules a thread of `serve` loads, for a file that the thread imports before all others.
+// Which modules a thread of `serve` loads, for a file that the thread imports before all others.
 //
 // Deno decodes the source map of each module that is the first to import another one, and keeps it: 4 MB in a worker
 // (source_mapped_module_load_referrer, https://github.com/denoland/deno/blob/v2.9.5/libs/core/modules/recursive_load.rs). With such a file,
@@ -9,11 +9,16 @@ interface InfoModule {
   readonly dependencies?: readonly { code?: { specifier?: string }; isDynamic?: boolean }[];
 }
 
-/** The file of each thread, by the module that is imported when the thread starts. */
-const FILES: Readonly<Record<string, string>> = {
+/** The file of each thread, by the module that is imported when the thread starts. Paths from the root. */
+export const MODULE_FILES: Readonly<Record<string, string>> = {
   "src/cli/serve.ts": "src/cli/serve_modules.js",
   "src/worker/main.ts": "src/worker/worker_modules.js",
 };
+
+/** The text of the file for `entry`, one of `MODULE_FILES`. @param root ends with a slash */
+export async function threadModules(root: URL, entry: string): Promise<string> {
+  return moduleFile(importedModules(await infoOf(root, entry), root.href, entry));
+}
 
 /** The modules of this project that `entry` imports, itself or through others, whenever it is imported. Paths from the root, sorted. */
 export function importedModules(modules: readonly InfoModule[], root: string, entry: string): string[] {
@@ -28,10 +33,10 @@ export function importedModules(modules: readonly InfoModule[], root: string, en
   return [...found].map((specifier) => specifier.slice(root.length)).filter((path) => path !== entry).sort();
 }
 
-/** The text of `file`, which imports `paths`. Both are paths from the root, and `file` is two folders deep. */
+/** A file of JavaScript, two folders deep, that imports `paths`. They are paths from the root. */
 export function moduleFile(paths: readonly string[]): string {
   return [
-    "// Written by `deno task modules`, which says why. A module of the thread that is missing here costs a few KB of memory.\n\n",
+    "// Written by `deno task reference`: all modules of the thread. scripts/reference/thread_modules.ts says why.\n\n",
     ...paths.map((path) => `import "${path.replace(/^src/, "..")}";\n`),
   ].join("");
 }
@@ -41,15 +46,6 @@ async function infoOf(root: URL, entry: string): Promise<readonly InfoModule[]> 
     args: ["info", "--json", entry],
     cwd: root,
   }).output();
-  if (!success) throw new Error(`deno info failed: ${new TextDecoder().decode(stderr)}`);
+  if (!success) throw new Error(`deno info ${entry} failed: ${new TextDecoder().decode(stderr)}`);
   return JSON.parse(new TextDecoder().decode(stdout)).modules;
-}
-
-if (import.meta.main) {
-  const root = new URL("../", import.meta.url);
-  for (const [entry, file] of Object.entries(FILES)) {
-    const paths = importedModules(await infoOf(root, entry), root.href, entry);
-    await Deno.writeTextFile(new URL(file, root), moduleFile(paths));
-    console.log(`wrote ${file}: ${paths.length} modules`);
-  }
 }

@@ -1,5 +1,6 @@
-import { assertEquals, assertMatch } from "@std/assert";
-import { importedModules, moduleFile } from "./thread_modules.ts";
+import { basename } from "node:path";
+import { assertEquals } from "@std/assert";
+import { importedModules, MODULE_FILES, moduleFile } from "./thread_modules.ts";
 
 const ROOT = "file:///project/";
 
@@ -31,11 +32,9 @@ Deno.test("moduleFile() imports each path from a folder of src", () => {
 });
 
 Deno.test("Threads import their modules' file before all others", async () => {
-  for (
-    const [entry, file] of [["worker/main.ts", "worker_modules.js"], ["cli/serve.ts", "serve_modules.js"]]
-  ) {
-    const source = await Deno.readTextFile(new URL(`../src/${entry}`, import.meta.url));
+  for (const [entry, file] of Object.entries(MODULE_FILES)) {
+    const source = await Deno.readTextFile(new URL(`../../${entry}`, import.meta.url));
     const [first] = source.split("\n").filter((line) => line.startsWith("import "));
-    assertMatch(first!, new RegExp(`"\\./${file}"`));
+    assertEquals(first, `import "./${basename(file)}";`);
   }
 });
