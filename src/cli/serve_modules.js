@@ -62,6 +62,7 @@ import "../cli/welcome.ts";
 import "../client_config/entry_source.ts";
 import "../client_config/jsonc.ts";
 import "../client_config/server_entries.ts";
+import "../client_config/shell_word.ts";
 import "../client_config/variables.ts";
 import "../cluster/replica_address.ts";
 import "../config/load.ts";

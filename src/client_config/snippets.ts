@@ -1,14 +1,15 @@
 // What is shown for clients without a file: a command, and programs on the official SDKs.
 
 import type { Connection } from "./connection.ts";
+import { shellWord } from "./shell_word.ts";
 
 /** The major version is named, because npm on an old Node would install an old Inspector, which knows none of these flags. */
 export function inspectorCommand({ url, token }: Connection): string {
   return [
     "npx -y @modelcontextprotocol/inspector@2 --cli",
-    quoted(url),
+    shellWord(url),
     "--transport http",
-    ...(token === null ? [] : [`--header ${quoted(`Authorization: Bearer ${token}`)}`]),
+    ...(token === null ? [] : [`--header ${shellWord(`Authorization: Bearer ${token}`)}`]),
     "--method tools/list",
   ].join(" \\\n  ");
 }
@@ -17,10 +18,10 @@ export function inspectorCommand({ url, token }: Connection): string {
 export function curlCommand({ gatewayUrl, server, token }: Connection): string {
   const params = server === null ? {} : { params: { server_id: server } };
   return [
-    `curl -sS ${quoted(`${gatewayUrl}/rpc`)}`,
+    `curl -sS ${shellWord(`${gatewayUrl}/rpc`)}`,
     "-H 'Content-Type: application/json'",
-    ...(token === null ? [] : [`-H ${quoted(`Authorization: Bearer ${token}`)}`]),
-    `-d ${quoted(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list", ...params }))}`,
+    ...(token === null ? [] : [`-H ${shellWord(`Authorization: Bearer ${token}`)}`]),
+    `-d ${shellWord(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list", ...params }))}`,
   ].join(" \\\n  ");
 }
 
@@ -58,9 +59,4 @@ await client.connect(new StreamableHTTPClientTransport(new URL(${
   }), { requestInit: { headers } }));
 for (const tool of (await client.listTools()).tools) console.log(tool.name);
 await client.close();`;
-}
-
-/** For a shell. */
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

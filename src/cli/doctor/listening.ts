@@ -6,15 +6,19 @@ import { localUrl } from "../command_line/local_url.ts";
 import { type Finding, sentence } from "./finding.ts";
 
 /** Listens for a moment. */
-export async function checkListening(config: Pick<Config, "host" | "port" | "ssl">): Promise<Finding[]> {
+export async function checkListening(
+  config: Pick<Config, "host" | "port" | "ssl">,
+  listen: (address: Deno.ListenOptions) => Disposable = Deno.listen,
+): Promise<Finding[]> {
   const { host: hostname, port } = config;
   try {
-    Deno.listen({ hostname, port }).close();
+    listen({ hostname, port })[Symbol.dispose]();
     return [];
   } catch (error) {
     const isTaken = error instanceof Deno.errors.AddrInUse;
-    if (isTaken && await answers(localUrl(config))) return [];
     const isPrivileged = error instanceof Deno.errors.PermissionDenied;
+    // A service may listen on a port that is refused to whoever runs this command.
+    if ((isTaken || isPrivileged) && await answers(localUrl(config))) return [];
     return [{
       id: "settings.listen",
       severity: "error",

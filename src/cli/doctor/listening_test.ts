@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { checkListening } from "./listening.ts";
 
-const found = async (host: string, port: number) =>
-  (await checkListening({ host, port, ssl: false })).map((
+const found = async (host: string, port: number, listen?: Parameters<typeof checkListening>[1]) =>
+  (await checkListening({ host, port, ssl: false }, listen)).map((
     { severity, found, fix },
   ) => [severity, found, fix]);
 
@@ -23,4 +23,19 @@ Deno.test("checkListening() finds nothing where the gateway can listen, and the 
     `ss -ltnp 'sport = :${port}'`,
   ]]);
   await closing;
+});
+
+Deno.test("checkListening() finds nothing where a gateway answers on a port that this user may not listen on", async () => {
+  const refused = () => {
+    throw new Deno.errors.PermissionDenied("Permission denied (os error 13)");
+  };
+  await using gateway = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    () => Response.json({}),
+  );
+  const { port } = gateway.addr;
+  assertEquals(await found("127.0.0.1", port, refused), []);
+  await gateway.shutdown();
+  const [[severity, , fix] = []] = await found("127.0.0.1", port, refused);
+  assertEquals([severity, fix], ["error", "AmbientCapabilities=CAP_NET_BIND_SERVICE"]);
 });

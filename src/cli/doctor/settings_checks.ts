@@ -1,5 +1,6 @@
 // Judges the settings: secrets, who may reach the gateway, and settings that contradict each other.
 import { usesKeyPair } from "../../auth/keys/own_keys.ts";
+import { shellWord } from "../../client_config/shell_word.ts";
 import type { Loaded } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { sqliteFile } from "../../config/sqlite_file.ts";
@@ -102,7 +103,7 @@ function checkSecrets(
       found: `${path} has a secret, and other users of this machine can read it (mode ${mode.toString(8)}).`,
       why:
         "Whoever knows JWT_SECRET_KEY makes tokens of administrators; the other secrets open databases and credentials.",
-      fix: `chmod 600 ${path}`,
+      fix: `chmod 600 ${shellWord(path)}`,
       page: "security#before-others-use-it",
     })),
     ...committedFiles.map((path): Finding => ({
@@ -110,7 +111,7 @@ function checkSecrets(
       severity: "error",
       found: `${path} has a secret, and a repository of git has this file.`,
       why: "Everybody who has a copy of the repository has the secret, also after the file was removed.",
-      fix: `git rm --cached ${path} && echo ${path} >> .gitignore`,
+      fix: `git rm --cached ${shellWord(path)} && echo ${shellWord(path)} >> .gitignore`,
       remark: "and new secrets: the former ones are known. .env.example is for a repository",
       page: "security#before-others-use-it",
     })),
@@ -146,19 +147,21 @@ function keyRemedy(
   { jwtAlgorithm, jwtPrivateKeyPath: path, jwtPublicKeyPath: publicPath }: Config,
 ): Pick<Finding, "fix" | "remark"> {
   const [name = "JWT_PRIVATE_KEY_PATH"] = /^JWT_(PRIVATE|PUBLIC)_KEY_PATH\w*/.exec(fault) ?? [];
-  const [, close] = /Close it: (chmod 600 .+)$/.exec(fault) ?? [];
+  const [, close] = /Close it: chmod 600 (.+)$/.exec(fault) ?? [];
   const [, fitting] = /the key is for (\w+)/.exec(fault) ?? [];
-  if (close !== undefined) return { fix: close };
+  if (close !== undefined) return { fix: `chmod 600 ${shellWord(close)}` };
   if (fitting !== undefined) return { fix: `JWT_ALGORITHM=${fitting}`, remark: "or a key that fits" };
   if (name === "JWT_PUBLIC_KEY_PATH") {
     return {
-      fix: `openssl pkey -in ${path} -pubout -out ${publicPath}`,
+      fix: `openssl pkey -in ${shellWord(path ?? "")} -pubout -out ${shellWord(publicPath ?? "")}`,
       remark: "or leave JWT_PUBLIC_KEY_PATH out: it follows from the private key",
     };
   }
   if (name === "JWT_PRIVATE_KEY_PATH" && path !== null && fault.includes("there is no such file")) {
     return {
-      fix: `openssl genpkey ${keyOptions(jwtAlgorithm)} -out ${path} && chmod 600 ${path}`,
+      fix: `openssl genpkey ${keyOptions(jwtAlgorithm)} -out ${shellWord(path)} && chmod 600 ${
+        shellWord(path)
+      }`,
       remark: "or the key of the tokens that are in use",
     };
   }
@@ -215,7 +218,7 @@ function checkCertificate(
     severity: "warning",
     found: `KEY_FILE ${keyFile} can be read by every user of this machine (mode ${keyFileMode.toString(8)}).`,
     why: "Whoever has the key poses as the gateway, and gets the tokens of its clients.",
-    fix: `chmod 600 ${keyFile}`,
+    fix: `chmod 600 ${shellWord(keyFile!)}`,
     page: "network#serve-https",
   }];
   const found = fault ?? expiry;

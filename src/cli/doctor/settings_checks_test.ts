@@ -40,6 +40,9 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
       "warning settings.secret_weak printf '\\n%s\\n' \"JWT_SECRET_KEY=$(openssl rand -base64 48)\" >> .env",
     ]],
     [{}, { openFiles: [{ path: ".env", mode: 0o644 }] }, ["warning settings.file_mode chmod 600 .env"]],
+    [{}, { openFiles: [{ path: "/my files/.env", mode: 0o644 }] }, [
+      "warning settings.file_mode chmod 600 '/my files/.env'",
+    ]],
     [{}, { committedFiles: [".env"] }, [
       "error settings.committed git rm --cached .env && echo .env >> .gitignore",
     ]],
@@ -112,6 +115,7 @@ Deno.test("checkSettings() mends each fault of a key pair by a line of its own, 
   assertEquals(
     [
       "JWT_PRIVATE_KEY_PATH a.pem is open to other users (mode 644). Close it: chmod 600 a.pem",
+      "JWT_PRIVATE_KEY_PATH my key is open to other users (mode 644). Close it: chmod 600 my key",
       "JWT_PRIVATE_KEY_PATH a.pem cannot be read: there is no such file. Correct the path, or put the file there",
       "JWT_PRIVATE_KEY_PATH a.pem: the key is for RS256, PS256, and JWT_ALGORITHM is ES384. Set JWT_ALGORITHM",
       "JWT_PRIVATE_KEY_PATH a.pem holds no private key that can be used. Name a private key in PEM format",
@@ -121,6 +125,7 @@ Deno.test("checkSettings() mends each fault of a key pair by a line of its own, 
     ].map(fixFor),
     [
       "chmod 600 a.pem",
+      "chmod 600 'my key'",
       "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out a.pem && chmod 600 a.pem",
       "JWT_ALGORITHM=RS256",
       "JWT_PRIVATE_KEY_PATH=/etc/sluice/key.pem",

@@ -1,5 +1,6 @@
 // Judges a SQLite database: can it be written, is there room, and who else can read it, and how old is its backup?
 import { dirname } from "node:path";
+import { shellWord } from "../../client_config/shell_word.ts";
 import { type Finding, sentence } from "./finding.ts";
 import type { SqliteFacts } from "./sqlite_facts.ts";
 
@@ -33,7 +34,7 @@ function checkAccess({ path, uid, folderFault, fileFault, secretsFault }: Sqlite
       severity: "error",
       found: `No file can be made in ${folder}, the folder of the database: ${folderFault}.`,
       why: "SQLite writes its log beside the database: without it the gateway does not start.",
-      fix: `mkdir -p ${folder} && chown ${user} ${folder}`,
+      fix: `mkdir -p ${shellWord(folder)} && chown ${user} ${shellWord(folder)}`,
       remark: "as root",
       page: "deploy#first-start",
     });
@@ -45,7 +46,7 @@ function checkAccess({ path, uid, folderFault, fileFault, secretsFault }: Sqlite
       found: sentence(`the database ${path} cannot be used: ${fileFault}`),
       why: "The gateway does not start.",
       ...(/denied/.test(fileFault)
-        ? { fix: `chown ${user} ${path}*`, remark: "as root; or another file in DATABASE_URL" }
+        ? { fix: `chown ${user} ${shellWord(path)}*`, remark: "as root; or another file in DATABASE_URL" }
         : { fix: "DATABASE_URL=sqlite:///./sluice.db", remark: "or move away what is there" }),
       page: "backup#restore",
     });
@@ -76,7 +77,7 @@ function checkFileSystem({ path, fileSystem }: SqliteFacts): Finding[] {
       severity: free < TOO_LITTLE_MIB ? "error" : "warning",
       found: `${free} MiB are free in ${folder}, the folder of the database.`,
       why: "When the disk is full, registry writes and sessions fail.",
-      fix: `df -h ${folder}`,
+      fix: `df -h ${shellWord(folder)}`,
       remark: "free space there, or move the database",
       page: "backup#move-to-another-machine",
     });
@@ -103,7 +104,7 @@ function checkModes({ files }: SqliteFacts): Finding[] {
     severity: "warning",
     found: `${path} is open to other users of this machine (mode ${mode!.toString(8)}).`,
     why: "It holds secrets, sealed credentials or records of sessions.",
-    fix: `chmod 600 ${path}`,
+    fix: `chmod 600 ${shellWord(path)}`,
     page: "security#before-others-use-it",
   }));
 }

@@ -35,6 +35,10 @@ Deno.test("checkSqlite() finds each fault of the folder, the disk and the files"
     [{ backupAgeMs: null }, "note sqlite.backup sluice backup /backup/sluice-$(date +%F)"],
     [{ fileFault: "permission denied" }, "error sqlite.file chown 1000 /data/mcp.db*"],
     [
+      { fileFault: "permission denied", path: "/my data/mcp.db" },
+      "error sqlite.file chown 1000 '/my data/mcp.db'*",
+    ],
+    [
       { fileFault: "it is not a SQLite database" },
       "error sqlite.file DATABASE_URL=sqlite:///./sluice.db",
     ],

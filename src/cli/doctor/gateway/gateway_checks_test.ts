@@ -52,6 +52,15 @@ Deno.test("checkRegistry() finds nothing where upstreams, tokens and replicas ar
   assertEquals(registry({ upstreams: [{ ...UPSTREAM, isolation: "caller" }] }), []);
 });
 
+Deno.test("checkRegistry() quotes addresses of upstreams for the shell: whoever registers one may choose it", () => {
+  const url = "https://mcp.example.com/$(id);x?key=secret";
+  const [{ fix } = { fix: "" }] = checkRegistry(SETTINGS, {
+    ...WELL,
+    upstreams: [{ ...UPSTREAM, url, reachable: false }],
+  }, NOW);
+  assertEquals(fix, "sluice doctor --upstream 'https://mcp.example.com/$(id);x'");
+});
+
 Deno.test("checkRegistry() finds what is wrong with each upstream, token and replica", () => {
   const upstream = (changes: Partial<UpstreamFacts>) => ({ upstreams: [{ ...UPSTREAM, ...changes }] });
   const replica = (changes: Partial<ReplicaFacts>) => ({ replicas: [{ ...REPLICA, ...changes }] });

@@ -1,4 +1,5 @@
 // Judges the registered upstreams, the tokens of scrapers, and the replicas.
+import { shellWord } from "../../../client_config/shell_word.ts";
 import type { Config } from "../../../config/schema.ts";
 import { localUrl } from "../../command_line/local_url.ts";
 import type { ReplicaStatus } from "../../../telemetry/checkup.ts";
@@ -45,7 +46,7 @@ function checkReachable(settings: Settings, upstreams: readonly UpstreamFacts[])
     why: "Calls of its tools fail.",
     fix: transport === "STDIO"
       ? requestLine(settings, "POST", name, { path: "/tools/refresh" })
-      : `sluice doctor --upstream ${withoutQuery(url)}`,
+      : `sluice doctor --upstream ${shellWord(withoutQuery(url))}`,
     remark: "or switch it off: POST /gateways/{id}/state?activate=false",
     page: "troubleshooting#an-upstream-fails-find-out-why",
     upstream: name,

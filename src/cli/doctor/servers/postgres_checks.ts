@@ -1,4 +1,5 @@
 // Judges PostgreSQL: connections of all workers and replicas, idle transactions, TLS, version, clock.
+import { shellWord } from "../../../client_config/shell_word.ts";
 import type { Config } from "../../../config/schema.ts";
 import { type DatabaseSettings, poolSettings } from "../../../store/open_database.ts";
 import type { PostgresTarget, TlsMode } from "../../../store/postgres/postgres_url.ts";
@@ -54,7 +55,7 @@ function unreachable(location: string, { reason, remedy }: { reason: string; rem
     fix: reason.includes("sslrootcert")
       ? `DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem`
       : /^database .* does not exist$/.test(reason)
-      ? `createdb -h ${host} -p ${port} -T template0 -E UTF8 ${database}`
+      ? `createdb -h ${host} -p ${port} -T template0 -E UTF8 ${shellWord(database!)}`
       : /authentication|^role .* does not exist$/.test(reason)
       ? `DATABASE_URL=postgresql://user:password@${location}`
       : `pg_isready -h ${host} -p ${port}`,
