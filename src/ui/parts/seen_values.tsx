@@ -18,6 +18,15 @@ export function seenIn(sent: URLSearchParams, current: URLSearchParams): URLSear
   return seen === null ? current : new URLSearchParams(seen);
 }
 
+/** Has the reader changed a field of one line? Browsers send its value without line breaks, which the stored text may have. */
+export function isLineChanged(
+  name: string,
+  { sent, seen }: Readonly<Record<"sent" | "seen", URLSearchParams>>,
+): boolean {
+  const line = (values: URLSearchParams) => (values.get(name) ?? "").replace(/[\r\n]/g, "").trim();
+  return line(sent) !== line(seen);
+}
+
 /** What is stored, with what the reader of the form has added and taken away. */
 export function mergedValues(
   name: string,

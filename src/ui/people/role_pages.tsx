@@ -2,7 +2,7 @@
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 import { Badge, PageHead } from "../parts/page_parts.tsx";
-import { mergedValues, seenIn, SeenValues } from "../parts/seen_values.tsx";
+import { isLineChanged, mergedValues, seenIn, SeenValues } from "../parts/seen_values.tsx";
 import type { Role } from "./people_shapes.ts";
 
 const CRUMBS = [{ path: "roles", label: "Roles" }];
@@ -78,7 +78,7 @@ export const changeRole: PageHandler = async (call) => {
   const path = `/rbac/roles/${encodeURIComponent(role.id)}`;
   const current = valuesOf(role);
   const seen = seenIn(values, current);
-  const changed = ["name", "description"].filter((name) => values.get(name) !== seen.get(name));
+  const changed = ["name", "description"].filter((name) => isLineChanged(name, { sent: values, seen }));
   const answer = await call.rest.attempt<Role>("PUT", path, {
     ...Object.fromEntries(changed.map((name) => [name, values.get(name) ?? ""])),
     permissions: mergedValues("permissions", { sent: values, seen, current }),

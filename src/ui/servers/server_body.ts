@@ -1,6 +1,6 @@
 // What the form of a virtual server says in the words of the REST API, and what it shows of a stored one.
 import type { FormFields } from "../call/page_call.ts";
-import { mergedValues, seenIn } from "../parts/seen_values.tsx";
+import { isLineChanged, mergedValues, seenIn } from "../parts/seen_values.tsx";
 import type { VirtualServer } from "./server_shapes.ts";
 
 /** The fields that have one value, and those that have any number. */
@@ -43,7 +43,9 @@ export function changesIn(sent: URLSearchParams, server: VirtualServer): Readonl
   const current = valuesOf(server);
   const seen = seenIn(sent, current);
   const isChanged = (name: string) =>
-    JSON.stringify(valueOf(name, sent)) !== JSON.stringify(valueOf(name, seen));
+    name === "description"
+      ? isLineChanged(name, { sent, seen })
+      : JSON.stringify(valueOf(name, sent)) !== JSON.stringify(valueOf(name, seen));
   return Object.fromEntries([
     ...FIELDS.filter(isChanged).map((name) => [name, valueOf(name, sent)]),
     ...LISTS.map((name) => [name, mergedValues(name, { sent, seen, current })]),

@@ -38,6 +38,14 @@ Deno.test("a form of a virtual server changes what its reader has changed, and n
   });
 });
 
+Deno.test("a description of several lines, of which the form shows one, is not changed by it", () => {
+  const values = sent(
+    { ...SERVER, description: "One.\nTwo." },
+    (form) => form.set("description", "One.Two."),
+  );
+  assertEquals("description" in changesIn(values, { ...SERVER, description: "Three." }), false);
+});
+
 Deno.test("a form that does not say what it showed replaces everything", () => {
   const values = valuesOf({ ...SERVER, name: "t", associatedToolIds: ["c"] });
   const { name, associated_tools } = changesIn(values, SERVER) as Record<string, unknown>;

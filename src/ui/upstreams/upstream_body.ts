@@ -1,7 +1,7 @@
 // What the fields of an upstream's form say in the words of the REST API, and what they show of a stored upstream.
 import { AWS_FIELDS, awsConfigOf, awsValues } from "./aws_fields.tsx";
 import { loginOf, OAUTH_FIELDS, oauthValues } from "./oauth_fields.tsx";
-import { seenIn } from "../parts/seen_values.tsx";
+import { isLineChanged, seenIn } from "../parts/seen_values.tsx";
 import type { Upstream } from "./upstream_shapes.ts";
 
 /** An upstream has an address, or a command that starts it. */
@@ -52,13 +52,15 @@ export function valuesOf(upstream: Upstream): URLSearchParams {
 
 /** A new upstream in the words of the REST API. */
 export function registrationIn(values: URLSearchParams, way: Way): Record<string, unknown> {
-  return bodyOf(values, way, new URLSearchParams(), way === "command" ? { transport: "STDIO" } : {});
+  const none = new URLSearchParams();
+  return bodyOf(values, way, { seen: none, stored: none }, way === "command" ? { transport: "STDIO" } : {});
 }
 
 /** What the reader of the form has changed, in the words of the REST API. */
 export function changesIn(values: URLSearchParams, upstream: Upstream): Record<string, unknown> {
   const way = upstream.transport === "STDIO" ? "command" : "address";
-  return bodyOf(values, way, seenIn(values, valuesOf(upstream)), {}, upstream);
+  const stored = valuesOf(upstream);
+  return bodyOf(values, way, { seen: seenIn(values, stored), stored }, {}, upstream);
 }
 
 const COMMAND_FIELDS = ["command", "args", "env", "cwd"];
@@ -77,12 +79,16 @@ const COMMON_FIELDS = [
 function bodyOf(
   values: URLSearchParams,
   way: Way,
-  before: URLSearchParams,
+  { seen, stored }: Readonly<Record<"seen" | "stored", URLSearchParams>>,
   body: Record<string, unknown>,
   former: Pick<Upstream, "oauthConfig" | "awsConfig"> = { oauthConfig: null, awsConfig: null },
 ): Record<string, unknown> {
   const given = (name: string) => textOf(values, name);
-  const isChanged = (name: string) => values.has(name) && given(name) !== textOf(before, name);
+  const isChanged = (name: string) =>
+    values.has(name) &&
+    (name === "description"
+      ? isLineChanged(name, { sent: values, seen })
+      : given(name) !== textOf(seen, name));
   for (const name of [...COMMON_FIELDS, ...(way === "address" ? ADDRESS_FIELDS : COMMAND_FIELDS)]) {
     if (isChanged(name)) body[name] = valueOf(name, given(name));
   }
@@ -94,11 +100,14 @@ function bodyOf(
   if (way === "address") {
     const type = given("auth_type");
     const fields = AUTH_FIELDS[type] ?? [];
-    if (isChanged("auth_type") && !(before.size === 0 && type === "none") || fields.some(isChanged)) {
+    if (isChanged("auth_type") && !(seen.size === 0 && type === "none") || fields.some(isChanged)) {
+      // These are written together: of the same kind, those that the reader has not changed are what they are by now.
+      const isOfKind = textOf(stored, "auth_type") === type;
+      const wanted = (name: string) => isOfKind && !isChanged(name) ? textOf(stored, name) : given(name);
       body.auth_type = type;
-      if (type === "oauth") body.oauth_config = loginOf(given, former.oauthConfig);
-      else if (type === "aws_sigv4") body.aws_config = awsConfigOf(given, former.awsConfig);
-      else for (const name of fields) if (given(name) !== "") body[name] = valueOf(name, given(name));
+      if (type === "oauth") body.oauth_config = loginOf(wanted, former.oauthConfig);
+      else if (type === "aws_sigv4") body.aws_config = awsConfigOf(wanted, former.awsConfig);
+      else for (const name of fields) if (wanted(name) !== "") body[name] = valueOf(name, wanted(name));
     }
   }
   return body;

@@ -90,6 +90,18 @@ Deno.test("the form of an upstream with a login keeps it, and keeps the secret t
   assertEquals(changed({ oauth_client_secret: "new" }).oauth_config, {
     ...{ ...oauthConfig, client_secret: "new", scopes: "a b" },
   });
+  // Meanwhile somebody else has written another client id.
+  const other = { ...stored, oauthConfig: { ...oauthConfig, client_id: "d" } } as Upstream;
+  const opened = { ...Object.fromEntries(shown), seen: String(shown), oauth_scopes: "a c" };
+  assertEquals(changesIn(new URLSearchParams(opened), other).oauth_config, {
+    ...{ ...oauthConfig, client_id: "d", scopes: "a c" },
+  });
+});
+
+Deno.test("a description of several lines, of which the form shows one, is not changed by it", () => {
+  const stored = { ...STORED, description: "a\nb" } as Upstream;
+  const shown = new URLSearchParams({ ...Object.fromEntries(valuesOf(stored)), description: "ab" });
+  assertEquals(changesIn(shown, stored), {});
 });
 
 Deno.test("a command's arguments are lines, or a JSON list where lines cannot hold them", () => {
