@@ -97,13 +97,8 @@ async function main(): Promise<number> {
     string: ["upstreams", "tools", "servers", "rounds", "workers"],
     default: { upstreams: "200", tools: "50", servers: "1000", rounds: "20", workers: "2" },
   });
-  const size = {
-    ...{
-      upstreams: Number(options.upstreams),
-      tools: Number(options.tools),
-      servers: Number(options.servers),
-    },
-  };
+  const [upstreams, tools, servers] = [options.upstreams, options.tools, options.servers].map(Number);
+  const size = { upstreams: upstreams!, tools: tools!, servers: servers! };
   const rounds = Number(options.rounds);
   await using many = startManyUpstreams({ tools: size.tools, pageSize: size.tools });
   const cwd = await Deno.makeTempDir({ prefix: "sluice_writes_" });
