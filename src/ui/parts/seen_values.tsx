@@ -1,5 +1,6 @@
 // What a form that changes something showed when it was opened. Only what its reader has changed since is written: what others have
 // changed meanwhile, or the reader in another tab, stays.
+import type { FormFields } from "../call/page_call.ts";
 import type { FormState } from "./form.tsx";
 
 const NAME = "seen";
@@ -16,6 +17,17 @@ export function SeenValues({ form, values }: {
 export function seenIn(sent: URLSearchParams, current: URLSearchParams): URLSearchParams {
   const seen = sent.get(NAME);
   return seen === null ? current : new URLSearchParams(seen);
+}
+
+/** A form that takes back what has made `after` of `before`, and nothing that others change meanwhile. */
+export function undoFields(before: URLSearchParams, after: URLSearchParams): FormFields {
+  const names = [...new Set([...before.keys(), ...after.keys()])];
+  const changed = names.filter((name) => String(before.getAll(name)) !== String(after.getAll(name)));
+  const seen = changed.flatMap((name) => after.getAll(name).map((value) => [name, value]));
+  return {
+    ...Object.fromEntries(changed.map((name) => [name, before.getAll(name)])),
+    [NAME]: String(new URLSearchParams(seen)),
+  };
 }
 
 /** Has the reader changed a field of one line? Browsers send its value without line breaks, which the stored text may have. */

@@ -1,5 +1,4 @@
 // What the form of a virtual server says in the words of the REST API, and what it shows of a stored one.
-import type { FormFields } from "../call/page_call.ts";
 import { isLineChanged, mergedValues, seenIn } from "../parts/seen_values.tsx";
 import type { VirtualServer } from "./server_shapes.ts";
 
@@ -22,12 +21,6 @@ export function valuesOf(server: VirtualServer): URLSearchParams {
     ...many("associated_resources", server.associatedResources),
     ...many("associated_prompts", server.associatedPrompts),
   ]);
-}
-
-/** The form that brings this back, whatever is stored then. */
-export function fieldsOf(server: VirtualServer): FormFields {
-  const values = valuesOf(server);
-  return Object.fromEntries([...values.keys()].map((name) => [name, values.getAll(name)]));
 }
 
 /** A new virtual server in the words of the REST API. */

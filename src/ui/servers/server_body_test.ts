@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { undoFields } from "../parts/seen_values.tsx";
 import { changesIn, valuesOf } from "./server_body.ts";
 import type { VirtualServer } from "./server_shapes.ts";
 
@@ -44,6 +45,19 @@ Deno.test("a description of several lines, of which the form shows one, is not c
     (form) => form.set("description", "One.Two."),
   );
   assertEquals("description" in changesIn(values, { ...SERVER, description: "Three." }), false);
+});
+
+Deno.test("the undo of a change takes back this change, and nothing that others have changed since", () => {
+  const after = { ...SERVER, description: "New.", associatedToolIds: ["a", "b", "c"], associatedTags: [] };
+  const fields = Object.entries(undoFields(valuesOf(SERVER), valuesOf(after)));
+  const undo = new URLSearchParams(
+    fields.flatMap(([name, values]) => [values].flat().map((value) => [name, value])),
+  );
+  const now = { ...after, name: "t", associatedToolIds: ["a", "c", "d"], associatedPrompts: ["p"] };
+  assertEquals<unknown>(changesIn(undo, now), {
+    ...{ description: "", associated_tags: ["red"], associated_gateways: [] },
+    ...{ associated_tools: ["a", "d"], associated_resources: [], associated_prompts: ["p"] },
+  });
 });
 
 Deno.test("a form that does not say what it showed replaces everything", () => {

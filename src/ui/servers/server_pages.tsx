@@ -3,10 +3,10 @@ import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 import { Badge, CopyText, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
 import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
-import { SeenValues } from "../parts/seen_values.tsx";
+import { SeenValues, undoFields } from "../parts/seen_values.tsx";
 import { findMembers, Picker, readMembers } from "./member_picker.tsx";
 import { SEEN_KINDS, seenList } from "./seen_entries.tsx";
-import { changesIn, fieldsOf, serverIn, valuesOf } from "./server_body.ts";
+import { changesIn, serverIn, valuesOf } from "./server_body.ts";
 import type { VirtualServer } from "./server_shapes.ts";
 
 const CRUMBS = [{ path: "virtual-servers", label: "Virtual servers" }];
@@ -201,7 +201,8 @@ export const changeServer: PageHandler = async (call) => {
   if ("refused" in answer) return await composeView(call, { values, refused: answer.refused }, server, 422);
   const to = `virtual-servers/${server.id}`;
   const text = `${answer.done.name} is changed.`;
-  return { to, notice: { text, undo: { path: `${to}/edit`, fields: fieldsOf(server) } } };
+  const fields = undoFields(valuesOf(server), valuesOf(answer.done));
+  return { to, notice: { text, undo: { path: `${to}/edit`, fields } } };
 };
 
 export const switchServer: PageHandler = async (call) => {
