@@ -114,6 +114,13 @@ export function rightsContract(registryTest: RegistryTest): void {
       const both = { gateways: [id], servers: [chooser.id] };
       assertEquals(await readAfter(() => list(["kept"])), { ...both, rows: [1, 1, 1] });
       assertEquals(await readAfter(() => list(["a", "kept"])), { ...both, rows: [1, 2, 1] });
+      // An entry that an operator deletes comes back without its virtual servers.
+      const deletedAndListed = async () => {
+        await tools.delete(toolA!.id);
+        await list(["a", "kept"]);
+      };
+      assertEquals(await readAfter(deletedAndListed), { ...both, rows: [1, 2, 1] });
+      await servers.update(chooser.id, { toolIds: [toolA!.id] });
       // What the upstream keeps for a virtual server goes with it.
       await list(["kept"]);
       assertEquals(await readAfter(() => servers.delete(chooser.id)), { ...both, rows: [1, 1, 0] });

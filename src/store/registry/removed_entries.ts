@@ -1,5 +1,6 @@
 // Tombstones: what an operator decided about entries that an upstream no longer lists. An entry that the upstream lists again
 // comes back as it was. This file writes and restores them; tombstones.ts reads them for operators and for the data plane.
+import { tellRegistryChanged } from "./changes/registry_changes.ts";
 import { chunks, TableEntities } from "./entities.ts";
 import { type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import type { EntryKind, EntryRow, GatewayRow, ToolRow } from "./rows.ts";
@@ -184,7 +185,15 @@ export class DiscoveredEntities<Row extends EntryRow> extends TableEntities<Row>
       const entities = new TableEntities(tx, this.entryTable, this.now);
       const row = await entities.get(id);
       if (row === null) return false;
+      const { table, column } = MEMBERSHIP[this.entryTable.kindOf(row)];
+      const members = await tx.query<Pick<Member, "server_id">>(
+        sql`SELECT server_id FROM ${table} WHERE ${column} = ${id}`,
+      );
       await entities.delete(id);
+      // A worker may first read the row when its upstream has listed it again, without these memberships.
+      if (members.length > 0) {
+        await tellRegistryChanged(tx, { servers: members.map(({ server_id }) => server_id) });
+      }
       const gateway = await new TableEntities(tx, GATEWAYS, this.now).get(row.gatewayId ?? "");
       if (gateway === null) return true;
       // The row is gone, so its tombstone has no memberships.
