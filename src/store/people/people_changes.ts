@@ -1,4 +1,4 @@
-// Which users, teams and roles the last writes have changed.
+// Log of the users, teams and roles that recent writes have changed.
 import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import { ChangeLog } from "../sql/change_log.ts";
 import type { Database } from "../sql/sql.ts";

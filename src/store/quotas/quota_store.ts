@@ -1,4 +1,4 @@
-// The quotas in the database. Every write raises the version of the catalog, so that all workers read them.
+// The quotas in the database. Every write raises the version of rights, so that all workers read the quotas again.
 import { SluiceError } from "../../base/errors.ts";
 import { raiseRightsVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";

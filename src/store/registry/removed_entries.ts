@@ -190,7 +190,7 @@ export class DiscoveredEntities<Row extends EntryRow> extends TableEntities<Row>
         sql`SELECT server_id FROM ${table} WHERE ${column} = ${id}`,
       );
       await entities.delete(id);
-      // A worker may first read the row when its upstream has listed it again, without these memberships.
+      // If the upstream lists the entry again before a worker reads the change, the worker sees the same entry without its memberships.
       if (members.length > 0) {
         await tellRegistryChanged(tx, { servers: members.map(({ server_id }) => server_id) });
       }

@@ -24,7 +24,7 @@ export interface EntityTable<Row extends EntityRow> {
   readonly sortKey: keyof Row & string;
   /** The reason to refuse a row whose unique name is in use. */
   readonly conflict: (row: Partial<Row>) => string;
-  /** What a write of the row changes for the workers. */
+  /** The upstreams or virtual servers that a write of the row changes. */
   readonly changed: (row: Row) => ChangedRegistry | "all";
 }
 
@@ -35,7 +35,7 @@ export interface EntryTable<Row extends EntryRow> extends EntityTable<Row> {
   readonly keyOf: (row: Row) => string;
 }
 
-/** Of entries. One without an upstream keeps its name from others. */
+/** An entry without an upstream reserves its name at every endpoint, so workers read everything. */
 function changedEntry({ gatewayId }: EntryRow): ChangedRegistry | "all" {
   return gatewayId === null ? "all" : { gateways: [gatewayId] };
 }

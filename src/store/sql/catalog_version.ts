@@ -26,14 +26,14 @@ function versionsOf({ version, people_version: people, tokens_version: tokens }:
 }
 
 /**
- * The version of the registry: of upstreams, virtual servers and what they offer. The other versions raise the catalog's with them, so the
- * rest of it counts changes of the registry.
+ * The version of the registry: of upstreams, their entries, and virtual servers. A change of people or rights raises the version of the
+ * catalog too, so the difference counts the changes of the registry.
  */
 export function registryVersionOf({ catalog, people, tokens }: KnownVersions): number {
   return catalog - people - tokens;
 }
 
-/** Raises the version, and that of the registry. @returns the latter */
+/** Raises the versions of the catalog and of the registry. @returns the version of the registry */
 export async function raiseRegistryVersion(tx: Database): Promise<number> {
   const [row] = await tx.query<VersionRow>(
     sql`UPDATE catalog_version SET version = version + 1 RETURNING version, people_version, tokens_version`,
@@ -41,7 +41,7 @@ export async function raiseRegistryVersion(tx: Database): Promise<number> {
   return registryVersionOf(versionsOf(row));
 }
 
-/** Raises the version, and that of users, teams and roles, of which workers read on their own what has changed. @returns the latter */
+/** Raises the versions of the catalog and of people: users, teams and roles. @returns the version of people */
 export async function raisePeopleVersion(tx: Database): Promise<number> {
   const [row] = await tx.query<{ people_version: number | string }>(
     sql`UPDATE catalog_version SET version = version + 1, people_version = people_version + 1
@@ -51,9 +51,9 @@ export async function raisePeopleVersion(tx: Database): Promise<number> {
 }
 
 /**
- * Raises the version, and that of what else concerns rights: API tokens, revocations, quotas and logins of people at upstreams. Workers read
- * these again, and nothing that upstreams offer.
- * @returns the latter
+ * Raises the versions of the catalog and of rights: API tokens, revocations, quotas, and logins of people at upstreams. Workers read the
+ * rights again, and nothing of the registry.
+ * @returns the version of rights
  */
 export async function raiseRightsVersion(tx: Database): Promise<number> {
   const [row] = await tx.query<{ tokens_version: number | string }>(

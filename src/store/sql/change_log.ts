@@ -1,23 +1,23 @@
-// Which rows the last writes have changed. Workers read these alone, because all rows of a large installation take a worker longer than
-// a write.
+// Log of the rows that recent writes have changed. Workers read these rows only, because reading all rows of a large installation takes
+// longer than the write.
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
-/** The last so many versions keep their ids. */
+/** The number of versions whose ids are kept. */
 export const KEPT_VERSIONS = 1_000;
 
-/** A write of more ids keeps none, and a worker that needs more reads all rows. */
+/** Limit of ids. A write of more ids keeps none, and a worker that needs more ids reads all rows. */
 export const MAX_CHANGED = 1_000;
 
 const IDS_PER_INSERT = 100;
 
-/** The ids that each version has changed. `Key` are the groups of ids. */
+/** The ids that each version has changed. `Key` is a group of ids. */
 export class ChangeLog<Key extends string> {
   readonly #table: SqlQuery;
   readonly #kinds: readonly (readonly [key: Key, kind: string])[];
 
   /**
    * @param table with the columns `version`, `kind` and `id`
-   * @param kinds how the table calls each group
+   * @param kinds the value of `kind` for each group
    */
   constructor(table: string, kinds: Readonly<Record<Key, string>>) {
     this.#table = sql.id(table);
@@ -25,7 +25,7 @@ export class ChangeLog<Key extends string> {
   }
 
   /**
-   * Notes what a version has changed, in the transaction of the write that has raised it.
+   * Stores the ids that a version has changed, in the transaction of the write that has raised the version.
    * @param changed "all": the workers read all rows
    */
   async note(
@@ -45,8 +45,8 @@ export class ChangeLog<Key extends string> {
   }
 
   /**
-   * What has changed after the version `known` up to `version`, the present one. Each version between has to have ids: one without was
-   * written by an older gateway, changed too much, or was long ago.
+   * The ids that have changed after the version `known`, up to the present `version`. Every version between needs ids. A version has none
+   * if an older gateway wrote it, if it changed too many rows, or if it is too old.
    * @returns null: all rows have to be read
    */
   async since(

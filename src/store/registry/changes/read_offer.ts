@@ -1,4 +1,4 @@
-// Reads upstreams, virtual servers and what they offer: everything, or what has changed.
+// Reads upstreams, their entries, and virtual servers: all rows, or those that have changed.
 import { upstreamApprovals } from "../../approvals/held_changes.ts";
 import type { KnownVersions } from "../../sql/catalog_version.ts";
 import { type Database, sql } from "../../sql/sql.ts";
@@ -11,7 +11,7 @@ import { GATEWAYS, PROMPTS, RESOURCES, TOOLS } from "../tables.ts";
 import { Tombstones } from "../tombstones.ts";
 import { registryChangedSince } from "./registry_changes.ts";
 
-/** What a reader has. */
+/** The snapshot that a reader has. */
 export interface KnownCatalog {
   readonly versions: KnownVersions;
   readonly offer: KnownOffer;
@@ -26,7 +26,7 @@ export interface KnownOffer {
   gatewaysDroppingFrom(serverIds: ReadonlySet<string>): readonly string[];
 }
 
-/** Changes of more upstreams are not read one by one. */
+/** Limit of changed upstreams. If more have changed, everything is read. */
 const MAX_GATEWAYS = 500;
 
 const NOTHING: OfferRows = {
@@ -39,8 +39,8 @@ export async function readOffer(tx: Database, rules: ApprovalRules): Promise<Off
 }
 
 /**
- * Reads what has changed. An upstream that takes away or gives back members of virtual servers changes these servers too, and a virtual
- * server what upstreams that have dropped its members keep for it. Runs in `tx`.
+ * Reads the upstreams and virtual servers that have changed. A refresh may take members away from virtual servers or give them back, so
+ * these servers are read too. A change of a virtual server may drop its tombstones, so their upstreams are read too. Runs in `tx`.
  * @returns null: everything has to be read
  */
 export async function readOfferChange(
@@ -48,16 +48,16 @@ export async function readOfferChange(
   rules: ApprovalRules,
   { versions, offer }: KnownCatalog,
 ): Promise<OfferChange | null> {
-  const told = await registryChangedSince(tx, versions);
-  if (told === null) return null;
-  const gatewayIds = new Set([...told.gateways, ...offer.gatewaysDroppingFrom(new Set(told.servers))]);
+  const changed = await registryChangedSince(tx, versions);
+  if (changed === null) return null;
+  const gatewayIds = new Set([...changed.gateways, ...offer.gatewaysDroppingFrom(new Set(changed.servers))]);
   if (gatewayIds.size > MAX_GATEWAYS) return null;
   const upstreams = gatewayIds.size === 0 ? NOTHING : await readUpstreams(tx, rules, [...gatewayIds]);
   const former = offer.entryIdsOf(gatewayIds);
   const { tools, resources, prompts } = upstreams;
   const present = new Set([...tools, ...resources, ...prompts].map(({ id }) => id));
   const serverIds = new Set([
-    ...told.servers,
+    ...changed.servers,
     ...offer.serversChoosing(former.difference(present)),
     ...await serversWith(tx, [...present.difference(former)]),
   ]);

@@ -1,4 +1,4 @@
-// Which upstreams and virtual servers the last writes have changed.
+// Log of the upstreams and virtual servers that recent writes have changed.
 import {
   type KnownVersions,
   raiseRegistryVersion,
@@ -8,7 +8,7 @@ import {
 import { ChangeLog } from "../../sql/change_log.ts";
 import type { Database } from "../../sql/sql.ts";
 
-/** Ids. An upstream has changed with its entries, with those that it has dropped, and with its held changes. */
+/** Ids. A change of an upstream's entries, tombstones or held changes is a change of the upstream. */
 export interface ChangedRegistry {
   readonly gateways?: readonly string[];
   readonly servers?: readonly string[];
@@ -17,15 +17,16 @@ export interface ChangedRegistry {
 const CHANGES = new ChangeLog("registry_changes", { gateways: "gateway", servers: "server" });
 
 /**
- * Raises the version of the registry in the transaction of a write, with what the write changes. Called in every transaction that changes
- * upstreams, virtual servers or what they offer. Virtual servers whose members an upstream takes away or gives back need not be named.
+ * Raises the version of the registry, and stores the ids that a write has changed. Every transaction that changes upstreams, their entries
+ * or virtual servers calls this function. A refresh need not name virtual servers: the members that it takes away come back with it. The
+ * deletion of an entry by an operator names them, because the entry comes back without them.
  * @param changed "all": the workers read everything
  */
 export async function tellRegistryChanged(tx: Database, changed: ChangedRegistry | "all"): Promise<void> {
   await CHANGES.note(tx, await raiseRegistryVersion(tx), changed);
 }
 
-/** What has changed since `known`. @returns null: everything has to be read, also after a backup was restored */
+/** The ids that have changed since `known`. @returns null: everything has to be read, for example after the restore of a backup */
 export async function registryChangedSince(
   tx: Database,
   known: KnownVersions,
