@@ -81,7 +81,7 @@ class Writer {
   }
 
   /**
-   * An attribute whose value is a short ASCII text, as nearly all are: in one pass, because the parts of its two messages are known
+   * An attribute whose key and value are short ASCII texts, as nearly all are: in one pass, because the parts of its two messages are known
    * beforehand.
    * @returns false: it is another one, and nothing was written
    */
@@ -96,7 +96,11 @@ class Writer {
     bytes[end++] = length;
     bytes[end++] = 1 * 8 + WIRE.bytes;
     bytes[end++] = key.length;
-    for (let at = 0; at < key.length; at++) bytes[end++] = key.charCodeAt(at);
+    for (let at = 0; at < key.length; at++) {
+      const code = key.charCodeAt(at);
+      if (code > 127) return false;
+      bytes[end++] = code;
+    }
     bytes[end++] = 2 * 8 + WIRE.bytes;
     bytes[end++] = 2 + value.length;
     bytes[end++] = 1 * 8 + WIRE.bytes;
