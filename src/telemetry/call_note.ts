@@ -104,7 +104,7 @@ export function correlationIdFrom(given: string | null): string {
   return id === "" ? crypto.randomUUID() : id;
 }
 
-/** What is cut off is copied, because a part of a string keeps the whole string in memory. */
+/** The beginning of a longer text is copied, because a part of a string keeps the whole string in memory. */
 export function boundedText(text: string): string {
   return text.length > MAX_TEXT_CHARS ? Buffer.from(text.slice(0, MAX_TEXT_CHARS)).toString() : text;
 }

@@ -103,9 +103,10 @@ export class SpanQueue {
     this.#closing.abort();
     clock.clearTimeout(this.#timer!);
     if (!isDone) await this.#sending;
-    if (this.#spans > 0) countLost("not_delivered", this.#spans);
+    if (this.length > 0) countLost("not_delivered", this.length);
     this.#waiting = [];
-    this.#spans = 0;
+    this.#ended = [];
+    this.#spans = this.#endedSpans = 0;
   }
 
   #encode(): void {

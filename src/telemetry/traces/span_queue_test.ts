@@ -115,6 +115,17 @@ Deno.test("SpanQueue loses what finds no place, and what was tried four times", 
   assertEquals([counts.not_delivered, taken.length], [14, 4]);
 });
 
+Deno.test("SpanQueue counts as lost what has ended while it was closed", async () => {
+  let answer = () => {};
+  const { counts, queue, add } = setUp(() => new Promise((resolve) => answer = () => resolve(ACCEPTED)));
+  add(2);
+  const closed = queue.close();
+  add(3);
+  answer();
+  await closed;
+  assertEquals([counts, queue.length], [{ sent: 2, not_delivered: 3 }, 0]);
+});
+
 Deno.test("SpanQueue sends nothing again that is refused for good", async () => {
   const { clock, counts, add } = setUp((batch) =>
     Promise.resolve({ refused: batch.count - 1, why: "collector:4318 refused spans: too old" })
