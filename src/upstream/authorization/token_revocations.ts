@@ -43,28 +43,39 @@ export class TokenRevocations {
   /** Revokes what is due. Never rejects. */
   run(): Promise<void> {
     this.#isAsked = true;
-    return this.#running ??= this.#run().catch((error) =>
-      this.#deps.log.warning("tokens of upstreams not revoked", { reason: reasonOf(error) })
-    ).finally(() => this.#running = null);
+    return this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
-    const { records, clock } = this.#deps;
-    let isCut = false;
-    while (this.#isAsked || isCut) {
-      this.#isAsked = false;
-      isCut = false;
-      const endsAt = clock.now() + ROUND_MS;
-      const due = (await records.list(PER_ROUND)).values();
-      await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-        for (const token of due) {
-          await this.#end(token);
-          if (clock.now() < endsAt) continue;
-          isCut = true;
-          break;
-        }
-      }));
+    try {
+      let isCut = false;
+      while (this.#isAsked || isCut) {
+        this.#isAsked = false;
+        isCut = await this.#round();
+      }
+    } catch (error) {
+      this.#deps.log.warning("tokens of upstreams not revoked", { reason: reasonOf(error) });
+    } finally {
+      // Right after the last look at #isAsked: a call of run() in between would find a run that has ended.
+      this.#running = null;
     }
+  }
+
+  /** @returns whether the time was over before all tokens had their turn */
+  async #round(): Promise<boolean> {
+    const { records, clock } = this.#deps;
+    const endsAt = clock.now() + ROUND_MS;
+    let isCut = false;
+    const due = (await records.list(PER_ROUND)).values();
+    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+      for (const token of due) {
+        await this.#end(token);
+        if (clock.now() < endsAt) continue;
+        isCut = true;
+        break;
+      }
+    }));
+    return isCut;
   }
 
   async #end(token: EndedToken): Promise<void> {

@@ -65,3 +65,20 @@ Deno.test("TokenRevocations: whoever comes while a slow server is asked waits fo
   await running;
   assertEquals(revoked.length, 101);
 });
+
+Deno.test("TokenRevocations looks again for whoever asks, also in the moment in which it ends", async () => {
+  for (let steps = 0; steps < 20; steps++) {
+    let lists = 0;
+    const records = { list: () => Promise.resolve([]).finally(() => lists++) };
+    const revocations = new TokenRevocations({
+      ...{ records: records as unknown as EndedTokens, clock: new FakeClock(), log: {} as Log },
+      ...{ secretBox: await createSecretBox("a secret of the test that is long enough"), count: () => {} },
+      ...{ credentialsOf: () => Promise.resolve(null), send: () => Promise.reject(new Error("unused")) },
+    });
+    const running = revocations.run();
+    for (let n = 0; n < steps; n++) await Promise.resolve();
+    const before = lists;
+    await Promise.all([running, revocations.run()]);
+    assert(lists > before, `after ${steps} steps`);
+  }
+});
