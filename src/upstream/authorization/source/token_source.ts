@@ -110,7 +110,8 @@ export class TokenSource {
     const isMore = wanted !== null && wanted !== used.scope && wanted.length <= MAX_SCOPE_CHARS;
     if (!isMore || !takesScopes(this.#deps.credentials) || this.#stepUps >= MAX_STEP_UPS) return null;
     await this.#origin.wants(wanted);
-    this.#stepUps++;
+    // Calls that come together share one request.
+    if (this.#work === null) this.#stepUps++;
     return await this.#renewed(used, { ...challenge, scope: wanted });
   }
 

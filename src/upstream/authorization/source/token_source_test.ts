@@ -145,6 +145,13 @@ Deno.test("TokenSource asks for further scopes a few times, and never beyond tho
       token;
   }
   assertEquals(asked, [null, "s1", "s1 s2", "s1 s2 s3", "s1 s2 s3 s4", "s1 s2 s3 s4 s5"]);
+  // Calls that come together ask once.
+  const { asked: together, sources: [shared] } = await workers(1);
+  const used = (await shared.obtain())!;
+  const lacks = (scope: string) => readChallenge(`Bearer error="insufficient_scope", scope="${scope}"`);
+  const [first] = await Promise.all(Array.from({ length: 10 }, () => shared.withScope(used, lacks("s1"))));
+  assertEquals((await shared.withScope(first!, lacks("s2")))?.scope, "s1 s2");
+  assertEquals(together, [null, "s1", "s1 s2"]);
   const given = await workers(1, { scopes: ["a"] });
   const [fixed] = given.sources;
   const own = (await fixed.obtain())!;
