@@ -179,7 +179,7 @@ export class ManualShell implements AsyncDisposable {
 
 /** The example's address is one of https, and the server that stands for it has no TLS. */
 const WITHOUT_TLS =
-  /\{"loc":\["body","ca_certificate"\],"msg":"has no effect with an address of http: [^"]*","type":"no_effect"\}/;
+  /\{"loc":\["body","ca_certificate"\],"msg":"has no effect without TLS, and the address begins with http:\/\/","type":"no_effect"\}/;
 
 /** A failed call is HTTP 200 with a JSON-RPC error, and an unknown field is a warning, so that curl notices neither. */
 function faultOf(output: string): string | null {

@@ -83,7 +83,7 @@ export function idleAuthority(
 ): Fault[] {
   const { protocol } = new URL(url);
   if (!caCertificate || authType === "oauth" || protocol === "https:" || protocol === "wss:") return [];
-  const reason = `has no effect with an address of ${protocol} The gateway uses it once the address has TLS`;
+  const reason = `has no effect without TLS, and the address begins with ${protocol}//`;
   return [fault(["body", "ca_certificate"], reason, "no_effect")];
 }
 

@@ -34,9 +34,10 @@ export const AUTH_FIELDS = KINDS.flatMap((kind): readonly (typeof FIELDS)[AuthKi
   FIELDS[kind]
 );
 
-/** Has the field a value of its own? Forms send empty texts, and a mask only stands for what is stored. */
+/** Has the field a value of its own? Forms send empty texts and lists, and a mask only stands for what is stored. */
 export function isGiven(value: GatewayInput[typeof AUTH_FIELDS[number]]): boolean {
-  return value !== undefined && value !== null && value !== "" && value !== MASK;
+  const isEmpty = value === "" || Array.isArray(value) && value.length === 0;
+  return value !== undefined && value !== null && !isEmpty && value !== MASK;
 }
 
 /**

@@ -54,7 +54,7 @@ Deno.test("POST /gateways refuses the fields of every other kind of credentials,
     ]);
     assertEquals(discovered, []);
     // What a form leaves empty asks for nothing.
-    const form = { auth_username: "", auth_password: MASK, auth_header_key: null, oauth_config: null };
+    const form = { auth_username: "", auth_password: MASK, auth_headers: [], oauth_config: null };
     const body = { name: "one", url: URL_1, auth_type: "bearer", auth_token: "t", ...form };
     assertEquals((await call("POST", "/gateways", { body })).status, 200);
   }));
