@@ -13,7 +13,7 @@ export interface ScaledCluster extends AsyncDisposable {
   /** The tools' names as clients call them; the first virtual server has the first ten. */
   readonly toolNames: readonly string[];
   readonly serverIds: readonly string[];
-  /** Statements that the gateway's database has executed so far, but those of ASKED_WITHOUT_CALLS. */
+  /** Statements that the gateway's database has executed so far, without those of ASKED_WITHOUT_CALLS. */
   statements(): Promise<number>;
 }
 
