@@ -76,7 +76,7 @@ function requestedUrl(
   return { place: { transport, url: href }, faults };
 }
 
-/** A warning: nothing verifies a certificate where there is no TLS, unless the authorization server has it. */
+/** A warning that `ca_certificate` verifies nothing without TLS. With OAuth it may be that of the authorization server. */
 export function idleAuthority(
   caCertificate: string | null | undefined,
   { url, authType }: Pick<GatewayRow, "url" | "authType">,

@@ -46,7 +46,7 @@ export interface Subject {
   readonly attributes: Attributes;
   /** Short parts of the span, which become spans of their own if it is exported. */
   parts?(span: Span): readonly Part[];
-  /** The span is to be exported, a little later: takes what it needs of objects that are not to be kept so long. */
+  /** Called before the export, which comes later: copies what it needs from objects that must not be kept until then. */
   settle?(): void;
   /** What a histogram has observed of the span; absent: nothing. */
   measuredIn?(span: Span): Observation;
@@ -110,7 +110,7 @@ export class Trace implements Traced, Linked<Trace> {
     return this.#isSampled ??= this.owner.sampler(this.#parent, this.#random);
   }
 
-  /** Its spans are to be exported, so that the trace cannot become that of another caller any more. */
+  /** Fixes the id before the export: no context of a caller can take its place any more. */
   settle(): void {
     this.#id = this.id;
   }

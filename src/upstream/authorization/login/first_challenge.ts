@@ -44,13 +44,16 @@ export async function firstChallenge(
     const { status, challenge = null, sessionId = null } = await ask(exchange, {
       ...{ ...probe, url, isHeadOnly: true },
     });
-    // The session that an upstream opens for everybody. The person who logs in does not wait for its end.
+    // The upstream opens sessions without a token, and has opened one for this probe. The person who logs in does not wait for its end.
     if (sessionId !== null) void endSession(exchange, url, sessionId);
     return status === 401 ? readChallenge(challenge) : null;
   }
 }
 
-/** Without the revision, which only the answer's text names: it is that of 2025-03-26 then, which all servers with sessions know. */
+/**
+ * The request names no revision, because only the text of the answer has it. Servers then assume 2025-03-26, which all servers with
+ * sessions know.
+ */
 async function endSession(exchange: LoginExchange, url: URL, sessionId: string): Promise<void> {
   const headers = [["mcp-session-id", sessionId]] as const;
   await ask(exchange, { method: "DELETE", url, headers, isHeadOnly: true }).catch(() => {});

@@ -37,7 +37,7 @@ export class NamedServers {
   async haveLeft(issuer: string, challenge: BearerChallenge): Promise<boolean> {
     const { credentials, clock } = this.#deps;
     if (isServerGiven(credentials)) return false;
-    // A login ends by the answer yes, so that yes is never an old answer.
+    // The answer yes ends a login, so it is never given from memory.
     const known = this.#known;
     if (known !== null && clock.now() < known.until && !leaveOut(known.issuers, issuer)) return false;
     this.#reading ??= this.#read(challenge).finally(() => this.#reading = null);
