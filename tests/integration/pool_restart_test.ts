@@ -107,6 +107,13 @@ gatewayTest(
         },
       );
       for (let i = 0; i < 3; i++) assertEquals(await call(), "ok");
+      const lines = () =>
+        sluice.processes.flatMap(({ stdout, stderr }) => [...stdout.lines, ...stderr.lines]);
+      for (const turn of ["opened", "closed"]) {
+        const told = () => lines().filter((line) => line.includes(`circuit breaker of upstream has ${turn}`));
+        await waitFor(() => told().length >= sluice.workers, { what: `each worker's line: ${turn}` });
+        assertEquals(told().length, sluice.workers);
+      }
     }
   },
 );

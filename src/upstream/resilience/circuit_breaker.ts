@@ -42,12 +42,13 @@ export class CircuitBreaker {
   #epoch = 0;
   readonly #limits: () => BreakerLimits;
   readonly #clock: Clock;
-  readonly #onTrip: () => void;
+  readonly #onChange: (from: BreakerState) => void;
 
-  constructor(limits: () => BreakerLimits, clock: Clock, onTrip: () => void) {
+  /** @param onChange called after each change of the state */
+  constructor(limits: () => BreakerLimits, clock: Clock, onChange: (from: BreakerState) => void) {
     this.#limits = limits;
     this.#clock = clock;
-    this.#onTrip = onTrip;
+    this.#onChange = onChange;
   }
 
   get state(): BreakerState {
@@ -120,14 +121,24 @@ export class CircuitBreaker {
     if (this.#state === "closed" && this.#failures < threshold) return;
     this.#openUntilMs = this.#clock.now() + resetMs;
     this.#become("open");
-    this.#onTrip();
   }
 
   #become(state: BreakerState): void {
+    const from = this.#state;
     this.#state = state;
     this.#probing = false;
     this.#epoch++;
+    this.#onChange(from);
   }
+}
+
+/** A circuit that was closed has opened, or has closed again. A probe that fails is no turn. */
+export interface BreakerTurn {
+  /** Upstreams that are registered with the URL. */
+  readonly upstreamIds: ReadonlySet<string>;
+  readonly isOpen: boolean;
+  /** Failures in a row. */
+  readonly failures: number;
 }
 
 /** The breakers of a pool, one for each URL. Registrations of the same URL share it. */
@@ -140,14 +151,20 @@ export class CircuitBreakers {
   >;
   readonly #limits: () => BreakerLimits;
   readonly #clock: Clock;
+  readonly #onTurn: (turn: BreakerTurn) => void;
 
   /**
    * @param limits called each time, so that settings can change
    * @param maxUrls beyond it a closed breaker is dropped, or the oldest one
    */
-  constructor(limits: () => BreakerLimits, clock: Clock, maxUrls = 10_000) {
+  constructor(
+    limits: () => BreakerLimits,
+    clock: Clock,
+    { maxUrls = 10_000, onTurn = () => {} }: { maxUrls?: number; onTurn?: (turn: BreakerTurn) => void } = {},
+  ) {
     this.#limits = limits;
     this.#clock = clock;
+    this.#onTurn = onTurn;
     this.#byUrl = new BoundedMap({
       maxEntries: maxUrls,
       isDispensable: ({ breaker }) => breaker.state === "closed",
@@ -157,8 +174,15 @@ export class CircuitBreakers {
   of({ url, upstreamId }: { readonly url: string; readonly upstreamId: string }): CircuitBreaker {
     let known = this.#byUrl.get(url);
     if (known === undefined) {
-      const breaker = new CircuitBreaker(this.#limits, this.#clock, () => this.trips++);
-      known = { breaker, upstreamIds: new Set() };
+      const upstreamIds = new Set<string>();
+      const breaker = new CircuitBreaker(this.#limits, this.#clock, (from) => {
+        const { state, failures } = breaker;
+        if (state === "open") this.trips++;
+        if (state === "open" ? from === "closed" : state === "closed") {
+          this.#onTurn({ upstreamIds, isOpen: state === "open", failures });
+        }
+      });
+      known = { breaker, upstreamIds };
       this.#byUrl.set(url, known);
     }
     known.upstreamIds.add(upstreamId);

@@ -7,7 +7,7 @@ const LIMITS = { threshold: 3, resetMs: 1_000 };
 function breakerAt() {
   const clock = new FakeClock();
   let trips = 0;
-  const breaker = new CircuitBreaker(() => LIMITS, clock, () => trips++);
+  const breaker = new CircuitBreaker(() => LIMITS, clock, () => breaker.state === "open" && trips++);
   const fail = (times: number) => {
     for (let i = 0; i < times; i++) breaker.enter().failed();
   };
@@ -106,7 +106,9 @@ function at(url: string, upstreamId = url) {
 }
 
 Deno.test("CircuitBreakers keep URLs apart, are bounded, and drop closed circuits first", () => {
-  const breakers = new CircuitBreakers(() => ({ threshold: 1, resetMs: 1_000 }), new FakeClock(), 2);
+  const breakers = new CircuitBreakers(() => ({ threshold: 1, resetMs: 1_000 }), new FakeClock(), {
+    maxUrls: 2,
+  });
   const states = () => [...breakers.entries()].map(([url, { state }]) => `${url} ${state}`);
   breakers.of(at("a")).enter().failed();
   assertEquals([breakers.of(at("b")).state, breakers.trips], ["closed", 1]);
@@ -124,4 +126,24 @@ Deno.test("CircuitBreakers.forget() starts afresh with the URLs of an upstream",
   assertEquals(breakers.of(at("a", "3")).state, "open", "of one URL, whoever calls");
   breakers.forget("3");
   assertEquals([breakers.of(at("a", "1")).state, breakers.of(at("b", "2")).state], ["closed", "open"]);
+});
+
+Deno.test("CircuitBreakers tell once that a circuit has opened, whatever its probes come to, and once that it has closed", async () => {
+  const clock = new FakeClock();
+  const told: unknown[] = [];
+  const breakers = new CircuitBreakers(() => ({ threshold: 2, resetMs: 1_000 }), clock, {
+    onTurn: ({ upstreamIds, ...turn }) => told.push({ upstreams: [...upstreamIds], ...turn }),
+  });
+  breakers.of(at("a", "1"));
+  const breaker = breakers.of(at("a", "2"));
+  breaker.enter().failed();
+  assertEquals(told.splice(0), []);
+  breaker.enter().failed();
+  assertEquals(told.splice(0), [{ upstreams: ["1", "2"], isOpen: true, failures: 2 }]);
+  await clock.tick(1_000);
+  breaker.enter().failed();
+  assertEquals([told.splice(0), breakers.trips], [[], 2]);
+  await clock.tick(1_000);
+  breaker.enter().succeeded();
+  assertEquals(told, [{ upstreams: ["1", "2"], isOpen: false, failures: 0 }]);
 });

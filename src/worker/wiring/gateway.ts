@@ -153,7 +153,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const outbound = createOutbound(config, {
     ...{ tokens, endedTokens, connections, secretBox, log, metrics },
   });
-  const { pool, breakers } = createSessionPool(config, clock);
+  const nameOf = (id: string) => catalog.now.gateway(id)?.name;
+  const { pool, breakers } = createSessionPool(config, { clock, log, nameOf });
   const callerSessions = new CallerSessions({
     clock,
     idleMs: config.sessionTtlMs,

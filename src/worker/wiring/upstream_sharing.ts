@@ -2,6 +2,7 @@
 import { hkdfSync } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
+import type { Log } from "../../telemetry/log.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import { CircuitBreakers } from "../../upstream/resilience/circuit_breaker.ts";
 import type { HealthMethod } from "../../upstream/pool/idle_check.ts";
@@ -12,7 +13,12 @@ import { isBreakerFailure } from "../../upstream/resilience/failures.ts";
 
 export function createSessionPool(
   config: Config,
-  clock: Clock,
+  { clock, log, nameOf }: {
+    readonly clock: Clock;
+    readonly log: Log;
+    /** @returns undefined: the upstream is gone */
+    readonly nameOf: (upstreamId: string) => string | undefined;
+  },
 ): { readonly pool: SessionPool<UpstreamChannel>; readonly breakers: CircuitBreakers } {
   const limits = {
     maxPerKey: config.mcpSessionPoolMaxPerKey,
@@ -27,10 +33,18 @@ export function createSessionPool(
     maxTotalKeys: config.mcpSessionPoolMaxTotalKeys,
     maxTotalSessions: config.mcpSessionPoolMaxTotalSessions,
   };
-  const breakers = new CircuitBreakers(() => ({
-    threshold: limits.circuitBreakerThreshold,
-    resetMs: limits.circuitBreakerResetMs,
-  }), clock);
+  const breakers = new CircuitBreakers(
+    () => ({ threshold: limits.circuitBreakerThreshold, resetMs: limits.circuitBreakerResetMs }),
+    clock,
+    {
+      onTurn: ({ upstreamIds, isOpen, failures }) => {
+        for (const upstream of [...upstreamIds].map(nameOf).filter((name) => name !== undefined)) {
+          if (!isOpen) log.info("circuit breaker of upstream has closed", { upstream });
+          else log.warning("circuit breaker of upstream has opened", { upstream, failures });
+        }
+      },
+    },
+  );
   const pool = new SessionPool<UpstreamChannel>({
     ...limits,
     clock,
