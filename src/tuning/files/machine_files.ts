@@ -36,6 +36,11 @@ export function systemdFile({ files, load, surroundings, stopSeconds }: Plan): P
       "ExecStart=/usr/local/bin/sluice serve",
       "ExecReload=/bin/kill -HUP $MAINPID",
       "Restart=on-failure",
+      ...comment(
+        "Neither the gateway nor the programs of stdio upstreams get further rights, or write to /usr, /boot and /etc.",
+      ),
+      "NoNewPrivileges=yes",
+      "ProtectSystem=full",
       ...comment("GRACEFUL_TIMEOUT + 10 s: calls under way end before systemd kills the process."),
       `TimeoutStopSec=${stopSeconds}`,
       ...comment("max(the guide's 65536, what the settings can need + 2 for each user)."),
