@@ -190,6 +190,12 @@ for (const kind of Object.keys(ENTRIES) as ListKind[]) {
   });
 }
 
+Deno.test("judgeEntry() passes a property with the one name that all SDKs leave out, whatever its schema is", async () => {
+  const text = tool('{"type":"object","properties":{"__proto__":"user"}}');
+  for (const revision of [SESSION, STATELESS]) assertEquals(sound("tool", text, revision).text, text);
+  for (const parser of await sdkParsers()) assert(await accepts(parser, "tool", text), parser.name);
+});
+
 Deno.test("judgeEntry() takes linear time", () => {
   const many = (word: string, count: number) =>
     Array.from({ length: count }, (_, i) => word.replaceAll("N", String(i))).join(",");
