@@ -1,6 +1,6 @@
 // The page of a prompt: what it is, what it takes, and a form that renders it.
 import type { PageCall, PageHandler, RpcOutcome, View } from "../call/page_call.ts";
-import { type FormState, NEW_FORM, RefusalBox } from "../parts/form.tsx";
+import { type FormState, NEW_FORM } from "../parts/form.tsx";
 import { Badge, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
 import { type Content, ContentView, Json } from "./content_view.tsx";
 import {
@@ -12,7 +12,7 @@ import {
   SwitchButton,
   tagsOf,
 } from "./entry.tsx";
-import { ArgumentFields, argumentsIn, type ArgumentsSchema } from "./schema_form.tsx";
+import { argumentsIn, type ArgumentsSchema, TryForm } from "./schema_form.tsx";
 import { CallFailure, ResultJson } from "./tool_result.tsx";
 
 interface Prompt extends Entry {
@@ -32,15 +32,8 @@ export const promptPage: PageHandler = async (call) => promptView(call, await pr
 export const tryPrompt: PageHandler = async (call) => {
   const prompt = await promptOf(call);
   const values = await call.form();
-  const { args, faults } = argumentsIn(schemaOf(prompt), values);
-  if (faults.length > 0) {
-    const refused = {
-      text: "Some arguments have to be changed.",
-      code: "VALIDATION_FAILED",
-      faults,
-    } as const;
-    return await promptView(call, prompt, { values, refused }, null, 422);
-  }
+  const { args, refused } = argumentsIn(schemaOf(prompt), values);
+  if (refused !== null) return await promptView(call, prompt, { values, refused }, null, 422);
   const outcome = await call.rpc("prompts/get", { name: prompt.name, arguments: args });
   return await promptView(call, prompt, { values, refused: null }, outcome);
 };
@@ -90,17 +83,7 @@ async function promptView(
         />
         {enabled && (
           <>
-            <h2>Try it</h2>
-            <RefusalBox
-              refused={form.refused}
-              shown={form.refused?.faults.map(({ loc }) => String(loc[0])) ?? []}
-            />
-            <form class="form" method="post" action={`prompts/${id}#result`} data-remembered={`prompt ${id}`}>
-              <ArgumentFields schema={schemaOf(prompt)} form={form} noun="prompt" />
-              <div class="buttons">
-                <button type="submit" class="main long">Render {name}</button>
-              </div>
-            </form>
+            <TryForm {...{ noun: "prompt", id, label: `Render ${name}`, schema: schemaOf(prompt), form }} />
             {outcome !== null && (
               <section id="result" aria-label="Result">
                 <h2>Result</h2>

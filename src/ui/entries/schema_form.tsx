@@ -1,5 +1,6 @@
 // A form for the arguments of a tool or prompt, from a JSON Schema: a field for each property. What a field cannot say is written as JSON.
-import { type FormState, type Option, SelectField, TextField } from "../parts/form.tsx";
+import type { Refusal } from "../call/rest.ts";
+import { type FormState, type Option, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 
 interface Property {
   readonly type?: string | readonly string[];
@@ -18,13 +19,36 @@ export interface ArgumentsSchema {
 /** The form's names begin with this, so that an argument may have any name. */
 const PREFIX = "argument.";
 
-export function ArgumentFields(
-  { schema, form, noun = "tool" }: {
-    readonly schema: ArgumentsSchema;
-    readonly form: FormState;
-    readonly noun?: string;
-  },
-) {
+interface ArgumentFieldsProps {
+  readonly noun: "tool" | "prompt";
+  readonly schema: ArgumentsSchema;
+  readonly form: FormState;
+}
+
+/** The form that calls a tool or renders a prompt. @param label of its button */
+export function TryForm({ id, label, ...fields }: ArgumentFieldsProps & {
+  readonly id: string;
+  readonly label: string;
+}) {
+  const { noun, form } = fields;
+  return (
+    <>
+      <h2>Try it</h2>
+      <RefusalBox
+        refused={form.refused}
+        shown={form.refused?.faults.map(({ loc }) => String(loc[0])) ?? []}
+      />
+      <form class="form" method="post" action={`${noun}s/${id}#result`} data-remembered={`${noun} ${id}`}>
+        <ArgumentFields {...fields} />
+        <div class="buttons">
+          <button type="submit" class="main long">{label}</button>
+        </div>
+      </form>
+    </>
+  );
+}
+
+function ArgumentFields({ noun, schema, form }: ArgumentFieldsProps) {
   const properties = Object.entries(schema.properties ?? {});
   if (properties.length === 0) return <p class="soft">This {noun} takes no arguments.</p>;
   return (
@@ -95,8 +119,11 @@ function typeOf({ type, enum: values }: Property): FieldType {
   }
 }
 
-/** The arguments that a sent form gives, and what is wrong with them. An empty field that may be left out is left out. */
-export function argumentsIn(schema: ArgumentsSchema, sent: URLSearchParams) {
+/** The arguments that a sent form gives, and what is wrong with them; null: nothing. An empty field that may be left out is left out. */
+export function argumentsIn(
+  schema: ArgumentsSchema,
+  sent: URLSearchParams,
+): { readonly args: Readonly<Record<string, unknown>>; readonly refused: Refusal | null } {
   const faults: { readonly loc: readonly string[]; readonly msg: string }[] = [];
   const args: Record<string, unknown> = {};
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
@@ -118,5 +145,6 @@ export function argumentsIn(schema: ArgumentsSchema, sent: URLSearchParams) {
       faults.push({ loc: [PREFIX + name], msg: type === "number" ? "is not a number" : "is not JSON" });
     }
   }
-  return { args, faults };
+  const text = "Some arguments have to be changed.";
+  return { args, refused: faults.length === 0 ? null : { text, code: "VALIDATION_FAILED", faults } };
 }

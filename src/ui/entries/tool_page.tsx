@@ -1,12 +1,12 @@
 // The page of a tool: what it is, what it takes, and a form that calls it.
 import type { PageCall, PageHandler, RpcOutcome, View } from "../call/page_call.ts";
-import { type FormState, NEW_FORM, RefusalBox } from "../parts/form.tsx";
+import { type FormState, NEW_FORM } from "../parts/form.tsx";
 import { callersIn, type LoggedCaller, type LoggedCalls } from "../call/logged_calls.ts";
 import type { ToolFigures } from "../call/live_figures.ts";
 import { Callers, ToolFiguresPart } from "./tool_figures.tsx";
 import { Badge, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
 import { type Entry, entryPath, EntryState, executionsOf, SwitchButton, tagsOf } from "./entry.tsx";
-import { ArgumentFields, argumentsIn, type ArgumentsSchema } from "./schema_form.tsx";
+import { argumentsIn, type ArgumentsSchema, TryForm } from "./schema_form.tsx";
 import { CallFailure, type ToolResult, ToolResultView } from "./tool_result.tsx";
 
 interface Tool extends Entry {
@@ -35,15 +35,8 @@ export const toolPage: PageHandler = async (call) => {
 export const tryTool: PageHandler = async (call) => {
   const tool = await toolOf(call);
   const values = await call.form();
-  const { args, faults } = argumentsIn(tool.inputSchema ?? {}, values);
-  if (faults.length > 0) {
-    const refused = {
-      text: "Some arguments have to be changed.",
-      code: "VALIDATION_FAILED",
-      faults,
-    } as const;
-    return await toolView(call, tool, { values, refused }, null, 422);
-  }
+  const { args, refused } = argumentsIn(tool.inputSchema ?? {}, values);
+  if (refused !== null) return await toolView(call, tool, { values, refused }, null, 422);
   const startedAt = performance.now();
   const outcome = await call.rpc("tools/call", { name: tool.name, arguments: args });
   const elapsedMs = Math.round(performance.now() - startedAt);
@@ -98,17 +91,7 @@ async function toolView(
         />
         {enabled && viewer.can("tools.execute") && (
           <>
-            <h2>Try it</h2>
-            <RefusalBox
-              refused={form.refused}
-              shown={form.refused?.faults.map(({ loc }) => String(loc[0])) ?? []}
-            />
-            <form class="form" method="post" action={`tools/${id}#result`} data-remembered={`tool ${id}`}>
-              <ArgumentFields schema={inputSchema ?? {}} form={form} />
-              <div class="buttons">
-                <button type="submit" class="main long">Call {name}</button>
-              </div>
-            </form>
+            <TryForm {...{ noun: "tool", id, label: `Call ${name}`, schema: inputSchema ?? {}, form }} />
             {tried !== null && (
               <section id="result" aria-label="Result">
                 <h2>Result</h2>
