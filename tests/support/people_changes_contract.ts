@@ -10,6 +10,7 @@ import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts"
 import { principal } from "./fakes.ts";
 import { newUser, type RegistryTest } from "./people_contract.ts";
 import { Prng } from "./prng.ts";
+import { inRandomRounds } from "./random_rounds.ts";
 
 const OPTIONS = { platformAdminEmail: "root@x", requireUser: false, now: () => 1_000 };
 
@@ -142,24 +143,18 @@ export function peopleChangesContract(registryTest: RegistryTest): void {
       const other = createRegistry(await fresh.another());
       const readers = [new Reader(registry), new Reader(other)];
       const stores = [[fresh.database, registry], [await fresh.another(), other]] as const;
-      for (let round = 0; round < 50; round++) {
-        const writing = Promise.allSettled(Array.from({ length: 1 + prng.int(6) }, () => {
-          const [database, store] = prng.pick(stores);
-          return writeAtRandom(prng, database, store);
-        }));
-        await Promise.all(readers.filter(() => prng.chance(0.3)).map((reader) => reader.read()));
-        for (const written of await writing) {
-          if (written.status === "rejected" && !isRefusal(written.reason)) throw written.reason;
-        }
-        for (const reader of readers.filter(() => prng.chance(0.6))) {
+      await inRandomRounds(prng, {
+        ...{ rounds: 50, writes: 6, stores, readers, isRefusal },
+        write: ([database, store]) => writeAtRandom(prng, database, store),
+        check: async (reader, round) => {
           const all = new People((await registry.readCatalog()).people!, OPTIONS);
           assertEquals(
             everythingOf(await reader.read()),
             everythingOf(all),
             `seed ${seed}, round ${round}`,
           );
-        }
-      }
+        },
+      });
       assert(readers.every(({ partly }) => partly > 3), `seed ${seed}: ${readers.map((r) => r.partly)}`);
     },
   );

@@ -15,6 +15,7 @@ import { newUser, type RegistryTest } from "./people_contract.ts";
 import { Prng } from "./prng.ts";
 import { discovery, entryOf, newGateway, newServer } from "./registry_rows.ts";
 import { NOTHING_IMPORTED } from "./rights_contract.ts";
+import { inRandomRounds } from "./random_rounds.ts";
 
 const NAMING = createNaming({ separator: "-", maxLength: 64 });
 
@@ -281,20 +282,14 @@ export function registryChangesContract(registryTest: RegistryTest): void {
       for (const name of SERVERS) {
         await registry.servers.insert(newServer({ name, ...await selectionAtRandom(prng, registry) }));
       }
-      for (let round = 0; round < 60; round++) {
-        const writing = Promise.allSettled(Array.from({ length: 1 + prng.int(5) }, () => {
-          const [database, store] = prng.pick(stores);
-          return writeAtRandom(prng, database, store);
-        }));
-        await Promise.all(readers.filter(() => prng.chance(0.3)).map((reader) => reader.read()));
-        for (const written of await writing) {
-          if (written.status === "rejected" && !isRefusal(written.reason)) throw written.reason;
-        }
-        for (const reader of readers.filter(() => prng.chance(0.6))) {
+      await inRandomRounds(prng, {
+        ...{ rounds: 60, writes: 5, stores, readers, isRefusal },
+        write: ([database, store]) => writeAtRandom(prng, database, store),
+        check: async (reader, round) => {
           const read = contents(await reader.read());
           assertEquals(read, contents(await wholeCatalog(registry)), `seed ${seed}, round ${round}`);
-        }
-      }
+        },
+      });
       assert(readers.every(({ partly }) => partly > 10), `seed ${seed}: ${readers.map((r) => r.partly)}`);
     },
   );
