@@ -139,17 +139,12 @@ function isTypedObject(type: unknown): boolean {
 const OBJECT_TYPE = '"object"';
 const ANY_OBJECT = '{"type":"object"}';
 
-/** Parsers of the SDKs leave out this member of a map, whatever its value is. */
-const IGNORED_NAME = "__proto__";
-
 /** Of a schema whose type is right. */
 function hasSoundMembers({ $schema, properties, required }: JsonObject): boolean {
   return ($schema === undefined || typeof $schema === "string") &&
     (properties === undefined ||
       (isObject(properties) &&
-        Object.entries(properties).every(([name, each]) =>
-          isObject(each) || typeof each === "boolean" || name === IGNORED_NAME
-        ))) &&
+        Object.values(properties).every((each) => isObject(each) || typeof each === "boolean"))) &&
     (required === undefined || (Array.isArray(required) && required.every(STRING.fits)));
 }
 

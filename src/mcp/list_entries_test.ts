@@ -119,6 +119,8 @@ Deno.test("judgeEntry() refuses what has no certain meaning, and says why", () =
     ["tool", tool('{"type":"objekt"}'), '"inputSchema" must be'],
     ["tool", tool('{"type":["string"]}'), '"inputSchema" must be'],
     ["tool", tool('{"type":"object","properties":{"a":5}}'), '"inputSchema" must be'],
+    // The SDK for JavaScript does not read a member of this name. The one for Python does.
+    ["tool", tool('{"type":"object","properties":{"__proto__":"user"}}'), '"inputSchema" must be'],
     ["tool", tool('{"type":"object","required":[1]}'), '"inputSchema" must be'],
     ["tool", tool(`{"type":"object","x":${"[".repeat(190)}${"]".repeat(190)}}`), "nested deeper than 190"],
     ["tool", tool(`{"type":"object","x":${"9".repeat(4_301)}}`), "more than 4300 digits"],
@@ -175,7 +177,9 @@ for (const kind of Object.keys(ENTRIES) as ListKind[]) {
       fc.asyncProperty(ENTRIES[kind], fc.constantFrom(SESSION, STATELESS), async (value, revision) => {
         const text = JSON.stringify(value);
         const judged = judgeEntry(kind, text, revision);
-        const isReadRaw = (await Promise.all(parsers.map((parser) => accepts(parser, kind, text))))
+        // A member "__proto__" is not read by these parsers, but by others, and under any other name by these too.
+        const whole = text.replaceAll('"__proto__"', '"proto"');
+        const isReadRaw = (await Promise.all(parsers.map((parser) => accepts(parser, kind, whole))))
           .every((reads) => reads);
         if (isRefused(judged)) {
           return void assert(judged.name === "" || !isReadRaw, `refused: ${judged.reason}`);
@@ -189,12 +193,6 @@ for (const kind of Object.keys(ENTRIES) as ListKind[]) {
     );
   });
 }
-
-Deno.test("judgeEntry() passes a property with the one name that all SDKs leave out, whatever its schema is", async () => {
-  const text = tool('{"type":"object","properties":{"__proto__":"user"}}');
-  for (const revision of [SESSION, STATELESS]) assertEquals(sound("tool", text, revision).text, text);
-  for (const parser of await sdkParsers()) assert(await accepts(parser, "tool", text), parser.name);
-});
 
 Deno.test("judgeEntry() takes linear time", () => {
   const many = (word: string, count: number) =>
