@@ -7,6 +7,7 @@ import { FetchClient, type FetchClientOptions } from "./fetch_client.ts";
 import type { HttpRequest } from "./http_client.ts";
 import { isRelayInForce, SocksRelay } from "../dial/socks_relay.ts";
 import { callerAtRest } from "../../../tests/support/fakes.ts";
+import { waitFor } from "../../../tests/support/wait_for.ts";
 import { StreamPlaces } from "./stream_places.ts";
 
 function clientOf(options: Partial<FetchClientOptions> = {}) {
@@ -38,6 +39,12 @@ async function rejects(run: () => Promise<unknown>, code: ErrorCode): Promise<Sl
   assert(error instanceof SluiceError, String(error));
   assertEquals(error.code, code, error.message);
   return error;
+}
+
+/** A listener that was closed goes on in a child process of another test until that has begun its own program. */
+async function isRefusing({ hostname, port }: Deno.NetAddr): Promise<void> {
+  const isRefused = () => Deno.connect({ hostname, port }).then((conn) => conn.close(), () => true);
+  await waitFor(isRefused, { what: "the port to refuse connections" });
 }
 
 Deno.test("FetchClient.send() sends headers and body, and gives status, headers and text", async () => {
@@ -145,7 +152,7 @@ Deno.test("FetchClient.send() calls nothing that it must not, and gives failures
   await rejects(() => client.send(server.request("/", { headers: [["x", "a\r\nb"]] })), "INVALID_REQUEST");
   const blocked = new URL("http://127.0.0.1:6000/connect?key=secret");
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  const url = new URL(`http://127.0.0.1:${(listener.addr as Deno.NetAddr).port}/connect?key=secret`);
+  const url = new URL(`http://127.0.0.1:${listener.addr.port}/connect?key=secret`);
   const closing = (async () => {
     for await (const conn of listener) conn.close();
   })();
@@ -153,6 +160,7 @@ Deno.test("FetchClient.send() calls nothing that it must not, and gives failures
   assertEquals(closed.params.sent, 1);
   listener.close();
   await closing;
+  await isRefusing(listener.addr);
   const refused = await rejects(() => client.send(server.request("/", { url })), "UPSTREAM_CONNECT_FAILED");
   assertEquals(refused.message, 'Cannot connect to upstream "up": connection refused');
   const noCall = await assertRejects(() => client.send(server.request("/", { url: blocked })), SluiceError);
