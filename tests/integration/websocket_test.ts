@@ -7,6 +7,7 @@ import { INITIALIZE, toolCall } from "../support/mcp_post.ts";
 import { atRest, metric, open } from "../support/metric.ts";
 import { assertWithin } from "../support/pace.ts";
 import { Prng } from "../support/prng.ts";
+import { RANDOM_SEED } from "../support/random_seed.ts";
 import { openFds } from "../support/process_stats.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { BINARY, CLOSE, frame, PING, PONG, RawWebSocket, TEXT } from "../support/raw_websocket.ts";
@@ -261,8 +262,7 @@ gatewayTest("Broken frames end their connection and nothing else", async (start)
   await using sluice = await start();
   const token = await sluice.token();
   using steady = await connect(sluice, token);
-  const seed = Math.floor(Math.random() * 2 ** 32);
-  const prng = new Prng(seed);
+  const prng = new Prng(RANDOM_SEED);
   const request = encoder.encode(PING_REQUEST);
   const broken: ((prng: Prng) => Uint8Array)[] = [
     (prng) => prng.bytes(1 + prng.int(200)),
@@ -295,9 +295,9 @@ gatewayTest("Broken frames end their connection and nothing else", async (start)
     }));
   }
   await steady.say(PING_REQUEST);
-  assertEquals(await steady.nextMessage(), PONG_ANSWER, `seed ${seed}`);
+  assertEquals(await steady.nextMessage(), PONG_ANSWER, `seed ${RANDOM_SEED}`);
   await waitFor(async () => (await open(sluice)).join() === "0,1", {
-    what: `one connection left, seed ${seed}`,
+    what: `one connection left, seed ${RANDOM_SEED}`,
   });
-  assertEquals(await metric(sluice, "sluice_errors_total", "INTERNAL"), 0, `seed ${seed}`);
+  assertEquals(await metric(sluice, "sluice_errors_total", "INTERNAL"), 0, `seed ${RANDOM_SEED}`);
 });

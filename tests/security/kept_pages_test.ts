@@ -1,5 +1,6 @@
 // Pages and reads that workers keep: whoever asks, and whatever has changed before, nobody sees what is another's or what was.
 import { assert, assertEquals } from "@std/assert";
+import { RANDOM_SEED } from "../support/random_seed.ts";
 import { withTwo } from "../support/two_replicas.ts";
 import { Sluice } from "../support/sluice.ts";
 
@@ -7,8 +8,7 @@ const PASSWORD = "correct horse battery";
 const USERS = "/auth/email/admin/users";
 const TEAMS = ["red", "blue"];
 
-/** `KEPT_PAGES_SEED` repeats a run, `KEPT_PAGES_STEPS` makes it longer. */
-const SEED = Number(Deno.env.get("KEPT_PAGES_SEED") ?? Date.now() % 1_000_000);
+/** `KEPT_PAGES_STEPS` makes a run longer. */
 const STEPS = Number(Deno.env.get("KEPT_PAGES_STEPS") ?? 40);
 
 interface Asked {
@@ -74,9 +74,9 @@ interface Entry {
   team: string | null;
 }
 
-Deno.test(`No user sees another's data or an old answer, whatever changes between looks (seed ${SEED})`, async () => {
+Deno.test(`No user sees another's data or an old answer, whatever changes between looks (seed ${RANDOM_SEED})`, async () => {
   await using sluice = await Sluice.start({ env: { FAILED_LOGIN_MIN_RESPONSE_MS: "0", WORKERS: "2" } });
-  const roll = dice(SEED);
+  const roll = dice(RANDOM_SEED);
   const pick = <T>(of: readonly T[]): T => of[roll(of.length)]!;
   const done = async (method: string, path: string, body?: unknown, token?: string) => {
     const answer = await sluice.api(method, path, body, token);

@@ -3,12 +3,12 @@ import { assertEquals } from "@std/assert";
 import { type Family, PIECES, type Reader, textOf } from "../support/foreign_text.ts";
 import { firstFault } from "../support/growth.ts";
 import { Prng } from "../support/prng.ts";
+import { RANDOM_SEED } from "../support/random_seed.ts";
 import { READERS_OF_MESSAGES } from "../support/readers_of_messages.ts";
 import { READERS_OF_TEXT } from "../support/readers_of_text.ts";
 
 /** Random families for each reader. SLOW_TEXT_TRIES=200 looks for slower texts than the known ones. */
 const TRIES = Number(Deno.env.get("SLOW_TEXT_TRIES") ?? 1);
-const SEED = Number(Deno.env.get("SLOW_TEXT_SEED") ?? Date.now() % 1_000_000);
 
 /** How long a text keeps the reader; null: in proportion. A refusal takes time like an answer. */
 function faultOf({ max, read }: Reader, family: Family): Promise<string | null> {
@@ -37,8 +37,8 @@ for (const [name, reader] of Object.entries({ ...READERS_OF_MESSAGES, ...READERS
   });
 }
 
-Deno.test(`No random text takes more time than in proportion (seed ${SEED})`, async () => {
-  const random = new Prng(SEED);
+Deno.test(`No random text takes more time than in proportion (seed ${RANDOM_SEED})`, async () => {
+  const random = new Prng(RANDOM_SEED);
   for (const [name, reader] of Object.entries({ ...READERS_OF_MESSAGES, ...READERS_OF_TEXT })) {
     for (let tries = 0; tries < TRIES; tries++) {
       const family = randomFamily(random, reader);
