@@ -39,13 +39,16 @@ export function isLineChanged(
   return line(sent) !== line(seen);
 }
 
-/** What is stored, with what the reader of the form has added and taken away. */
+/**
+ * What is stored, with what the reader of the form has added and taken away.
+ * @returns null: nothing of what is stored changes. A list that is written again would replace what others write meanwhile, and what the
+ * form does not show
+ */
 export function mergedValues(
-  name: string,
-  { sent, seen, current }: Readonly<Record<"sent" | "seen" | "current", URLSearchParams>>,
-): string[] {
-  const [wanted, shown, stored] = [sent, seen, current].map((values) => values.getAll(name));
-  const removed = new Set(shown!.filter((value) => !wanted!.includes(value)));
-  const kept = stored!.filter((value) => !removed.has(value));
-  return [...new Set([...kept, ...wanted!.filter((value) => !shown!.includes(value))])];
+  { sent, seen, current }: Readonly<Record<"sent" | "seen" | "current", readonly string[]>>,
+): string[] | null {
+  const [wanted, shown, stored] = [new Set(sent), new Set(seen), new Set(current)];
+  const removed = shown.difference(wanted).intersection(stored);
+  const added = wanted.difference(shown).difference(stored);
+  return removed.size + added.size === 0 ? null : [...stored.difference(removed).union(added)];
 }

@@ -79,9 +79,14 @@ export const changeRole: PageHandler = async (call) => {
   const current = valuesOf(role);
   const seen = seenIn(values, current);
   const changed = ["name", "description"].filter((name) => isLineChanged(name, { sent: values, seen }));
+  const permissions = mergedValues({
+    sent: values.getAll("permissions"),
+    seen: seen.getAll("permissions"),
+    current: role.permissions,
+  });
   const answer = await call.rest.attempt<Role>("PUT", path, {
     ...Object.fromEntries(changed.map((name) => [name, values.get(name) ?? ""])),
-    permissions: mergedValues("permissions", { sent: values, seen, current }),
+    ...(permissions === null ? {} : { permissions }),
   });
   if ("refused" in answer) return await roleView(call, { values, refused: answer.refused }, role, 422);
   return { to: "roles", notice: { text: `The role ${answer.done.name} is changed.` } };

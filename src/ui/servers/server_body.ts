@@ -3,8 +3,14 @@ import { isLineChanged, mergedValues, seenIn } from "../parts/seen_values.tsx";
 import type { VirtualServer } from "./server_shapes.ts";
 
 /** The fields that have one value, and those that have any number. */
-const FIELDS = ["name", "description", "visibility", "naming", "instructions", "associated_tags"];
-const LISTS = ["associated_gateways", "associated_tools", "associated_resources", "associated_prompts"];
+const FIELDS = ["name", "description", "visibility", "naming", "instructions"];
+const LISTS = [
+  "associated_gateways",
+  "associated_tags",
+  "associated_tools",
+  "associated_resources",
+  "associated_prompts",
+];
 
 /** The values of the form for what is stored. */
 export function valuesOf(server: VirtualServer): URLSearchParams {
@@ -27,7 +33,7 @@ export function valuesOf(server: VirtualServer): URLSearchParams {
 export function serverIn(values: URLSearchParams): Readonly<Record<string, unknown>> {
   return Object.fromEntries([
     ...FIELDS.map((name) => [name, valueOf(name, values)]),
-    ...LISTS.map((name) => [name, values.getAll(name)]),
+    ...LISTS.map((name) => [name, listOf(name, values)]),
   ]);
 }
 
@@ -41,8 +47,21 @@ export function changesIn(sent: URLSearchParams, server: VirtualServer): Readonl
       : JSON.stringify(valueOf(name, sent)) !== JSON.stringify(valueOf(name, seen));
   return Object.fromEntries([
     ...FIELDS.filter(isChanged).map((name) => [name, valueOf(name, sent)]),
-    ...LISTS.map((name) => [name, mergedValues(name, { sent, seen, current })]),
+    ...LISTS.flatMap((name) => {
+      const merged = mergedValues({
+        sent: listOf(name, sent),
+        seen: listOf(name, seen),
+        current: listOf(name, current),
+      });
+      return merged === null ? [] : [[name, merged]];
+    }),
   ]);
+}
+
+/** The tags are one text, with commas. */
+function listOf(name: string, values: URLSearchParams): string[] {
+  if (name !== "associated_tags") return values.getAll(name);
+  return (values.get(name) ?? "").split(",").map((word) => word.trim()).filter((word) => word !== "");
 }
 
 function valueOf(name: string, values: URLSearchParams): unknown {
@@ -54,8 +73,6 @@ function valueOf(name: string, values: URLSearchParams): unknown {
       return text || "prefixed";
     case "instructions":
       return text.replaceAll("\r\n", "\n").trim() || null;
-    case "associated_tags":
-      return text.split(",").map((word) => word.trim()).filter((word) => word !== "");
     default:
       return text;
   }

@@ -1,7 +1,7 @@
 // What the fields of an upstream's form say in the words of the REST API, and what they show of a stored upstream.
 import { AWS_FIELDS, awsConfigOf, awsValues } from "./aws_fields.tsx";
 import { loginOf, OAUTH_FIELDS, oauthValues } from "./oauth_fields.tsx";
-import { isLineChanged, seenIn } from "../parts/seen_values.tsx";
+import { isLineChanged, mergedValues, seenIn } from "../parts/seen_values.tsx";
 import type { Upstream } from "./upstream_shapes.ts";
 
 /** An upstream has an address, or a command that starts it. */
@@ -76,6 +76,25 @@ const COMMON_FIELDS = [
   "refresh_interval_seconds",
 ];
 
+/** Lists in one text: by their separators. */
+const LISTS: ReadonlyMap<string, string> = new Map([["tags", ", "], ["passthrough_headers", ", "], [
+  "env",
+  "\n",
+]]);
+
+/** null: nothing of what is stored changes. */
+function mergedText(
+  name: string,
+  { sent, seen, current }: Readonly<Record<"sent" | "seen" | "current", URLSearchParams>>,
+): string | null {
+  const separator = LISTS.get(name)!;
+  const listOf = (values: URLSearchParams) =>
+    textOf(values, name).split(separator.trim() || separator).map((part) => part.trim())
+      .filter((part) => part !== "");
+  const merged = mergedValues({ sent: listOf(sent), seen: listOf(seen), current: listOf(current) });
+  return merged === null ? null : merged.join(separator);
+}
+
 function bodyOf(
   values: URLSearchParams,
   way: Way,
@@ -90,7 +109,10 @@ function bodyOf(
       ? isLineChanged(name, { sent: values, seen })
       : given(name) !== textOf(seen, name));
   for (const name of [...COMMON_FIELDS, ...(way === "address" ? ADDRESS_FIELDS : COMMAND_FIELDS)]) {
-    if (isChanged(name)) body[name] = valueOf(name, given(name));
+    if (isChanged(name)) {
+      const text = LISTS.has(name) ? mergedText(name, { sent: values, seen, current: stored }) : given(name);
+      if (text !== null) body[name] = valueOf(name, text);
+    }
   }
   if (isChanged("visibility")) {
     const [visibility, team] = given("visibility").split(":");

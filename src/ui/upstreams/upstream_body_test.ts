@@ -39,6 +39,13 @@ Deno.test("a form that is sent as it was shown changes nothing, and a changed fi
   const other = { ...STORED, description: "new", tags: [] } as unknown as Upstream;
   const opened = { ...Object.fromEntries(shown), seen: String(shown) };
   assertEquals(changesIn(new URLSearchParams({ ...opened, name: "clock" }), other), { name: "clock" });
+  const labels = ["A", "B"].map((label) => ({ id: label, label }));
+  const longer = { ...STORED, tags: labels, passthroughHeaders: ["x-b", "x-c"] } as unknown as Upstream;
+  const lists = { tags: "A, C", passthrough_headers: "x-a, x-b, x-d" };
+  assertEquals(changesIn(new URLSearchParams({ ...opened, ...lists }), longer), {
+    ...{ tags: "A, B, C", passthrough_headers: ["x-b", "x-c", "x-d"] },
+  });
+  assertEquals(changesIn(new URLSearchParams({ ...opened, tags: "A, B" }), longer), {});
   assertEquals(changed({ auth_token: "of another kind" }), {});
   assertEquals(changed({ auth_type: "bearer", auth_token: "t" }), { auth_type: "bearer", auth_token: "t" });
 });
@@ -149,4 +156,14 @@ Deno.test("each way in which a new upstream fails has advice", () => {
     assertEquals([code, adviceFor(new SluiceError(code, params).message) !== null], [code, true]);
   }
   assertEquals(adviceFor("something else"), null);
+});
+
+Deno.test("a variable of a command that somebody else has added stays", () => {
+  const stored = (env: Record<string, string>) =>
+    ({ ...STORED, transport: "STDIO", command: "c", args: [], env, cwd: null }) as Upstream;
+  const shown = valuesOf(stored({ A: "*****", B: "*****" }));
+  const sent = new URLSearchParams({ ...Object.fromEntries(shown), seen: String(shown), env: "A=1\r\nC=2" });
+  assertEquals(changesIn(sent, stored({ A: "*****", B: "*****", D: "*****" })), {
+    env: { D: "*****", A: "1", C: "2" },
+  });
 });
