@@ -48,13 +48,22 @@ export function bringsIn(
   gateway: GatewayRow,
 ): boolean {
   if (namesOf(row).some((name) => excluded.includes(name))) return false;
-  return gatewayIds.includes(gateway.id) ||
-    [...row.tags, ...gateway.tags].some((tag) => memberTags.includes(tag));
+  return gatewayIds.includes(gateway.id) || haveOneOf(memberTags, [...row.tags, ...gateway.tags]);
 }
 
 /** Whether the server takes whatever the upstream lists. */
-export function takesAllOf({ gatewayIds, memberTags }: Selection, gateway: GatewayRow): boolean {
-  return gatewayIds.includes(gateway.id) || gateway.tags.some((tag) => memberTags.includes(tag));
+export function takesAllOf(
+  { gatewayIds, memberTags }: Pick<Selection, "gatewayIds" | "memberTags">,
+  gateway: GatewayRow,
+): boolean {
+  return gatewayIds.includes(gateway.id) || haveOneOf(memberTags, gateway.tags);
+}
+
+/** Labels with one id are one tag. */
+function haveOneOf(wanted: readonly string[], labels: readonly string[]): boolean {
+  if (wanted.length === 0 || labels.length === 0) return false;
+  const ids = new Set(wanted.map(tagId));
+  return labels.some((label) => ids.has(tagId(label)));
 }
 
 export class Membership {

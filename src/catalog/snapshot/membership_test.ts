@@ -7,7 +7,7 @@ import {
   toolRow,
 } from "../../../tests/support/catalog_rows.ts";
 import type { ServerRow } from "../../store/registry/rows.ts";
-import { Membership } from "./membership.ts";
+import { bringsIn, Membership, takesAllOf } from "./membership.ts";
 
 const ENTRIES = {
   gateways: [gatewayRow("a"), gatewayRow("b", { tags: ["safe"] })],
@@ -43,4 +43,16 @@ Deno.test("Membership leaves out what is excluded, by the registry's name or the
 
 Deno.test("Membership gives a server without upstreams and tags what was chosen, whatever is excluded", () => {
   assertEquals(members({ toolIds: ["a-x"], excluded: ["x"] }), [["a-x"], [], []]);
+});
+
+Deno.test("an entry that only a session lists is a member by the same tags as an entry of the registry: labels with one id are one tag", () => {
+  const server = serverRow("s", { memberTags: ["Read Only"] });
+  const tagged = gatewayRow("c", { tags: ["read_only"] });
+  const [own, other] = [toolRow("c", "x", { tags: ["READ ONLY"] }), toolRow("c", "y")];
+  const entries = { gateways: [tagged], tools: [own, other], resources: [], prompts: [] };
+  assertEquals(new Membership(entries).of(server).toolIds, ["c-x", "c-y"]);
+  assertEquals([bringsIn(server, other, tagged), takesAllOf(server, tagged)], [true, true]);
+  const plain = gatewayRow("c");
+  assertEquals([bringsIn(server, own, plain), bringsIn(server, other, plain)], [true, false]);
+  assertEquals([takesAllOf(server, plain), takesAllOf(serverRow("s", {}), tagged)], [false, false]);
 });
