@@ -28,6 +28,16 @@ const FIELDS = {
   aws_sigv4: ["aws_config"],
 } as const satisfies Readonly<Record<AuthKind, readonly (keyof GatewayInput)[]>>;
 
+/** The secrets among them. */
+const SECRETS: Readonly<Record<AuthKind, (input: GatewayInput) => readonly (string | null | undefined)[]>> = {
+  basic: (input) => [input.auth_password],
+  bearer: (input) => [input.auth_token],
+  authheaders: (input) => [input.auth_header_value, ...(input.auth_headers ?? []).map(({ value }) => value)],
+  query_param: (input) => [input.auth_query_param_value],
+  oauth: ({ oauth_config: config }) => [config?.client_secret, config?.private_key],
+  aws_sigv4: ({ aws_config: config }) => [config?.secret_access_key, config?.session_token],
+};
+
 const KINDS = Object.keys(FIELDS) as readonly AuthKind[];
 
 export const AUTH_FIELDS = KINDS.flatMap((kind): readonly (typeof FIELDS)[AuthKind][number][] =>
@@ -38,6 +48,11 @@ export const AUTH_FIELDS = KINDS.flatMap((kind): readonly (typeof FIELDS)[AuthKi
 export function isGiven(value: GatewayInput[typeof AUTH_FIELDS[number]]): boolean {
   const isEmpty = value === "" || Array.isArray(value) && value.length === 0;
   return value !== undefined && value !== null && !isEmpty && value !== MASK;
+}
+
+/** Has the request a secret of this kind, and no mask in its place? */
+export function hasSecret(input: GatewayInput, kind: AuthKind): boolean {
+  return SECRETS[kind](input).some(isGiven);
 }
 
 /**

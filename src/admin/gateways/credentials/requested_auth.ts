@@ -2,7 +2,7 @@
 import type { Credentials, LoginCredentials } from "../../../upstream/credentials.ts";
 import { type Fault, fault } from "../../rest/faults.ts";
 import { type GatewayInput, MASK } from "../../rest/schemas.ts";
-import { type AuthKind, idleFields, isGiven, NOT_CREDENTIALS } from "./auth_fields.ts";
+import { type AuthKind, hasSecret, idleFields, isGiven, NOT_CREDENTIALS } from "./auth_fields.ts";
 import { NONE_STORED, unmasked } from "./masked_secrets.ts";
 import { requestedAws } from "./requested_aws.ts";
 import { requestedOAuth } from "./requested_oauth.ts";
@@ -34,10 +34,13 @@ function kindOf(type: GatewayInput["auth_type"] | LoginCredentials["type"]): Aut
   return isNone ? null : type;
 }
 
-/** The stored kind, if the request says the same of it: a client may send back what it has read beside what replaces it. */
+/**
+ * The stored kind, if the request says the same of it: a client may send back what it has read beside what replaces it. Answers show masks,
+ * so a secret itself repeats nothing: otherwise the answer would tell a caller whether a guess is the stored secret.
+ */
 function repeatedKind(input: GatewayInput, kept: LoginCredentials | null): AuthKind | null {
   const kind = kindOf(kept?.type);
-  if (kind === null) return null;
+  if (kind === null || hasSecret(input, kind)) return null;
   const { credentials, faults } = authOfKind(kind, input, kept);
   return faults.length === 0 && JSON.stringify(credentials) === JSON.stringify(kept) ? kind : null;
 }

@@ -83,6 +83,29 @@ Deno.test("PUT /gateways/{id} refuses fields that the stored kind does not use, 
     assertEquals((await put({ ...bearer, awsConfig })).status, 200);
   }));
 
+Deno.test("PUT /gateways/{id} does not tell whether a secret of the stored kind beside another kind is the stored one", () =>
+  withAdminApi(async ({ call }) => {
+    const WRONG: typeof LOGINS = {
+      basic: { auth_username: "u", auth_password: "wrong" },
+      bearer: { auth_token: "wrong" },
+      authheaders: { auth_headers: [{ key: "X-Key", value: "wrong" }] },
+      query_param: { auth_query_param_key: "k", auth_query_param_value: "wrong" },
+      oauth: { oauth_config: { ...OAUTH, client_secret: "wrong" } },
+      aws_sigv4: { aws_config: { ...AWS, secret_access_key: "wrong" } },
+    };
+    await call("POST", "/gateways", { body: { name: "one", url: URL_1 } });
+    for (const [type, stored] of Object.entries(LOGINS)) {
+      const put = (body: Record<string, unknown>) => call("PUT", "/gateways/one", { body });
+      assertEquals((await put({ auth_type: type, ...stored })).status, 200);
+      const other = type === "bearer" ? "basic" : "bearer";
+      const guess = async (guessed: Readonly<Record<string, unknown>>) => {
+        const { status, body: { detail } } = await put({ auth_type: other, ...LOGINS[other], ...guessed });
+        return [status, detail];
+      };
+      assertEquals(await guess(stored), await guess(WRONG[type]!), type);
+    }
+  }));
+
 Deno.test("POST /gateways refuses one of two headers, and a resource that is not sent", () =>
   withAdminApi(async ({ call }) => {
     const faultsOf = async (login: Record<string, unknown>) =>
