@@ -15,7 +15,9 @@ export interface CatalogWatchOptions {
   readonly growth: number;
   /** The version in the store; null: it cannot be read now. Never rejects. */
   readonly readVersion: () => Promise<number | null>;
-  /** Makes every worker read this version. @returns the version of each worker. Never rejects */
+  /** The number of workers (WORKERS), without those that are replaced at the moment. */
+  readonly workers: number;
+  /** Makes every worker read this version. @returns the version of each worker that answers. Never rejects */
   readonly refresh: (version: number) => Promise<readonly number[]>;
 }
 
@@ -62,13 +64,13 @@ export class CatalogWatch {
 
   /** @returns whether there was another version */
   async #compare(): Promise<boolean> {
-    const { readVersion, refresh } = this.#options;
+    const { readVersion, refresh, workers } = this.#options;
     const version = await readVersion();
     // Another, and not a newer version: a database that was restored from a backup has an older one.
     if (version === null || version === this.#version || this.#isStopped) return false;
     const versions = await refresh(version);
-    const isSame = versions.length > 0 && versions.every((each) => each === versions[0]);
-    // A worker that could not read the catalog is asked again at the next poll.
+    const isSame = versions.length >= workers && versions.every((each) => each === versions[0]);
+    // A worker that could not read the catalog, or has not answered, is asked again at the next poll.
     this.#version = isSame ? versions[0] : null;
     return true;
   }
@@ -97,6 +99,7 @@ export async function keepCatalogs(
   const clock = systemClock;
   const watch = new CatalogWatch({
     clock,
+    workers: config.workers,
     minIntervalMs: config.pollIntervalMs,
     maxIntervalMs: Math.max(config.pollIntervalMs, config.maxIntervalMs),
     growth: config.backoffFactor,

@@ -9,9 +9,12 @@ function setUp(version: number | null = 1) {
   const workers = [0, 0];
   const calls = { reads: 0, refreshed: [] as number[] };
   const fails = new Set<number>();
+  /** They read what they are told, and their answers are too late. */
+  const late = new Set<number>();
   let gate: Promise<void> | null = null;
   const watch = new CatalogWatch({
     clock,
+    workers: workers.length,
     minIntervalMs: 1_000,
     maxIntervalMs: 3_000,
     growth: 1.5,
@@ -26,10 +29,19 @@ function setUp(version: number | null = 1) {
       workers.forEach((_, i) => {
         if (!fails.has(i)) workers[i] = version;
       });
-      return Promise.resolve([...workers]);
+      return Promise.resolve(workers.filter((_, i) => !late.has(i)));
     },
   });
-  return { clock, store, workers, calls, fails, watch, hold: (until: Promise<void> | null) => gate = until };
+  return {
+    clock,
+    store,
+    workers,
+    calls,
+    fails,
+    late,
+    watch,
+    hold: (until: Promise<void> | null) => gate = until,
+  };
 }
 
 Deno.test("CatalogWatch looks at POLL_INTERVAL after a change, and ever less often up to MAX_INTERVAL without one", async () => {
@@ -74,6 +86,21 @@ Deno.test("CatalogWatch asks again where a worker could not read the version", a
   await clock.tick(1_000);
   assertEquals(workers, [1, 0]);
   fails.clear();
+  await clock.tick(1_000);
+  assertEquals([workers, calls.refreshed], [[1, 1], [1, 1]]);
+  await clock.tick(60_000);
+  assertEquals(calls.refreshed, [1, 1]);
+  watch.stop();
+});
+
+Deno.test("CatalogWatch asks again where a worker has not answered, as it may not have read the version", async () => {
+  const { clock, calls, fails, late, workers, watch } = setUp();
+  fails.add(1);
+  late.add(1);
+  await clock.tick(1_000);
+  assertEquals([workers, calls.refreshed], [[1, 0], [1]]);
+  fails.clear();
+  late.clear();
   await clock.tick(1_000);
   assertEquals([workers, calls.refreshed], [[1, 1], [1, 1]]);
   await clock.tick(60_000);
