@@ -38,7 +38,8 @@ export const serverOperations = operations("Servers", {
   getServer: { summary: "Read a virtual server", path: ID, answers: { 200: server } },
   updateServer: {
     summary: "Change a virtual server",
-    description: "Only the fields of the body change. A list of members replaces the former list.",
+    description:
+      "Only the fields of the body change. A list of members replaces the former list, apart from the members that the caller may not see.",
     path: ID,
     body: { schema: serverUpdate, example: { description: "Tools for travellers", naming: "original" } },
     answers: { 200: server },

@@ -9,9 +9,11 @@ import {
   type MemberIds,
   Membership,
   type Selection,
+  takesAllOf,
 } from "../../catalog/snapshot/membership.ts";
 import { type NameConflict, nameMembers } from "../../catalog/snapshot/scope_names.ts";
 import { newSearch, type UriConflict, uriConflicts } from "../../catalog/snapshot/uri_conflicts.ts";
+import { chunks, type Entities } from "../../store/registry/entities.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type {
   EntityRow,
@@ -106,19 +108,32 @@ async function membersOf(store: Registry, servers: readonly ServerRow[]): Promis
   };
 }
 
-/** All upstreams with at least the members of these servers: all entries, if a server grows by itself. */
+/** All upstreams, and at least the members of these servers. Many upstreams may have nothing to do with them. */
 async function readEntries(
   { tools, prompts, resources, gateways }: Registry,
   servers: readonly Selection[],
 ): Promise<Entries> {
-  const needsAll = servers.some(growsByItself);
-  const wanted = (idsOf: (server: Selection) => readonly string[]) =>
-    needsAll ? {} : { ids: [...new Set(servers.flatMap(idsOf))] };
+  const all = await gateways.list();
+  const union = <T>(of: (server: Selection) => readonly T[]) => [...new Set(servers.flatMap(of))];
+  const memberTags = union((server) => server.memberTags);
+  const taken = { gatewayIds: union((server) => server.gatewayIds), memberTags };
+  const whole = all.filter((gateway) => takesAllOf(taken, gateway));
+  const membersIn = async <Row extends EntityRow>(
+    entities: Entities<Row>,
+    idsOf: (server: Selection) => readonly string[],
+  ): Promise<readonly Row[]> => {
+    const rows = await entities.list({ ids: union(idsOf) });
+    for (const chunk of chunks(whole)) {
+      rows.push(...await entities.list({ gatewayIds: chunk.map(({ id }) => id) }));
+    }
+    if (memberTags.length > 0) rows.push(...await entities.list({ isTagged: true }));
+    return [...new Map(rows.map((row) => [row.id, row])).values()];
+  };
   return {
-    tools: await tools.list(wanted(({ toolIds }) => toolIds)),
-    prompts: await prompts.list(wanted(({ promptIds }) => promptIds)),
-    resources: await resources.list(wanted(({ resourceIds }) => resourceIds)),
-    gateways: await gateways.list(),
+    tools: await membersIn(tools, ({ toolIds }) => toolIds),
+    prompts: await membersIn(prompts, ({ promptIds }) => promptIds),
+    resources: await membersIn(resources, ({ resourceIds }) => resourceIds),
+    gateways: all,
   };
 }
 

@@ -18,27 +18,39 @@ export const NO_MEMBERS: Selection = {
   excluded: [],
 };
 
-/** What a request says about the members. The result has no field that is not in the request. */
+/**
+ * What a request says about the members. The result has no field that is not in the request. Members that the caller may not see stay: a
+ * caller sends back the members that an answer has shown.
+ * @param former the server's members before the request
+ */
 export async function requestedMembers(
   { deps, principal }: Call,
   input: ServerInput,
   loc: readonly string[],
+  former: Selection = NO_MEMBERS,
 ): Promise<{ members: Partial<Selection>; faults: Fault[] }> {
   const faults: Fault[] = [];
   const { tools, resources, prompts, gateways } = deps.store;
   const resolve = async <Row extends EntityRow>(
-    { field, noun, entities, keysOf }: {
+    { field, noun, entities, keysOf, former }: {
       field: "associated_tools" | "associated_resources" | "associated_prompts" | "associated_gateways";
       noun: string;
       entities: Entities<Row>;
       keysOf: (row: Row) => readonly string[];
+      former: readonly string[];
     },
   ): Promise<string[] | undefined> => {
     const wanted = input[field];
     if (wanted === undefined) return undefined;
-    if (wanted === null || wanted.length === 0) return [];
+    const isSeen = (row: Row) => canSee(principal, row);
+    const byId = new Map(
+      (await entities.list({ ids: [...new Set([...former, ...wanted ?? []])] })).map((row) => [row.id, row]),
+    );
+    const kept = former.filter((id) => byId.has(id) && !isSeen(byId.get(id)!));
+    if (wanted === null || wanted.length === 0) return kept;
+    const areIds = wanted.every((key) => byId.has(key));
     const byKey = new Map<string, string[]>();
-    for (const row of (await entities.list()).filter((each) => canSee(principal, each))) {
+    for (const row of (areIds ? [...byId.values()] : await entities.list()).filter(isSeen)) {
       byKey.set(row.id, [row.id]);
       for (const key of keysOf(row)) {
         const same = byKey.get(key);
@@ -46,7 +58,7 @@ export async function requestedMembers(
         else same.push(row.id);
       }
     }
-    return wanted.flatMap((key, i) => {
+    const chosen = wanted.flatMap((key, i) => {
       const [id, ...others] = byKey.get(key) ?? [];
       if (id === undefined) faults.push(fault([...loc, field, i], `Unknown ${noun}: "${key}"`, "not_found"));
       if (others.length > 0) {
@@ -56,6 +68,7 @@ export async function requestedMembers(
       }
       return id === undefined || others.length > 0 ? [] : [id];
     });
+    return [...chosen, ...kept];
   };
   const members = {
     toolIds: await resolve({
@@ -63,24 +76,28 @@ export async function requestedMembers(
       noun: "tool",
       entities: tools,
       keysOf: ({ name }) => [name],
+      former: former.toolIds,
     }),
     resourceIds: await resolve({
       field: "associated_resources",
       noun: "resource",
       entities: resources,
       keysOf: ({ uri, name, customName }) => [...new Set([uri, name, customName ?? name])],
+      former: former.resourceIds,
     }),
     promptIds: await resolve({
       field: "associated_prompts",
       noun: "prompt",
       entities: prompts,
       keysOf: ({ name }) => [name],
+      former: former.promptIds,
     }),
     gatewayIds: await resolve({
       field: "associated_gateways",
       noun: "gateway",
       entities: gateways,
       keysOf: ({ name, slug }) => [...new Set([name, slug])],
+      former: former.gatewayIds,
     }),
     memberTags: given(input.associated_tags),
     excluded: given(input.excluded),
@@ -96,14 +113,16 @@ function given(list: readonly string[] | null | undefined): readonly string[] | 
 
 /**
  * The names and descriptions that a request gives the server's tools, by id or name. null removes all; without the field the
- * result is undefined.
+ * result is undefined. Those of tools that the caller may not see stay.
  * @param selection the server's members after the request
+ * @param former those before the request
  */
 export async function requestedOverrides(
   { deps, principal }: Call,
   { tool_overrides: wanted }: ServerInput,
   selection: Selection,
   loc: readonly string[],
+  former: ServerRow["toolOverrides"] = {},
 ): Promise<{ toolOverrides?: ServerRow["toolOverrides"]; faults: Fault[] }> {
   if (wanted === undefined) return { faults: [] };
   const faults: Fault[] = [];
@@ -134,5 +153,8 @@ export async function requestedOverrides(
     }
     owners.set(name, key);
   }
-  return { toolOverrides: Object.fromEntries(toolOverrides), faults };
+  const hidden = (await deps.store.tools.list({ ids: Object.keys(former) }))
+    .filter((tool) => !canSee(principal, tool));
+  const kept = hidden.map(({ id }) => [id, former[id]!] as const);
+  return { toolOverrides: Object.fromEntries([...kept, ...toolOverrides]), faults };
 }

@@ -111,8 +111,14 @@ export async function updateServer(call: Call): Promise<AdminResponse> {
   const raw = readFields(call, await call.body(), ["body"], SERVER_UPDATE);
   requireMove(call, raw, row);
   const sound = soundFields(serverUpdate, raw);
-  const { members, faults } = await requestedMembers(call, sound, ["body"]);
-  const overrides = await requestedOverrides(call, sound, { ...row, ...members }, ["body"]);
+  const { members, faults } = await requestedMembers(call, sound, ["body"], row);
+  const overrides = await requestedOverrides(
+    call,
+    sound,
+    { ...row, ...members },
+    ["body"],
+    row.toolOverrides,
+  );
   const input = validated(serverUpdate, raw, ["body"], [
     ...faults,
     ...overrides.faults,

@@ -3,6 +3,7 @@ import { ADMIN, type AdminHarness, ALICE, withAdminApi } from "../../../tests/su
 import { discovery } from "../../../tests/support/registry_rows.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { inRegistrationOrder } from "../../catalog/snapshot/list_order.ts";
+import { TableEntities } from "../../store/registry/entities.ts";
 
 const URL_1 = "http://127.0.0.1:9000/mcp";
 
@@ -437,4 +438,77 @@ Deno.test("servers are switched and deleted, and hide members that one may not s
     assertEquals((await call("GET", "/servers?include_inactive=true")).body.length, 1);
     assertEquals((await call("DELETE", "/servers/s1")).status, 200);
     assertEquals((await call("DELETE", "/servers/s1")).status, 404);
+  }));
+
+Deno.test("PUT /servers/{id} keeps the members that the caller does not see, and their names", () =>
+  withTools(async ({ call, store }) => {
+    // An administrator whose token is for a team.
+    const scoped: Principal = { ...ADMIN, teams: ["t1"] };
+    const [a, b] = await store.tools.list();
+    const [gateway] = await store.gateways.list();
+    const server = { id: "s1", name: "x", associated_tools: [a.id, b.id], associated_prompts: ["one-p"] };
+    assertEquals((await call("POST", "/servers", { body: { server }, as: scoped })).status, 201);
+    await store.servers.update("s1", {
+      gatewayIds: [gateway.id, "gone"],
+      toolOverrides: { [a.id]: { name: "hidden" }, [b.id]: { name: "seen" } },
+    });
+    const hidden = { visibility: "private", ownerEmail: "bob@x" } as const;
+    await store.tools.update(a.id, hidden);
+    const put = async (body: unknown) => {
+      const { status } = await call("PUT", "/servers/s1", { body, as: scoped });
+      assertEquals(status, 200);
+      const { toolIds, promptIds, gatewayIds, toolOverrides } = (await store.servers.get("s1"))!;
+      return { toolIds, promptIds, gatewayIds, toolOverrides };
+    };
+    const seen = (await call("GET", "/servers/s1", { as: scoped })).body;
+    assertEquals([seen.associatedToolIds, seen.toolOverrides], [[b.id], { [b.id]: { name: "seen" } }]);
+    const sentBack = { associated_tools: seen.associatedToolIds, tool_overrides: seen.toolOverrides };
+    const overrides = { [a.id]: { name: "hidden" }, [b.id]: { name: "seen" } };
+    const { toolIds, toolOverrides } = await put(sentBack);
+    assertEquals([new Set(toolIds), toolOverrides], [new Set([a.id, b.id]), overrides]);
+    const [prompt] = await store.prompts.list();
+    await store.prompts.update(prompt.id, hidden);
+    const none = { associated_tools: [], associated_prompts: null, tool_overrides: null };
+    assertEquals(await put(none), {
+      ...{ toolIds: [a.id], promptIds: [prompt.id], gatewayIds: [gateway.id, "gone"] },
+      toolOverrides: { [a.id]: { name: "hidden" } },
+    });
+    await store.gateways.update(gateway.id, hidden);
+    const all = { ...none, associated_gateways: [] };
+    assertEquals((await put(all)).gatewayIds, [gateway.id]);
+    assertEquals((await call("PUT", "/servers/s1", { body: all })).status, 200);
+    const { toolIds: left, gatewayIds } = (await store.servers.get("s1"))!;
+    assertEquals([left, gatewayIds], [[], []]);
+  }));
+
+Deno.test("PUT /servers/{id} of whole upstreams and tags reads the entries of these alone, and finds their conflicts", () =>
+  withTools(async ({ call, store, upstreams }) => {
+    for (
+      const [name, url] of [["two", "http://127.0.0.1:9001/mcp"], ["three", "http://127.0.0.1:9002/mcp"]]
+    ) {
+      upstreams.set(url!, discovery({ tools: ["a", "c"], resources: ["r:1"], prompts: ["p"] }));
+      await call("POST", "/gateways", { body: { name, url } });
+    }
+    const tagged = (await store.tools.list()).find(({ name }) => name === "two-c")!;
+    await store.tools.update(tagged.id, { tags: ["Read Only"] });
+    const server = { id: "s1", name: "x", associated_gateways: ["one"], associated_tags: ["read_only"] };
+    assertEquals((await call("POST", "/servers", { body: { server } })).status, 201);
+    const read: (readonly string[])[] = [];
+    const { list } = TableEntities.prototype;
+    TableEntities.prototype.list = async function (filter) {
+      const rows = await list.call(this, filter);
+      read.push(rows.flatMap((row) => "gatewayId" in row && "originalName" in row ? [String(row.name)] : []));
+      return rows;
+    };
+    try {
+      const { body } = await call("PUT", "/servers/s1", { body: { naming: "original" } });
+      assertEquals([body.naming, body.conflicts], ["original", []]);
+    } finally {
+      TableEntities.prototype.list = list;
+    }
+    assertEquals(new Set(read.flat()), new Set(["one-a", "one-b", "one-p", "two-c"]));
+    const members = (await call("GET", "/servers/s1/tools")).body.map(({ name }: { name: string }) => name);
+    assertEquals(members.sort(), ["one-a", "one-b", "two-c"]);
+    const both = { associated_gateways: ["one", "three"] };
+    assertEquals((await call("PUT", "/servers/s1", { body: both })).status, 409);
   }));

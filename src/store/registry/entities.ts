@@ -21,6 +21,8 @@ export interface ListFilter {
   /** At most 500. */
   readonly gatewayIds?: readonly string[];
   readonly ids?: readonly string[];
+  /** true: rows with tags of their own. */
+  readonly isTagged?: boolean;
 }
 
 /** The rows of one kind of entity. Every write tells the workers in the same transaction. */
@@ -78,13 +80,14 @@ export class TableEntities<Row extends EntityRow> implements Entities<Row> {
     return rows[0] ?? null;
   }
 
-  async list({ gatewayId, gatewayIds, ids }: ListFilter = {}): Promise<Row[]> {
+  async list({ gatewayId, gatewayIds, ids, isTagged = false }: ListFilter = {}): Promise<Row[]> {
     const conditions: SqlQuery[] = [];
     const ofGateways = gatewayId === undefined ? gatewayIds : [gatewayId];
     if (ofGateways !== undefined) {
       const column = this.entity.table.column("gatewayId" as keyof Row & string);
       conditions.push(sql`${column} IN ${sql.list(ofGateways)}`);
     }
+    if (isTagged) conditions.push(sql`tags <> '[]'`);
     const rows: Row[] = [];
     for (const chunk of ids === undefined ? [undefined] : chunks(ids)) {
       const all = chunk === undefined ? conditions : [...conditions, sql`id IN ${sql.list(chunk)}`];
