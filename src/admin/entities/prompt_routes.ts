@@ -16,6 +16,7 @@ import {
   requireUsable,
   sharingChanges,
   sharingFaults,
+  stillThere,
   upstreamFieldFaults,
   visibleRow,
 } from "../rest/lookup.ts";
@@ -123,5 +124,5 @@ export async function updatePrompt(call: Call): Promise<AdminResponse> {
     }
   });
   await deps.catalogChanged();
-  return ok(promptRead((await deps.store.prompts.get(row.id))!, gateway));
+  return ok(promptRead(stillThere(await deps.store.prompts.get(row.id), `Prompt ${row.id}`), gateway));
 }

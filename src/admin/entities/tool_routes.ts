@@ -16,6 +16,7 @@ import {
   requireMove,
   sharingChanges,
   sharingFaults,
+  stillThere,
   upstreamFieldFaults,
   visibleRow,
 } from "../rest/lookup.ts";
@@ -138,7 +139,7 @@ export async function updateTool(call: Call): Promise<AdminResponse> {
     }
   });
   await deps.catalogChanged();
-  return ok(toolRead((await deps.store.tools.get(row.id))!, gateway, principal));
+  return ok(toolRead(stillThere(await deps.store.tools.get(row.id), `Tool ${row.id}`), gateway, principal));
 }
 
 /**

@@ -344,3 +344,30 @@ Deno.test("prompts are rendered with and without arguments, and not while switch
     await call("POST", `/prompts/${id}/state?activate=false`);
     assertEquals((await call("GET", `/prompts/${id}`)).status, 404);
   }));
+
+Deno.test("a change is answered NOT_FOUND if somebody else deletes what it has changed before the answer", () =>
+  withAdminApi(async ({ call, store, upstreams }) => {
+    upstreams.set(URL_1, discovery({ tools: ["a"], prompts: ["p"] }));
+    await call("POST", "/gateways", { body: { name: "one", url: URL_1 } });
+    const [tool, prompt] = [(await store.tools.list())[0]!, (await store.prompts.list())[0]!];
+    const [gateway] = await store.gateways.list();
+    const { transaction } = store;
+    const afterwards = (then: () => Promise<unknown>) =>
+      Object.assign(store, {
+        transaction: async (fn: Parameters<typeof transaction>[0]) => {
+          const done = await transaction(fn);
+          await then();
+          return done;
+        },
+      });
+    for (
+      const [path, then] of [
+        [`/tools/${tool.id}`, () => store.tools.delete(tool.id)],
+        [`/prompts/${prompt.id}`, () => store.prompts.delete(prompt.id)],
+        [`/gateways/${gateway!.id}`, () => store.gateways.delete(gateway!.id)],
+      ] as const
+    ) {
+      afterwards(then);
+      assertEquals((await call("PUT", path, { body: { tags: ["t"] } })).status, 404, path);
+    }
+  }));

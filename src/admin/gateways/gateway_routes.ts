@@ -35,6 +35,7 @@ import {
   requireMove,
   sharingChanges,
   sharingFaults,
+  stillThere,
   visibleGateway,
 } from "../rest/lookup.ts";
 import { listed, paged, type Select, selected } from "../rest/paging.ts";
@@ -284,7 +285,7 @@ const SHARED_BY_ALL = fault(
 
 /** The gateway, with `warnings` about the request. */
 async function answer(call: Call, id: string, warnings: readonly Fault[]): Promise<AdminResponse> {
-  const shown = await read(call, (await call.deps.store.gateways.get(id))!);
+  const shown = await read(call, stillThere(await call.deps.store.gateways.get(id), `Gateway ${id}`));
   const { warnings: others = [] } = shown as { readonly warnings?: readonly Fault[] };
   return ok(warnings.length === 0 ? shown : { ...shown, warnings: [...others, ...warnings] });
 }

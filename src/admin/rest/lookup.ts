@@ -35,6 +35,15 @@ export async function visibleRow<Row extends EntityRow>(
 }
 
 /**
+ * The row after a write, read again for the answer.
+ * @throws {SluiceError} NOT_FOUND if somebody else has deleted it meanwhile
+ */
+export function stillThere<Row>(row: Row | null, what: string): Row {
+  if (row === null) throw new SluiceError("NOT_FOUND", { what });
+  return row;
+}
+
+/**
  * The same, if the caller may change the row. A row that the caller may not see is answered like an unknown one.
  * @throws {SluiceError} NOT_FOUND, CONFLICT, FORBIDDEN
  */

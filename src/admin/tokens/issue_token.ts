@@ -12,6 +12,7 @@ import { serverIdOf } from "../../store/sql/server_ids.ts";
 import { NO_TEAM, type ShownToken } from "../../store/tokens/token_rows.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import { type Fault, fault, refuse } from "../rest/faults.ts";
+import { stillThere } from "../rest/lookup.ts";
 import type { tokenCreate, tokenUpdate } from "../rest/people/token_schemas.ts";
 
 export type IssueDeps = Pick<AdminDeps, "store" | "apiTokens" | "now">;
@@ -62,7 +63,7 @@ export async function issueToken(
     isActive: given.is_active ?? true,
     ...narrowing,
   }, apiTokens.maxPerUser);
-  return { row: (await store.apiTokens.get(id))!, accessToken };
+  return { row: stillThere(await store.apiTokens.get(id), `Token ${id}`), accessToken };
 }
 
 /** May a token of the owner be for this team? */

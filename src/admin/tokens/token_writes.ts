@@ -10,6 +10,7 @@ import type { ShownToken } from "../../store/tokens/token_rows.ts";
 import { type AdminDeps, type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, fault, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
+import { stillThere } from "../rest/lookup.ts";
 import { FIELDS_OF_SCOPE, jti, tokenCreate, tokenRevoke, tokenUpdate } from "../rest/people/token_schemas.ts";
 import { hasTeam, issueToken, narrowingOf, serverOf, type TokenOwner, withWarnings } from "./issue_token.ts";
 import { tokenRead } from "./token_shapes.ts";
@@ -49,7 +50,9 @@ export async function updateToken(call: Call): Promise<AdminResponse> {
     await deps.store.apiTokens.update(row.id, changes);
     await deps.catalogChanged();
   }
-  return ok(withWarnings(tokenRead((await deps.store.apiTokens.get(row.id))!), scope));
+  return ok(
+    withWarnings(tokenRead(stillThere(await deps.store.apiTokens.get(row.id), `Token ${row.id}`)), scope),
+  );
 }
 
 /**
