@@ -296,4 +296,35 @@ export function registryChangesContract(registryTest: RegistryTest): void {
       );
     },
   );
+
+  registryTest(
+    "a reader does not miss a write that commits after other writes have begun and the reader has read",
+    async (registry, fresh) => {
+      const { id } = await registry.gateways.insert(newGateway({ name: "late" }));
+      const [late, next, readers] = await Promise.all([fresh.another(), fresh.another(), fresh.another()]);
+      const reader = new Reader(createRegistry(readers));
+      const whole = createRegistry(readers);
+      await reader.read();
+      const [begun, mayCommit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const lateWrite = createRegistry(late).transaction(async (store) => {
+        await store.gateways.update(id, { tags: ["late"] });
+        begun.resolve();
+        await mayCommit.promise;
+        await store.servers.insert(newServer({ name: "late" }));
+      });
+      await begun.promise;
+      // Its version is a later one, and must not become visible first.
+      const nextWrite = createRegistry(next).servers.insert(newServer({ name: "next" }));
+      for (let i = 0; i < 3; i++) {
+        const read = await reader.read();
+        assertEquals(contents(read), contents(await wholeCatalog(whole)));
+        assertEquals([read.gateways[0]!.tags, read.scopes.length], [[], 0]);
+      }
+      mayCommit.resolve();
+      await Promise.all([lateWrite, nextWrite]);
+      const read = await reader.read();
+      assertEquals(contents(read), contents(await wholeCatalog(whole)));
+      assertEquals([read.gateways[0]!.tags, read.scopes.length, reader.partly], [["late"], 2, 4]);
+    },
+  );
 }
