@@ -9,6 +9,8 @@ import { createRegistry, type Registry } from "../../src/store/registry/registry
 import type { KnownCatalog } from "../../src/store/registry/changes/read_offer.ts";
 import type { DiscoveredEntry, EntityRow, GatewayRow, ServerRow } from "../../src/store/registry/rows.ts";
 import { raiseRegistryVersion } from "../../src/store/sql/catalog_version.ts";
+import { migrate } from "../../src/store/sql/migrate.ts";
+import { MIGRATIONS } from "../../src/store/sql/migrations.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { gatewayRow, serverRow } from "./catalog_rows.ts";
 import { newUser, type RegistryTest } from "./people_contract.ts";
@@ -325,6 +327,19 @@ export function registryChangesContract(registryTest: RegistryTest): void {
       const read = await reader.read();
       assertEquals(contents(read), contents(await wholeCatalog(whole)));
       assertEquals([read.gateways[0]!.tags, read.scopes.length, reader.partly], [["late"], 2, 4]);
+    },
+  );
+
+  registryTest(
+    "a replica of the former version reads the rows that a step of the schema rewrites",
+    async (registry, { database }) => {
+      await registry.gateways.insert(newGateway({ name: "one" }));
+      const reader = new Reader(registry);
+      const { version } = await reader.read();
+      const step = { name: "next", statements: [sql`UPDATE gateways SET description = 'rewritten'`] };
+      await migrate(database, [...MIGRATIONS, step]);
+      assert(await registry.readCatalogVersion() > version);
+      assertEquals((await reader.read()).gateways.map(({ description }) => description), ["rewritten"]);
     },
   );
 }

@@ -177,9 +177,13 @@ export function storeContract(
     const good: Migration = { name: "good", statements: [sql`CREATE TABLE a (id INTEGER)`] };
     const bad: Migration = { name: "bad", statements: [sql`CREATE TABLE b (id INTEGER)`, sql`NO SQL`] };
     const mended: Migration = { name: "mended", statements: [sql`CREATE TABLE b (id INTEGER)`] };
-    const error = await assertRejects(() => migrate(database, [good, bad]), SluiceError, "syntax error");
+    const error = await assertRejects(
+      () => migrate(database, [...MIGRATIONS, good, bad]),
+      SluiceError,
+      "syntax error",
+    );
     assertEquals(error.code, "STORE_CANNOT_OPEN");
-    assertEquals(await migrate(database, [good, mended]), ["mended"]);
+    assertEquals(await migrate(database, [...MIGRATIONS, good, mended]), ["mended"]);
   });
 
   test("migrate() makes the entries of a former version readable for every client", async ({ database }) => {
