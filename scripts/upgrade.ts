@@ -1,10 +1,10 @@
 // Tries an upgrade and the way back on one database: a former version, this one, and the former again.
 //
-//   deno run -A scripts/upgrade.ts FORMER [--postgres] [--program ./sluice]
+//   deno run -A scripts/upgrade.ts FORMER [--postgres] [--rolling] [--program ./sluice]
 //
 // FORMER is an executable, or a commit whose source runs. The database is SQLite, or a PostgreSQL that is started for it. --program is the
-// executable of this version; without it, this source runs. Exit code 1 where something is lost, or the way back is not as the manual says
-// (`sluice help backup`).
+// executable of this version; without it, this source runs. With --rolling a replica of the former version serves on until the new one has
+// started. Exit code 1 where something is lost, or upgrade or way back are not as the manual says (`sluice help backup`).
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { parseArgs } from "@std/cli/parse-args";
@@ -14,6 +14,7 @@ import { FastUpstream } from "../tests/support/fast_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../tests/support/mcp_post.ts";
 import { POSTGRES_PASSWORD, PostgresServer } from "../tests/support/postgres.ts";
 import { Sluice } from "../tests/support/sluice.ts";
+import { known, unknown } from "../tests/support/two_replicas.ts";
 
 const CALL = toolCall("time-convert-time", {
   time: "2026-01-15T09:00",
@@ -29,7 +30,7 @@ interface Store {
 }
 
 async function main(): Promise<number> {
-  const options = parseArgs(Deno.args, { boolean: ["postgres"], string: ["program"] });
+  const options = parseArgs(Deno.args, { boolean: ["postgres", "rolling"], string: ["program"] });
   const [former] = options._.map(String);
   if (former === undefined) {
     console.error("Name the former version: an executable, or a commit");
@@ -60,7 +61,9 @@ async function main(): Promise<number> {
   await store.backUp();
   let steps = 0;
   {
+    await using old = options.rolling ? await start(before) : null;
     await using gateway = await start(options.program && await Deno.realPath(options.program));
+    if (old !== null) await replaced(old, gateway, upstream.url);
     await called(gateway, session);
     await called(gateway, await openSession(gateway));
     assertEquals((await gateway.api("GET", "/servers/some")).body.name, "Some");
@@ -85,6 +88,24 @@ async function main(): Promise<number> {
   assertEquals(names, steps > 0 ? ["time"] : ["later", "time"]);
   console.log(`former version, ${steps > 0 ? "with the backup restored" : "as it was"}: it serves`);
   return 0;
+}
+
+/** Two replicas on one database: each serves what the other registers, until the other deletes it. The new one then takes over sessions. */
+async function replaced(former: Sluice, present: Sluice, upstream: string): Promise<void> {
+  const session = await openSession(former);
+  const later = await openSession(present);
+  for (const [writer, reader, name] of [[former, present, "former"], [present, former, "present"]] as const) {
+    const { id } = await writer.registerUpstream(name, upstream);
+    await known(reader, `${name}-convert-time`);
+    await writer.api("DELETE", `/gateways/${id}`);
+    await unknown(reader, `${name}-convert-time`);
+  }
+  for (const [asked, id] of [[present, session], [former, later]] as const) {
+    const { status, body } = await post(asked, CALL, { headers: inSession(id) });
+    console.log(`both versions: a session of the other is answered ${status} ${JSON.stringify(body)}`);
+  }
+  await former.stop();
+  for (const id of [session, later]) await called(present, id);
 }
 
 async function called(gateway: Sluice, session: string): Promise<void> {

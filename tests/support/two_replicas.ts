@@ -38,12 +38,21 @@ const LOOKS = 12;
 
 /** Every worker of the replica, which looks for changes every few seconds, lists the tool. */
 export async function known(replica: Sluice, tool: string): Promise<void> {
+  await listed(replica, tool, true);
+}
+
+/** No worker of the replica lists the tool any more. */
+export async function unknown(replica: Sluice, tool: string): Promise<void> {
+  await listed(replica, tool, false);
+}
+
+async function listed(replica: Sluice, tool: string, isThere: boolean): Promise<void> {
   const list = { jsonrpc: "2.0", id: 1, method: "tools/list" };
-  const isListed = async () => {
+  const isSo = async () => {
     const { body } = await post(replica, list, { path: "/rpc" });
-    return body.result?.tools.some(({ name }: { name: string }) => name === tool) === true;
+    return body.result?.tools.some(({ name }: { name: string }) => name === tool) === isThere;
   };
-  await waitFor(async () => (await Promise.all(Array.from({ length: LOOKS }, isListed))).every(Boolean), {
-    what: `${tool} at the other replica`,
+  await waitFor(async () => (await Promise.all(Array.from({ length: LOOKS }, isSo))).every(Boolean), {
+    what: `${tool} ${isThere ? "at" : "gone from"} the other replica`,
   });
 }
