@@ -361,6 +361,9 @@ export function peopleContract(registryTest: RegistryTest): void {
       const ourNames = `${ours.name} 1`;
       assertEquals(await page([ours.id]), [[ourNames], 1]);
       assertEquals([await page([]), await page(["none"])], [[[], 0], [[], 0]]);
+      const personal = (await teams.list(second)).find(({ isPersonal }) => isPersonal)!.id;
+      assertEquals((await page([ours.id, personal]))[1], 2);
+      assertEquals(await page([ours.id, personal], { isShared: true }), [[ourNames], 1]);
       const [all, total] = await page(null);
       assertEquals([await page(null, { skip: 1, limit: 1 })], [[all.slice(1, 2), total]]);
       assertEquals(all, all.toSorted());

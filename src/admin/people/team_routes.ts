@@ -1,10 +1,11 @@
 // /teams: teams, as their members and administrators see them.
+import type * as z from "zod";
 import { teamsOf } from "../../auth/rbac.ts";
 import type { TeamRow } from "../../store/people/person_rows.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { validated } from "../rest/faults.ts";
 import { type KnownFields, readFields } from "../rest/fields.ts";
-import { teamCreate, teamsQuery, teamUpdate } from "../rest/people_schemas.ts";
+import { publicTeamsQuery, teamCreate, teamsQuery, teamUpdate } from "../rest/people_schemas.ts";
 import { managedTeam, visibleTeam } from "./people_lookup.ts";
 
 const WITHOUT_EFFECT = ["slug", "members"];
@@ -13,9 +14,11 @@ const UPDATE: KnownFields = { schema: teamUpdate, withoutEffect: WITHOUT_EFFECT 
 
 /** The caller's teams; for an administrator all shared teams. */
 export async function listTeams({ deps, principal, query }: Call): Promise<AdminResponse> {
-  const { words, ...part } = readPart(query);
+  const { words, include_personal, ...part } = readPart(teamsQuery, query);
   const only = principal.isAdmin ? null : teamsOf(principal);
-  const { teams, total } = await deps.store.people.teams.page({ only, words, ...part });
+  const { teams, total } = await deps.store.people.teams.page({
+    ...{ only, words, isShared: !include_personal, ...part },
+  });
   return ok({ teams: teams.map((team) => teamRead(team, team.memberCount)), total });
 }
 
@@ -38,7 +41,7 @@ export async function createTeam(call: Call): Promise<AdminResponse> {
 
 /** The public teams that the caller is not in. */
 export async function discoverTeams({ deps, principal, query }: Call): Promise<AdminResponse> {
-  const { words, ...part } = readPart(query);
+  const { words, ...part } = readPart(publicTeamsQuery, query);
   const { teams } = await deps.store.people.teams.page({
     ...{ only: null, isPublic: true, without: teamsOf(principal), words, ...part },
   });
@@ -78,8 +81,8 @@ export async function deleteTeam(call: Call): Promise<AdminResponse> {
 }
 
 /** @throws {SluiceError} VALIDATION_FAILED */
-function readPart(query: URLSearchParams) {
-  const { q = "", ...part } = validated(teamsQuery, Object.fromEntries(query), ["query"]);
+function readPart<Part extends { readonly q?: string }>(schema: z.ZodType<Part>, query: URLSearchParams) {
+  const { q = "", ...part } = validated(schema, Object.fromEntries(query), ["query"]);
   return { ...part, words: q.split(/\s+/).filter((word) => word !== "") };
 }
 

@@ -5,6 +5,7 @@ import { MAX_PASSWORD_CHARS } from "../../auth/logins/password_rules.ts";
 import { MAX_QUOTA, MAX_QUOTA_WINDOW_S } from "../../config/settings/governance/quota_settings.ts";
 import { QUOTA_KINDS } from "../../store/quotas/quota_rows.ts";
 import { field } from "./described.ts";
+import { flag } from "./queries.ts";
 import { CONTROL } from "./values.ts";
 
 export const email = z.string().trim().toLowerCase().max(MAX_EMAIL_CHARS).refine(
@@ -128,13 +129,17 @@ export const memberAdd = z.object({
 export const memberUpdate = z.object({ role: field(teamRole, "Owners manage the team.", "owner") })
   .describe("Another role of a member.");
 
-export const teamsQuery = z.object({
+export const publicTeamsQuery = z.object({
   limit: field(z.coerce.number().int().min(1).max(10_000).default(1_000), "The number of teams."),
   skip: field(z.coerce.number().int().min(0).default(0), "The number of teams to leave out at the start."),
   q: field(
     z.string().max(200).optional(),
     "Only teams that have each of these words in their name, in upper or lower case.",
   ),
+});
+
+export const teamsQuery = publicTeamsQuery.extend({
+  include_personal: flag(true, "Whether the list has the personal team of the caller too."),
 });
 
 const scope = z.enum(["global", "team", "server"]);

@@ -33,6 +33,8 @@ export interface TeamPage {
   readonly only: readonly string[] | null;
   /** Ids of teams that are left out. */
   readonly without?: readonly string[];
+  /** true: without personal teams. */
+  readonly isShared?: boolean;
   readonly isPublic?: boolean;
   /** Each is a part of the name, in upper or lower case. */
   readonly words?: readonly string[];
@@ -109,11 +111,12 @@ export class Teams {
 
   /** A part of the teams, in the order of `list()`, each with the number of its members; `total` counts all that fit. */
   async page(
-    { only, without = [], isPublic = false, words = [], skip, limit }: TeamPage,
+    { only, without = [], isShared = false, isPublic = false, words = [], skip, limit }: TeamPage,
   ): Promise<{ readonly teams: readonly CountedTeam[]; readonly total: number }> {
     if (only?.length === 0) return { teams: [], total: 0 };
     const conditions = [
-      only === null ? sql`is_personal = 0` : sql`id IN ${sql.list(only)}`,
+      ...(only === null ? [] : [sql`id IN ${sql.list(only)}`]),
+      ...(only === null || isShared ? [sql`is_personal = 0`] : []),
       ...(without.length === 0 ? [] : [sql`id NOT IN ${sql.list(without)}`]),
       ...(isPublic ? [sql`visibility = 'public'`] : []),
       ...words.map((word) => this.#isNamed(word)),

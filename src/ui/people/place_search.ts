@@ -12,12 +12,9 @@ export interface TeamPart {
 
 /** The first teams that several people can be in, and how many more fit. Empty where the viewer may not read teams. */
 export async function findSharedTeams(rest: Rest, words: string): Promise<Found> {
-  const asked = new URLSearchParams({ q: words, limit: String(MOST_FOUND + 1) });
+  const asked = new URLSearchParams({ q: words, limit: String(MOST_FOUND), include_personal: "false" });
   const part = await rest.find<TeamPart>(`/teams?${asked}`) ?? { teams: [], total: 0 };
-  // A user has one personal team.
-  const shared = part.teams.filter((team) => !team.is_personal);
-  const found = shared.slice(0, MOST_FOUND);
-  return { found, more: part.total - (part.teams.length - shared.length) - found.length };
+  return { found: part.teams, more: part.total - part.teams.length };
 }
 
 export interface Named {

@@ -1,5 +1,12 @@
 // The operations of teams.
-import { memberAdd, memberUpdate, teamCreate, teamsQuery, teamUpdate } from "../../rest/people_schemas.ts";
+import {
+  memberAdd,
+  memberUpdate,
+  publicTeamsQuery,
+  teamCreate,
+  teamsQuery,
+  teamUpdate,
+} from "../../rest/people_schemas.ts";
 import { operations } from "../operation.ts";
 import { joinAsk } from "../../rest/people/session_schemas.ts";
 import { foundTeam, invitation, joinRequest, member, team, teamList } from "./team_answers.ts";
@@ -26,7 +33,7 @@ export const teamOperations = operations("Teams", {
   discoverTeams: {
     summary: "Find public teams",
     description: "Without those that the caller is in.",
-    query: teamsQuery,
+    query: publicTeamsQuery,
     answers: { 200: foundTeam.array() },
   },
   getTeam: { summary: "Read a team", path: ID, answers: { 200: team } },
