@@ -1,5 +1,5 @@
-// What a second worker does to the CPU that a request costs; beside it, what a second thread does to a bare echo, and what two
-// processes of one worker each need on one port: those share nothing but the machine.
+// What a second worker does to the CPU that a request costs; beside it, what a second thread does to a bare echo, what a bare relay
+// needs, and what two processes of one worker each need on one port: those share nothing but the machine.
 //
 //   deno run -A bench/load/scaling.ts [--seconds 5] [--rounds 5] [--concurrency 16]
 //
@@ -39,11 +39,12 @@ async function startLanes(stack: AsyncDisposableStack): Promise<Lane[]> {
     stack.use(started).targets
   );
   const find = (targets: readonly Target[], name: string) => targets.find((target) => target.name === name)!;
-  const [rpc, mcp] = ["sluice /rpc", "sluice /mcp"];
+  const [relay, rpc, mcp] = ["bare relay", "sluice /rpc", "sluice /mcp"];
   const pair = await startPair(stack, find(one!, rpc), find(one!, "upstream direct").request.port);
   return [
     lane("1 thread", echoes[0]!, [echoes[0]!.pid]),
     lane("2 threads", echoes[1]!, [echoes[1]!.pid]),
+    lane("1 thread", find(one!, relay), [find(one!, relay).pid]),
     lane("1 worker", find(one!, rpc), [find(one!, rpc).pid]),
     lane("2 workers", find(two!, rpc), [find(two!, rpc).pid]),
     pair,
@@ -108,6 +109,7 @@ async function main(): Promise<number> {
     ["requests/s", ({ perSecond }) => median(perSecond).toFixed(0)],
     ["CPU µs/request", ({ micros }) => median(micros).toFixed(1)],
     ["x one", ({ target, micros }) => (median(micros) / alone(target)).toFixed(2)],
+    ["x echo", ({ micros }) => (median(micros) / alone("bare echo")).toFixed(1)],
   ];
   console.log(markdownTable(columns, lanes));
   if (errors > 0) console.error(`${errors} replies were wrong or missing`);

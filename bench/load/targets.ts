@@ -1,4 +1,4 @@
-// What a load run compares: a bare echo, a fast upstream called directly, and the same call through the gateway.
+// What a load run compares: a bare echo, a bare relay, a fast upstream called directly, and the same call through the gateway.
 
 import { freePort } from "../../tests/support/free_port.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
@@ -37,6 +37,11 @@ export async function startTargets(
   await using stack = new AsyncDisposableStack();
   const echo = await startEcho(stack);
   const upstream = await startServer(stack, ["tests/support/fast_upstream.ts"], (port) => [String(port)]);
+  const relay = await startServer(
+    stack,
+    ["bench/load/relay_server.ts"],
+    (port) => [`${port}`, `${upstream.port}`],
+  );
   const sluice = stack.use(
     await Sluice.start({ program, env: { WORKERS: String(workers), LOG_LEVEL: "WARNING" } }),
   );
@@ -48,6 +53,7 @@ export async function startTargets(
   const session = await openSession(sluice.url, authorization);
   const targets: Target[] = [
     echo,
+    { name: "bare relay", pid: relay.pid, request: { ...direct, port: relay.port, path: "/" } },
     { name: "upstream direct", pid: upstream.pid, request: { ...direct, port: upstream.port, path: "/mcp" } },
     {
       name: "sluice /rpc",

@@ -2,11 +2,12 @@
 // failed calls exported. Each start of two gateways of one worker gives another ratio, so that both start anew several times, in
 // alternating order. In between they take turns; every other round goes backwards.
 //
-//   deno run -A bench/load/traces.ts [--starts 4] [--rounds 8] [--seconds 1] [--warm 10] [--ratio 0.01 | --ratio off]
+//   deno run -A bench/load/traces.ts [--starts 4] [--rounds 8] [--seconds 1] [--warm 20] [--ratio 0.01 | --ratio off]
 //     [--clients 16] [--client wrk|deno] [--program ./sluice]
 //
 // --warm is the load on each gateway before it counts, seconds: V8 compiles what a call in a hundred runs late. In the first seconds an
-// exported trace costs many times as much.
+// exported trace costs many times as much. The gateways are warmed up by turns too: after eight seconds of rest V8 collects all that no
+// live object needs, among it the shapes of a call's objects and the compiled code that relies on them.
 // --ratio off compares two gateways without traces: what the method itself gets wrong.
 // Exit code 1 where an answer was wrong.
 
@@ -39,7 +40,7 @@ interface Start {
 async function main(): Promise<number> {
   const options = parseArgs(Deno.args, {
     string: ["starts", "seconds", "rounds", "warm", "ratio", "clients", "client", "program"],
-    default: { starts: "4", seconds: "1", rounds: "8", warm: "10", ratio: "0.01", clients: "16" },
+    default: { starts: "4", seconds: "1", rounds: "8", warm: "20", ratio: "0.01", clients: "16" },
   });
   const { ratio, program } = options;
   const [starts, seconds, rounds, warm, clients] = [
@@ -87,7 +88,9 @@ async function main(): Promise<number> {
     const second = await begin(isOnFirst ? {} : traced);
     await using _second = second.sluice;
     const order = [first, second];
-    for (const { request } of order) await run(request, clients, warm);
+    for (let second = 0; second < warm; second++) {
+      for (const { request } of order) await run(request, clients, 1);
+    }
     for (let round = 0; round < rounds; round++) {
       for (const gateway of round % 2 === 0 ? order : order.toReversed()) await burst(gateway);
     }
