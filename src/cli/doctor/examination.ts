@@ -125,8 +125,9 @@ async function examineGateway(
     });
   }
   const running = registry === null ? null : await readRunning(loaded);
-  if (running !== null) {
-    parts.push({ examined: ["the running gateway"], findings: checkRunning(config, running) });
+  if (registry !== null && running !== null) {
+    const findings = checkRunning(config, running, registry.upstreams);
+    parts.push({ examined: ["the running gateway"], findings });
   }
   return { parts, replicas: registry?.replicas ?? [] };
 }

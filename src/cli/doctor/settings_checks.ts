@@ -2,9 +2,11 @@
 import { usesKeyPair } from "../../auth/keys/own_keys.ts";
 import { shellWord } from "../../client_config/shell_word.ts";
 import type { Loaded } from "../../config/load.ts";
-import type { Config } from "../../config/schema.ts";
+import { type Config, SETTINGS } from "../../config/schema.ts";
+import type { Setting } from "../../config/settings/setting.ts";
 import { sqliteFile } from "../../config/sqlite_file.ts";
 import { type Finding, sentence } from "./finding.ts";
+import { reloadLine } from "./remedies/gateway_lines.ts";
 import type { SettingsFacts } from "./settings_facts.ts";
 
 /** What the loader says of a secret that can be guessed. */
@@ -62,10 +64,34 @@ export function checkMistakes(mistakes: readonly string[]): Finding[] {
     severity: "error",
     found: sentence(mistake),
     why: "The gateway does not start with it.",
-    fix: "sluice config",
-    remark: "shows the settings once the named line is corrected",
+    ...mistakeRemedy(mistake),
     page: "settings",
   }));
+}
+
+/** @param mistake as `loadConfig` words it: the name, the place of its line, and what is wrong */
+function mistakeRemedy(mistake: string): Pick<Finding, "fix" | "remark"> {
+  const [, wrong, from, meant] =
+    /^(\w+) \((\.env|environment)\): unknown setting; did you mean (\w+)\?$/.exec(mistake) ?? [];
+  if (wrong !== undefined) {
+    return from === ".env"
+      ? {
+        fix: `sed -i 's/\\b${wrong} *=/${meant}=/' .env`,
+        remark: "or remove the line, if it is of another program",
+      }
+      : { fix: `export ${meant}="$${wrong}"; unset ${wrong}`, remark: "where the environment is set" };
+  }
+  const [, name, place] = /^(\w+)=.*? \((\.env|environment)[^)]*\): /.exec(mistake) ?? [];
+  const setting = SETTINGS.find((row: Setting) =>
+    [row.name, ...row.aliases ?? []].includes(name?.toUpperCase() ?? "")
+  );
+  if (setting === undefined || setting.default === null) {
+    return { fix: "sluice config", remark: "shows the settings once the named line is corrected" };
+  }
+  return {
+    fix: `${setting.name}=${setting.default}`,
+    remark: `the default, ${place === ".env" ? "in .env" : "in the environment"}; or another value that fits`,
+  };
 }
 
 function checkSecrets(
@@ -210,7 +236,7 @@ function checkExposure(config: Config, { reach }: SettingsFacts): Finding[] {
 }
 
 function checkCertificate(
-  { keyFile }: Config,
+  { keyFile, port }: Config,
   { certificate: { fault, expiry }, keyFileMode }: SettingsFacts,
 ): Finding[] {
   const open: Finding[] = keyFileMode === null ? [] : [{
@@ -230,7 +256,7 @@ function checkCertificate(
     ...(fault === null
       ? {
         why: "Clients refuse an expired certificate.",
-        fix: "kill -HUP PID",
+        fix: reloadLine(port),
         remark:
           "after the files of CERT_FILE and KEY_FILE have been replaced; a gateway that does not run needs no signal",
       }

@@ -16,6 +16,7 @@ const WELL: SettingsFacts = {
 };
 const SECRET = "pX2mV7qLr9TzKd4WnYb8HsGc3FjE6aUh";
 const OTHER_SECRET = "Rk8wQz3NvT6yBm1XcJ5pLh9SdG2fUe7A";
+const RELOAD = "kill -HUP $(ss -Hltnp 'sport = :4444' | sed 's/.*pid=\\([0-9]*\\).*/\\1/;q')";
 const POSTGRES = { DATABASE_URL: "postgresql://a:b@db/mcp" };
 
 /** Severity, id and remedy of each finding. */
@@ -75,10 +76,10 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
     [{ TRUSTED_PROXY_NETWORKS: "10.1.0.0/16" }, { reach: "world" }, []],
     [{ SSL: "true" }, { reach: "world" }, []],
     [{}, { certificate: { fault: null, expiry: "the certificate has expired on 2026-01-01" } }, [
-      "error settings.certificate kill -HUP PID",
+      `error settings.certificate ${RELOAD}`,
     ]],
     [{}, { certificate: { fault: null, expiry: "the certificate expires on 2026-01-01" } }, [
-      "warning settings.certificate kill -HUP PID",
+      `warning settings.certificate ${RELOAD}`,
     ]],
     [{}, { certificate: { fault: "no such file", expiry: null } }, [
       "error settings.certificate CERT_FILE=/etc/sluice/chain.pem",
@@ -142,6 +143,23 @@ Deno.test("checkMistakes() makes an error of each mistake, as a sentence", () =>
     "error WORKRES: unknown setting; did you mean WORKERS?",
     "error PORT=x: a number.",
   ]);
+});
+
+Deno.test("checkMistakes() gives the line that corrects a mistaken name or value, where the setting has its place", () => {
+  const mistakesOf = (environment: Record<string, string>, dotEnv: string | null) => {
+    try {
+      loadConfig({ environment, dotEnv, dev: false, overrides: {}, cores: 2 });
+      return [];
+    } catch (error) {
+      return (error as Error).message.split("\n");
+    }
+  };
+  const fixes = (environment: Record<string, string>, dotEnv: string | null = null) =>
+    checkMistakes(mistakesOf(environment, dotEnv)).map(({ fix }) => fix);
+  assertEquals(fixes({}, "WROKERS=4"), ["sed -i 's/\\bWROKERS *=/WORKERS=/' .env"]);
+  assertEquals(fixes({ WROKERS: "4" }), ['export WORKERS="$WROKERS"; unset WROKERS']);
+  assertEquals(fixes({ PORT: "x", TOOL_TIMEOUT: "soon" }), ["PORT=4444", "TOOL_TIMEOUT=60"]);
+  assertEquals(fixes({ JWT_SECRET_KEY: "short" }), ["sluice config"]);
 });
 
 Deno.test("reachOf() and listenAddresses() tell from where HOST can be reached", async () => {

@@ -90,8 +90,9 @@ function checkFileSystem({ path, fileSystem }: SqliteFacts): Finding[] {
       found: `The database ${path} is on a network file system (${network}).`,
       why:
         "SQLite's log needs shared memory and locks that such file systems do not give: the database may be damaged.",
-      fix: "DATABASE_URL=postgresql://user:password@host:5432/database",
-      remark: "or a folder of a local disk",
+      fix: "DATABASE_URL=sqlite:////var/lib/sluice/mcp.db",
+      remark:
+        "a folder of a local disk, into which sluice backup and sluice restore move the data; or PostgreSQL",
       page: "replicas",
     });
   }

@@ -47,7 +47,7 @@ Deno.test("checkSqlite() finds each fault of the folder, the disk and the files"
     [{ fileSystem: { type: EXT4, freeBytes: GIB / 32 } }, "error sqlite.space df -h /data"],
     [
       { fileSystem: { type: 0x6969, freeBytes: 5 * GIB } },
-      "error sqlite.network DATABASE_URL=postgresql://user:password@host:5432/database",
+      "error sqlite.network DATABASE_URL=sqlite:////var/lib/sluice/mcp.db",
     ],
     [{ files: [{ path: "/data/mcp.db", mode: 0o644 }] }, "warning sqlite.mode chmod 600 /data/mcp.db"],
   ];

@@ -3,6 +3,7 @@ import { VERSION } from "../../../version.ts";
 import { checkRegistry } from "./registry_checks.ts";
 import type { RegistryFacts, ReplicaFacts, UpstreamFacts } from "./registry_facts.ts";
 import { checkRunning, readSamples, type RunningSettings } from "./running_checks.ts";
+import type { Finding } from "../finding.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 const NOW = Date.parse("2026-05-01");
@@ -61,6 +62,23 @@ Deno.test("checkRegistry() quotes addresses of upstreams for the shell: whoever 
   assertEquals(fix, "sluice doctor --upstream 'https://mcp.example.com/$(id);x'");
 });
 
+Deno.test("checkRegistry() gives a line that can be run as it is for each kind of upstream", () => {
+  const fixOf = (changes: Partial<UpstreamFacts>) =>
+    checkRegistry(SETTINGS, { ...WELL, upstreams: [{ ...UPSTREAM, ...changes }] }, NOW)[0]!.fix;
+  assertEquals(
+    fixOf({ url: "wss://mcp.example.com/ws?key=secret", transport: "WEBSOCKET", reachable: false }),
+    "sluice doctor --upstream wss://mcp.example.com/ws",
+  );
+  const request = (method: string, path: string) =>
+    `curl -sX ${method} 'http://127.0.0.1:4444/gateways/up${path}' -H "Authorization: Bearer $(sluice token --admin)"`;
+  assertEquals(fixOf({ transport: "STDIO", reachable: false }), request("POST", "/tools/refresh"));
+  assertEquals(
+    fixOf({ url: "http://mcp.example.com/it's" }),
+    `${request("PUT", "")} -H "Content-Type: application/json" ` +
+      `-d '{"url":"https://mcp.example.com/it'\\''s","auth_type":"bearer","auth_token":"TOKEN"}'`,
+  );
+});
+
 Deno.test("checkRegistry() finds what is wrong with each upstream, token and replica", () => {
   const upstream = (changes: Partial<UpstreamFacts>) => ({ upstreams: [{ ...UPSTREAM, ...changes }] });
   const replica = (changes: Partial<ReplicaFacts>) => ({ replicas: [{ ...REPLICA, ...changes }] });
@@ -84,6 +102,10 @@ Deno.test("checkRegistry() finds what is wrong with each upstream, token and rep
   for (const [facts, finding, settings] of cases) assertEquals(registry(facts, settings), [finding]);
 });
 
+function lines(findings: readonly Finding[]): string[] {
+  return findings.map(({ severity, id, fix }) => `${severity} ${id} ${fix}`);
+}
+
 const RUNNING: RunningSettings = {
   workers: 2,
   backpressure: 512,
@@ -91,6 +113,7 @@ const RUNNING: RunningSettings = {
   httpClientMaxConnections: 100,
   mcpSessionPoolMaxPerKey: 10,
   dbPoolSize: 5,
+  ...{ host: "0.0.0.0", port: 4444, ssl: false },
 };
 const HEALTHY = `# HELP sluice_http_answers_total Answers
 sluice_http_answers_total{endpoint="/rpc",status="200"} 100000
@@ -98,6 +121,9 @@ sluice_tool_calls_total{upstream="up",tool="a",outcome="ok"} 90000
 sluice_errors_total{code="UPSTREAM_TIMEOUT",source="upstream"} 9
 sluice_requests_refused_total{code="OVERLOADED"} 12
 sluice_requests_limit 1024
+sluice_connections_open 40
+sluice_downstream_sessions 300
+sluice_downstream_channels 12
 sluice_worker_heap_bytes{worker="0"} 90000000
 sluice_worker_heap_limit_bytes{worker="0"} 2147483648
 sluice_upstream_breaker_open{upstream="up"} 0
@@ -107,12 +133,14 @@ mcp_client_operation_duration_seconds_count{upstream="up"} 90000
 `;
 
 Deno.test("checkRunning() finds nothing in the ordinary state of a gateway", () => {
-  assertEquals(checkRunning(RUNNING, readSamples(HEALTHY)), []);
-  assertEquals(checkRunning(RUNNING, readSamples("")), []);
+  assertEquals(checkRunning(RUNNING, readSamples(HEALTHY), [UPSTREAM]), []);
+  assertEquals(checkRunning(RUNNING, readSamples(""), []), []);
+  // One that was deleted is not told of.
+  assertEquals(checkRunning(RUNNING, readSamples('sluice_upstream_breaker_open{upstream="gone"} 1'), []), []);
 });
 
 Deno.test("checkRunning() finds a gateway that answers with failures", () => {
-  const [finding] = checkRunning(RUNNING, { brokenStatus: 500 });
+  const [finding] = checkRunning(RUNNING, { brokenStatus: 500 }, []);
   assertEquals([finding?.id, finding?.severity], ["running.broken", "error"]);
 });
 
@@ -137,26 +165,55 @@ Deno.test("checkRunning() names the cause of each symptom and the line that mend
     ],
     [
       'sluice_errors_total{code="UPSTREAM_AUTH_FAILED",source="upstream"} 900',
-      "warning running.upstream_auth PUT /gateways/{id}",
+      "warning running.upstream_auth sluice logs --text UPSTREAM_AUTH_FAILED",
     ],
     ["sluice_accept_failures_total 4", "error running.accept LimitNOFILE=65536"],
-    ['sluice_workers_ended_total{reason="died"} 1', "warning running.memory sluice tune --users N --check"],
+    ['sluice_workers_ended_total{reason="died"} 1', "warning running.memory sluice tune --users 312 --check"],
     [
       'sluice_worker_heap_bytes{worker="0"} 2000000000',
-      "warning running.memory sluice tune --users N --check",
+      "warning running.memory sluice tune --users 312 --check",
     ],
-    ['sluice_upstream_breaker_open{upstream="up"} 2', "warning running.breaker sluice doctor --upstream URL"],
+    [
+      'sluice_upstream_breaker_open{upstream="up"} 2',
+      "warning running.breaker sluice doctor --upstream https://mcp.example.com/mcp",
+    ],
     [
       'mcp_client_operation_duration_seconds_sum{upstream="up"} 4500000',
       "warning running.latency TOOL_TIMEOUT=500",
     ],
-    ["sluice_requests_limit 128", "note running.settings kill -HUP PID"],
+    [
+      "sluice_requests_limit 128",
+      "note running.settings kill -HUP $(ss -Hltnp 'sport = :4444' | sed 's/.*pid=\\([0-9]*\\).*/\\1/;q')",
+    ],
   ];
   for (const [more, finding] of cases) {
     // The sample replaces the healthy one.
     const name = more.slice(0, more.lastIndexOf(" "));
     const text = HEALTHY.split("\n").filter((line) => !line.startsWith(`${name} `)).join("\n") + more;
-    const found = checkRunning(RUNNING, readSamples(text));
-    assertEquals(found.map(({ severity, id, fix }) => `${severity} ${id} ${fix}`), [finding]);
+    assertEquals(lines(checkRunning(RUNNING, readSamples(text), [UPSTREAM])), [finding]);
   }
+  const auto = { ...RUNNING, backpressure: "auto" as const };
+  const full = readSamples(`${HEALTHY}sluice_requests_refused_total{code="TOO_MANY_STREAMS"} 900\n`);
+  assertEquals(lines(checkRunning(auto, full, [UPSTREAM])), [
+    "warning running.refused sluice tune --users 312 --check",
+  ]);
+});
+
+Deno.test("checkRunning() names each upstream that refuses the stored credentials, with a line for its kind of them", () => {
+  const refusals = ["up", "keyed", "deleted"].map((upstream) =>
+    `mcp_client_operation_duration_seconds_count{upstream="${upstream}",error_type="UPSTREAM_AUTH_FAILED"} 300`
+  );
+  const failed = 'sluice_errors_total{code="UPSTREAM_AUTH_FAILED",source="upstream"} 900';
+  const samples = readSamples([HEALTHY, failed, ...refusals].join("\n"));
+  const found = checkRunning(RUNNING, samples, [UPSTREAM, {
+    ...UPSTREAM,
+    name: "keyed",
+    authType: "oauth",
+  }]);
+  const asked = `-H "Authorization: Bearer $(sluice token --admin)"`;
+  assertEquals(lines(found), [
+    `warning running.upstream_auth curl -sX PUT 'http://127.0.0.1:4444/gateways/up' ${asked} ` +
+    `-H "Content-Type: application/json" -d '{"auth_type":"bearer","auth_token":"TOKEN"}'`,
+    `warning running.upstream_auth curl -sX GET 'http://127.0.0.1:4444/gateways/keyed' ${asked}`,
+  ]);
 });

@@ -1,15 +1,14 @@
 // Judges the registered upstreams, the tokens of scrapers, and the replicas.
-import { shellWord } from "../../../client_config/shell_word.ts";
 import type { Config } from "../../../config/schema.ts";
-import { localUrl } from "../../command_line/local_url.ts";
 import type { ReplicaStatus } from "../../../telemetry/checkup.ts";
 import { VERSION } from "../../../version.ts";
 import { type Finding, sentence } from "../finding.ts";
+import { credentialsLine, examineLine, requestLine, type ServingPlace } from "../remedies/gateway_lines.ts";
 import type { RegistryFacts, ReplicaFacts, UpstreamFacts } from "./registry_facts.ts";
 
 type Settings =
   & Pick<Config, "authRequired" | "mcpSessionPoolEnabled" | "replicaTtlMs">
-  & Pick<Config, "host" | "port" | "ssl">;
+  & ServingPlace;
 
 /** Replicas compare the times of signatures; a reply's date has seconds. */
 const CLOCK_TOLERANCE_MS = 10_000;
@@ -17,15 +16,12 @@ const CLOCK_TOLERANCE_MS = 10_000;
 /** A token that ends within this time is named. */
 const SOON_MS = 14 * 24 * 60 * 60 * 1000;
 
-/** How many upstreams are named in a finding. */
-const MAX_NAMED = 5;
-
 export function checkRegistry(settings: Settings, facts: RegistryFacts, now: number): Finding[] {
   return [
     ...checkReachable(settings, facts.upstreams),
     ...checkLists(settings, facts.upstreams),
     ...checkState(settings, facts.upstreams),
-    ...checkPlain(facts.upstreams),
+    ...checkPlain(settings, facts.upstreams),
     ...checkCredentials(facts),
     ...checkTokens(facts, now),
     ...facts.replicas.flatMap((replica) => checkReplica(replica)),
@@ -33,24 +29,23 @@ export function checkRegistry(settings: Settings, facts: RegistryFacts, now: num
 }
 
 function checkReachable(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
-  return upstreams.filter((upstream) => upstream.enabled && hasFailed(upstream)).map((
-    { name, lastError, url, isPending, transport },
-  ) => ({
-    id: isPending ? "upstream.never_listed" : "upstream.unreachable",
-    severity: "warning",
-    found: sentence(
-      `upstream ${name} ${isPending ? "has never answered" : "does not answer"}${
-        lastError === null ? "" : `: ${lastError}`
-      }`,
-    ),
-    why: "Calls of its tools fail.",
-    fix: transport === "STDIO"
-      ? requestLine(settings, "POST", name, { path: "/tools/refresh" })
-      : `sluice doctor --upstream ${shellWord(withoutQuery(url))}`,
-    remark: "or switch it off: POST /gateways/{id}/state?activate=false",
-    page: "troubleshooting#an-upstream-fails-find-out-why",
-    upstream: name,
-  }));
+  return upstreams.filter((upstream) => upstream.enabled && hasFailed(upstream)).map((upstream) => {
+    const { name, lastError, isPending } = upstream;
+    return {
+      id: isPending ? "upstream.never_listed" : "upstream.unreachable",
+      severity: "warning",
+      found: sentence(
+        `upstream ${name} ${isPending ? "has never answered" : "does not answer"}${
+          lastError === null ? "" : `: ${lastError}`
+        }`,
+      ),
+      why: "Calls of its tools fail.",
+      fix: examineLine(settings, upstream),
+      remark: `or switch it off: ${requestLine(settings, "POST", name, { path: "/state?activate=false" })}`,
+      page: "troubleshooting#an-upstream-fails-find-out-why",
+      upstream: name,
+    };
+  });
 }
 
 /** Several failed checks make an upstream unreachable; one is told already. */
@@ -109,20 +104,23 @@ function checkState(settings: Settings, upstreams: readonly UpstreamFacts[]): Fi
   ];
 }
 
-function checkPlain(upstreams: readonly UpstreamFacts[]): Finding[] {
+function checkPlain(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
   const plain = upstreams.filter(({ enabled, url, authType }) =>
     enabled && authType !== null && authType !== "env" && /^(http|ws):/.test(url) && !isHere(url)
   );
-  if (plain.length === 0) return [];
-  return [{
-    id: "upstream.plain_credentials",
-    severity: "note",
-    found: `Credentials are sent without TLS to ${namesOf(plain)}.`,
-    why: "Whoever is on the way can read and use them.",
-    fix: "https:// in the URL of the upstream",
-    remark: "fine where the network between is trusted",
-    page: "upstreams#credentials",
-  }];
+  return plain.map((upstream) => {
+    const { fix, remark } = credentialsLine(settings, upstream, upstream.url.replace(/^(http|ws):/, "$1s:"));
+    return {
+      id: "upstream.plain_credentials",
+      severity: "note",
+      found: `Credentials are sent without TLS to upstream ${upstream.name}.`,
+      why: "Whoever is on the way can read and use them, unless the network between is trusted.",
+      fix,
+      remark: `once the server takes TLS; ${remark}`,
+      page: "upstreams#credentials",
+      upstream: upstream.name,
+    };
+  });
 }
 
 function checkCredentials({ opensCredentials }: RegistryFacts): Finding[] {
@@ -133,8 +131,9 @@ function checkCredentials({ opensCredentials }: RegistryFacts): Finding[] {
     found: "AUTH_ENCRYPTION_SECRET here does not open the stored credentials of all upstreams.",
     why:
       "Calls of these upstreams fail with SECRET_UNREADABLE. Another secret was in force when they were stored.",
-    fix: "AUTH_ENCRYPTION_SECRET=...",
-    remark: "the former value; or give the credentials again",
+    fix: "AUTH_ENCRYPTION_SECRET=FORMER_VALUE",
+    remark:
+      "in .env, with the value of the time when they were stored; or give the credentials anew on the pages under /admin",
     page: "troubleshooting#the-gateway-does-not-start",
   }];
 }
@@ -162,7 +161,9 @@ function checkReplica({ address, isForeign, asked }: ReplicaFacts): Finding[] {
     found:
       `The replica at ${address} has another JWT_SECRET_KEY or AUTH_ENCRYPTION_SECRET than this folder, or another version.`,
     why: "Tokens of one replica are refused by the other, and sessions are not forwarded.",
-    fix: "JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET: the same in all replicas",
+    fix: "grep -E '^(JWT_SECRET_KEY|AUTH_ENCRYPTION_SECRET)=' .env | sort | sha256sum; sluice --version",
+    remark:
+      "on both machines: both lines have to be the same there; copy the lines of .env from one to the other",
     page: "replicas#replicas-on-several-machines",
   };
   if (isForeign) return [secrets];
@@ -175,8 +176,10 @@ function checkReplica({ address, isForeign, asked }: ReplicaFacts): Finding[] {
         `the replica at ${address} is registered and cannot be reached from here: ${asked.reason}`,
       ),
       why: "Requests for its sessions are not forwarded; the replicas declare it gone again and again.",
-      fix: "REPLICA_ADDRESS=host:port",
-      remark: "at that replica: an address that leads to it directly",
+      fix: `printf '\\nREPLICA_ADDRESS=%s\\n' "$(hostname -I | cut -d' ' -f1):${
+        URL.parse(address)?.port || "4444"
+      }" >> .env`,
+      remark: "in the folder of that replica, which has to listen at this address (HOST); then restart it",
       page: "replicas#when-something-fails",
     }];
   }
@@ -228,31 +231,9 @@ function versionIn(text: string): string | null {
   return /"version":\s*"([^"]{1,40})"/.exec(text)?.[1] ?? null;
 }
 
-/** A line for a shell in the gateway's folder that asks the gateway about an upstream. */
-function requestLine(
-  settings: Settings,
-  method: "GET" | "POST" | "PUT",
-  name: string,
-  { path = "", body }: { readonly path?: string; readonly body?: unknown } = {},
-): string {
-  const sent = body === undefined ? "" : ` -H "Content-Type: application/json" -d '${JSON.stringify(body)}'`;
-  const url = `${localUrl(settings)}/gateways/${encodeURIComponent(name).replaceAll("'", "%27")}${path}`;
-  return `curl -sX ${method} '${url}' -H "Authorization: Bearer $(sluice token --admin)"${sent}`;
-}
-
 function isHere(url: string): boolean {
   const host = URL.parse(url)?.hostname ?? "";
   return host === "localhost" || /^127\./.test(host) || host === "[::1]";
-}
-
-function withoutQuery(url: string): string {
-  const parsed = URL.parse(url);
-  return parsed === null ? url : `${parsed.origin}${parsed.pathname}`;
-}
-
-function namesOf(upstreams: readonly UpstreamFacts[]): string {
-  const names = upstreams.slice(0, MAX_NAMED).map(({ name }) => name).join(", ");
-  return upstreams.length > MAX_NAMED ? `${names} and ${upstreams.length - MAX_NAMED} more` : names;
 }
 
 function counted(count: number, noun: string, plural = `${noun}s`): string {

@@ -1,16 +1,23 @@
 // Judges what a running gateway has met since its start, from its metrics: the symptoms of the tuning guide with their causes.
 import type { Config } from "../../../config/schema.ts";
 import type { Finding } from "../finding.ts";
+import { credentialsLine, examineLine, reloadLine, type ServingPlace } from "../remedies/gateway_lines.ts";
+import type { UpstreamFacts } from "./registry_facts.ts";
 
-export type RunningSettings = Pick<
-  Config,
-  | "workers"
-  | "backpressure"
-  | "toolTimeoutMs"
-  | "httpClientMaxConnections"
-  | "mcpSessionPoolMaxPerKey"
-  | "dbPoolSize"
->;
+export type RunningSettings =
+  & Pick<
+    Config,
+    | "workers"
+    | "backpressure"
+    | "toolTimeoutMs"
+    | "httpClientMaxConnections"
+    | "mcpSessionPoolMaxPerKey"
+    | "dbPoolSize"
+  >
+  & ServingPlace;
+
+/** A registered upstream, as far as a finding about its calls names it. */
+export type RunningUpstream = Pick<UpstreamFacts, "name" | "url" | "transport" | "authType">;
 
 /** The values of a metric with their labels. */
 export interface Sample {
@@ -44,7 +51,11 @@ export function readSamples(text: string): Samples {
   return samples;
 }
 
-export function checkRunning(settings: RunningSettings, running: Running): Finding[] {
+export function checkRunning(
+  settings: RunningSettings,
+  running: Running,
+  upstreams: readonly RunningUpstream[],
+): Finding[] {
   if ("brokenStatus" in running) return [broken(running.brokenStatus)];
   const samples = running;
   const sum = (name: string, labels: Readonly<Record<string, string>> = {}) =>
@@ -54,6 +65,14 @@ export function checkRunning(settings: RunningSettings, running: Running): Findi
   const failed = (code: string) => sum("sluice_errors_total", { code });
   const answers = sum("sluice_http_answers_total");
   const calls = sum("sluice_tool_calls_total");
+  // A tuning for fewer users than are connected would be none.
+  const users = Math.max(
+    1,
+    sum("sluice_connections_open"),
+    sum("sluice_downstream_sessions") + sum("sluice_downstream_channels"),
+  );
+  const tuning = `sluice tune --users ${users} --check`;
+  const registered = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
   const findings: Finding[] = [];
   const add = (finding: Omit<Finding, "severity"> & { readonly severity?: Finding["severity"] }) =>
     findings.push({ severity: "warning", ...finding });
@@ -65,10 +84,10 @@ export function checkRunning(settings: RunningSettings, running: Running): Findi
       found:
         `The running gateway has refused ${refused} requests because all places were taken, beside ${answers} answers.`,
       why: "Clients get 503. The load is above BACKPRESSURE, or upstreams are slower than planned.",
-      fix: settings.backpressure === "auto"
-        ? "sluice tune --users N --check"
-        : `BACKPRESSURE=${2 * settings.backpressure}`,
-      remark: "sluice tune --users N --check says whether processors and memory suffice",
+      fix: settings.backpressure === "auto" ? tuning : `BACKPRESSURE=${2 * settings.backpressure}`,
+      remark: settings.backpressure === "auto"
+        ? "with the number of users that you expect: those of now are named"
+        : `${tuning} says whether processors and memory suffice for the users of now`,
       page: "sizing#settings-that-follow",
     });
   }
@@ -117,14 +136,32 @@ export function checkRunning(settings: RunningSettings, running: Running): Findi
   }
   const unauthorized = failed("UPSTREAM_AUTH_FAILED");
   if (unauthorized > RARE * calls) {
-    add({
-      id: "running.upstream_auth",
-      found: `Upstreams have refused the credentials of ${unauthorized} calls or checks.`,
-      why: "A stored credential has expired or was replaced.",
-      fix: "PUT /gateways/{id}",
-      remark: "with new credentials; GET /gateways shows lastError of each upstream",
-      page: "upstreams#credentials",
-    });
+    const refusals = (samples.get("mcp_client_operation_duration_seconds_count") ?? []).filter((
+      { labels, value },
+    ) => labels.error_type === "UPSTREAM_AUTH_FAILED" && value > 0);
+    const refusing = refusals.flatMap(({ labels }) => registered.get(labels.upstream!) ?? []);
+    const why = "A stored credential has expired or was replaced.";
+    const page = "upstreams#credentials";
+    for (const upstream of refusing) {
+      add({
+        id: "running.upstream_auth",
+        found: `Upstream ${upstream.name} has refused the credentials of calls.`,
+        why,
+        ...credentialsLine(settings, upstream),
+        page,
+        upstream: upstream.name,
+      });
+    }
+    if (refusing.length === 0) {
+      add({
+        id: "running.upstream_auth",
+        found: `Upstreams have refused the credentials of ${unauthorized} calls or checks.`,
+        why,
+        fix: "sluice logs --text UPSTREAM_AUTH_FAILED",
+        remark: "names the upstreams; their pages under /admin take new credentials",
+        page,
+      });
+    }
   }
   if (sum("sluice_accept_failures_total") > 0) {
     add({
@@ -154,19 +191,23 @@ export function checkRunning(settings: RunningSettings, running: Running): Findi
         ? `${ended} workers of the running gateway have died or stood still.`
         : `A worker of the running gateway has filled ${Math.round(fullest * 100)} % of its heap.`,
       why: "A worker out of memory ends with its calls; one that nears its limit ends sessions first.",
-      fix: "sluice tune --users N --check",
-      remark: "says whether the memory suffices; the log has the reason of each end",
+      fix: tuning,
+      remark: "says whether the memory suffices for the users of now; the log has the reason of each end",
       page: "sizing#settings-that-follow",
     });
   }
-  for (const { labels: { upstream }, value } of samples.get("sluice_upstream_breaker_open") ?? []) {
-    if (value === 0) continue;
+  for (const { labels, value } of samples.get("sluice_upstream_breaker_open") ?? []) {
+    const upstream = registered.get(labels.upstream!);
+    if (value === 0 || upstream === undefined) continue;
     add({
       id: "running.breaker",
-      found: `The circuit breaker of upstream ${upstream} is open in ${value} workers.`,
+      found: `The circuit breaker of upstream ${upstream.name} is open in ${value} worker${
+        value === 1 ? "" : "s"
+      }.`,
       why: "Its sessions could not be opened several times in a row: calls fail at once.",
-      fix: "sluice doctor --upstream URL",
+      fix: examineLine(settings, upstream),
       page: "upstreams#circuit-breaker",
+      upstream: upstream.name,
     });
   }
   const timed = samples.get("mcp_client_operation_duration_seconds_count") ?? [];
@@ -192,7 +233,7 @@ export function checkRunning(settings: RunningSettings, running: Running): Findi
       found:
         `The running gateway takes ${limit} requests at once, and the settings here say WORKERS ${settings.workers} x BACKPRESSURE ${settings.backpressure}.`,
       why: "It was started with other settings, or has not read the present ones.",
-      fix: "kill -HUP PID",
+      fix: reloadLine(settings.port),
       remark: "reads the settings again; the log names those that need a restart",
       page: "deploy#stop-reload-replace",
     });

@@ -21,7 +21,7 @@ export interface PostgresUse {
 
 export function checkPostgres(use: PostgresUse, facts: PostgresFacts): Finding[] {
   const { answer, location, pooler } = facts;
-  if ("reason" in answer) return [unreachable(location, answer)];
+  if ("reason" in answer) return [unreachable(facts, answer)];
   if (answer.foreign !== null) return [foreignDatabase(location, answer.foreign)];
   const { settings } = use;
   const replicas = Math.max(1, use.replicas ?? 0, answer.replicas ?? 0);
@@ -45,7 +45,10 @@ export function checkPostgres(use: PostgresUse, facts: PostgresFacts): Finding[]
   ];
 }
 
-function unreachable(location: string, { reason, remedy }: { reason: string; remedy: string }): Finding {
+function unreachable(
+  { location, user }: PostgresFacts,
+  { reason, remedy }: { readonly reason: string; readonly remedy: string },
+): Finding {
   const [, host, port, database] = /^\[?(.*?)\]?:(\d+)\/(.*)$/.exec(location) ?? [];
   return {
     id: "postgres.unreachable",
@@ -53,15 +56,22 @@ function unreachable(location: string, { reason, remedy }: { reason: string; rem
     found: `PostgreSQL at ${location} cannot be used: ${reason}.`,
     why: "The gateway does not start, and a running one answers from memory and takes no changes.",
     fix: reason.includes("sslrootcert")
-      ? `DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem`
+      ? verifiedUrl(user, location)
       : /^database .* does not exist$/.test(reason)
       ? `createdb -h ${host} -p ${port} -T template0 -E UTF8 ${shellWord(database!)}`
       : /authentication|^role .* does not exist$/.test(reason)
-      ? `DATABASE_URL=postgresql://user:password@${location}`
+      ? `DATABASE_URL=postgresql://${encodeURIComponent(user)}:PASSWORD@${location}`
       : `pg_isready -h ${host} -p ${port}`,
     ...(remedy === "" ? {} : { remark: remedy }),
     page: "troubleshooting#the-gateway-does-not-start",
   };
+}
+
+/** The password is the operator's, and the file the authority's certificate. */
+function verifiedUrl(user: string, location: string): string {
+  return `DATABASE_URL=postgresql://${
+    encodeURIComponent(user)
+  }:PASSWORD@${location}?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem`;
 }
 
 function foreignDatabase(location: string, reason: string): Finding {
@@ -142,7 +152,9 @@ function checkRights(
         : `PostgreSQL at ${location} takes no writes: default_transaction_read_only is on.`,
       why: "The gateway cannot make its tables there, nor write the registry, tokens and session records.",
       fix: readOnly === "standby"
-        ? "DATABASE_URL=postgresql://user:password@primary:5432/database"
+        ? `DATABASE_URL=postgresql://${encodeURIComponent(user)}:PASSWORD@PRIMARY:5432/${
+          encodeURIComponent(database)
+        }`
         : `ALTER DATABASE ${quoted(database)} SET default_transaction_read_only = off;`,
       ...(readOnly === "standby"
         ? { remark: "the address of the primary" }
@@ -190,6 +202,7 @@ function quoted(name: string): string {
 }
 
 function checkServer({ version, encoding, idleInTransaction }: PostgresAnswer, location: string): Finding[] {
+  const [, host, port] = /^\[?(.*?)\]?:(\d+)\//.exec(location) ?? [];
   const findings: Finding[] = [];
   const major = Math.floor(version / 10_000);
   if (major < OLDEST_VERSION) {
@@ -199,8 +212,9 @@ function checkServer({ version, encoding, idleInTransaction }: PostgresAnswer, l
       found: `PostgreSQL at ${location} is version ${major}.`,
       why:
         `Versions below ${OLDEST_VERSION} get no corrections from their project any more, of security neither.`,
-      fix: "pg_upgrade --help",
-      remark: "upgrade the server; a dump and a restore do it too",
+      fix: `pg_dumpall -h ${host} -p ${port} > postgresql-${major}.sql`,
+      remark:
+        `as an administrator of PostgreSQL; then psql -f of this file at a server of version ${OLDEST_VERSION} or later`,
       page: "backup#postgresql",
     });
   }
@@ -235,11 +249,11 @@ function checkServer({ version, encoding, idleInTransaction }: PostgresAnswer, l
 function checkTls(
   tls: TlsMode,
   { isEncrypted }: PostgresAnswer,
-  { location, reach }: PostgresFacts,
+  { location, reach, user }: PostgresFacts,
 ): Finding[] {
   const severity = severityOfPlain(reach);
   if (severity === null || isEncrypted === null) return [];
-  const fix = "DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem";
+  const fix = verifiedUrl(user, location);
   if (!isEncrypted) {
     return [{
       id: "postgres.no_tls",

@@ -20,7 +20,7 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
       found: `Redis at ${location} cannot be used: ${answer.reason}.`,
       why: "CACHE_TYPE=redis keeps the sessions there: requests that need them get 503.",
       fix: /NOAUTH|WRONGPASS/.test(answer.reason)
-        ? `REDIS_URL=redis://user:password@${location}/0`
+        ? `REDIS_URL=${facts.tls ? "rediss" : "redis"}://${facts.user}:PASSWORD@${location}/${facts.database}`
         : `redis-cli -h ${host} -p ${port} ping`,
       ...(answer.remedy === undefined ? {} : { remark: answer.remedy }),
       page: "replicas#when-something-fails",
@@ -37,8 +37,8 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
 
 /** Why Redis refuses writes. */
 function checkWrites(
-  { isReplica, isWriteStopped, refusal }: RedisAnswer,
-  { location, user, prefix }: RedisFacts,
+  { isReplica, primary, isWriteStopped, refusal }: RedisAnswer,
+  { location, user, prefix, tls, database }: RedisFacts,
 ): Finding[] {
   const why = "Records of sessions and replicas cannot be written: requests that need them get 503.";
   const findings: Finding[] = [];
@@ -48,8 +48,12 @@ function checkWrites(
       severity: "error",
       found: `Redis at ${location} follows another Redis, and takes no writes.`,
       why,
-      fix: "REDIS_URL=redis://primary:6379/0",
-      remark: "the address of the primary; or REPLICAOF NO ONE in redis-cli",
+      fix: primary === null
+        ? "REPLICAOF NO ONE"
+        : `REDIS_URL=${tls ? "rediss" : "redis"}://${primary}/${database}`,
+      remark: primary === null
+        ? "in redis-cli, if this Redis may become the primary"
+        : "the primary that it follows, with the user and password of the present value; or REPLICAOF NO ONE in redis-cli",
       page: "replicas#what-is-where",
     });
   }
@@ -142,7 +146,7 @@ function checkClients(
   }];
 }
 
-function checkTls({ tls, reach, location }: RedisFacts): Finding[] {
+function checkTls({ tls, reach, location, database }: RedisFacts): Finding[] {
   const severity = severityOfPlain(reach);
   if (tls || severity === null) return [];
   return [{
@@ -150,8 +154,9 @@ function checkTls({ tls, reach, location }: RedisFacts): Finding[] {
     severity,
     found: `The connection to Redis at ${location}, on another machine, is not encrypted.`,
     why: "Whoever is on the way can read, change and end sessions.",
-    fix: `REDIS_URL=rediss://user:password@${location}/0`,
-    remark: "after TLS is switched on in the server; REDIS_SSL_CA_CERTS for an authority of your own",
+    fix: `REDIS_URL=rediss://${location}/${database}`,
+    remark:
+      "with the user and password of the present value, after TLS is switched on in the server; REDIS_SSL_CA_CERTS for an authority of your own",
     page: "replicas",
   }];
 }

@@ -12,6 +12,8 @@ export interface RedisFacts {
   /** Where the server is: on this machine, in private networks, or at a public address. */
   readonly reach: Reach;
   readonly tls: boolean;
+  /** The number of the database. */
+  readonly database: number;
   /** Who logs in there, and what the keys and channels of the gateway begin with. */
   readonly user: string;
   readonly prefix: string;
@@ -26,6 +28,8 @@ export interface RedisAnswer {
   readonly usedMemoryBytes: number | null;
   /** Does it follow another Redis? Then it takes no writes, unless it was told to. */
   readonly isReplica: boolean;
+  /** Host and port of the Redis that it follows; null: it follows none, or does not tell. */
+  readonly primary: string | null;
   /** Why it refuses to write a key of the gateway, or to publish; null: it does not. */
   readonly refusal: string | null;
   /** It could not write its snapshot or its log, and refuses writes until it can. */
@@ -47,7 +51,7 @@ const [SCAN_STEPS, SCAN_COUNT] = [100, 1_000];
 /** @throws {SluiceError} SETTINGS_INVALID for a REDIS_URL or a file of authorities that cannot be read */
 export async function readRedis(settings: CacheSettings): Promise<RedisFacts> {
   const redis = await redisSettings(settings);
-  const { host, tls, username } = redis.target;
+  const { host, tls, username, database } = redis.target;
   let reason = "no answer";
   const connection = new RedisConnection({
     ...redis,
@@ -58,6 +62,7 @@ export async function readRedis(settings: CacheSettings): Promise<RedisFacts> {
     location: connection.location,
     reach: reachOf(await resolveHost(host).catch(() => [])),
     tls,
+    database,
     user: username ?? "default",
     prefix: settings.cachePrefix,
   };
@@ -98,8 +103,10 @@ async function ask(redis: Redis, prefix: string): Promise<Omit<RedisAnswer, "rep
     reasonOf,
   );
   const [, stops] = await redis.config("GET", "stop-writes-on-bgsave-error").catch(() => []) as string[];
+  const followed = told("master_host");
   return {
     refusal,
+    primary: followed === null ? null : `${followed}:${told("master_port")}`,
     usedMemoryBytes: number(told("used_memory")),
     isReplica: told("role") === "slave" && told("slave_read_only") !== "0",
     isWriteStopped: told("aof_last_write_status") === "err" ||

@@ -49,6 +49,7 @@ const REDIS_ANSWER: RedisAnswer = {
   policy: "noeviction",
   usedMemoryBytes: 2e6,
   isReplica: false,
+  primary: null,
   isWriteStopped: false,
   refusal: null,
   maxClients: 10_000,
@@ -58,7 +59,7 @@ const REDIS_ANSWER: RedisAnswer = {
   records: [],
 };
 const REDIS: RedisFacts = {
-  ...{ location: "cache:6379", reach: "machine", tls: false, user: "default", prefix: "mcpgw:" },
+  ...{ location: "cache:6379", reach: "machine", tls: false, database: 2, user: "default", prefix: "mcpgw:" },
   answer: REDIS_ANSWER,
 };
 
@@ -111,7 +112,7 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
     ],
     [
       postgres({ answer: { ...unreachable, reason: 'password authentication failed for user "a"' } }),
-      "error postgres.unreachable DATABASE_URL=postgresql://user:password@db:5432/mcp",
+      "error postgres.unreachable DATABASE_URL=postgresql://a:PASSWORD@db:5432/mcp",
     ],
     [postgres(answer({ maxConnections: 20 })), connections(4, 4)],
     [postgres({}, { replicas: 4 }), connections(6, 5)],
@@ -125,9 +126,12 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
       postgres({
         answer: { reason: "sslrootcert /a.pem cannot be read: there is no such file", remedy: "" },
       }),
-      "error postgres.unreachable DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
+      "error postgres.unreachable DATABASE_URL=postgresql://a:PASSWORD@db:5432/mcp?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
     ],
-    [postgres(answer({ version: 130_010 })), "warning postgres.version pg_upgrade --help"],
+    [
+      postgres(answer({ version: 130_010 })),
+      "warning postgres.version pg_dumpall -h db -p 5432 > postgresql-13.sql",
+    ],
     [
       postgres(answer({ encoding: "LATIN1" })),
       "error postgres.encoding CREATE DATABASE mcp TEMPLATE template0 ENCODING 'UTF8';",
@@ -138,19 +142,19 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
     ],
     [
       postgres(answer({ isEncrypted: false })),
-      "note postgres.no_tls DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
+      "note postgres.no_tls DATABASE_URL=postgresql://a:PASSWORD@db:5432/mcp?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
     ],
     [
       postgres({ reach: "world", ...answer({ isEncrypted: false }) }),
-      "warning postgres.no_tls DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
+      "warning postgres.no_tls DATABASE_URL=postgresql://a:PASSWORD@db:5432/mcp?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
     ],
     [
       postgres({ reach: "world" }),
-      "note postgres.tls_unverified DATABASE_URL=...?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
+      "note postgres.tls_unverified DATABASE_URL=postgresql://a:PASSWORD@db:5432/mcp?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem",
     ],
     [
       postgres(answer({ readOnly: "standby" })),
-      "error postgres.read_only DATABASE_URL=postgresql://user:password@primary:5432/database",
+      "error postgres.read_only DATABASE_URL=postgresql://a:PASSWORD@PRIMARY:5432/mcp",
     ],
     [
       postgres(answer({ readOnly: "setting" })),
@@ -269,7 +273,7 @@ Deno.test("checkRedis() finds each thing that does not fit", () => {
     ],
     [
       { answer: { reason: "WRONGPASS invalid username-password pair", remedy: undefined } },
-      "error redis.unreachable REDIS_URL=redis://user:password@cache:6379/0",
+      "error redis.unreachable REDIS_URL=redis://default:PASSWORD@cache:6379/2",
     ],
     [
       { answer: { ...REDIS_ANSWER, maxMemoryBytes: 1e8, policy: "volatile-lru" } },
@@ -280,13 +284,14 @@ Deno.test("checkRedis() finds each thing that does not fit", () => {
       "warning redis.memory CONFIG SET maxmemory 64mb",
     ],
     [
-      { answer: { ...REDIS_ANSWER, isReplica: true } },
-      "error redis.replica REDIS_URL=redis://primary:6379/0",
+      { answer: { ...REDIS_ANSWER, isReplica: true, primary: "10.0.0.7:6380" } },
+      "error redis.replica REDIS_URL=redis://10.0.0.7:6380/2",
     ],
+    [{ answer: { ...REDIS_ANSWER, isReplica: true } }, "error redis.replica REPLICAOF NO ONE"],
     [{ answer: { ...REDIS_ANSWER, isWriteStopped: true } }, 'error redis.persistence CONFIG SET save ""'],
     [{ answer: { ...REDIS_ANSWER, maxClients: 7 } }, "warning redis.maxclients CONFIG SET maxclients 16"],
-    [{ reach: "network" }, "note redis.no_tls REDIS_URL=rediss://user:password@cache:6379/0"],
-    [{ reach: "world" }, "warning redis.no_tls REDIS_URL=rediss://user:password@cache:6379/0"],
+    [{ reach: "network" }, "note redis.no_tls REDIS_URL=rediss://cache:6379/2"],
+    [{ reach: "world" }, "warning redis.no_tls REDIS_URL=rediss://cache:6379/2"],
     [{ answer: { ...REDIS_ANSWER, clockAheadMs: -9_000 } }, "warning redis.clock timedatectl set-ntp true"],
   ];
   for (const [facts, expected] of cases) {
