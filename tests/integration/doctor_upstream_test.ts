@@ -12,6 +12,7 @@ import { openssl } from "../support/self_signed.ts";
 import { type Fault, startSick } from "../support/sick_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 import { startEverything } from "../support/upstream_everything.ts";
+import { serveWebSocket } from "../support/websocket_peer.ts";
 
 interface Given {
   readonly headers?: readonly (readonly [string, string])[];
@@ -70,6 +71,28 @@ Deno.test("`sluice doctor --upstream` describes servers of both kinds of revisio
     assertStringIncludes(odd.words, "tool bad is left out");
     assertEquals([odd.outcomes.at(-1), odd.code], ["MCP attention", 1], odd.text);
   }
+});
+
+Deno.test("`sluice doctor --upstream` reaches a server over WebSocket, with TLS and without", async () => {
+  await using plain = serveWebSocket({ protocol: "mcp" });
+  const works = await examined(plain.url.href);
+  assertEquals([works.outcomes, works.code], [[...REACHED, "MCP works"], 0], works.text);
+  assertEquals(works.registration?.transport, "WEBSOCKET");
+  assertStringIncludes(works.words, "over WebSocket.");
+  assertStringIncludes(works.text, '"transport":"WEBSOCKET"');
+  assertStringIncludes(works.text, '"type": "ws"');
+  const tls = await certificate("basicConstraints=critical,CA:FALSE");
+  await using encrypted = serveWebSocket({ protocol: "mcp", tls });
+  const url = `wss://localhost:${encrypted.url.port}/mcp`;
+  assertEquals((await examined(url)).outcomes, [...REACHED, "TLS fails"]);
+  const trusted = await examined(url, { ca: tls.cert });
+  assertEquals(trusted.outcomes, [...REACHED, "TLS attention", "MCP works"], trusted.text);
+  await using closed = serveWebSocket({ refuse: () => new Response(null, { status: 401 }) });
+  const wanting = await examined(closed.url.href);
+  assertEquals([wanting.outcomes, wanting.registration], [[...REACHED, "MCP fails"], null], wanting.text);
+  assertStringIncludes(wanting.words, 'Try again with --header "Authorization: Bearer TOKEN".');
+  const denied = await examined(closed.url.href, { headers: [["authorization", "Bearer hush-hush"]] });
+  assertStringIncludes(denied.words, "The given headers do not open it.");
 });
 
 /** The fault, the steps after TCP, and words of the report. */
@@ -227,4 +250,9 @@ Deno.test("what `sluice doctor --upstream` says registers the server", async () 
   assertEquals([registered.name, registered.toolCount ?? registered.tool_count], ["upstream", 1]);
   const json = JSON.parse((await runCli(["doctor", "--json", "--upstream", listing.url], cli)).out);
   assertEquals([json.status, json.register.gateway.url], ["works", listing.url]);
+  await using socket = serveWebSocket({ protocol: "mcp" });
+  const report = await runCli(["doctor", "--json", "--upstream", socket.url.href], cli);
+  const { register } = JSON.parse(report.out);
+  const { status, body } = await sluice.api("POST", "/gateways", { ...register.gateway, name: "socket" });
+  assertEquals([status, body.transport], [200, "WEBSOCKET"], JSON.stringify(body));
 });

@@ -318,7 +318,7 @@ Deno.test("parseInvocation() reads the upstream of `doctor`, and shows no value 
     args: { upstream: null, fix: false, json: true },
   });
   assertEquals(mistakes("doctor --upstream ftp://h --header hush"), [
-    '--upstream must be an http:// or https:// address, not "ftp://h"',
+    '--upstream must be an http://, https://, ws:// or wss:// address, not "ftp://h"',
     '--header 1 must be "Name: value"',
   ]);
   assertEquals(mistakes("doctor --ca f --header a:b"), [

@@ -1,7 +1,7 @@
 // The commands `sluice doctor` and `sluice tune`: their flags, the texts of their help, and their arguments.
 import { type Load, type Surroundings, USUAL_LATENCY_MS, USUAL_THINK_MS } from "../../tuning/demand.ts";
 import type { Command } from "./command.ts";
-import { isHttpUrl } from "./flag_values.ts";
+import { isHttpUrl, isWebSocketUrl } from "./flag_values.ts";
 
 export const FITNESS_COMMANDS = {
   doctor: {
@@ -129,9 +129,9 @@ export function fitnessInvocation(
 function doctorInvocation({ text, texts, has }: GivenFlags): FitnessInvocation | readonly string[] {
   const [url, ca, headers] = [text("upstream"), text("ca"), texts("header")];
   const mistakes = [
-    ...(url === null || isHttpUrl(url)
+    ...(url === null || isHttpUrl(url) || isWebSocketUrl(url)
       ? []
-      : [`--upstream must be an http:// or https:// address, not "${url}"`]),
+      : [`--upstream must be an http://, https://, ws:// or wss:// address, not "${url}"`]),
     ...(url === null && headers.length > 0 ? ["--header needs --upstream"] : []),
     ...(url === null && ca !== null ? ["--ca needs --upstream"] : []),
     ...(url !== null && has("fix") ? ["--fix stands without --upstream"] : []),

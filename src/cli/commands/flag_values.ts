@@ -14,6 +14,11 @@ export function isHttpUrl(text: string): boolean {
   return protocol === "http:" || protocol === "https:";
 }
 
+export function isWebSocketUrl(text: string): boolean {
+  const protocol = URL.parse(text)?.protocol;
+  return protocol === "ws:" || protocol === "wss:";
+}
+
 export function isWholeNumber(text: string, max: number): boolean {
   return /^\d{1,9}$/.test(text) && Number(text) <= max;
 }

@@ -172,7 +172,8 @@ async function judge(
   };
 }
 
-function remedyForRefusal(challenge: string | null, headers: UpstreamTarget["headers"]): string {
+/** @param challenge the header WWW-Authenticate; null: none, or it was not seen */
+export function remedyForRefusal(challenge: string | null, headers: UpstreamTarget["headers"]): string {
   if (headers.length > 0) {
     return "The given headers do not open it. Check the token, its audience and its scopes.";
   }

@@ -8,7 +8,7 @@ import { Metrics } from "../../../telemetry/metrics.ts";
 import { NOTHING_FOUND } from "../../../upstream/discover.ts";
 import { createDiscover } from "../../../worker/wiring/discovery.ts";
 import { createOutbound } from "../../../worker/wiring/outbound.ts";
-import type { Registration, StepResult, UpstreamTarget } from "./step.ts";
+import { isWebSocket, type Registration, type StepResult, type UpstreamTarget } from "./step.ts";
 
 /** How many faults of lists are shown. */
 const MAX_FAULTS = 10;
@@ -33,22 +33,24 @@ export async function readMcp(
     log,
     metrics,
   });
+  // The address does not tell streamable HTTP from SSE.
+  const given = isWebSocket(url) ? "WEBSOCKET" : "STREAMABLEHTTP";
   const began = performance.now();
   try {
     const discovery = await createDiscover(config, metrics, outbound)(
       {
-        transport: "STREAMABLEHTTP",
+        transport: given,
         upstream: url.host,
         url,
         headers,
         ...(caCertificate === null ? {} : { caCertificate }),
       },
       { protocol: "auto", ...NOTHING_FOUND },
-      { isTransportOpen: true },
+      { isTransportOpen: given === "STREAMABLEHTTP" },
     );
-    const transport = discovery.transport === "SSE" ? "SSE" : "STREAMABLEHTTP";
+    const transport = discovery.transport === "SSE" ? "SSE" : given;
     return {
-      result: judge(discovery, performance.now() - began),
+      result: judge(discovery, transport, performance.now() - began),
       registration: { transport, stateful: discovery.stateful },
     };
   } finally {
@@ -56,7 +58,7 @@ export async function readMcp(
   }
 }
 
-function judge(discovery: Discovery, ms: number): StepResult {
+function judge(discovery: Discovery, transport: Registration["transport"], ms: number): StepResult {
   const { skipped, warnings } = discovery;
   const faults = [
     ...skipped.map(({ kind, name, reason }) => `${kind} ${name} is left out: ${reason}.`),
@@ -66,7 +68,7 @@ function judge(discovery: Discovery, ms: number): StepResult {
   return {
     outcome: faults.length > 0 || isSlow ? "attention" : "works",
     found: [
-      ...describe(discovery),
+      ...describe(discovery, transport),
       ...(isSlow ? [`The session and the lists took ${(ms / 1000).toFixed(1)} s.`] : []),
       ...faults.slice(0, MAX_FAULTS),
       ...(faults.length > MAX_FAULTS ? [`${faults.length - MAX_FAULTS} more entries have faults.`] : []),
@@ -79,9 +81,14 @@ function judge(discovery: Discovery, ms: number): StepResult {
   };
 }
 
-function describe(discovery: Discovery): string[] {
-  const { serverInfo, protocols, stateful, transport, tools, resources, resourceTemplates, prompts } =
-    discovery;
+const OVER: Readonly<Record<Registration["transport"], string>> = {
+  STREAMABLEHTTP: "",
+  SSE: " over the older SSE transport",
+  WEBSOCKET: " over WebSocket",
+};
+
+function describe(discovery: Discovery, transport: Registration["transport"]): string[] {
+  const { serverInfo, protocols, stateful, tools, resources, resourceTemplates, prompts } = discovery;
   const program = [serverInfo?.name, serverInfo?.version].filter((each) => typeof each === "string").join(
     " ",
   );
@@ -90,9 +97,7 @@ function describe(discovery: Discovery): string[] {
       ? `no answer to its list of ${noun}s`
       : `${list.length} ${noun}${list.length === 1 ? "" : "s"}`;
   return [
-    `${program === "" ? "The server" : program} speaks MCP ${protocols.join(" and ")}${
-      transport === "SSE" ? " over the older SSE transport" : ""
-    }.`,
+    `${program === "" ? "The server" : program} speaks MCP ${protocols.join(" and ")}${OVER[transport]}.`,
     ...(protocols.includes(STATELESS_REVISION) || protocols.includes(LATEST_SESSION_REVISION)
       ? []
       : [`Its revision is older than ${LATEST_SESSION_REVISION}: newer features do not reach it.`]),

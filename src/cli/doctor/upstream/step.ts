@@ -30,7 +30,7 @@ export interface UpstreamReport {
 }
 
 export interface Registration {
-  readonly transport: "STREAMABLEHTTP" | "SSE";
+  readonly transport: "STREAMABLEHTTP" | "SSE" | "WEBSOCKET";
   readonly stateful: boolean;
 }
 
@@ -49,8 +49,16 @@ export class StepFailure extends Error {
   }
 }
 
+export function isWebSocket(url: URL): boolean {
+  return url.protocol === "ws:" || url.protocol === "wss:";
+}
+
+export function isTls(url: URL): boolean {
+  return url.protocol === "https:" || url.protocol === "wss:";
+}
+
 export function portOf(url: URL): number {
-  return url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
+  return url.port === "" ? (isTls(url) ? 443 : 80) : Number(url.port);
 }
 
 /** An IPv6 address without its brackets. */

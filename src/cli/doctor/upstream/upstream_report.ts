@@ -1,10 +1,16 @@
 // The report of `sluice doctor --upstream URL`: the steps with their times, and how to register the server.
-import { wrapped } from "../../command_line/help_text.ts";
-import type { Step, UpstreamReport, UpstreamTarget } from "./step.ts";
+import { textColumns, wrapped } from "../../command_line/help_text.ts";
+import type { Registration, Step, UpstreamReport, UpstreamTarget } from "./step.ts";
 
-const COLUMNS = 80;
 const NAME_WIDTH = 10;
 const INDENT = " ".repeat(NAME_WIDTH);
+
+/** The words of configuration files. */
+const ENTRY_TYPES: Readonly<Record<Registration["transport"], string>> = {
+  STREAMABLEHTTP: "http",
+  SSE: "sse",
+  WEBSOCKET: "ws",
+};
 
 /** The exit code: 0 the server works, 1 it works and something needs attention, 2 it does not work. */
 export function exitCodeOfSteps(steps: readonly Step[]): number {
@@ -27,10 +33,10 @@ export function upstreamText(report: UpstreamReport, target: UpstreamTarget, nam
 function stepText({ name, outcome, ms, found, remedy }: Step): string {
   return [
     `${name.padEnd(NAME_WIDTH)}${outcome}, ${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`,
-    ...found.flatMap((line) => wrapped(line, COLUMNS - NAME_WIDTH).map((part) => INDENT + part)),
+    ...found.flatMap((line) => wrapped(line, textColumns() - NAME_WIDTH).map((part) => INDENT + part)),
     ...(remedy === undefined
       ? []
-      : wrapped(remedy, COLUMNS - NAME_WIDTH - 3).map((part, index) =>
+      : wrapped(remedy, textColumns() - NAME_WIDTH - 3).map((part, index) =>
         `${INDENT}${index === 0 ? "-> " : "   "}${part}`
       )),
   ].join("\n");
@@ -68,15 +74,16 @@ export function registrationOf(
     : bearer
     ? { auth_type: "bearer", auth_token: "TOKEN_OF_THE_UPSTREAM" }
     : { auth_type: "authheaders", auth_headers: headers.map(([key]) => ({ key, value: valueOf(key) })) };
+  const transport = registration?.transport ?? "STREAMABLEHTTP";
   const body = {
     name,
     url,
-    transport: registration?.transport ?? "STREAMABLEHTTP",
+    transport,
     ...credentials,
     ...(caCertificate === null ? {} : { ca_certificate: caCertificate }),
   };
   const entry = {
-    type: registration?.transport === "SSE" ? "sse" : "http",
+    type: ENTRY_TYPES[transport],
     url,
     ...(headers.length === 0 ? {} : {
       headers: Object.fromEntries(

@@ -1,13 +1,15 @@
 // `sluice doctor --upstream URL`: how one MCP server is reached and what it answers, step by step. Each step ends the examination if it
 // fails.
 import { EgressGuard, resolveHost } from "../../../base/egress/egress_guard.ts";
-import { reasonOf, SluiceError } from "../../../base/errors.ts";
+import { isError, reasonOf, SluiceError } from "../../../base/errors.ts";
 import type { Config } from "../../../config/schema.ts";
 import { Proxies } from "../../../upstream/dial/proxies.ts";
-import { readHttp } from "./http_step.ts";
+import { readHttp, remedyForRefusal } from "./http_step.ts";
 import { readMcp } from "./mcp_step.ts";
 import {
   bare,
+  isTls,
+  isWebSocket,
   portOf,
   type Registration,
   shownUrl,
@@ -25,13 +27,13 @@ export async function examineUpstream(target: UpstreamTarget, config: Config): P
   let registration: Registration | null = null;
   const step = async (name: Step["name"], run: () => Promise<StepResult> | StepResult): Promise<boolean> => {
     const began = performance.now();
-    const result = await Promise.resolve().then(run).catch((error): StepResult => failure(error));
+    const result = await Promise.resolve().then(run).catch((error): StepResult => failure(error, target));
     steps.push({ name, ms: performance.now() - began, ...result });
     return result.outcome !== "fails";
   };
   const guard = new EgressGuard(config);
   const proxy = new Proxies(config).for({
-    tls: url.protocol === "https:",
+    tls: isTls(url),
     hostname: url.hostname,
     port: portOf(url),
   });
@@ -48,12 +50,13 @@ export async function examineUpstream(target: UpstreamTarget, config: Config): P
       for (const address of addresses) guard.checkAddress(bare(url.hostname), address);
       return { outcome: "works", found: ["The gateway may connect to these addresses."] };
     }) && await step("TCP", () => connected(addresses, portOf(url), config.httpClientConnectTimeoutMs)) &&
-      (url.protocol !== "https:" ||
+      (!isTls(url) ||
         await step(
           "TLS",
           () => readTls(target, addresses[0], portOf(url), config.httpClientConnectTimeoutMs),
         ));
-  if (isReached && (proxy !== null || await step("HTTP", () => readHttp(target, config)))) {
+  const hasHttpStep = proxy === null && !isWebSocket(url);
+  if (isReached && (!hasHttpStep || await step("HTTP", () => readHttp(target, config)))) {
     await step("MCP", async () => {
       const { result, registration: found } = await readMcp(target, config);
       registration = found;
@@ -113,8 +116,12 @@ function connectWords(error: unknown, timeoutMs: number): string {
   return reasonOf(error).replace(/ \(os error \d+\)/, "");
 }
 
-function failure(error: unknown): StepResult {
+function failure(error: unknown, { headers }: UpstreamTarget): StepResult {
   if (error instanceof StepFailure) return { outcome: "fails", found: [error.message], remedy: error.remedy };
+  if (isError(error, "UPSTREAM_AUTH_FAILED")) {
+    const found = [`${error.code}: ${error.message}`];
+    return { outcome: "fails", found, remedy: remedyForRefusal(null, headers) };
+  }
   if (error instanceof SluiceError) {
     const page = `sluice help errors#${error.code.toLowerCase()}`;
     return { outcome: "fails", found: [`${error.code}: ${error.message}`], remedy: page };
