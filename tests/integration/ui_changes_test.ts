@@ -135,6 +135,47 @@ Deno.test({
       },
     );
 
+    await t.step(
+      "chosen held changes of several upstreams are decided at once, but none that has changed since",
+      async () => {
+        await using one = new ListingUpstream();
+        await using other = new ListingUpstream();
+        const describe = (description: string) => {
+          one.tools = ["first", "second"].map((name) => ({
+            name,
+            description,
+            inputSchema: { type: "object" },
+          }));
+          other.tools = [{ name: "third", description, inputSchema: { type: "object" } }];
+        };
+        describe("Waits.");
+        const { id } = await sluice.registerUpstream("one", one.url, { tool_approval: "all" });
+        const { id: otherId } = await sluice.registerUpstream("other", other.url, { tool_approval: "all" });
+        const waiting = async () =>
+          (await sluice.api("GET", "/held")).body.map(({ name }: { name: string }) => name).sort();
+        await browser.open("held");
+        await button("Approve the chosen").click();
+        await browser.sees("Choose a change first.", ".notice.bad");
+        assertEquals(await waiting(), ["first", "second", "third"]);
+        await page.getByLabel("Choose tool second of one").check();
+        await page.getByLabel("Choose tool third of other").check();
+        await button("Approve the chosen").click();
+        await browser.sees("2 changes are approved", "[role=status]");
+        assertEquals(await waiting(), ["first"]);
+
+        describe("Has changed.");
+        for (const each of [id, otherId]) await sluice.api("POST", `/gateways/${each}/tools/refresh`);
+        await browser.open("held");
+        describe("Has changed again.");
+        await sluice.api("POST", `/gateways/${id}/tools/refresh`);
+        await button("Choose all shown").click();
+        await button("Approve the chosen").click();
+        await browser.sees("Decided: 1. The others were not", ".notice.bad");
+        assertEquals(await waiting(), ["first", "second"]);
+        for (const each of [id, otherId]) await sluice.api("DELETE", `/gateways/${each}`);
+      },
+    );
+
     await t.step("a resource is read and a prompt is rendered, and both are switched off", async () => {
       const { body: [gateway] } = await sluice.api("GET", "/gateways");
       upstream.result("resources/list", { resources: [{ uri: "note:1", name: "note" }] });

@@ -1,4 +1,4 @@
-// What the pages need beyond htmx. All pages work without it, but for copying and the theme.
+// What the pages need beyond htmx. All pages work without it, but for copying, the theme, and choosing all of a list at once.
 "use strict";
 
 (() => {
@@ -26,6 +26,11 @@
     },
     menu(button) {
       button.setAttribute("aria-expanded", String(button.getAttribute("aria-expanded") !== "true"));
+    },
+    choose({ form }) {
+      const fields = [...form.elements].filter(({ type }) => type === "checkbox");
+      const isChosen = !fields.every(({ checked }) => checked);
+      for (const field of fields) field.checked = isChosen;
     },
     async copy(button) {
       const text = document.getElementById(button.dataset.of).textContent;

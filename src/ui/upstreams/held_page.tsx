@@ -1,6 +1,7 @@
 // Changes of upstreams that wait for an approval: what was, what would be, and the decision.
 import type { HeldChange } from "../../admin/approvals/held_change.ts";
 import type { PageHandler } from "../call/page_call.ts";
+import type { Refusal } from "../call/rest.ts";
 import { Ago, Badge, Empty, PageHead, Pages } from "../parts/page_parts.tsx";
 import { partOf } from "../parts/search_list.tsx";
 
@@ -35,10 +36,23 @@ export const heldPage: PageHandler = async ({ rest, query }) => {
           )
           : (
             <>
-              <p class="soft small">
-                {held.length === 1 ? "1 change" : `${held.length.toLocaleString("en")} changes`}
-              </p>
-              {data.map((change) => <ChangeCard {...{ change, query, now }} />)}
+              <form class="head" id="chosen" method="post" action={pathOf(query)}>
+                <p class="soft small">
+                  {held.length === 1 ? "1 change" : `${held.length.toLocaleString("en")} changes`}
+                </p>
+                {data.length > 1 && (
+                  <div class="actions">
+                    <button type="button" class="compact" data-action="choose">Choose all shown</button>{" "}
+                    <button type="submit" class="main compact" name="verdict" value="approve">
+                      Approve the chosen
+                    </button>{" "}
+                    <button type="submit" class="compact" name="verdict" value="reject">
+                      Reject the chosen
+                    </button>
+                  </div>
+                )}
+              </form>
+              {data.map((change) => <ChangeCard {...{ change, query, now, isChoosable: data.length > 1 }} />)}
               <Pages path="held" query={query} of={pagination} />
             </>
           )}
@@ -47,26 +61,35 @@ export const heldPage: PageHandler = async ({ rest, query }) => {
   };
 };
 
-function ChangeCard({ change, query, now }: {
+function ChangeCard({ change, query, now, isChoosable }: {
   readonly change: HeldChange;
   /** Of the page, which the decision leads back to. */
   readonly query: URLSearchParams;
   readonly now: number;
+  /** Other changes can be decided together with it. */
+  readonly isChoosable: boolean;
 }) {
-  const { id, gatewayId, gatewayName, kind, name, hash, heldAt, state, differences } = change;
+  const { gatewayId, gatewayName, kind, name, heldAt, state, differences } = change;
   const suspicions = differences.flatMap((difference) => difference.suspicions);
   return (
     <section class="card held" aria-label={`${kind} ${name} of ${gatewayName}`}>
       <div class="head">
+        {isChoosable && (
+          <input
+            type="checkbox"
+            form="chosen"
+            name="change"
+            value={seenVersion(change)}
+            aria-label={`Choose ${kind} ${name} of ${gatewayName}`}
+          />
+        )}
         <h2>{name}</h2>
         <Badge mood="plain" label={kind} />
         {state === "rejected" && <Badge mood="plain" label="rejected" />}
         {suspicions.map((suspicion) => <Badge mood="bad" label={`${suspicion.count} ${suspicion.kind}`} />)}
         <div class="actions">
           <form method="post" action={pathOf(query)}>
-            <input type="hidden" name="gateway" value={gatewayId} />
-            <input type="hidden" name="id" value={id} />
-            <input type="hidden" name="hash" value={hash} />
+            <input type="hidden" name="change" value={seenVersion(change)} />
             <button type="submit" class="main compact" name="verdict" value="approve">Approve</button>{" "}
             {state !== "rejected" && (
               <button type="submit" class="compact" name="verdict" value="reject">Reject</button>
@@ -104,23 +127,50 @@ function DiffLines({ diff }: { readonly diff: string }) {
   );
 }
 
+/** The version that the page shows: a decision about it decides about no later one. */
+function seenVersion({ gatewayId, id, hash }: HeldChange): string {
+  return [gatewayId, id, hash].join(" ");
+}
+
+/** Decides about one change or several. Those of one upstream are decided together, or none of them. */
 export const decideHeld: PageHandler = async ({ rest, form, query }) => {
-  const { gateway = "", id = "", hash = "", verdict = "reject" } = Object.fromEntries(await form());
-  const path = `/gateways/${encodeURIComponent(gateway)}/held/${
-    verdict === "approve" ? "approve" : "reject"
-  }`;
-  const answer = await rest.attempt("POST", path, { changes: [{ id, hash }] });
-  if ("refused" in answer) {
-    const text = answer.refused.code === "CONFLICT"
-      ? "Nothing was decided: the change is another one now, or somebody has decided it. What waits is below."
-      : answer.refused.text;
-    return { to: pathOf(query), notice: { text, isFailure: true } };
+  const fields = await form();
+  const verdict = fields.get("verdict") === "approve" ? "approve" : "reject";
+  const seen = fields.getAll("change").map((text) => text.split(" "));
+  if (seen.length === 0) {
+    return { to: pathOf(query), notice: { text: "Choose a change first.", isFailure: true } };
   }
-  const text = verdict === "approve"
-    ? "The change is approved: clients get it now."
-    : "The change is rejected: clients do not get it.";
-  return { to: pathOf(query), notice: { text } };
+  let decided = 0;
+  let refused: Refusal | null = null;
+  for (const [gateway = "", changes] of Map.groupBy(seen, ([gateway]) => gateway)) {
+    const answer = await rest.attempt("POST", `/gateways/${encodeURIComponent(gateway)}/held/${verdict}`, {
+      changes: changes.map(([, id, hash]) => ({ id, hash })),
+    });
+    if ("refused" in answer) refused = answer.refused;
+    else decided += changes.length;
+  }
+  const notice = refused === null
+    ? { text: successText(verdict, decided) }
+    : { text: failureText(refused, decided), isFailure: true };
+  return { to: pathOf(query), notice };
 };
+
+/** @param decided the number of changes of other upstreams that were decided */
+function failureText({ code, text }: Refusal, decided: number): string {
+  const reason = code === "CONFLICT"
+    ? "a change is another one now, or somebody has decided it. What waits is below."
+    : text;
+  return decided === 0
+    ? `Nothing was decided: ${reason}`
+    : `Decided: ${decided}. The others were not: ${reason}`;
+}
+
+function successText(verdict: "approve" | "reject", decided: number): string {
+  const subject = decided === 1 ? "The change is" : `${decided} changes are`;
+  return verdict === "approve"
+    ? `${subject} approved: clients get ${decided === 1 ? "it" : "them"} now.`
+    : `${subject} rejected: clients do not get ${decided === 1 ? "it" : "them"}.`;
+}
 
 function pathOf(query: URLSearchParams): string {
   return query.size === 0 ? "held" : `held?${query}`;
