@@ -281,6 +281,25 @@ Deno.test("Ctrl-C ends the load with the report so far; a terminal shows how it 
   assertStringIncludes(await Deno.readTextFile(html), "The load was interrupted");
 });
 
+Deno.test("Ctrl-C ends a load at once whose server does not answer when sessions are opened, or tools are listed", async () => {
+  for (const silent of ["initialize", "tools/list"]) {
+    const held = Promise.withResolvers<undefined>();
+    let asked = false;
+    await using server = serve(({ method }) => {
+      if (method !== silent) return undefined;
+      asked = true;
+      return held.promise;
+    });
+    const args = ["bench", server.url, "--users", "1", "--timeout", "10m"];
+    await using terminal = new Terminal(shellWords(...FROM_SOURCE, ...args), { cwd });
+    await waitFor(() => asked, { what: `${silent} at the server` });
+    Deno.kill(Number(/^pid (\d+)$/m.exec(terminal.text)![1]), "SIGINT");
+    assertEquals(await terminal.ended(), 1);
+    assertMatch(terminal.text, /The load was interrupted after 0 s\./);
+    held.resolve(undefined);
+  }
+});
+
 Deno.test("two reports are compared, and rules in percent of the base decide the exit code", async () => {
   await using server = serve(() => undefined);
   const [before, after, page] = ["before.json", "after.json", "page.html"].map((name) => `${cwd}/${name}`);
@@ -342,7 +361,7 @@ Deno.test("over TLS it trusts the authority of DENO_CERT, and says so without it
 Deno.test("an address without a server, and mistakes on the command line, are told at once", async () => {
   const { code, err } = await bench(`http://127.0.0.1:${freePort()}/mcp`);
   assertEquals(code, 1);
-  assertMatch(err, /Cannot use the gateway at .*: connection refused/);
+  assertMatch(err, /Cannot use the gateway at .*: connection refused. Start the server, or correct the URL/);
   const wrong = await bench("localhost:4444", "--rate", "x", "--assert", "p99");
   assertEquals(wrong.code, 2);
   assertMatch(wrong.err, /URL must be .*\n.*--rate must be .*\n.*--assert "p99" is no rule/);

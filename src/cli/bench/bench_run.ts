@@ -5,7 +5,7 @@ import { raiseOpenFilesLimit } from "../../supervisor/kernel/descriptors.ts";
 import { readSystemFile } from "../../supervisor/kernel/libc.ts";
 import { isSessionRevision } from "../../mcp/revisions.ts";
 import { commit, VERSION } from "../../version.ts";
-import { dismissCrowd, gatherCrowd } from "./crowd.ts";
+import { dismissCrowd, gatherCrowd, orInterrupted } from "./crowd.ts";
 import type { LiveLine } from "./live_line.ts";
 import { runLoad, type WeightedForm } from "./load_run.ts";
 import { Measurement } from "./measurement.ts";
@@ -45,7 +45,7 @@ export async function runBench(
   try {
     users = await gatherCrowd({ plan, source, tokens, signal, onProgress: (...of) => live.opening(...of) });
     const calls = plan.mix.some(({ method }) => method === "tools/call") && !signal.aborted;
-    const tool = calls ? await chooseTool(users[0]!, plan) : null;
+    const tool = calls ? await orInterrupted(chooseTool(users[0]!, plan), signal) : null;
     const forms = formsOf(plan, tool);
     const measurement = new Measurement(plan.durationMs);
     let events = 0;

@@ -39,12 +39,28 @@ export async function gatherCrowd(
   };
   try {
     const [first, ...others] = users;
-    await open(first!, null);
-    await inTurns(others, (user) => open(user, plan.sessions === "one" ? first! : null));
+    const entering = async () => {
+      await open(first!, null);
+      await inTurns(others, (user) => open(user, plan.sessions === "one" ? first! : null));
+    };
+    await orInterrupted(entering(), signal);
     return users;
   } catch (error) {
     for (const user of users) user.close();
     throw error;
+  }
+}
+
+/** Waits for `running`, but not longer than until an interrupt: null. What `running` does afterwards, nobody hears of. */
+export async function orInterrupted<T>(running: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  const interrupt = Promise.withResolvers<null>();
+  const stop = () => interrupt.resolve(null);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop);
+  try {
+    return await Promise.race([running, interrupt.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 
@@ -67,7 +83,9 @@ async function enter(user: User, plan: Plan, shared: User | null): Promise<void>
     // The remedy of the reason is one for upstreams.
     const [fault] = reason.split("; ");
     throw fail(
-      isError(error, "UPSTREAM_TLS_FAILED") ? `${fault}. Name its authority by DENO_CERT` : reason,
+      isError(error, "UPSTREAM_TLS_FAILED")
+        ? `${fault}. Name its authority by DENO_CERT`
+        : `${reason}. Start the server, or correct the URL`,
       error,
     );
   }

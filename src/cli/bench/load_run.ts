@@ -87,13 +87,13 @@ class Load {
     signal.addEventListener("abort", onAbort);
     this.#after(durationMs, () => this.#stop(false));
     this.#everyInterval(intervalMs);
-    if (this.#schedule === null) { for (const user of users) this.#think(user); }
+    if (signal.aborted) onAbort();
+    else if (this.#schedule === null) { for (const user of users) this.#think(user); }
     else {
       for (const user of users) this.#idle.push(user);
       this.#awaitNext();
       this.#release();
     }
-    if (signal.aborted) onAbort();
     await this.#ended.promise;
     signal.removeEventListener("abort", onAbort);
     this.#countUnsent();

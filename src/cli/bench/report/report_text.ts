@@ -1,4 +1,5 @@
 // The report of a load for a terminal.
+import { textColumns, wrapped } from "../../command_line/help_text.ts";
 import type { LatencySummary } from "../latencies.ts";
 import type { Verdict } from "./assertions.ts";
 import type { BenchReport } from "./bench_report.ts";
@@ -46,7 +47,7 @@ export function benchText(report: BenchReport): string {
     ...failures.slice(0, MAX_FAILURES).map(({ what, count: times }) =>
       `${count(times).padStart(8)}  ${what}`
     ),
-    ...notesOf(report).flatMap((note) => ["", note]),
+    ...notesOf(report).flatMap((note) => ["", ...wrapped(note, textColumns())]),
     ...(assertions.length > 0 ? ["", ...assertions.map(verdictLine)] : []),
   ].join("\n");
 }
