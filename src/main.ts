@@ -2,11 +2,10 @@
 
 import { isError, reasonOf, SluiceError } from "./base/errors.ts";
 import { parseInvocation } from "./cli/command_line/flags.ts";
-import { wrapped } from "./cli/command_line/help_text.ts";
+import { textColumns, wrapped } from "./cli/command_line/help_text.ts";
 import { commit, REVISIONS_SERVED, VERSION } from "./version.ts";
 
-/** A line of 80, after `sluice: `. */
-const ERROR_COLUMNS = 72;
+const ERROR_PREFIX = "sluice: ";
 
 /** Runs the command that `args` name, to its end. @returns the exit code */
 export async function run(args: readonly string[]): Promise<number> {
@@ -104,15 +103,18 @@ function versionText(): string {
   ].join("\n");
 }
 
-/** Prints `error` for the operator, each line once; a terminal of 80 columns breaks no word. @returns the exit code */
+/** Prints `error` for the operator, each line once; a terminal breaks no word. @returns the exit code */
 export function fail(error: unknown): number {
+  // Whoever reads the output has seen enough, as `head` has.
+  if (error instanceof Deno.errors.BrokenPipe) return 0;
   const isTerminal = Deno.stderr.isTerminal();
+  const columns = textColumns(Deno.stderr) - ERROR_PREFIX.length;
   for (const line of new Set(wordsOf(error).split("\n"))) {
-    const shown = isTerminal && line.length > ERROR_COLUMNS ? wrapped(line, ERROR_COLUMNS) : [line];
-    for (const part of shown) console.error(`sluice: ${part}`);
+    const shown = isTerminal && line.length > columns ? wrapped(line, columns) : [line];
+    for (const part of shown) console.error(ERROR_PREFIX + part);
   }
   if (isTerminal && error instanceof SluiceError && error.code !== "USAGE_INVALID") {
-    console.error(`sluice: What to do: sluice help errors#${error.code.toLowerCase()}`);
+    console.error(`${ERROR_PREFIX}What to do: sluice help errors#${error.code.toLowerCase()}`);
   }
   // An error without a row in the catalogue is a fault of this program: a report of it needs the stack.
   const isExpected = error instanceof SluiceError || error instanceof Deno.errors.NotCapable;

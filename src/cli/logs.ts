@@ -9,6 +9,9 @@ import { flagOf, type LogsArgs } from "./commands/log_command.ts";
 /** A stream ends after a while: the next one goes on where it ended. */
 const PAUSE_MS = 1_000;
 
+/** Conditions that lines of calls fulfil, which the access log has. */
+const OF_CALLS = ["caller", "tool", "upstream", "correlation_id"];
+
 /** How much of a refused value a message repeats. */
 const SHOWN_CHARACTERS = 40;
 
@@ -16,13 +19,13 @@ const SHOWN_CHARACTERS = 40;
 export async function logs({ follow, json, query, ...gateway }: LogsArgs): Promise<number> {
   checkConditions(query);
   const client = await connectToGateway(gateway);
-  const show = (line: Record<string, unknown>) => console.log(json ? JSON.stringify(line) : textOf(line));
+  const show = (line: Record<string, unknown>) => print(json ? JSON.stringify(line) : textOf(line));
   try {
     const answer = await client.ask("GET", `/logs?${query}`);
     if (!isObject(answer) || !Array.isArray(answer.logs)) return 1;
     const lines = answer.logs.filter(isObject).toReversed();
     for (const line of lines) show(line);
-    if (lines.length === 0 && !follow) console.error(nothing(answer.oldest));
+    if (lines.length === 0 && !follow) console.error(nothing(answer.oldest, query));
     if (follow) await followFrom(String(answer.latest), { client, query, show });
     return 0;
   } finally {
@@ -61,10 +64,18 @@ async function followFrom(latest: string, { client, query, show }: Following): P
   }
 }
 
-function nothing(oldest: unknown): string {
-  return typeof oldest === "string"
-    ? `No line fits. The gateway keeps lines since ${oldest}.`
-    : "The gateway keeps no line of its log: set LOG_BUFFER_SIZE_MB.";
+/** Unlike `console.log`, it tells when nobody reads any more. @throws {Deno.errors.BrokenPipe} */
+function print(line: string): void {
+  const bytes = new TextEncoder().encode(`${line}\n`);
+  for (let sent = 0; sent < bytes.length;) sent += Deno.stdout.writeSync(bytes.subarray(sent));
+}
+
+function nothing(oldest: unknown, query: URLSearchParams): string {
+  if (typeof oldest !== "string") return "The gateway keeps no line of its log: set LOG_BUFFER_SIZE_MB.";
+  const isAboutCalls = OF_CALLS.some((name) => query.has(name));
+  return `No line fits. The gateway keeps lines since ${oldest}.${
+    isAboutCalls ? " Calls have lines if DISABLE_ACCESS_LOG=false." : ""
+  }`;
 }
 
 /** As LOG_FORMAT=text writes it. */

@@ -4,17 +4,17 @@ import { type Loaded, loadProcessConfig } from "../config/load.ts";
 import { SETTING_GROUPS } from "../config/schema.ts";
 import { fileOf, type SettingReport, settingsReport } from "../config/settings_report.ts";
 import type { ConfigArgs } from "./commands/command_arguments.ts";
-import { wrapped } from "./command_line/help_text.ts";
+import { textColumns, wrapped } from "./command_line/help_text.ts";
 
-/** A terminal that is narrower breaks the lines. */
-const TERMINAL_COLUMNS = 80;
+/** Room for the words beside a name, where the terminal is narrower. */
+const FEWEST_BESIDE = 20;
 /** Values in a terminal: wide enough for most numbers and words. */
 const TERMINAL_VALUE_COLUMNS = 18;
 
 /** Prints the settings. @returns the exit code */
 export function config(args: ConfigArgs): number {
   const loaded = loadProcessConfig({ dev: args.dev, overrides: {} });
-  const columns = Deno.stdout.isTerminal() ? TERMINAL_COLUMNS : null;
+  const columns = Deno.stdout.isTerminal() ? textColumns() : null;
   console.log(args.json ? JSON.stringify(settingsReport(loaded), null, 2) : configText(loaded, columns));
   return 0;
 }
@@ -33,7 +33,8 @@ export function configText(loaded: Loaded, columns: number | null = null): strin
   const continued = (lead: string, text: string) => {
     if (columns === null || lead.length + text.length <= columns) return (lead + text).trimEnd();
     const rest = `\n${" ".repeat(lead.length)}`;
-    return lead + wrapped(text, columns - lead.length).map((line) => line.trimEnd()).join(rest);
+    return lead +
+      wrapped(text, Math.max(FEWEST_BESIDE, columns - lead.length)).map((line) => line.trimEnd()).join(rest);
   };
   const lines = SETTING_GROUPS.flatMap(({ title }) => [
     title,

@@ -1,6 +1,6 @@
 // The latest lines of the log: filters, who may read them, and following them, over REST and by `sluice logs`.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { FROM_SOURCE, runCli } from "../support/cli.ts";
+import { FROM_SOURCE, runCli, shellWords } from "../support/cli.ts";
 import { ChildOutput } from "../support/child_output.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { EventStreamClient } from "../support/event_stream_client.ts";
@@ -156,6 +156,23 @@ Deno.test("The log is filtered, followed, and shown only to whoever may read it"
     assertEquals([code, JSON.parse(out).caller], [0, "bob@example.com"]);
     const { err } = await runCli(["logs", "--correlation-id", "nobody's", ...where], { cwd: sluice.cwd });
     assertStringIncludes(err, "No line fits. The gateway keeps lines since 2");
+    assertStringIncludes(err, "Calls have lines if DISABLE_ACCESS_LOG=false.");
+
+    // `head` has seen enough after one line: the command ends with the next one.
+    const follow = shellWords(...FROM_SOURCE, "logs", "--follow", "--limit", "1", ...where);
+    const reader = new Deno.Command("sh", {
+      args: ["-c", `${follow} | head -n 1`],
+      cwd: sluice.cwd,
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+    const said: string[] = [];
+    void reader.then(({ stderr }) => said.push(new TextDecoder().decode(stderr)));
+    await waitFor(async () => {
+      await sluice.api("GET", "/tools");
+      return said.length > 0;
+    }, { what: "the end of the command" });
+    assertEquals(said, [""]);
   });
 
   await t.step("an open stream does not keep the gateway from ending", async () => {

@@ -3,7 +3,21 @@
 import { TOPICS } from "../../help/topics.ts";
 import { type Command, type CommandName, COMMANDS } from "./commands.ts";
 
-const TERMINAL_COLUMNS = 80;
+/** Longer lines are hard to read, and shorter ones leave no room for two columns. */
+const [MOST_COLUMNS, FEWEST_COLUMNS] = [80, 40];
+
+/** A narrower second column is longer than its terminal. */
+const NARROWEST_COLUMN = 16;
+
+/** The width of a text for people: that of the terminal that `output` is. Files and pipes get 80 columns everywhere. */
+export function textColumns(
+  output: { isTerminal(): boolean } = Deno.stdout,
+  consoleColumns: () => number = () => Deno.consoleSize().columns,
+): number {
+  // A terminal that does not know its size says 0.
+  const columns = output.isTerminal() && consoleColumns() || MOST_COLUMNS;
+  return Math.max(FEWEST_COLUMNS, Math.min(MOST_COLUMNS, columns));
+}
 
 /** The help of the program: the first step, its commands, the topics of the manual. */
 export function overview(): string {
@@ -25,24 +39,33 @@ export function overview(): string {
     ...wrapped(
       "First steps: `sluice serve --demo` runs a gateway with a demo tool. In a terminal it shows how to get a token and call the " +
         "tool. Settings come from the environment and .env; `sluice config` shows them all.",
-      TERMINAL_COLUMNS,
+      textColumns(),
     ),
   ].join("\n");
 }
 
 /** The help of one command: its flags, notes, examples, and where to read more. */
 export function commandHelp(command: CommandName): string {
-  const { summary, operand, isOperandOptional, topic, notes = [], examples = [], flags: its }: Command =
-    COMMANDS[command];
-  const shown = operand === undefined ? "" : isOperandOptional ? ` [${operand}]` : ` ${operand}`;
+  const {
+    summary,
+    operand,
+    isOperandOptional,
+    isOperandRepeated,
+    topic,
+    notes = [],
+    examples = [],
+    flags: its,
+  }: Command = COMMANDS[command];
+  const words = isOperandRepeated ? `${operand}...` : operand;
+  const shown = operand === undefined ? "" : isOperandOptional ? ` [${words}]` : ` ${words}`;
   const flags = Object.entries(its)
     .map(([name, flag]) => [flag.value ? `--${name} ${flag.value}` : `--${name}`, flag.doc] as const);
   return [
     `Usage: sluice ${command}${shown}${flags.length > 0 ? " [FLAGS]" : ""}`,
     "",
-    summary,
+    ...wrapped(summary, textColumns()),
     ...(flags.length > 0 ? ["", ...table(flags)] : []),
-    ...notes.flatMap((note) => ["", ...wrapped(note, TERMINAL_COLUMNS)]),
+    ...notes.flatMap((note) => ["", ...wrapped(note, textColumns())]),
     ...(examples.length > 0 ? ["", "Examples:", ...examples.map((line) => `  ${line}`)] : []),
     ...(topic === undefined ? [] : ["", `The manual has more: sluice help ${topic}`]),
   ].join("\n");
@@ -51,8 +74,9 @@ export function commandHelp(command: CommandName): string {
 /** Two columns that fit the terminal. */
 export function table(rows: ReadonlyArray<readonly [left: string, right: string]>): string[] {
   const width = Math.max(...rows.map(([left]) => left.length));
+  const columns = Math.max(NARROWEST_COLUMN, textColumns() - width - 4);
   return rows.flatMap(([left, right]) =>
-    wrapped(right, TERMINAL_COLUMNS - width - 4)
+    wrapped(right, columns)
       .map((line, index) => `  ${(index === 0 ? left : "").padEnd(width)}  ${line}`)
   );
 }

@@ -7,7 +7,7 @@ import { verifierOf } from "../../worker/wiring/token_verifier.ts";
 import type { ConnectArgs } from "../commands/command_arguments.ts";
 import { answers, readToken, takesLogins } from "../command_line/gateway_client.ts";
 import { signingKey } from "../command_line/gateway_state.ts";
-import { table, wrapped } from "../command_line/help_text.ts";
+import { table, textColumns, wrapped } from "../command_line/help_text.ts";
 import { localUrl } from "../command_line/local_url.ts";
 import { tokenClaims } from "../command_line/claims_of_flags.ts";
 import { programName, programWords } from "../command_line/program_name.ts";
@@ -24,8 +24,6 @@ import {
 } from "../../client_config/clients.ts";
 import type { Connection } from "../../client_config/connection.ts";
 import { writeEntry } from "./write_entry.ts";
-
-const COLUMNS = 80;
 
 /**
  * Prints the configuration, and nothing else, on standard output. A terminal on standard error shows where it belongs.
@@ -75,7 +73,7 @@ export async function connect(args: ConnectArgs): Promise<number> {
     const sentences = [...where, client.then, ...about.sentences];
     const revocation = about.revocation === null ? [] : ["To revoke the token:", `  ${about.revocation}`];
     console.error(
-      ["", ...sentences.flatMap((text) => wrapped(text, COLUMNS)), ...revocation].join("\n"),
+      ["", ...sentences.flatMap((text) => wrapped(text, textColumns(Deno.stderr))), ...revocation].join("\n"),
     );
   }
   if (!await answers(gatewayUrl)) {

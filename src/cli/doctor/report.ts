@@ -1,8 +1,7 @@
 // The report of `sluice doctor`, for people and for programs.
-import { wrapped } from "../command_line/help_text.ts";
+import { textColumns, wrapped } from "../command_line/help_text.ts";
 import { type Examination, exitCodeOf, type Finding, SEVERITIES, type Severity } from "./finding.ts";
 
-const COLUMNS = 80;
 const INDENT = " ".repeat(9);
 
 /** For people: each finding with its reason, its remedy and its page, then a line about all. */
@@ -22,13 +21,13 @@ export function reportJson({ examined, findings }: Examination): unknown {
 }
 
 function findingText({ severity, found, why, fix, remark, page }: Finding): string {
-  const [first, ...rest] = wrapped(found, COLUMNS - INDENT.length);
+  const [first, ...rest] = wrapped(found, textColumns() - INDENT.length);
   return [
     `${severity.toUpperCase().padEnd(INDENT.length)}${first}`,
-    ...[...rest, ...wrapped(why, COLUMNS - INDENT.length)].map((line) => INDENT + line),
+    ...[...rest, ...wrapped(why, textColumns() - INDENT.length)].map((line) => INDENT + line),
     // Not wrapped: it is there to be copied.
     `${INDENT}-> ${fix}`,
-    ...(remark === undefined ? [] : wrapped(`(${remark})`, COLUMNS - INDENT.length - 3))
+    ...(remark === undefined ? [] : wrapped(`(${remark})`, textColumns() - INDENT.length - 3))
       .map((line) => `${INDENT}   ${line}`),
     `${INDENT}   sluice help ${page}`,
   ].join("\n");

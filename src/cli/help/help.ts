@@ -5,13 +5,10 @@ import { search, wordStart } from "../../help/search.ts";
 import { isTopic, readTopic, type TopicName, TOPICS } from "../../help/topics.ts";
 import { type CommandName, COMMANDS } from "../command_line/commands.ts";
 import type { HelpArgs } from "../commands/command_arguments.ts";
-import { commandHelp, overview, table, wrapped } from "../command_line/help_text.ts";
+import { commandHelp, overview, table, textColumns, wrapped } from "../command_line/help_text.ts";
 import { didYouMean, usage } from "../command_line/usage.ts";
 import { pageText, type TerminalStyle } from "./page_text.ts";
 import { page } from "./pager.ts";
-
-const COLUMNS = 80;
-const FEWEST_COLUMNS = 40;
 
 /** Places of a section that a search shows. */
 const PLACES_SHOWN = 3;
@@ -39,7 +36,10 @@ async function textOf(subject: string, style: TerminalStyle): Promise<string> {
     `no topic or command "${subject}"${didYouMean(topic, known)}`,
     ...(found.length === 0 ? [] : ["Sections that have it:"]),
     ...found.map((section) => `  sluice help ${section.topic}#${section.slug}`),
-    ...wrapped(`Topics: ${TOPICS.map(({ name }) => name).join(", ")}`, COLUMNS - "sluice: ".length),
+    ...wrapped(
+      `Topics: ${TOPICS.map(({ name }) => name).join(", ")}`,
+      textColumns(Deno.stderr) - "sluice: ".length,
+    ),
     ...(found.length === 0 ? [] : [`All places: sluice help --search ${quoted(subject)}`]),
   ], "help");
 }
@@ -111,10 +111,8 @@ function excerpt(text: string, [word]: readonly string[], columns: number): stri
 
 function terminalStyle(): TerminalStyle {
   const isTerminal = Deno.stdout.isTerminal();
-  // A terminal that does not know its size says 0.
-  const columns = isTerminal && Deno.consoleSize().columns || COLUMNS;
   return {
-    columns: Math.max(FEWEST_COLUMNS, Math.min(COLUMNS, columns)),
+    columns: textColumns(),
     bold: isTerminal && !Deno.noColor ? (text) => `\x1b[1m${text}\x1b[22m` : (text) => text,
   };
 }

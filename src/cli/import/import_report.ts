@@ -1,7 +1,7 @@
 // The report of an import, laid out for a terminal.
 
 import type { ImportOutcome, ImportResult } from "../../admin/imports/server_import.ts";
-import { wrapped } from "../command_line/help_text.ts";
+import { textColumns, wrapped } from "../command_line/help_text.ts";
 
 export interface ReportOptions {
   /** As given on the command line. */
@@ -13,8 +13,6 @@ export interface ReportOptions {
   readonly program: string;
   readonly hasColour: boolean;
 }
-
-const COLUMNS = 80;
 
 const HEADINGS: Readonly<Record<ImportOutcome, { word: string; planned: string; colour: number }>> = {
   taken: { word: "registered", planned: "to register", colour: 32 },
@@ -43,7 +41,7 @@ export function importReport(results: readonly ImportResult[], options: ReportOp
     return [
       `  ${shown}  ${result.name.padEnd(names)}  ${summaryOf(result)}`.trimEnd(),
       ...[...result.reason === null ? [] : [result.reason], ...result.warnings]
-        .flatMap((text) => wrapped(text, COLUMNS - states - 4))
+        .flatMap((text) => wrapped(text, textColumns() - states - 4))
         .map((line) => `  ${" ".repeat(states)}  ${line}`),
     ];
   });
@@ -51,9 +49,9 @@ export function importReport(results: readonly ImportResult[], options: ReportOp
   const unread = [...new Set(results.flatMap((result) => result.unread))].sort();
   const notes = unread.length === 0
     ? []
-    : ["", ...wrapped(`Fields without effect in a gateway: ${unread.join(", ")}.`, COLUMNS)];
+    : ["", ...wrapped(`Fields without effect in a gateway: ${unread.join(", ")}.`, textColumns())];
   return [
-    ...wrapped(`${isDryRun ? "Dry run, nothing was changed. " : ""}${counts}`, COLUMNS),
+    ...wrapped(`${isDryRun ? "Dry run, nothing was changed. " : ""}${counts}`, textColumns()),
     "",
     ...lines,
     ...notes,
@@ -92,13 +90,13 @@ function nextSteps(
       ...wrapped(
         "Start the gateway with STDIO_ENABLED=true, so that administrators may register commands; or " +
           "allow the commands of this file alone:",
-        COLUMNS,
+        textColumns(),
       ),
       `  ${program} serve --mcp-config ${word(file)}`,
     );
   }
   if (results.some(({ outcome }) => outcome === "failed")) {
-    steps.push(...wrapped("Mend the cause of what failed, then import the file again.", COLUMNS));
+    steps.push(...wrapped("Mend the cause of what failed, then import the file again.", textColumns()));
   }
   const isPlanned = results.some(({ outcome }) => outcome === "taken" || outcome === "changed");
   if (isDryRun && isPlanned) steps.push("Register them:", `  ${again}`);

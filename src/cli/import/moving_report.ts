@@ -2,7 +2,7 @@
 // control the terminal is escaped.
 import type { Outcome, PlanLine } from "../../admin/transfer/planning.ts";
 import { printable } from "../../telemetry/log.ts";
-import { wrapped } from "../command_line/help_text.ts";
+import { textColumns, wrapped } from "../command_line/help_text.ts";
 
 export interface MovingReportOptions {
   /** The database, without its password. */
@@ -16,7 +16,6 @@ export interface MovingReportOptions {
   readonly passedEverywhere: readonly string[];
 }
 
-const COLUMNS = 80;
 /** Names of one group. */
 const MAX_NAMES = 5;
 /** Groups of one heading; --json has all. */
@@ -61,7 +60,7 @@ export function movingReport(lines: readonly PlanLine[], options: MovingReportOp
     ? []
     : ["", `Start the gateway, or let it run: ${program} serve`];
   return [
-    ...wrapped(heading, COLUMNS),
+    ...wrapped(heading, textColumns()),
     "",
     ...table(lines, isDryRun),
     ...section("Otherwise here than in ContextForge:", notes),
@@ -105,8 +104,8 @@ function section(heading: string, told: readonly Told[]): string[] {
       ? ""
       : `${group.length === 1 ? NOUNS[kind].replace(/s( of |$)/, "$1") : NOUNS[kind]} `;
     return [
-      ...wrapped(`${noun}${names}${more}`, COLUMNS - 2).map((line) => `  ${line}`),
-      ...wrapped(printable(text), COLUMNS - 6).map((line) => `      ${line}`),
+      ...wrapped(`${noun}${names}${more}`, textColumns() - 2).map((line) => `  ${line}`),
+      ...wrapped(printable(text), textColumns() - 6).map((line) => `      ${line}`),
     ];
   });
   const rest = groups.length - MAX_GROUPS;
@@ -121,7 +120,7 @@ function passed(headers: readonly string[]): string[] {
     ...wrapped(
       `ContextForge passes the headers ${list} to upstreams that name none. The imported ones name them now. For ` +
         "upstreams that are registered later, set:",
-      COLUMNS,
+      textColumns(),
     ),
     `  ENABLE_HEADER_PASSTHROUGH=true`,
     `  DEFAULT_PASSTHROUGH_HEADERS=${list}`,

@@ -4,7 +4,7 @@ import { parseDatabaseUrl } from "../../store/database_url.ts";
 import { type Advice, adviseFigures, adviseSettings } from "../../tuning/advice.ts";
 import { atLeast } from "../../tuning/figure.ts";
 import type { Plan } from "../../tuning/tuning_plan.ts";
-import { wrapped } from "../command_line/help_text.ts";
+import { textColumns, wrapped } from "../command_line/help_text.ts";
 import type { MachineFacts } from "../doctor/machine_facts.ts";
 
 export interface Comparison {
@@ -16,7 +16,6 @@ export interface Comparison {
   readonly unknown: readonly string[];
 }
 
-const COLUMNS = 80;
 const MIB = 1024 * 1024;
 
 export async function compare(plan: Plan, { config }: Loaded, machine: MachineFacts): Promise<Comparison> {
@@ -139,7 +138,7 @@ export function comparisonText(
     [
       `${place}: ${setting} is ${now === "" ? "not set" : now}`,
       `  -> ${setting}${place === ".env" ? "=" : " "}${advised}`,
-      ...wrapped(why, COLUMNS - 5).map((line) => `     ${line}`),
+      ...wrapped(why, textColumns() - 5).map((line) => `     ${line}`),
     ].join("\n")
   );
   const verdict = advice.length === 0
