@@ -48,6 +48,7 @@ import "../cli/doctor/git_index.ts";
 import "../cli/doctor/listening.ts";
 import "../cli/doctor/machine_checks.ts";
 import "../cli/doctor/machine_facts.ts";
+import "../cli/doctor/remedies/gateway_lines.ts";
 import "../cli/doctor/settings_checks.ts";
 import "../cli/doctor/settings_facts.ts";
 import "../cli/doctor/sqlite_checks.ts";
