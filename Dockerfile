@@ -9,7 +9,7 @@ FROM denoland/deno:debian-2.9.6 AS build
 ARG COMMIT=""
 WORKDIR /app
 COPY deno.json deno.lock ./
-COPY scripts/bundle.ts scripts/compile.ts scripts/executable.ts scripts/git_commit.ts scripts/permission_flags.ts scripts/
+COPY scripts/bundle.ts scripts/compile.ts scripts/executable.ts scripts/git_commit.ts scripts/permission_flags.ts scripts/runtime_license.ts scripts/
 COPY src src
 RUN SLUICE_COMMIT="$COMMIT" deno run -A scripts/compile.ts --output /app/sluice --licenses /app/licenses.txt
 
@@ -21,7 +21,7 @@ RUN useradd --system --create-home --home-dir /data --uid 10001 sluice
 COPY --from=build /app/sluice /usr/local/bin/sluice
 COPY LICENSE /usr/share/doc/sluice/LICENSE
 COPY --from=build /app/licenses.txt /usr/share/doc/sluice/licenses.txt
-USER sluice
+USER 10001
 WORKDIR /data
 VOLUME /data
 ENV HOST=0.0.0.0 PORT=4444 STDIO_ENABLED=true STDIO_ALLOWED_COMMANDS=npx,uvx
@@ -32,6 +32,8 @@ CMD ["serve"]
 
 FROM debian:bookworm-slim
 # Certificate authorities, to trust upstreams over TLS.
+# The newest of Debian, so that no version is pinned.
+# hadolint ignore=DL3008
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates \
   && rm -rf /var/lib/apt/lists/* \
@@ -39,7 +41,7 @@ RUN apt-get update \
 COPY --from=build /app/sluice /usr/local/bin/sluice
 COPY LICENSE /usr/share/doc/sluice/LICENSE
 COPY --from=build /app/licenses.txt /usr/share/doc/sluice/licenses.txt
-USER sluice
+USER 10001
 # The working folder holds the default database and the secrets of a first start.
 WORKDIR /data
 VOLUME /data

@@ -20,6 +20,9 @@ const THREADS: Readonly<Record<string, string>> = {
 
 export const THREAD_FILES: readonly string[] = Object.keys(THREADS);
 
+/** Ids of SPDX (https://spdx.org/licenses/) in the place of those that packages have. */
+const SPDX_IDS: Readonly<Record<string, string>> = { "BSD-0-Clause": "0BSD" };
+
 /** A package of which the program has modules. */
 export interface Embedded {
   readonly name: string;
@@ -166,7 +169,7 @@ async function packagesIn(tree: string, inputs: readonly string[]): Promise<read
     const files = [...Deno.readDirSync(`${tree}/${folder}`)].map(({ name }) => name);
     const file = files.find((name) => /^(licen[cs]e|copying)/i.test(name));
     const text = file === undefined ? "" : await Deno.readTextFile(`${tree}/${folder}/${file}`);
-    return { name, version, license, text: text.trim() };
+    return { name, version, license: SPDX_IDS[license] ?? license, text: text.trim() };
   });
   return (await Promise.all(packages)).sort((one, other) => one.name < other.name ? -1 : 1);
 }

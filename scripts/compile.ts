@@ -3,11 +3,11 @@
 //   deno task compile [--output FILE] [--without run,ffi] [--licenses FILE]
 //
 // `--without` leaves permissions out of the executable, for operators who never need them. `--licenses` writes the licences of
-// the packages inside.
+// Deno and the packages inside.
 
 import { parseArgs } from "@std/cli/parse-args";
 import { bundle } from "./bundle.ts";
-import { compile, fromCaller, licenseTexts } from "./executable.ts";
+import { compile, fromCaller, licenseTexts, runtimeInside } from "./executable.ts";
 
 /** Permissions that the program can do without. */
 const OPTIONAL = ["run", "ffi"];
@@ -30,7 +30,9 @@ let code: number;
 try {
   const packages = await bundle(program);
   code = await compile({ program, output: fromCaller(output), without: left, target: null });
-  if (licenses !== undefined) await Deno.writeTextFile(fromCaller(licenses), licenseTexts(packages));
+  if (licenses !== undefined) {
+    await Deno.writeTextFile(fromCaller(licenses), licenseTexts([await runtimeInside(), ...packages]));
+  }
 } finally {
   await Deno.remove(program, { recursive: true });
 }

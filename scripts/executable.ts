@@ -2,6 +2,7 @@
 import { type Embedded, MAIN, THREAD_FILES } from "./bundle.ts";
 import { gitCommit } from "./git_commit.ts";
 import { PERMISSION_FLAGS } from "./permission_flags.ts";
+import { RUNTIME_LICENSE } from "./runtime_license.ts";
 
 export interface Executable {
   /** The folder of the bundle. */
@@ -24,7 +25,7 @@ export async function compile({ program, output, without, target }: Executable):
   try {
     const commit = Deno.env.get("SLUICE_COMMIT") || await gitCommit() || "";
     await Deno.writeTextFile(baked, `SLUICE_COMMIT=${commit}\n`);
-    const { code } = await new Deno.Command(Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath(), {
+    const { code } = await new Deno.Command(compiler(), {
       args: [
         "compile",
         "--no-check",
@@ -46,7 +47,18 @@ export async function compile({ program, output, without, target }: Executable):
   }
 }
 
-/** What the packages' licences ask to go along with a copy. */
+/** The Deno that compiles, and goes into the executable. */
+export async function runtimeInside(): Promise<Embedded> {
+  const { stdout } = await new Deno.Command(compiler(), { args: ["--version"] }).output();
+  const version = /^deno (\S+)/.exec(new TextDecoder().decode(stdout))![1]!;
+  return { name: "deno", version, license: "MIT", text: RUNTIME_LICENSE };
+}
+
+function compiler(): string {
+  return Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath();
+}
+
+/** What the licences of the runtime and the packages ask to go along with a copy. */
 export function licenseTexts(packages: readonly Embedded[]): string {
   return packages.map(({ name, version, license, text }) => `${name} ${version} (${license})\n\n${text}\n`)
     .join(`\n${"-".repeat(72)}\n\n`);

@@ -4,7 +4,7 @@
 //
 // URL is the address of the repository, as the statements name it.
 //
-// - `sluice-VERSION-TRIPLE.tar.gz` for each target: the executable, LICENSE, and the licences of the packages inside
+// - `sluice-VERSION-TRIPLE.tar.gz` for each target: the executable, LICENSE, and the licences of Deno and the packages inside
 // - `sluice-VERSION.cdx.json`: the bill of materials, in CycloneDX
 // - `sluice-VERSION.provenance.json`: what was built from what, an in-toto statement with SLSA's predicate. It is not signed.
 // - `SHA256SUMS`: of all of these, for `sha256sum --check`
@@ -16,7 +16,7 @@ import { createHash } from "node:crypto";
 import { parseArgs } from "@std/cli/parse-args";
 import { VERSION } from "../src/version.ts";
 import { bundle, type Embedded } from "./bundle.ts";
-import { compile, fromCaller, licenseTexts } from "./executable.ts";
+import { compile, fromCaller, licenseTexts, runtimeInside } from "./executable.ts";
 import { gitCommit } from "./git_commit.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -46,8 +46,8 @@ interface Artefact {
 interface Release {
   /** The address of the repository. */
   readonly source: string;
-  /** The whole hash of the commit. */
-  readonly commit: string;
+  /** The whole hash of the commit; null: the files differ from it. */
+  readonly commit: string | null;
   readonly targets: readonly string[];
 }
 
@@ -56,16 +56,24 @@ async function release(folder: string, { source, commit, targets }: Release): Pr
   await Deno.mkdir(folder, { recursive: true });
   const program = await Deno.makeTempDir();
   try {
+    const runtime = await runtimeInside();
     const packages = await bundle(program);
     const artefacts: Artefact[] = [];
-    for (const target of targets) artefacts.push(await archive(folder, program, target, packages));
-    const runtime = await runtimeVersion();
+    for (const target of targets) {
+      artefacts.push(await archive(folder, program, target, [runtime, ...packages]));
+    }
     const materials = await write(
       folder,
       `sluice-${VERSION}.cdx.json`,
-      billOfMaterials(packages, { source, commit, runtime }),
+      billOfMaterials(packages, { source, commit, runtime: runtime.version }),
     );
-    const provenance = await provenanceOf(artefacts, { source, commit, targets, runtime, startedOn });
+    const provenance = await provenanceOf(artefacts, {
+      source,
+      commit,
+      targets,
+      runtime: runtime.version,
+      startedOn,
+    });
     const statement = await write(folder, `sluice-${VERSION}.provenance.json`, provenance);
     const sums = [...artefacts, materials, statement].map(({ name, sha256 }) => `${sha256}  ${name}\n`);
     await Deno.writeTextFile(`${folder}/SHA256SUMS`, sums.join(""));
@@ -79,14 +87,14 @@ async function archive(
   folder: string,
   program: string,
   target: string,
-  packages: readonly Embedded[],
+  inside: readonly Embedded[],
 ): Promise<Artefact> {
   const content = await Deno.makeTempDir();
   try {
     const file = target.includes("windows") ? "sluice.exe" : "sluice";
     const code = await compile({ program, output: `${content}/${file}`, without: [], target });
     if (code !== 0) throw new Error(`deno compile failed for ${target}`);
-    await Deno.writeTextFile(`${content}/licenses.txt`, licenseTexts(packages));
+    await Deno.writeTextFile(`${content}/licenses.txt`, licenseTexts(inside));
     await Deno.copyFile(`${ROOT}LICENSE`, `${content}/LICENSE`);
     const name = `sluice-${VERSION}-${target}.tar.gz`;
     await run("tar", ["--create", "--gzip", "--file", `${folder}/${name}`, "--directory", content, "."]);
@@ -116,7 +124,8 @@ function billOfMaterials(
       },
     };
   });
-  const purl = `pkg:generic/sluice@${VERSION}?vcs_url=git%2B${encodeURIComponent(source)}%40${commit}`;
+  const at = commit === null ? "" : `%40${commit}`;
+  const purl = `pkg:generic/sluice@${VERSION}?vcs_url=git%2B${encodeURIComponent(source)}${at}`;
   return {
     $schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
     bomFormat: "CycloneDX",
@@ -128,7 +137,10 @@ function billOfMaterials(
       component: { type: "application", "bom-ref": purl, name: "sluice", version: VERSION, purl },
     },
     components: [
-      { type: "platform", "bom-ref": `pkg:generic/deno@${runtime}`, name: "deno", version: runtime },
+      {
+        ...{ type: "platform", "bom-ref": `pkg:generic/deno@${runtime}`, name: "deno", version: runtime },
+        licenses: [{ license: { id: "MIT" } }],
+      },
       ...components,
     ],
     dependencies: [{ ref: purl, dependsOn: components.map((component) => component["bom-ref"]) }],
@@ -155,8 +167,8 @@ async function provenanceOf(
         buildType: `${source}/blob/main/scripts/release.ts`,
         externalParameters: { targets },
         resolvedDependencies: [
-          { uri: `git+${source}`, digest: { gitCommit: commit } },
-          { uri: "deno.lock", digest: { sha256: await sha256Of(`${ROOT}deno.lock`) } },
+          { uri: `git+${source}`, ...commit === null ? {} : { digest: { gitCommit: commit } } },
+          { name: "deno.lock", digest: { sha256: await sha256Of(`${ROOT}deno.lock`) } },
           { uri: `pkg:generic/deno@${runtime}` },
         ],
       },
@@ -175,12 +187,6 @@ async function write(folder: string, name: string, content: unknown): Promise<Ar
 
 async function sha256Of(path: string): Promise<string> {
   return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
-}
-
-/** The version of the Deno that compiles, and is inside. */
-async function runtimeVersion(): Promise<string> {
-  const text = await run(Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath(), ["--version"]);
-  return /^deno (\S+)/.exec(text)![1]!;
 }
 
 /** @returns what it prints. @throws {Error} if it fails */
@@ -210,11 +216,12 @@ if (
   console.error(USAGE);
   Deno.exit(2);
 }
-if (!allowDirty && !/^[0-9a-f]+$/.test(await gitCommit() ?? "")) {
+const isCommitted = /^[0-9a-f]+$/.test(await gitCommit() ?? "");
+if (!isCommitted && !allowDirty) {
   console.error(
     "A release is built from a commit: commit or stash what differs from it, or give --allow-dirty to try.",
   );
   Deno.exit(1);
 }
-const commit = (await run("git", ["-C", ROOT, "rev-parse", "HEAD"])).trim();
+const commit = isCommitted ? (await run("git", ["-C", ROOT, "rev-parse", "HEAD"])).trim() : null;
 await release(fromCaller(output), { source, commit, targets });
