@@ -77,22 +77,22 @@ const COMMON_FIELDS = [
 ];
 
 /** Lists in one text: by their separators. */
-const LISTS: ReadonlyMap<string, string> = new Map([["tags", ", "], ["passthrough_headers", ", "], [
-  "env",
-  "\n",
-]]);
+const LISTS: Readonly<Record<string, string>> = {
+  ...{ tags: ",", passthrough_headers: ",", oauth_scopes: " " },
+  ...{ env: "\n", auth_headers: "\n" },
+};
 
-/** null: nothing of what is stored changes. */
+/** The text that a changed field comes to: of a list, what is stored with what the reader has added and taken away. */
 function mergedText(
   name: string,
   { sent, seen, current }: Readonly<Record<"sent" | "seen" | "current", URLSearchParams>>,
-): string | null {
-  const separator = LISTS.get(name)!;
+): string {
+  const separator = LISTS[name];
+  if (separator === undefined) return textOf(sent, name);
   const listOf = (values: URLSearchParams) =>
-    textOf(values, name).split(separator.trim() || separator).map((part) => part.trim())
-      .filter((part) => part !== "");
+    textOf(values, name).split(separator).map((part) => part.trim()).filter((part) => part !== "");
   const merged = mergedValues({ sent: listOf(sent), seen: listOf(seen), current: listOf(current) });
-  return merged === null ? null : merged.join(separator);
+  return merged === null ? textOf(current, name) : merged.join(separator === "," ? ", " : separator);
 }
 
 function bodyOf(
@@ -108,11 +108,9 @@ function bodyOf(
     (name === "description"
       ? isLineChanged(name, { sent: values, seen })
       : given(name) !== textOf(seen, name));
+  const wanted = (name: string) => mergedText(name, { sent: values, seen, current: stored });
   for (const name of [...COMMON_FIELDS, ...(way === "address" ? ADDRESS_FIELDS : COMMAND_FIELDS)]) {
-    if (isChanged(name)) {
-      const text = LISTS.has(name) ? mergedText(name, { sent: values, seen, current: stored }) : given(name);
-      if (text !== null) body[name] = valueOf(name, text);
-    }
+    if (isChanged(name) && wanted(name) !== textOf(stored, name)) body[name] = valueOf(name, wanted(name));
   }
   if (isChanged("visibility")) {
     const [visibility, team] = given("visibility").split(":");
@@ -125,11 +123,14 @@ function bodyOf(
     if (isChanged("auth_type") && !(seen.size === 0 && type === "none") || fields.some(isChanged)) {
       // These are written together: of the same kind, those that the reader has not changed are what they are by now.
       const isOfKind = textOf(stored, "auth_type") === type;
-      const wanted = (name: string) => isOfKind && !isChanged(name) ? textOf(stored, name) : given(name);
+      const credential = (name: string) =>
+        !isOfKind ? given(name) : isChanged(name) ? wanted(name) : textOf(stored, name);
       body.auth_type = type;
-      if (type === "oauth") body.oauth_config = loginOf(wanted, former.oauthConfig);
-      else if (type === "aws_sigv4") body.aws_config = awsConfigOf(wanted, former.awsConfig);
-      else for (const name of fields) if (wanted(name) !== "") body[name] = valueOf(name, wanted(name));
+      if (type === "oauth") body.oauth_config = loginOf(credential, former.oauthConfig);
+      else if (type === "aws_sigv4") body.aws_config = awsConfigOf(credential, former.awsConfig);
+      else {
+        for (const name of fields) if (credential(name) !== "") body[name] = valueOf(name, credential(name));
+      }
     }
   }
   return body;

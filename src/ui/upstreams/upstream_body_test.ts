@@ -46,6 +46,10 @@ Deno.test("a form that is sent as it was shown changes nothing, and a changed fi
     ...{ tags: "A, B, C", passthrough_headers: ["x-b", "x-c", "x-d"] },
   });
   assertEquals(changesIn(new URLSearchParams({ ...opened, tags: "A, B" }), longer), {});
+  const headers = [{ key: "X-Key", value: "*****" }, { key: "X-New", value: "*****" }];
+  const safer = { ...STORED, authHeaders: headers } as unknown as Upstream;
+  const sent = new URLSearchParams({ ...opened, auth_headers: "X-Key: *****\r\nX-B: b" });
+  assertEquals(changesIn(sent, safer).auth_headers, [...headers, { key: "X-B", value: "b" }]);
   assertEquals(changed({ auth_token: "of another kind" }), {});
   assertEquals(changed({ auth_type: "bearer", auth_token: "t" }), { auth_type: "bearer", auth_token: "t" });
 });
@@ -97,11 +101,14 @@ Deno.test("the form of an upstream with a login keeps it, and keeps the secret t
   assertEquals(changed({ oauth_client_secret: "new" }).oauth_config, {
     ...{ ...oauthConfig, client_secret: "new", scopes: "a b" },
   });
-  // Meanwhile somebody else has written another client id.
-  const other = { ...stored, oauthConfig: { ...oauthConfig, client_id: "d" } } as Upstream;
+  // Meanwhile somebody else has written another client id and scope.
+  const other = {
+    ...stored,
+    oauthConfig: { ...oauthConfig, client_id: "d", scopes: ["a", "b", "e"] },
+  } as Upstream;
   const opened = { ...Object.fromEntries(shown), seen: String(shown), oauth_scopes: "a c" };
   assertEquals(changesIn(new URLSearchParams(opened), other).oauth_config, {
-    ...{ ...oauthConfig, client_id: "d", scopes: "a c" },
+    ...{ ...oauthConfig, client_id: "d", scopes: "a e c" },
   });
 });
 
