@@ -40,6 +40,25 @@ Deno.test("configText() has a line for every setting: value, origin, effect", ()
   );
 });
 
+Deno.test("configText() shows lists as they are written, and what has fields as JSON", () => {
+  assertEquals(configText(load({})).includes("[object Object]"), false);
+  assertEquals(line({}, "OKTA_GROUP_MAPPING"), "OKTA_GROUP_MAPPING (none) default");
+  const environment = {
+    SSO_KEYCLOAK_ROLE_MAPPINGS: '{"leads": "platform_admin"}',
+    SSRF_ALLOWED_NETWORKS: "10.0.0.0/8,192.168.0.0/16",
+    JWT_ISSUERS: '[{"issuer": "https://i.example", "jwks_uri": "https://i.example/keys", "audience": "a"}]',
+  };
+  assertEquals(
+    line({ environment }, "SSO_KEYCLOAK_ROLE_MAPPINGS"),
+    'SSO_KEYCLOAK_ROLE_MAPPINGS {"leads":"platform_admin"} environment',
+  );
+  assertEquals(
+    line({ environment }, "SSRF_ALLOWED_NETWORKS"),
+    "SSRF_ALLOWED_NETWORKS 10.0.0.0/8,192.168.0.0/16 environment",
+  );
+  assertEquals(configText(load({ environment })).includes("[object Object]"), false);
+});
+
 Deno.test("configText() shows secrets that are made as random, and a password that is not set as not set", () => {
   assertEquals(line({}, "JWT_SECRET_KEY"), "JWT_SECRET_KEY (random, kept beside the database) default");
   assertEquals(line({}, "KEY_FILE_PASSWORD"), "KEY_FILE_PASSWORD - default");

@@ -96,10 +96,19 @@ function shownValue(setting: Setting, loaded: Loaded): string {
     case "s":
       return `${Number(value) / 1000} s`;
     case null:
-      return Array.isArray(value) ? value.join(",") || "(none)" : String(value);
+      return plainValue(value);
     default:
       return `${value} ${setting.kind.unit}`;
   }
+}
+
+/** Lists as they are written in .env; what has fields as JSON. */
+function plainValue(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  const parts = Array.isArray(value) ? value : Object.keys(value);
+  if (parts.length === 0) return "(none)";
+  const isPlain = Array.isArray(value) && value.every((each) => typeof each !== "object");
+  return isPlain ? value.join(",") : JSON.stringify(value);
 }
 
 /** The .env file that a layer stands for; null: the layer is not a file. */
