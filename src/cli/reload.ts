@@ -90,7 +90,7 @@ export class Reload {
     if (changed.length > 0) {
       this.#config = next;
       log.info("settings reloaded", { settings: changed });
-    }
+    } else if (fixed.length === 0) log.info("settings read again, none has changed");
     const hasNewKeys = await this.#readKeys();
     if (changed.length > 0 || hasNewKeys) await supervisor.reconfigure(next, this.#tokenKeys);
     await reloadCertificate(this.#config, supervisor, log);

@@ -173,6 +173,11 @@ Deno.test("SIGHUP takes over what can be reloaded and names what cannot", async 
   assertEquals(body.error.data.code, "UPSTREAM_TIMEOUT");
   assert(JSON.stringify(events(sluice, "settings need a restart")).includes("BACKLOG"));
   assertEquals((await sluice.api("GET", "/settings")).body.needs_restart, ["BACKLOG"]);
+  await Deno.writeTextFile(`${sluice.cwd}/.env`, "MCP_SESSION_POOL_TRANSPORT_TIMEOUT=0.4\n");
+  Deno.kill(sluice.pid, "SIGHUP");
+  await waitFor(() => events(sluice, "settings read again, none has changed").length === 1, {
+    what: "the line of a reload that changes nothing",
+  });
   await Deno.writeTextFile(`${sluice.cwd}/.env`, "TOOL_TIMEOUT=never\n");
   Deno.kill(sluice.pid, "SIGHUP");
   await waitFor(() => events(sluice, "settings not reloaded").length === 1, {
