@@ -24,7 +24,10 @@ export function overview(): string {
   const commands = (Object.keys(COMMANDS) as CommandName[])
     .map((name) => [name, COMMANDS[name].summary] as const);
   return [
-    "Sluice, an MCP gateway: one authenticated address in front of many MCP servers.",
+    ...wrapped(
+      "Sluice, an MCP gateway: one authenticated address in front of many MCP servers.",
+      textColumns(),
+    ),
     "",
     "Usage: sluice COMMAND [FLAGS]",
     "",

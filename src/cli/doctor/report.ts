@@ -6,9 +6,8 @@ const INDENT = " ".repeat(9);
 
 /** For people: each finding with its reason, its remedy and its page, then a line about all. */
 export function reportText({ examined, findings }: Examination): string {
-  return [...findings.map(findingText), `${verdict(findings)} Examined: ${examined.join(", ")}.`].join(
-    "\n\n",
-  );
+  const last = `${verdict(findings)} Examined: ${examined.join(", ")}.`;
+  return [...findings.map(findingText), wrapped(last, textColumns()).join("\n")].join("\n\n");
 }
 
 export function reportJson({ examined, findings }: Examination): unknown {

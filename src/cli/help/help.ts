@@ -67,7 +67,8 @@ function topicList(): string {
     "",
     ...table(TOPICS.map(({ name, summary }) => [name, summary] as const)),
     "",
-    "Read one: sluice help TOPIC. Search all: sluice help --search WORD",
+    "Read one:   sluice help TOPIC",
+    "Search all: sluice help --search WORD",
   ].join("\n");
 }
 

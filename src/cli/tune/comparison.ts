@@ -1,6 +1,8 @@
 // `sluice tune --check`: the plan beside what is here: settings, kernel, open files, PostgreSQL, PgBouncer and Redis.
+import { shellWord } from "../../client_config/shell_word.ts";
 import type { Loaded } from "../../config/load.ts";
 import { parseDatabaseUrl } from "../../store/database_url.ts";
+import { databaseUrl } from "../../tuning/files/env_file.ts";
 import { type Advice, adviseFigures, adviseSettings } from "../../tuning/advice.ts";
 import { atLeast } from "../../tuning/figure.ts";
 import type { Plan } from "../../tuning/tuning_plan.ts";
@@ -31,7 +33,7 @@ export async function compare(plan: Plan, { config }: Loaded, machine: MachineFa
   if (plan.surroundings.database !== "sqlite") {
     parts.push(
       ...(location.kind === "sqlite"
-        ? [missing("PostgreSQL", "DATABASE_URL", "a SQLite file", "postgresql://")]
+        ? [missing("PostgreSQL", "DATABASE_URL", "a SQLite file", databaseUrl(plan, "PASSWORD", "127.0.0.1"))]
         : await databaseParts(plan, location, config)),
     );
   }
@@ -92,7 +94,10 @@ async function databaseParts(
   }];
   if (plan.surroundings.database !== "pgbouncer") return parts;
   if (pooler === null) {
-    return [...parts, missing("PgBouncer", "DATABASE_URL", location, "the port of PgBouncer")];
+    return [
+      ...parts,
+      missing("PgBouncer", "DATABASE_URL", location, databaseUrl(plan, "PASSWORD", "127.0.0.1")),
+    ];
   }
   const { settings } = pooler;
   parts.push(
@@ -129,6 +134,13 @@ async function redisPart(plan: Plan, config: Loaded["config"]): Promise<Part> {
   return { place: "Redis", advice: adviseFigures(plan.redis, (name) => told[name] ?? null) };
 }
 
+/** As the place takes it: a line of .env, of a server's configuration or of a unit, or one for a shell. */
+function lineOf(place: string, setting: string, advised: string): string {
+  if (place === "sysctl") return `sysctl -w ${setting}=${shellWord(advised)}`;
+  if (/^[A-Z_]+$/.test(setting) || place === "open files") return `${setting}=${advised}`;
+  return place === "Redis" ? `${setting} ${advised}` : `${setting} = ${advised}`;
+}
+
 /** For people: what to change, then what was looked at. */
 export function comparisonText(
   { load, shortfalls }: Plan,
@@ -137,7 +149,7 @@ export function comparisonText(
   const rows = advice.map(({ place, setting, now, advised, why }) =>
     [
       `${place}: ${setting} is ${now === "" ? "not set" : now}`,
-      `  -> ${setting}${place === ".env" ? "=" : " "}${advised}`,
+      `  -> ${lineOf(place, setting, advised)}`,
       ...wrapped(why, textColumns() - 5).map((line) => `     ${line}`),
     ].join("\n")
   );
@@ -146,8 +158,9 @@ export function comparisonText(
     : `${advice.length} value${advice.length === 1 ? " does" : "s do"} not serve ${load.users} users.`;
   return [
     ...rows,
-    ...shortfalls,
-    ...unknown.map((sentence) => `Not compared: ${sentence}.`),
-    `${verdict} Compared: ${examined.join(", ")}.`,
+    ...[...shortfalls, ...unknown.map((sentence) => `Not compared: ${sentence}.`)].map((text) =>
+      wrapped(text, textColumns()).join("\n")
+    ),
+    wrapped(`${verdict} Compared: ${examined.join(", ")}.`, textColumns()).join("\n"),
   ].join("\n\n");
 }

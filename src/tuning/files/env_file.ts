@@ -91,7 +91,9 @@ function headOf({ load, demand, shortfalls }: Plan): string[] {
   const pause = thinkMs === 0 ? "without a pause" : `each calling ${thinkMs} ms after an answer`;
   return [
     ...comment(
-      `Settings of Sluice for ${users} users, ${pause}, and upstreams that take ${latencyMs} ms: ${
+      `Settings of Sluice for ${users} user${
+        users === 1 ? "" : "s"
+      }, ${pause}, and upstreams that take ${latencyMs} ms: ${
         Math.round(demand.callsPerSecond)
       } calls a second. Written by \`sluice tune\`.`,
     ),
