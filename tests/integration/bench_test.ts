@@ -371,6 +371,8 @@ Deno.test("an address without a server, and mistakes on the command line, are to
     asked++;
     return undefined;
   });
+  const encrypted = await bench(server.url.replace("http:", "https:"));
+  assertMatch(encrypted.err, /it does not speak TLS on this port\. Use http:\/\/ in the URL/);
   const [page, kept] = [`${cwd}/no/folder/page.html`, `${cwd}/kept.json`];
   const lost = await runCli(["bench", server.url, "--duration", "1s", "--json", kept, "--html", page], {
     cwd,

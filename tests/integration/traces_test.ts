@@ -1,5 +1,7 @@
 // Traces of a gateway with two workers, as a receiver sees them that reads OTLP by OpenTelemetry's own definitions.
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { OtlpHttp } from "../../src/telemetry/traces/otlp_http.ts";
+import { freePort } from "../support/free_port.ts";
 import { post, toolCall } from "../support/mcp_post.ts";
 import { META_LAUNCH, startMetaUpstream } from "../support/meta_upstream.ts";
 import { OtlpReceiver, type SeenSpan } from "../support/otlp_receiver.ts";
@@ -535,4 +537,23 @@ Deno.test("A call that another replica forwards is one trace, also at upstreams 
       assert(byId.has(spanInMeta), `span ${spanInMeta} of _meta is not in the trace`);
     }
   }, env);
+});
+
+Deno.test("A receiver that cannot be reached is named with the reason and the setting, and without words of the runtime", async () => {
+  const reasonFor = async (url: string) => {
+    const receiver = new OtlpHttp({
+      ...{ url, headers: [], timeoutMs: 60_000, compresses: false, authorities: undefined },
+      ...{ resource: {}, version: "1" },
+    });
+    return (await assertRejects(() => receiver.post({ traces: [], count: 1 }), Error)).message;
+  };
+  const port = freePort();
+  assertEquals(
+    await reasonFor(`http://127.0.0.1:${port}/v1/traces?key=hush`),
+    `127.0.0.1:${port}: nothing listens there (connection refused): see OTEL_EXPORTER_OTLP_ENDPOINT`,
+  );
+  assertEquals(
+    await reasonFor("http://nowhere.invalid/v1/traces"),
+    "nowhere.invalid: the host name cannot be resolved: see OTEL_EXPORTER_OTLP_ENDPOINT",
+  );
 });

@@ -49,7 +49,7 @@ function readFile(path: string): Source {
     if (isNoDatabase(error)) throw unusable(path, "it is no SQLite database", error);
     throw unusable(path, isSqliteError(error) ? faultOf(error) : reasonOf(error), error);
   }
-  throw unusable(path, isThere(path) ? "the file is empty" : "there is no such file");
+  throw unusable(path, isThere(path) ? "the file is empty" : "there is no such file. Correct the path");
 }
 
 function isThere(path: string): boolean {

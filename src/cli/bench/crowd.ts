@@ -84,7 +84,9 @@ async function enter(user: User, plan: Plan, shared: User | null): Promise<void>
     const [fault] = reason.split("; ");
     throw fail(
       isError(error, "UPSTREAM_TLS_FAILED")
-        ? `${fault}. Name its authority by DENO_CERT`
+        ? `${fault}. ${
+          fault!.includes("does not speak TLS") ? "Use http:// in the URL" : "Name its authority by DENO_CERT"
+        }`
         : `${reason}. Start the server, or correct the URL`,
       error,
     );

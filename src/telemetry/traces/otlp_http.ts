@@ -97,7 +97,14 @@ const HINTS: Readonly<Record<number, string>> = {
 /** `fetch` says the whole URL in its message, which may hold a secret; its cause has the reason alone. */
 function whyOf(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : reasonOf(error);
-  return cause.replaceAll(/\(https?:\/\/[^)]*\)|https?:\/\/\S+/g, "").trim();
+  const words = cause.replaceAll(/\(https?:\/\/[^)]*\)|https?:\/\/\S+/g, "").replace(
+    /^.*client error \(\w+\): /s,
+    "",
+  ).trim();
+  const remedy = "see OTEL_EXPORTER_OTLP_ENDPOINT";
+  if (/connection refused/i.test(words)) return `nothing listens there (connection refused): ${remedy}`;
+  if (/dns error/i.test(words)) return `the host name cannot be resolved: ${remedy}`;
+  return words.replace(/ \(os error \d+\)/, "");
 }
 
 async function gzipped(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
