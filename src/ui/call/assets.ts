@@ -35,8 +35,8 @@ export interface Assets {
 export async function loadAssets(): Promise<Assets> {
   const [styleSheet, ...scripts] = await Promise.all([
     assetOf("style.css", "text/css; charset=utf-8", style),
-    assetOf("htmx.js", "text/javascript; charset=utf-8", htmx),
-    assetOf("events.js", "text/javascript; charset=utf-8", htmxEvents),
+    // One file: htmx looks at the page once, in its next task, and an extension that arrives later opens no event stream.
+    assetOf("htmx.js", "text/javascript; charset=utf-8", `${htmx}\n${htmxEvents}`),
     assetOf("app.js", "text/javascript; charset=utf-8", script),
   ]);
   const all = new Map([styleSheet!, ...scripts]);
