@@ -36,7 +36,7 @@ import { authorizationOf, departure } from "./oauth/page_authorization.ts";
 import { SSO_PATH } from "./sso/sso_paths.ts";
 import { noticeCookie, noticeIn, PAGES_PATH, pagesScope, sessionCookie } from "./call/session_cookie.ts";
 import { CorrelationId } from "./parts/page_parts.tsx";
-import { Frame } from "./parts/frame.tsx";
+import { Frame, sectionOf } from "./parts/frame.tsx";
 import type { PageRoute } from "./page_routes.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
 
@@ -259,7 +259,7 @@ export async function answerFailure(failed: FailedRequest): Promise<Response> {
     isPart,
     body: (
       <FailureBox
-        {...{ error, correlationId, isPart }}
+        {...{ error, correlationId, isPart, path }}
         hasLog={viewer?.can("admin.system_config") === true}
       />
     ),
@@ -278,13 +278,16 @@ const TITLES: Readonly<Partial<Record<string, string>>> = {
   RATE_LIMITED: "Too many requests",
 };
 
-function FailureBox({ error, correlationId, isPart, hasLog }: {
+function FailureBox({ error, path, correlationId, isPart, hasLog }: {
   readonly error: SluiceError;
+  /** Of the page, relative to `/admin/`. */
+  readonly path: string;
   readonly correlationId: string;
   readonly isPart: boolean;
   /** May the viewer read the log, with what an upstream answered? */
   readonly hasLog: boolean;
 }) {
+  const section = error.code === "NOT_FOUND" ? sectionOf(path) : null;
   const words = hasLog ? operatorText(error) : error.message;
   const text = error.code === "INTERNAL" ? "The gateway has a fault. Its log has the cause." : words;
   return (
@@ -296,6 +299,11 @@ function FailureBox({ error, correlationId, isPart, hasLog }: {
       </p>
       {!isPart && (
         <p>
+          {section !== null && section.path !== path && section.path !== "" && (
+            <>
+              <a href={section.path}>{`To ${section.label}`}</a> ·{" "}
+            </>
+          )}
           <a href="">To the overview</a>
         </p>
       )}

@@ -219,7 +219,8 @@ Deno.test({
       await link("counter").click();
       await page.getByRole("heading", { name: "counter", exact: true }).waitFor();
       await page.goBack();
-      await browser.arrives("/upstreams");
+      await browser.arrives("/upstreams?q=count&tags=red");
+      await browser.sees("1 found", "#found > p");
     });
 
     await t.step("a tool is called with what its form asks for", async () => {

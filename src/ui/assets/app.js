@@ -18,6 +18,17 @@
   };
   showTheme(storedTheme());
 
+  // Browsers give the clipboard to pages by HTTPS and from the same machine alone. Elsewhere the text is selected and copied.
+  const copyText = async (element) => {
+    try {
+      await navigator.clipboard.writeText(element.textContent);
+      return true;
+    } catch {
+      getSelection().selectAllChildren(element);
+      return document.execCommand("copy");
+    }
+  };
+
   const actions = {
     theme() {
       const next = themes[(themes.indexOf(storedTheme()) + 1) % themes.length];
@@ -33,11 +44,10 @@
       for (const field of fields) field.checked = isChosen;
     },
     async copy(button) {
-      const text = document.getElementById(button.dataset.of).textContent;
-      await navigator.clipboard.writeText(text);
-      const label = button.textContent;
-      button.textContent = "Copied";
-      setTimeout(() => button.textContent = label, 1500);
+      const isCopied = await copyText(document.getElementById(button.dataset.of));
+      button.dataset.label ??= button.textContent;
+      button.textContent = isCopied ? "Copied" : "Press Ctrl+C";
+      setTimeout(() => button.textContent = button.dataset.label, 1500);
     },
   };
 
@@ -77,6 +87,21 @@
     for (const field of target.closest?.(".picker")?.querySelectorAll("[data-found] :checked") ?? []) {
       keepChosen(field);
     }
+  });
+
+  // The address names the filters of a list, so that a reload, a copied address and the way back show the same list.
+  document.addEventListener("htmx:after:swap", ({ detail }) => {
+    const form = detail.ctx.sourceElement.closest?.(".filters") ?? null;
+    if (form === null) return;
+    const asked = new URLSearchParams(location.search);
+    for (const name of ["page", ...[...form.elements].map(({ name }) => name)]) asked.delete(name);
+    for (const [name, value] of new FormData(form)) if (value !== "") asked.append(name, value);
+    history.replaceState(history.state, "", location.pathname + (asked.size === 0 ? "" : `?${asked}`));
+  });
+
+  // Enter in a search for something to choose must not send the form around it.
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches(".picker input[type=search]")) event.preventDefault();
   });
 
   // What was given to a tool stays in this tab alone, until somebody signs out. Fields that the server has filled keep their values.
@@ -128,6 +153,19 @@
     asking = null;
   });
 
+  // A form is sent once: a second press while the answer is awaited would do the same again. The pause ends in case nothing is answered.
+  const LONGEST_PAUSE_MS = 10_000;
+  const resume = (form) => form.removeAttribute("aria-busy");
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+    if (form.hasAttribute("aria-busy")) return event.preventDefault();
+    form.setAttribute("aria-busy", "true");
+    setTimeout(resume, LONGEST_PAUSE_MS, form);
+  });
+  // The way back may show the page as it was left.
+  globalThis.addEventListener("pageshow", () => document.querySelectorAll("form[aria-busy]").forEach(resume));
+
   // A one-time token comes behind the #, which browsers send to nobody.
   const setupToken = document.querySelector("input[data-from-hash]");
   const takeToken = () => {
@@ -140,7 +178,30 @@
   globalThis.addEventListener("hashchange", takeToken);
 
   // A call to which nobody is signed in any more is answered with the sign-in page.
-  document.addEventListener("htmx:after:request", ({ detail }) => {
-    if (detail?.ctx?.response?.raw?.status === 401) location.reload();
+  const leaveIf = (status) => {
+    if (status === 401) location.reload();
+  };
+  document.addEventListener(
+    "htmx:after:request",
+    ({ detail }) => leaveIf(detail?.ctx?.response?.raw?.status),
+  );
+
+  // Without an answer of the gateway a part of the page stays as it is, and the page says that it may be old.
+  const unanswered = document.getElementById("unanswered");
+  const noteAnswer = (isThere) => {
+    if (unanswered !== null) unanswered.textContent = isThere ? "" : unanswered.dataset.words;
+  };
+  const OF_PROXIES = [502, 503, 504];
+  document.addEventListener("htmx:before:response", (event) => {
+    const { sourceElement, response } = event.detail.ctx;
+    const isRenewed = sourceElement.matches?.("[hx-trigger*=every]");
+    if (isRenewed && OF_PROXIES.includes(response.status)) event.preventDefault();
+    noteAnswer(!event.defaultPrevented);
+  });
+  document.addEventListener("htmx:error", () => noteAnswer(false));
+  document.addEventListener("htmx:sse:after:connection", () => noteAnswer(true));
+  document.addEventListener("htmx:sse:error", ({ detail }) => {
+    leaveIf(detail.status);
+    noteAnswer(false);
   });
 })();

@@ -37,8 +37,8 @@ function State({ of }: { readonly of: Connection }) {
   return (
     <span>
       <Badge {...STATES[of.state]} />
-      {of.fault !== null && <span class="about">{of.fault}</span>}
-      {of.wanted_scope !== null && <span class="about">{`scopes: ${of.wanted_scope}`}</span>}
+      {of.fault !== null && <span class="note">{of.fault}</span>}
+      {of.wanted_scope !== null && <span class="note">{`scopes: ${of.wanted_scope}`}</span>}
     </span>
   );
 }
@@ -103,7 +103,7 @@ export const listConnections: PageHandler = async ({ rest, viewer, query }) => {
                       {each.connection === "shared" && <span class="about">one login for all callers</span>}
                     </td>
                     <StateCells of={each} now={now} />
-                    <td>{each.may_connect && <Buttons of={each} />}</td>
+                    <td class="right">{each.may_connect && <Buttons of={each} />}</td>
                   </tr>
                 ))}
               </tbody>
@@ -167,7 +167,7 @@ function All({ found: { data, pagination }, query, now }: {
                 <span class="about">at {each.gateway_name}</span>
               </td>
               <StateCells of={each} now={now} />
-              <td>
+              <td class="right">
                 <PostButton
                   path={`connections/${each.gateway_id}/disconnect`}
                   label="Disconnect"

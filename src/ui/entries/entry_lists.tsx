@@ -77,11 +77,18 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
   };
   const isEmpty = found.pagination.total_items === 0 && !isFiltered && templates === null;
   if (query.has("part")) return { title, body: <FoundPart {...shown} />, isPart: true };
+  const upstream = await upstreamAsked(call);
   return {
     title,
     body: (
       <>
         <PageHead title={title} />
+        {upstream !== null && (
+          <p class="lead">
+            Only those of the upstream <a href={`upstreams/${upstream.id}`}>{upstream.name}</a>.{" "}
+            <a href={path}>{`Show all ${path}`}</a>
+          </p>
+        )}
         {isEmpty
           ? (
             <Empty title={`No ${path} yet`}>
@@ -95,4 +102,15 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
       </>
     ),
   };
+}
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** The upstream that the list is limited to; null: it is not, or the viewer does not see the upstream. */
+async function upstreamAsked({ rest, query }: PageCall): Promise<Named | null> {
+  const id = query.get("gateway_id");
+  return id === null || id === "" ? null : await rest.find<Named>(`/gateways/${encodeURIComponent(id)}`);
 }

@@ -70,7 +70,7 @@ async function promptView(
           <EntryState entry={prompt} />
           {viewer.can("prompts.update") && <SwitchButton kind="prompts" entry={prompt} />}
         </PageHead>
-        {prompt.description !== null && <p>{prompt.description}</p>}
+        {prompt.description !== null && <p dir="auto">{prompt.description}</p>}
         <Facts
           facts={[
             ["Upstream", gatewaySlug && <a href={`upstreams/${gatewayId}`}>{gatewaySlug}</a>],

@@ -57,7 +57,7 @@ async function resourceView({ rest, params, viewer }: PageCall, read: Read | nul
           <EntryState entry={resource} />
           {viewer.can("resources.update") && <SwitchButton kind="resources" entry={resource} />}
         </PageHead>
-        {resource.description !== null && <p>{resource.description}</p>}
+        {resource.description !== null && <p dir="auto">{resource.description}</p>}
         <Facts
           facts={[
             ["Address", <code>{uri}</code>],

@@ -69,7 +69,7 @@ async function toolView(
           <EntryState entry={tool} />
           {viewer.can("tools.update") && <SwitchButton kind="tools" entry={tool} />}
         </PageHead>
-        {tool.description !== null && <p>{tool.description}</p>}
+        {tool.description !== null && <p dir="auto">{tool.description}</p>}
         <Facts
           facts={[
             ["Upstream", tool.gatewaySlug && <a href={`upstreams/${tool.gatewayId}`}>{tool.gatewaySlug}</a>],

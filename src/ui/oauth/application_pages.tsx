@@ -58,12 +58,12 @@ export const listApplications: PageHandler = async ({ rest }) => {
                     <td data-label="Last used">
                       <span>
                         <Ago at={each.last_used} now={now} />
-                        <span class="about">
+                        <span class="note">
                           connected <Ago at={each.created_at} now={now} />
                         </span>
                       </span>
                     </td>
-                    <td>
+                    <td class="right">
                       <PostButton
                         path={`applications/${each.id}/disconnect`}
                         label="Disconnect"

@@ -1,7 +1,7 @@
 // Chooses one of thousands: what is always offered, the first of the others, and what is searched for.
 import type { View } from "../call/page_call.ts";
 import type { Option } from "./form.tsx";
-import { MoreFound } from "./search_list.tsx";
+import { LATEST, MoreFound } from "./search_list.tsx";
 
 export interface FoundOptions {
   readonly options: readonly Option[];
@@ -44,6 +44,7 @@ export function ChoicePicker({ name, label, fixed, chosen, noun, path, found }: 
             hx-get={path}
             hx-trigger="input changed delay:200ms"
             hx-target={`#${id}-found`}
+            hx-sync={LATEST}
           />
           <div id={`${id}-found`} aria-live="polite" data-found>
             <Choices name={name} found={{ ...found, options: others }} />

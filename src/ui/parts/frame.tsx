@@ -6,7 +6,7 @@ import type { Script } from "../call/assets.ts";
 import type { Notice, Viewer } from "../call/page_call.ts";
 import { ConfirmationDialog, PostButton } from "./form.tsx";
 
-interface NavItem {
+export interface NavItem {
   /** Relative to `/admin/`. */
   readonly path: string;
   readonly label: string;
@@ -51,6 +51,12 @@ const NAVIGATION: readonly { readonly group: string | null; readonly items: read
   },
 ];
 
+/** The page of the navigation that this one is below; null: it is below none. @param path relative to `/admin/` */
+export function sectionOf(path: string): NavItem | null {
+  const section = path.split("/")[0];
+  return NAVIGATION.flatMap(({ items }) => items).find((item) => item.path === section) ?? null;
+}
+
 export interface FrameProps {
   /** What the addresses of the pages are relative to: `/prefix/admin/`. */
   readonly base: string;
@@ -75,7 +81,10 @@ export function Frame(props: FrameProps) {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <meta name="htmx-config" content='{"includeIndicatorCSS":false,"history":true,"defaultTimeout":0}' />
+        <meta
+          name="htmx-config"
+          content='{"includeIndicatorCSS":false,"history":true,"defaultTimeout":0,"sse":{"reconnectMaxDelay":5000}}'
+        />
         {goesTo !== undefined && <meta http-equiv="refresh" content={`0;url=${goesTo}`} />}
         <title>{`${title} · Sluice`}</title>
         <base href={base} />
@@ -100,6 +109,7 @@ export function Frame(props: FrameProps) {
                 {children}
               </main>
               <ConfirmationDialog />
+              <Unanswered />
             </div>
           )}
       </body>
@@ -108,7 +118,7 @@ export function Frame(props: FrameProps) {
 }
 
 function Navigation({ path, viewer }: { readonly path: string; readonly viewer: Viewer }) {
-  const section = path.split("/")[0];
+  const section = sectionOf(path);
   return (
     <header class="side">
       <div class="top">
@@ -129,7 +139,7 @@ function Navigation({ path, viewer }: { readonly path: string; readonly viewer: 
                     <a
                       class="item"
                       href={item.path}
-                      aria-current={item.path === section ? "page" : undefined}
+                      aria-current={item === section ? "page" : undefined}
                     >
                       {item.label}
                     </a>
@@ -155,6 +165,14 @@ function Navigation({ path, viewer }: { readonly path: string; readonly viewer: 
       </div>
     </header>
   );
+}
+
+/** What the script says while the gateway does not answer it. It covers the end of the page, so that nothing moves. */
+function Unanswered() {
+  const words =
+    "The gateway does not answer. This page may show old data. Live parts resume by themselves; " +
+    "reload the page to see the rest.";
+  return <div id="unanswered" role="status" data-words={words}></div>;
 }
 
 function NoticeBox({ notice }: { readonly notice: Notice | null }) {

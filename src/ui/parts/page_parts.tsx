@@ -19,7 +19,7 @@ export function PageHead({ title, crumbs = [], children }: {
           ))}
         </nav>
       )}
-      <h1>{title}</h1>
+      <h1 dir="auto">{title}</h1>
       {children !== undefined && <div class="actions">{children}</div>}
     </div>
   );
@@ -87,7 +87,7 @@ export function Pages({ path, query, of: { page, total_pages: pages } }: {
   /** The page is a number from 1. */
   readonly of: { readonly page: number; readonly total_pages: number };
 }) {
-  if (pages <= 1) return null;
+  if (pages === 0 || Math.max(page, pages) === 1) return null;
   const to = (number: number) => {
     const other = new URLSearchParams(query);
     other.set("page", String(number));
@@ -95,8 +95,10 @@ export function Pages({ path, query, of: { page, total_pages: pages } }: {
   };
   return (
     <nav class="pages" aria-label="Pages of the list">
-      {page > 1 && <a class="button compact" href={to(page - 1)} rel="prev">Previous</a>}
-      <span class="soft">{`Page ${page} of ${pages}`}</span>
+      {page > 1 && <a class="button compact" href={to(Math.min(page - 1, pages))} rel="prev">Previous</a>}
+      <span class="soft">
+        {page > pages ? `The last page is ${pages}` : `Page ${page} of ${pages}`}
+      </span>
       {page < pages && <a class="button compact" href={to(page + 1)} rel="next">Next</a>}
     </nav>
   );

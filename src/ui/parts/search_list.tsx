@@ -58,6 +58,19 @@ export async function readPart<Entry>(
   return { data, pagination: { page, total_items: total, total_pages: Math.ceil(total / PAGE_SIZE) } };
 }
 
+/** What is typed while an answer is awaited replaces the request. htmx would drop it otherwise, and show what fits fewer letters. */
+export const LATEST = "replace";
+
+/**
+ * Attributes of a filter whose answer is the list below it. The number of what is found stays the same element, so that a screen reader
+ * tells it and not the whole list.
+ */
+export const INTO_LIST = {
+  "hx-target": "#found",
+  "hx-swap": "innerMorph",
+  "hx-sync": `closest form:${LATEST}`,
+} as const;
+
 export interface SearchListProps<Entry> {
   /** Relative to `/admin/`. */
   readonly path: string;
@@ -85,7 +98,7 @@ export function SearchList<Entry>(props: SearchListProps<Entry>) {
   const kept = [...query].filter(([name]) => !fields.includes(name));
   const search = {
     "hx-get": `${path}?${new URLSearchParams([...kept, ["part", ""]])}`,
-    "hx-target": "#found",
+    ...INTO_LIST,
     "hx-include": ".filters [data-choice], .filters [type=search]",
   };
   return (
@@ -113,7 +126,7 @@ export function SearchList<Entry>(props: SearchListProps<Entry>) {
           </noscript>
         )}
       </form>
-      <div id="found" aria-live="polite">
+      <div id="found">
         <FoundPart {...props} />
       </div>
     </>
@@ -127,11 +140,22 @@ export function FoundPart<Entry>({ path, query, found, children, further }: Sear
   asked.delete("part");
   return (
     <>
-      <p class="soft small">{total === 0 ? "Nothing is found." : `${total.toLocaleString("en")} found`}</p>
+      {total === 0
+        ? <NothingFound all={[...asked.values()].some((value) => value !== "") ? path : null} />
+        : <p class="soft small" role="status">{`${total.toLocaleString("en")} found`}</p>}
       {children}
       <Pages path={path} query={asked} of={{ page, total_pages: pages }} />
       {further}
     </>
+  );
+}
+
+/** @param all the way to the whole list; null: nothing was searched for */
+export function NothingFound({ all }: { readonly all: string | null }) {
+  return (
+    <p class="soft small" role="status">
+      Nothing is found. {all !== null && <a href={all}>Show all</a>}
+    </p>
   );
 }
 

@@ -1,6 +1,6 @@
 // A link with which a user sets a password, as an administrator makes it.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
-import { CopyText, PageHead } from "../parts/page_parts.tsx";
+import { Ago, CopyText, PageHead } from "../parts/page_parts.tsx";
 import type { User } from "./people_shapes.ts";
 import { CRUMBS, pagePathOf, restPathOf } from "./user_paths.ts";
 
@@ -23,7 +23,8 @@ export async function linkView({ rest, origin }: PageCall, { email }: User): Pro
           crumbs={[...CRUMBS, { path: pagePathOf(email), label: email }]}
         />
         <p>
-          Give this link to {email}. It works once, until {made.expires_at}, and is not shown again.
+          Give this link to {email}. It works once, ends{" "}
+          <Ago at={made.expires_at} now={Date.now()} />, and is not shown again.
         </p>
         <CopyText id="link" text={origin + made.link} />
         <p>

@@ -46,7 +46,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
             />
           )}
         </PageHead>
-        {team.description !== null && <p>{team.description}</p>}
+        {team.description !== null && <p dir="auto">{team.description}</p>}
         {requests.length > 0 && <JoinRequests {...{ path, requests, now }} />}
         <h2>Members</h2>
         <table class="cards-on-phone">
@@ -206,8 +206,8 @@ function invitationView({ origin, params }: PageCall, { email, token, expires_at
       <>
         <PageHead title="An invitation" crumbs={CRUMBS} />
         <p>
-          Give this link to {email}, who signs in and is a member then. It works until{" "}
-          {expires_at}, and is not shown again.
+          Give this link to {email}, who signs in and is a member then. The link ends{" "}
+          <Ago at={expires_at} now={Date.now()} />, and is not shown again.
         </p>
         <CopyText id="link" text={`${origin}${PAGES_PATH}/invitation#${token}`} />
         <p>

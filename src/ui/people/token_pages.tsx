@@ -42,7 +42,7 @@ interface Usage {
   readonly addresses: readonly { readonly address: string; readonly last_used: string }[];
 }
 
-const CRUMBS = [{ path: "tokens", label: "Tokens" }];
+const CRUMBS = [{ path: "tokens", label: "Your tokens" }];
 
 export const listTokens: PageHandler = async ({ rest, viewer, query }) => {
   const { data, pagination } = await readPart(query, async ({ limit, offset }) => {
@@ -54,7 +54,7 @@ export const listTokens: PageHandler = async ({ rest, viewer, query }) => {
   const now = Date.now();
   const add = viewer.can("tokens.create") && <a class="button main" href="tokens/new">New token</a>;
   return {
-    title: "Tokens",
+    title: "Your tokens",
     body: (
       <>
         <PageHead title="Your tokens">{!isEmpty && add}</PageHead>
@@ -172,6 +172,9 @@ async function findServerOptions(rest: Rest, words: string): Promise<FoundOption
 export const pickServers: PageHandler = async ({ rest, query }) =>
   foundView("server_id", await findServerOptions(rest, query.get("q")?.trim() ?? ""));
 
+/** What was sent stays in sight when it is refused. */
+const FURTHER_LIMITS = ["ip_restrictions", "requests_per_hour"];
+
 async function newTokenView({ rest }: PageCall, form: FormState, status?: number): Promise<View> {
   const serverId = form.values.get("server_id") ?? "";
   return {
@@ -198,7 +201,7 @@ async function newTokenView({ rest }: PageCall, form: FormState, status?: number
             found={await findServerOptions(rest, "")}
           />
           <SelectField {...{ name: "days", label: "Lifetime", form, options: LIFETIMES, initial: "90" }} />
-          <details>
+          <details open={FURTHER_LIMITS.some((name) => form.values.get(name))}>
             <summary>Further limits</summary>
             <TextField
               {...{ name: "ip_restrictions", label: "Only from these addresses", form }}
@@ -272,7 +275,7 @@ export const tokenPage: PageHandler = async ({ rest, params }) => {
             </>
           )}
         </PageHead>
-        {token.description !== null && <p>{token.description}</p>}
+        {token.description !== null && <p dir="auto">{token.description}</p>}
         <Facts
           facts={[
             ["Owner", token.user_email],

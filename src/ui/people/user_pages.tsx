@@ -45,7 +45,11 @@ export const listUsers: PageHandler = async ({ rest, query }) => {
             <button type="submit">Show</button>
           </form>
         )}
-        {users.length === 0 && !isAll && <p class="soft">No email address comes after it.</p>}
+        {users.length === 0 && !isAll && (
+          <p class="soft">
+            No email address comes after it. <a href="users">Show all</a>
+          </p>
+        )}
         {users.length === 0 && isAll
           ? (
             <Empty title="No users yet">
@@ -231,7 +235,7 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
             ["Signs in by", user.auth_provider === "local" ? "password" : user.auth_provider],
             ["Last login", <Ago at={user.last_login} now={now} />],
             ["Since", <Ago at={user.created_at} now={now} />],
-            ["Locked until", user.is_locked ? user.locked_until : null],
+            ["Lock ends", user.is_locked ? <Ago at={user.locked_until} now={now} /> : null],
           ]}
         />
         {user.email !== viewer.email && (
@@ -266,7 +270,11 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
                       {!assignment.is_active && <Badge mood="plain" label="has ended" />}
                     </td>
                     <td data-label="Where" class="long">{places[i]!.label}</td>
-                    <td data-label="Ends">{assignment.expires_at ?? "when it is removed"}</td>
+                    <td data-label="Ends">
+                      {assignment.expires_at === null
+                        ? "when it is removed"
+                        : <Ago at={assignment.expires_at} now={now} />}
+                    </td>
                     <td class="right">
                       <PostButton
                         path={`${path}/roles/revoke`}

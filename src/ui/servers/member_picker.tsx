@@ -2,7 +2,7 @@
 import type { PageHandler } from "../call/page_call.ts";
 import type { Rest } from "../call/rest.ts";
 import { entryPath } from "../entries/entry.tsx";
-import { type ListPage, MoreFound, MOST_FOUND } from "../parts/search_list.tsx";
+import { LATEST, type ListPage, MoreFound, MOST_FOUND } from "../parts/search_list.tsx";
 
 export type MemberKind = "gateways" | "tools" | "resources" | "prompts";
 
@@ -83,6 +83,7 @@ export function Picker({ kind, label, chosen, hint, found }: {
         hx-get={`virtual-servers/pick/${kind}`}
         hx-trigger="input changed delay:200ms, focus once"
         hx-target={`#${id}-found`}
+        hx-sync={LATEST}
       />
       <div id={`${id}-found`} aria-live="polite" data-found>
         {found !== undefined && (

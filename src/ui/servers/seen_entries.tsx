@@ -56,7 +56,7 @@ export async function seenList({ rpc }: PageCall, serverId: string, kind: SeenKi
                 <td>
                   <code>{uri ?? name}</code>
                 </td>
-                <td class="text">{description ?? title ?? (uri === undefined ? "" : name)}</td>
+                <td class="text" dir="auto">{description ?? title ?? (uri === undefined ? "" : name)}</td>
               </tr>
             ))}
           </tbody>

@@ -128,7 +128,7 @@ export const serverPage: PageHandler = async (call) => {
             />
           )}
         </PageHead>
-        {server.description !== null && <p>{server.description}</p>}
+        {server.description !== null && <p dir="auto">{server.description}</p>}
         <Facts
           facts={[
             ["Members", membersIn(server)],

@@ -1,6 +1,7 @@
 // Room `system`: the audit trail, the log, the settings, and the manual. This file shows the trail, the newest record first.
 import type { PageHandler } from "../call/page_call.ts";
 import { Badge, Empty, logPath, NextPage, PageHead } from "../parts/page_parts.tsx";
+import { NothingFound } from "../parts/search_list.tsx";
 
 interface AuditRecord {
   readonly sequence: number;
@@ -57,7 +58,7 @@ export const auditPage: PageHandler = async ({ rest, query, viewer }) => {
                 />
                 <button type="submit">Show</button>
               </form>
-              {records.length === 0 && <p class="soft">Nothing is found.</p>}
+              {records.length === 0 && <NothingFound all="audit" />}
               {records.length > 0 && (
                 <table class="cards-on-phone">
                   <thead>
@@ -65,7 +66,7 @@ export const auditPage: PageHandler = async ({ rest, query, viewer }) => {
                       <th>What</th>
                       <th>Who</th>
                       <th>Outcome</th>
-                      <th>When</th>
+                      <th>When (UTC)</th>
                     </tr>
                   </thead>
                   <tbody>
@@ -123,7 +124,7 @@ function RecordRow({ record, hasLog }: { readonly record: AuditRecord; readonly 
       <td data-label="Outcome">
         <Badge mood={MOODS[outcome]} label={code ?? outcome} />
       </td>
-      <td data-label="When" class="nowrap">
+      <td data-label="When (UTC)" class="nowrap">
         <span>
           <time dateTime={at} title={record.correlationId}>{at.replace("T", " ").slice(0, 19)}</time>
           {hasLog && (

@@ -75,7 +75,12 @@ export const logPage: PageHandler = async ({ rest, query }) => {
           id="lines"
           data-most={2 * SHOWN}
           {...(isLive
-            ? { "hx-sse:connect": `logs/live?${live}`, "hx-swap": "afterbegin", "hx-target": "this" }
+            ? {
+              "hx-sse:connect": `logs/live?${live}`,
+              "hx-trigger": "load, every 2s",
+              "hx-swap": "afterbegin",
+              "hx-target": "this",
+            }
             : {})}
         >
           {logs.map((line) => <LineItem line={line} />)}
@@ -159,7 +164,7 @@ function NothingFits({ asked, oldest }: {
           {" "}
           Calls have lines with <code>DISABLE_ACCESS_LOG=false</code>.
         </>
-      )}
+      )} {asked.length > 0 && <a href="logs">Show all lines</a>}
     </p>
   );
 }

@@ -4,6 +4,7 @@ import { slugOf } from "../../help/page.ts";
 import type { PageHandler } from "../call/page_call.ts";
 import { readAdvice, Tuning } from "./tuning_part.tsx";
 import { Badge, PageHead } from "../parts/page_parts.tsx";
+import { INTO_LIST, NothingFound } from "../parts/search_list.tsx";
 
 export const settingsPage: PageHandler = async ({ rest, query, figures }) => {
   const { settings, totals, ignored, needs_restart: waiting } = await rest.get<RunningSettings>("/settings");
@@ -17,9 +18,9 @@ export const settingsPage: PageHandler = async ({ rest, query, figures }) => {
   };
   const body = (
     <>
-      <p class="soft small">
-        {found.length === 0 ? "Nothing is found." : `${found.length} of ${settings.length} settings`}
-      </p>
+      {found.length === 0
+        ? <NothingFound all="settings" />
+        : <p class="soft small" role="status">{`${found.length} of ${settings.length} settings`}</p>}
       <SettingGroups {...shown} />
     </>
   );
@@ -44,7 +45,7 @@ export const settingsPage: PageHandler = async ({ rest, query, figures }) => {
         <Tuning asked={asked} />
         <h2>All settings</h2>
         <Search query={query} />
-        <div id="found" aria-live="polite">{body}</div>
+        <div id="found">{body}</div>
         <h2>Totals of this process</h2>
         <dl class="facts">
           {totals.map(({ what, total, from }) => (
@@ -90,7 +91,7 @@ function fits(setting: SettingReport, words: readonly string[], isChangedOnly: b
 function Search({ query }: { readonly query: URLSearchParams }) {
   const search = {
     "hx-get": "settings?part",
-    "hx-target": "#found",
+    ...INTO_LIST,
     "hx-include": ".filters [name]",
   };
   return (

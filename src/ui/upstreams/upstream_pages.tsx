@@ -57,7 +57,7 @@ export const upstreamPage: PageHandler = async (call) => {
           <State {...stateOf(upstream)} />
           <Actions {...{ upstream, viewer }} />
         </PageHead>
-        {upstream.description !== null && <p>{upstream.description}</p>}
+        {upstream.description !== null && <p dir="auto">{upstream.description}</p>}
         <Trouble {...{ upstream, now }} />
         <Draining upstream={upstream} />
         <Facts facts={[...factsOf(upstream, now), ["Log", log]]} />

@@ -1,0 +1,204 @@
+// How people use the pages under /admin: they go back, type fast, press Enter and press twice, and read while the gateway is away.
+import { assertEquals } from "@std/assert";
+import type { Route } from "playwright-core";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { ListingUpstream } from "../support/listing_upstream.ts";
+import { canLeaveOut } from "../support/programs.ts";
+import { Sluice } from "../support/sluice.ts";
+import { UiBrowser } from "../support/ui_browser.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+Deno.test({
+  name: "Pages keep what people look for, send a form once, and say when the gateway does not answer",
+  ignore: canLeaveOut("chromium"),
+  fn: async (t) => {
+    await using upstream = new ListingUpstream();
+    await using counter = CounterUpstream.start();
+    upstream.tools = ["zoo", "zo_call", "other"];
+    await using sluice = await Sluice.start();
+    await using browser = await UiBrowser.start(sluice.url);
+    const { page } = browser;
+    const button = (name: string) => page.getByRole("button", { name, exact: true });
+    const { id } = await sluice.registerUpstream("listing", upstream.url);
+    await sluice.registerUpstream("counter", counter.url);
+    await browser.signInWith(await sluice.token());
+    await browser.arrives("");
+
+    await t.step("on a slow line a list shows what the whole word finds", async () => {
+      await browser.open("tools");
+      await page.evaluate(
+        "self.asked = 0, document.addEventListener('htmx:config:request', () => { self.asked++; })",
+      );
+      const isAnswered = Promise.withResolvers<void>();
+      let requests = 0;
+      await page.route("**/admin/tools?*part*", async (route) => {
+        if (++requests === 1) await isAnswered.promise;
+        // The browser has given the first one up.
+        await route.continue().catch(() => {});
+      });
+      const search = page.getByLabel("Search");
+      await search.focus();
+      for (const [i, letter] of [..."zoo"].entries()) {
+        await page.keyboard.press(letter);
+        await waitFor(async () => await page.evaluate("self.asked") === i + 1, { what: "the search" });
+      }
+      isAnswered.resolve();
+      await browser.sees("1 found", "#found > p");
+      await page.unrouteAll({ behavior: "wait" });
+    });
+
+    await t.step("the way back and a reload show the list as it was searched", async () => {
+      await browser.arrives("/tools?q=zoo");
+      await page.getByRole("link", { name: "listing-zoo" }).click();
+      await page.getByRole("heading", { name: "listing-zoo" }).waitFor();
+      await page.goBack();
+      await browser.arrives("/tools?q=zoo");
+      await browser.sees("1 found", "#found > p");
+      await page.reload();
+      await browser.sees("1 found", "#found > p");
+      await page.getByLabel("Search").fill("");
+      await browser.arrives("/tools");
+      await browser.open("settings?users=100");
+      await page.getByLabel("Changed only").check();
+      await browser.arrives("/settings?users=100&changed=true");
+    });
+
+    await t.step("a list of one upstream says so, and leads to all", async () => {
+      await browser.open(`upstreams/${id}`);
+      await page.getByRole("link", { name: "3 tools" }).click();
+      await browser.sees("Only those of the upstream listing.");
+      await page.getByLabel("Search").fill("zoo");
+      await browser.arrives(`/tools?gateway_id=${id}&q=zoo`);
+      await page.getByRole("link", { name: "Show all tools" }).click();
+      await browser.sees("6 found", "#found > p");
+    });
+
+    await t.step("Enter in a search for members does not create the virtual server", async () => {
+      await browser.open("virtual-servers/new");
+      await page.getByLabel("Name", { exact: true }).fill("Ones");
+      await page.getByLabel("Search for tools to add").fill("listing-zoo");
+      await page.keyboard.press("Enter");
+      await page.getByLabel("listing-zoo").check();
+      await button("Create virtual server").click();
+      await browser.sees("Ones is created.", "[role=status]");
+      const { body: servers } = await sluice.api("GET", "/servers");
+      assertEquals(
+        servers.map((server: { associatedTools: string[] }) => server.associatedTools.length),
+        [1],
+      );
+    });
+
+    await t.step("a second press does not call a tool again", async () => {
+      await browser.open("tools?q=counter-hold");
+      await page.getByRole("link", { name: "counter-hold" }).click();
+      await page.getByLabel("ms").fill("60000");
+      const before = counter.seen.calls;
+      // A click of the mouse would wait for the page that the first one asks for.
+      await button("Call counter-hold").focus();
+      await page.keyboard.press("Enter");
+      await waitFor(() => counter.seen.calls > before, { what: "the call" });
+      await page.keyboard.press("Enter");
+      counter.release();
+      await page.locator("#result pre").first().waitFor();
+      assertEquals(counter.seen.calls, before + 1);
+      // The page of the result calls again.
+      await page.getByLabel("ms").fill("1");
+      await button("Call counter-hold").click();
+      await waitFor(() => counter.seen.calls === before + 2, { what: "the next call" });
+    });
+
+    await t.step("a text is copied where browsers give no clipboard to a page", async () => {
+      const other = await page.context().newPage();
+      await other.addInitScript("Object.defineProperty(navigator, 'clipboard', { value: undefined })");
+      await other.goto(`${sluice.url}/admin/connect?client=vscode`);
+      const copy = other.getByRole("button", { name: "Copy", exact: true });
+      await copy.click();
+      await other.getByRole("button", { name: "Copied" }).click();
+      // A second press within the moment loses no label.
+      await copy.waitFor();
+      await other.goto(`${sluice.url}/admin/upstreams/new?way=file`);
+      const field = other.getByLabel("Configuration", { exact: true });
+      await field.focus();
+      await other.keyboard.press("Control+V");
+      await waitFor(async () => (await field.inputValue()).includes(`${sluice.url}/mcp`), {
+        what: "the copied text",
+      });
+      await other.close();
+    });
+
+    await t.step("changes of an upstream are approved together, but for suspicious ones", async () => {
+      await using guarded = new ListingUpstream();
+      guarded.tools = ["first", "second", {
+        name: "third",
+        description: "Adds.\u200b",
+        inputSchema: { type: "object" },
+      }];
+      const { id } = await sluice.registerUpstream("guarded", guarded.url, { tool_approval: "all" });
+      await browser.open(`held?gateway=${id}`);
+      await browser.sees("Only those of the upstream guarded.");
+      await button("Approve 2 on this page").click();
+      await browser.answer("Approve 2 on this page");
+      await browser.sees("2 changes are approved: clients get them now.", "[role=status]");
+      await browser.sees("1 change");
+      await page.getByRole("region", { name: "tool third of guarded" }).waitFor();
+      await sluice.api("DELETE", `/gateways/${id}`);
+    });
+
+    await t.step("a page says when the gateway does not answer, and goes on when it does", async () => {
+      const notice = page.locator("#unanswered").filter({ hasText: "The gateway does not answer." });
+      const goesOn = async () => {
+        await page.locator("#unanswered:empty").waitFor({ state: "attached" });
+      };
+      const goOn = (route: Route) => route.continue();
+      const refuse = (route: Route) => route.abort("connectionrefused");
+      let answer: (route: Route) => Promise<void> = refuse;
+      await page.route(/\/admin\/(\?live|logs\/live)/, (route) => answer(route));
+      await browser.open("");
+      await notice.waitFor();
+      answer = goOn;
+      await goesOn();
+      // A proxy in front of the gateway answers in its place: its page is none of ours.
+      answer = (route) =>
+        route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" });
+      await notice.waitFor();
+      await page.getByRole("region", { name: "Load" }).waitFor();
+      answer = goOn;
+      await goesOn();
+
+      // The stream of the log is refused, ends at once, cannot be opened, and then lives.
+      const isSeen = Promise.withResolvers<void>();
+      const answers = [
+        (route: Route) => route.fulfill({ status: 503, body: "" }),
+        (route: Route) => route.fulfill({ contentType: "text/event-stream", body: ": hello\n\n" }),
+        refuse,
+      ];
+      let opened = 0;
+      answer = async (route) => {
+        const next = answers[opened++];
+        if (next !== undefined) return await next(route);
+        await isSeen.promise;
+        await route.continue();
+      };
+      // A poll of the overview that is under way counts as none of these.
+      await page.goto("about:blank");
+      opened = 0;
+      // On a slow line further scripts come when htmx has looked at the page already.
+      await page.route(/\/assets\/(?!htmx)\w+\.\w+\.js$/, async (route) => {
+        await waitFor(() => page.evaluate("typeof htmx === 'object'"), { what: "htmx" });
+        await route.continue();
+      });
+      await browser.open("logs");
+      await waitFor(() => opened > answers.length, { what: "the fourth attempt" });
+      await notice.waitFor();
+      isSeen.resolve();
+      await goesOn();
+      await sluice.api("POST", "/gateways", { name: "no-such-upstream", url: "http://127.0.0.1:1/" });
+      await page.locator("#lines li").filter({ hasText: "no-such-upstream" }).first().waitFor();
+    });
+
+    const unexpected = browser.faults.filter((fault) =>
+      !/htmx|ERR_CONNECTION_REFUSED|status of 50[23]/.test(fault)
+    );
+    assertEquals(unexpected, []);
+  },
+});
