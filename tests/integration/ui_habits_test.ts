@@ -71,6 +71,10 @@ Deno.test({
       await browser.arrives(`/tools?gateway_id=${id}&q=zoo`);
       await page.getByRole("link", { name: "Show all tools" }).click();
       await browser.sees("6 found", "#found > p");
+      await browser.open(`held?gateway=${id}`);
+      await browser.sees("Only those of the upstream listing.");
+      await page.getByRole("link", { name: "Show all changes" }).click();
+      await browser.arrives("/held");
     });
 
     await t.step("Enter in a search for members does not create the virtual server", async () => {
@@ -124,24 +128,6 @@ Deno.test({
         what: "the copied text",
       });
       await other.close();
-    });
-
-    await t.step("changes of an upstream are approved together, but for suspicious ones", async () => {
-      await using guarded = new ListingUpstream();
-      guarded.tools = ["first", "second", {
-        name: "third",
-        description: "Adds.\u200b",
-        inputSchema: { type: "object" },
-      }];
-      const { id } = await sluice.registerUpstream("guarded", guarded.url, { tool_approval: "all" });
-      await browser.open(`held?gateway=${id}`);
-      await browser.sees("Only those of the upstream guarded.");
-      await button("Approve 2 on this page").click();
-      await browser.answer("Approve 2 on this page");
-      await browser.sees("2 changes are approved: clients get them now.", "[role=status]");
-      await browser.sees("1 change");
-      await page.getByRole("region", { name: "tool third of guarded" }).waitFor();
-      await sluice.api("DELETE", `/gateways/${id}`);
     });
 
     await t.step("a page says when the gateway does not answer, and goes on when it does", async () => {

@@ -1,6 +1,6 @@
 // Room `entries`: pages of tools, resources and prompts. This file has their lists.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
-import { Empty, PageHead } from "../parts/page_parts.tsx";
+import { Empty, OnlyOf, PageHead } from "../parts/page_parts.tsx";
 import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
 import { type Entry, type EntryKind, EntryState } from "./entry.tsx";
 import { templatesOf } from "./template_list.tsx";
@@ -77,18 +77,12 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
   };
   const isEmpty = found.pagination.total_items === 0 && !isFiltered && templates === null;
   if (query.has("part")) return { title, body: <FoundPart {...shown} />, isPart: true };
-  const upstream = await upstreamAsked(call);
   return {
     title,
     body: (
       <>
         <PageHead title={title} />
-        {upstream !== null && (
-          <p class="lead">
-            Only those of the upstream <a href={`upstreams/${upstream.id}`}>{upstream.name}</a>.{" "}
-            <a href={path}>{`Show all ${path}`}</a>
-          </p>
-        )}
+        <OnlyOf upstream={await upstreamAsked(call)} all={path} noun={path} />
         {isEmpty
           ? (
             <Empty title={`No ${path} yet`}>

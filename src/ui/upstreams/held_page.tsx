@@ -2,8 +2,9 @@
 import type { HeldChange } from "../../admin/approvals/held_change.ts";
 import type { PageHandler } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
-import { Ago, Badge, Empty, PageHead, Pages } from "../parts/page_parts.tsx";
+import { Ago, Badge, Empty, OnlyOf, PageHead, Pages } from "../parts/page_parts.tsx";
 import { partOf } from "../parts/search_list.tsx";
+import type { Upstream } from "./upstream_shapes.ts";
 
 /** Each with the texts before and after. */
 const CHANGES_ON_A_PAGE = 20;
@@ -14,6 +15,9 @@ export const heldPage: PageHandler = async ({ rest, query }) => {
   const held = await rest.get<HeldChange[]>(
     gateway === null ? "/held" : `/gateways/${encodeURIComponent(gateway)}/held`,
   );
+  const upstream = gateway === null
+    ? null
+    : await rest.find<Pick<Upstream, "id" | "name">>(`/gateways/${encodeURIComponent(gateway)}`);
   const { data, pagination } = partOf(held, query, CHANGES_ON_A_PAGE);
   const now = Date.now();
   return {
@@ -21,6 +25,7 @@ export const heldPage: PageHandler = async ({ rest, query }) => {
     body: (
       <>
         <PageHead title="Held changes" />
+        <OnlyOf upstream={upstream} all="held" noun="changes" />
         {held.length === 0
           ? (
             <Empty title="Nothing waits for you">
