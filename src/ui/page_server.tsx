@@ -36,7 +36,7 @@ import { authorizationOf, departure } from "./oauth/page_authorization.ts";
 import { SSO_PATH } from "./sso/sso_paths.ts";
 import { noticeCookie, noticeIn, PAGES_PATH, pagesScope, sessionCookie } from "./call/session_cookie.ts";
 import { CorrelationId } from "./parts/page_parts.tsx";
-import { Frame, sectionOf } from "./parts/frame.tsx";
+import { Frame, WaysOn } from "./parts/frame.tsx";
 import type { PageRoute } from "./page_routes.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
 
@@ -287,7 +287,6 @@ function FailureBox({ error, path, correlationId, isPart, hasLog }: {
   /** May the viewer read the log, with what an upstream answered? */
   readonly hasLog: boolean;
 }) {
-  const section = error.code === "NOT_FOUND" ? sectionOf(path) : null;
   const words = hasLog ? operatorText(error) : error.message;
   const text = error.code === "INTERNAL" ? "The gateway has a fault. Its log has the cause." : words;
   return (
@@ -297,16 +296,7 @@ function FailureBox({ error, path, correlationId, isPart, hasLog }: {
       <p class="soft small">
         Correlation id: <CorrelationId id={correlationId} hasLog={hasLog} />
       </p>
-      {!isPart && (
-        <p>
-          {section !== null && section.path !== path && section.path !== "" && (
-            <>
-              <a href={section.path}>{`To ${section.label}`}</a> ·{" "}
-            </>
-          )}
-          <a href="">To the overview</a>
-        </p>
-      )}
+      {!isPart && <WaysOn path={error.code === "NOT_FOUND" ? path : ""} />}
     </>
   );
 }

@@ -6,7 +6,7 @@ import type { Script } from "../call/assets.ts";
 import type { Notice, Viewer } from "../call/page_call.ts";
 import { ConfirmationDialog, PostButton } from "./form.tsx";
 
-export interface NavItem {
+interface NavItem {
   /** Relative to `/admin/`. */
   readonly path: string;
   readonly label: string;
@@ -52,7 +52,7 @@ const NAVIGATION: readonly { readonly group: string | null; readonly items: read
 ];
 
 /** The page of the navigation that this one is below; null: it is below none. @param path relative to `/admin/` */
-export function sectionOf(path: string): NavItem | null {
+function sectionOf(path: string): NavItem | null {
   const section = path.split("/")[0];
   return NAVIGATION.flatMap(({ items }) => items).find((item) => item.path === section) ?? null;
 }
@@ -164,6 +164,21 @@ function Navigation({ path, viewer }: { readonly path: string; readonly viewer: 
           : <a class="button quiet compact" href="sign-in">Sign in</a>}
       </div>
     </header>
+  );
+}
+
+/** Where a reader goes on whose page is not there. @param path of the page; empty: it leads to the overview alone */
+export function WaysOn({ path }: { readonly path: string }) {
+  const section = sectionOf(path);
+  return (
+    <p>
+      {section !== null && section.path !== path && (
+        <>
+          <a href={section.path}>{`To ${section.label}`}</a> ·{" "}
+        </>
+      )}
+      <a href="">To the overview</a>
+    </p>
   );
 }
 
