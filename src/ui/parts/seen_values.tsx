@@ -5,6 +5,9 @@ import type { FormState } from "./form.tsx";
 
 const NAME = "seen";
 
+/** What a form says that is sent as it was shown. */
+export const UNCHANGED = { text: "Nothing is changed." };
+
 /** @param values of the form as it is opened */
 export function SeenValues({ form, values }: {
   readonly form: FormState;

@@ -2,7 +2,7 @@
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 import { Badge, PageHead } from "../parts/page_parts.tsx";
-import { isLineChanged, mergedValues, seenIn, SeenValues } from "../parts/seen_values.tsx";
+import { isLineChanged, mergedValues, seenIn, SeenValues, UNCHANGED } from "../parts/seen_values.tsx";
 import type { Role } from "./people_shapes.ts";
 
 const CRUMBS = [{ path: "roles", label: "Roles" }];
@@ -84,10 +84,12 @@ export const changeRole: PageHandler = async (call) => {
     seen: seen.getAll("permissions"),
     current: role.permissions,
   });
-  const answer = await call.rest.attempt<Role>("PUT", path, {
+  const changes = {
     ...Object.fromEntries(changed.map((name) => [name, values.get(name) ?? ""])),
     ...(permissions === null ? {} : { permissions }),
-  });
+  };
+  if (Object.keys(changes).length === 0) return { to: "roles", notice: UNCHANGED };
+  const answer = await call.rest.attempt<Role>("PUT", path, changes);
   if ("refused" in answer) return await roleView(call, { values, refused: answer.refused }, role, 422);
   return { to: "roles", notice: { text: `The role ${answer.done.name} is changed.` } };
 };

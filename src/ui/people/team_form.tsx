@@ -2,7 +2,7 @@
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { type FormState, NEW_FORM, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
 import { PageHead } from "../parts/page_parts.tsx";
-import { isLineChanged, seenIn, SeenValues } from "../parts/seen_values.tsx";
+import { isLineChanged, seenIn, SeenValues, UNCHANGED } from "../parts/seen_values.tsx";
 import type { Team } from "./people_shapes.ts";
 
 const CRUMBS = [{ path: "teams", label: "Teams" }];
@@ -34,6 +34,7 @@ export const changeTeam: PageHandler = async (call) => {
   const values = await call.form();
   const seen = seenIn(values, valuesOf(team));
   const changed = FIELDS.filter((name) => values.has(name) && isLineChanged(name, { sent: values, seen }));
+  if (changed.length === 0) return { to: `teams/${team.id}`, notice: UNCHANGED };
   const answer = await call.rest.attempt<Team>(
     "PUT",
     `/teams/${encodeURIComponent(team.id)}`,

@@ -4,7 +4,7 @@ import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
 import { type FormState, NEW_FORM, RefusalBox } from "../parts/form.tsx";
 import { PageHead } from "../parts/page_parts.tsx";
-import { SeenValues } from "../parts/seen_values.tsx";
+import { SeenValues, UNCHANGED } from "../parts/seen_values.tsx";
 import { adviceFor } from "./upstream_advice.ts";
 import { changesIn, registrationIn, valuesOf, type Way } from "./upstream_body.ts";
 import { readVisibility, SHOWN_FIELDS, UpstreamFields } from "./upstream_form.tsx";
@@ -174,7 +174,7 @@ export const changeUpstream: PageHandler = async (call) => {
   const values = await call.form();
   const path = `upstreams/${upstream.id}`;
   const changes = changesIn(values, upstream);
-  if (Object.keys(changes).length === 0) return { to: path, notice: { text: "Nothing is changed." } };
+  if (Object.keys(changes).length === 0) return { to: path, notice: UNCHANGED };
   const answer = await call.rest.attempt<Upstream>("PUT", `/gateways/${upstream.id}`, changes);
   if ("refused" in answer) {
     return await editUpstreamView(call, upstream, { values, refused: answer.refused }, 422);
