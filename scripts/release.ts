@@ -210,7 +210,7 @@ const { source, output, targets: wanted, "allow-dirty": allowDirty, _: rest, ...
 );
 const targets = wanted.split(",");
 if (
-  source === undefined || rest.length > 0 || Object.keys(unknown).length > 0 ||
+  source === undefined || !URL.canParse(source) || rest.length > 0 || Object.keys(unknown).length > 0 ||
   targets.some((target: string) => !TARGETS.includes(target))
 ) {
   console.error(USAGE);

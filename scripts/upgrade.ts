@@ -30,10 +30,13 @@ interface Store {
 }
 
 async function main(): Promise<number> {
-  const options = parseArgs(Deno.args, { boolean: ["postgres", "rolling"], string: ["program"] });
-  const [former] = options._.map(String);
-  if (former === undefined) {
-    console.error("Name the former version: an executable, or a commit");
+  const { _: operands, program, postgres, rolling, ...unknown } = parseArgs(Deno.args, {
+    boolean: ["postgres", "rolling"],
+    string: ["program", "_"],
+  });
+  const [former] = operands;
+  if (former === undefined || operands.length > 1 || Object.keys(unknown).length > 0) {
+    console.error("Usage: scripts/upgrade.ts FORMER [--postgres] [--rolling] [--program ./sluice]");
     return 2;
   }
   await using stack = new AsyncDisposableStack();
@@ -43,7 +46,7 @@ async function main(): Promise<number> {
   await Deno.mkdir(cwd);
   const before = await executableOf(former, folder, stack);
   const upstream = stack.use(FastUpstream.start());
-  const store = options.postgres ? await postgresStore(before, folder, stack) : sqliteStore(before, cwd);
+  const store = postgres ? await postgresStore(before, folder, stack) : sqliteStore(before, cwd);
   const secrets = { JWT_SECRET_KEY: secret(), AUTH_ENCRYPTION_SECRET: secret() };
   const start = (program: string | undefined) =>
     Sluice.start({ program, cwd, env: { ...secrets, ...store.env, LOG_LEVEL: "INFO" } });
@@ -61,8 +64,8 @@ async function main(): Promise<number> {
   await store.backUp();
   let steps = 0;
   {
-    await using old = options.rolling ? await start(before) : null;
-    await using gateway = await start(options.program && await Deno.realPath(options.program));
+    await using old = rolling ? await start(before) : null;
+    await using gateway = await start(program && await Deno.realPath(program));
     if (old !== null) await replaced(old, gateway, upstream.url);
     await called(gateway, session);
     await called(gateway, await openSession(gateway));

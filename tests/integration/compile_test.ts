@@ -63,6 +63,16 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
     },
   );
 
+  await t.step("a release asks for the address of its source, and for targets that there are", async () => {
+    for (const args of [["--source"], ["--source", "https://example.com", "--targets", "none"]]) {
+      const { code } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--quiet", "scripts/release.ts", ...args, "--output", `${folder}/none`],
+        cwd: ROOT,
+      }).output();
+      assertEquals(code, 2, args.join(" "));
+    }
+  });
+
   await t.step("a release holds it, with sums, a bill of materials and provenance that agree", async () => {
     const output = `${folder}/release`;
     const target = Deno.build.target;
