@@ -93,6 +93,8 @@ Deno.test("`sluice doctor --upstream` reaches a server over WebSocket, with TLS 
   assertStringIncludes(wanting.words, 'Try again with --header "Authorization: Bearer TOKEN".');
   const denied = await examined(closed.url.href, { headers: [["authorization", "Bearer hush-hush"]] });
   assertStringIncludes(denied.words, "The given headers do not open it.");
+  await using page = serveWebSocket({ refuse: () => new Response(null, { status: 404 }) });
+  assertStringIncludes((await examined(page.url.href)).words, "The path is often /ws.");
 });
 
 /** The fault, the steps after TCP, and words of the report. */
@@ -130,7 +132,11 @@ Deno.test("`sluice doctor --upstream` names the step that fails, and what to do"
   assertEquals(unknown.outcomes, ["DNS fails"]);
   const denied = await examined(`http://127.0.0.1:1/mcp`, { settings: { SSRF_ALLOW_LOCALHOST: "false" } });
   assertEquals(denied.outcomes, ["DNS works", "settings fails"]);
-  assertStringIncludes(denied.words, "SSRF_ALLOW_LOCALHOST=true would allow it");
+  assertStringIncludes(denied.words, "-> SSRF_ALLOW_LOCALHOST=true in .env of the gateway");
+  const inside = await examined("http://10.1.2.3:1/mcp", {
+    settings: { SSRF_ALLOWED_NETWORKS: "192.168.0.0/16" },
+  });
+  assertStringIncludes(inside.words, "-> SSRF_ALLOWED_NETWORKS=192.168.0.0/16,10.1.2.3/32 in .env");
   // A port that takes connections and says nothing.
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const mute = await examined(`https://127.0.0.1:${(listener.addr as Deno.NetAddr).port}/mcp`, {

@@ -85,6 +85,15 @@ function mistakeRemedy(mistake: string): Pick<Finding, "fix" | "remark"> {
   const setting = SETTINGS.find((row: Setting) =>
     [row.name, ...row.aliases ?? []].includes(name?.toUpperCase() ?? "")
   );
+  if (setting !== undefined && mistake.includes("openssl rand")) {
+    return { fix: secretLine(setting.name), remark: "in place of the line that is there" };
+  }
+  if (mistake.includes("it is not UTF-8 text")) {
+    return {
+      fix: "iconv -f UTF-16 -t UTF-8 .env > .env.utf8 && mv .env.utf8 .env",
+      remark: "if it is UTF-16, as some shells of Windows write it",
+    };
+  }
   if (setting === undefined || setting.default === null) {
     return { fix: "sluice config", remark: "shows the settings once the named line is corrected" };
   }

@@ -159,7 +159,16 @@ Deno.test("checkMistakes() gives the line that corrects a mistaken name or value
   assertEquals(fixes({}, "WROKERS=4"), ["sed -i 's/\\bWROKERS *=/WORKERS=/' .env"]);
   assertEquals(fixes({ WROKERS: "4" }), ['export WORKERS="$WROKERS"; unset WROKERS']);
   assertEquals(fixes({ PORT: "x", TOOL_TIMEOUT: "soon" }), ["PORT=4444", "TOOL_TIMEOUT=60"]);
-  assertEquals(fixes({ JWT_SECRET_KEY: "short" }), ["sluice config"]);
+  assertEquals(fixes({ JWT_SECRET_KEY: "short" }), [
+    "printf '\\n%s\\n' \"JWT_SECRET_KEY=$(openssl rand -base64 48)\" >> .env",
+  ]);
+  assertEquals(
+    checkMistakes(["Cannot read .env: it is not UTF-8 text. Save it as UTF-8"]).map(({ fix }) => fix),
+    [
+      "iconv -f UTF-16 -t UTF-8 .env > .env.utf8 && mv .env.utf8 .env",
+    ],
+  );
+  assertEquals(fixes({ DATABASE_URL: "mysql://h/d", CERT_FILE: "" }), ["DATABASE_URL=sqlite:///./mcp.db"]);
 });
 
 Deno.test("reachOf() and listenAddresses() tell from where HOST can be reached", async () => {

@@ -47,7 +47,7 @@ export async function examineUpstream(target: UpstreamTarget, config: Config): P
       addresses = await resolved(url);
       return { outcome: "works", found: [`${bare(url.hostname)} is ${addresses.join(", ")}.`] };
     }) && await step("settings", () => {
-      for (const address of addresses) guard.checkAddress(bare(url.hostname), address);
+      for (const address of addresses) checkAllowed(guard, bare(url.hostname), address, config);
       return { outcome: "works", found: ["The gateway may connect to these addresses."] };
     }) && await step("TCP", () => connected(addresses, portOf(url), config.httpClientConnectTimeoutMs)) &&
       (!isTls(url) ||
@@ -78,6 +78,29 @@ async function resolved(url: URL): Promise<readonly string[]> {
     `${host} has no address.`,
     "Correct the name. In a container, use the name of the service, not localhost. See /etc/hosts and /etc/resolv.conf.",
   );
+}
+
+/** @throws {StepFailure | SluiceError} with the line of .env that allows the address, if one setting does */
+function checkAllowed(
+  guard: EgressGuard,
+  host: string,
+  address: string,
+  { ssrfAllowedNetworks }: Pick<Config, "ssrfAllowedNetworks">,
+): void {
+  try {
+    guard.checkAddress(host, address);
+  } catch (error) {
+    const [, setting] = /\((SSRF_ALLOW_[A-Z_]+)=true\b.* would allow it\)/.exec(reasonOf(error)) ?? [];
+    if (setting === undefined) throw error;
+    const network = `${address}/${address.includes(":") ? 128 : 32}`;
+    const line = setting === "SSRF_ALLOW_LOCALHOST"
+      ? `${setting}=true`
+      : `SSRF_ALLOWED_NETWORKS=${[...ssrfAllowedNetworks, network].join(",")}`;
+    throw new StepFailure(
+      `EGRESS_DENIED: ${reasonOf(error)}`,
+      `${line} in .env of the gateway, if this server is meant: sluice help network#which-upstream-addresses-are-allowed`,
+    );
+  }
 }
 
 async function connected(addresses: readonly string[], port: number, timeoutMs: number): Promise<StepResult> {
@@ -116,11 +139,18 @@ function connectWords(error: unknown, timeoutMs: number): string {
   return reasonOf(error).replace(/ \(os error \d+\)/, "");
 }
 
-function failure(error: unknown, { headers }: UpstreamTarget): StepResult {
+function failure(error: unknown, { url, headers }: UpstreamTarget): StepResult {
   if (error instanceof StepFailure) return { outcome: "fails", found: [error.message], remedy: error.remedy };
   if (isError(error, "UPSTREAM_AUTH_FAILED")) {
     const found = [`${error.code}: ${error.message}`];
     return { outcome: "fails", found, remedy: remedyForRefusal(null, headers) };
+  }
+  if (isError(error, "UPSTREAM_HTTP_ERROR") && isWebSocket(url)) {
+    return {
+      outcome: "fails",
+      found: [`${error.code}: ${error.message}`],
+      remedy: "Give the address that serves MCP over WebSocket. The path is often /ws.",
+    };
   }
   if (error instanceof SluiceError) {
     const page = `sluice help errors#${error.code.toLowerCase()}`;
