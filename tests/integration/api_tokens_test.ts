@@ -254,8 +254,17 @@ Deno.test("`sluice token create` and `list` make and show a user's tokens, which
       [["--expires", "1"], 2, "--user is missing"],
       [["--user", "ann@x.org"], 1, "REQUIRE_TOKEN_EXPIRATION"],
       [["--user", "ann@x.org", "--expires", "1", "--permission", "admin.metrics"], 1, "cannot grant"],
-      [["--user", "ann@x.org", "--expires", "1", "--ip", "here"], 1, "no IP address or network"],
-      [["--user", "ann@x.org", "--expires", "1", "--server", "none"], 1, "virtual server"],
+      [["--user", "ann@x.org", "--expires", "1", "--ip", "here"], 2, '--ip has "here", which is no IP'],
+      [
+        ["--user", "ann@x.org", "--expires", "1", "--server", "none"],
+        2,
+        "--server must be the id of a virtual server",
+      ],
+      [
+        ["--user", "ann@x.org", "--expires", "1", "--permission", "no"],
+        2,
+        "--permission must be a permission",
+      ],
     ];
     for (const [args, code, words] of rows) {
       const { code: got, err } = await run("create", ...args);

@@ -196,6 +196,12 @@ Deno.test("an upgrade approves what is there, a restart keeps decisions, and the
     assertEquals([rejected.code, rejected.out.trim()], [0, "rejected up: tool a"], rejected.err);
     const approved = await cli("tools", "approve", b!);
     assertEquals([approved.code, approved.out.trim()], [0, "approved up: tool b"], approved.err);
+    await Deno.writeTextFile(`${cwd}/servers.json`, '{"mcpServers":{}}');
+    const mode = await cli("import", "servers.json", "--tool-approval", "maybe");
+    assertEquals(mode.code, 2);
+    assertStringIncludes(mode.err, '--tool-approval must be off, changed, all, not "maybe"');
+    const nowhere = await cli("tools", "held", "--gateway", "nope");
+    assertStringIncludes(nowhere.err, "Gateway nope not found");
     const unknown = await cli("tools", "approve", "0".repeat(64));
     assertEquals(unknown.code, 2);
     assertStringIncludes(unknown.err, "no held change has the hash");

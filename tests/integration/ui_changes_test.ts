@@ -154,6 +154,7 @@ Deno.test({
         const waiting = async () =>
           (await sluice.api("GET", "/held")).body.map(({ name }: { name: string }) => name).sort();
         await browser.open("held");
+        await browser.look("held");
         await button("Approve the chosen").click();
         await browser.sees("Choose a change first.", ".notice.bad");
         assertEquals(await waiting(), ["first", "second", "third"]);

@@ -188,10 +188,11 @@ function refused({ url, token, isLocal }: GatewayAccess, status: number, text: s
     return new SluiceError("GATEWAY_UNREACHABLE", { url, reason });
   }
   if (status === 404) {
-    return new SluiceError("GATEWAY_UNREACHABLE", {
-      url,
-      reason: "it is no Sluice gateway, or an older one (HTTP 404)",
-    });
+    const detail = detailOf(text);
+    // Another program, and a gateway that has no such path, know nothing of the entry that was named.
+    const isNamed = detail !== null && text.includes('"correlationId"') && detail !== "Path not found";
+    const reason = isNamed ? detail : "it is no Sluice gateway, or an older one (HTTP 404)";
+    return new SluiceError("GATEWAY_UNREACHABLE", { url, reason });
   }
   return new SluiceError("GATEWAY_UNREACHABLE", { url, reason: detailOf(text) ?? `HTTP ${status}` });
 }

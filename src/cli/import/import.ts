@@ -3,6 +3,7 @@
 import type { ImportResult } from "../../admin/imports/server_import.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
+import { TOOL_APPROVALS } from "../../store/approvals/approval_record.ts";
 import type { ImportArgs } from "../commands/command_arguments.ts";
 import { connectToGateway, type GatewayClient } from "../command_line/gateway_client.ts";
 import { programName } from "../command_line/program_name.ts";
@@ -20,6 +21,10 @@ export async function importFile(args: ImportArgs): Promise<number> {
   const file = readConfigFile(args.file);
   const { values, mistakes } = valuesOf(file, args.inputs, (name) => Deno.env.get(name));
   if (mistakes.length > 0) throw usage(mistakes, "import");
+  const { toolApproval } = args;
+  if (toolApproval !== null && !TOOL_APPROVALS.some((mode) => mode === toolApproval)) {
+    throw usage([`--tool-approval must be ${TOOL_APPROVALS.join(", ")}, not "${toolApproval}"`], "import");
+  }
   const client = await connectToGateway(args);
   try {
     const results = file.entries.length === 0 ? [] : await importAt(client, file, values, args);

@@ -2,24 +2,50 @@
 import { issueToken } from "../../admin/tokens/issue_token.ts";
 import { tokenRead } from "../../admin/tokens/token_shapes.ts";
 import { tokenCreate as schema } from "../../admin/rest/people/token_schemas.ts";
-import { validated } from "../../admin/rest/faults.ts";
+import { type Fault, validated } from "../../admin/rest/faults.ts";
 import { People as Standing } from "../../auth/people.ts";
 import { systemClock } from "../../base/clock.ts";
+import { isError } from "../../base/errors.ts";
 import { loadProcessConfig } from "../../config/load.ts";
 import type { ShownToken } from "../../store/tokens/token_rows.ts";
 import { signingKey } from "../command_line/gateway_state.ts";
 import type { TokenCreateArgs, TokenListArgs } from "../commands/token_commands.ts";
+import { usage } from "../command_line/usage.ts";
 import { changePeople, mistake, readPeople, userNamed } from "./people_database.ts";
+
+/** The flags of fields that the REST API names. */
+const FLAGS: Readonly<Record<string, string>> = {
+  name: "name",
+  expires_in_days: "expires",
+  server_id: "server",
+  permissions: "permission",
+  ip_restrictions: "ip",
+  team_id: "team",
+};
 
 /** Tokens that are read at once. */
 const PAGE = 500;
 
 /**
  * Prints the token, and nothing else, on standard output.
- * @returns the exit code. @throws {SluiceError} USAGE_INVALID, VALIDATION_FAILED, INVALID_REQUEST, CONFLICT, SETTINGS_INVALID,
- *  SECRETS_UNUSABLE, STORE_CANNOT_OPEN, STORE_UNAVAILABLE
+ * @returns the exit code. @throws {SluiceError} USAGE_INVALID, INVALID_REQUEST, CONFLICT, SETTINGS_INVALID, SECRETS_UNUSABLE,
+ *  STORE_CANNOT_OPEN, STORE_UNAVAILABLE
  */
 export async function tokenCreate(args: TokenCreateArgs): Promise<number> {
+  try {
+    return await created(args);
+  } catch (error) {
+    if (!isError(error, "VALIDATION_FAILED")) throw error;
+    const mistakes = (error.data as readonly Fault[]).map(({ loc, msg }) => {
+      const field = loc.map(String).findLast((name) => Object.hasOwn(FLAGS, name));
+      return field === undefined ? msg : `--${FLAGS[field]} ${msg}`;
+    });
+    throw usage(mistakes, "token create");
+  }
+}
+
+/** @throws {SluiceError} as `tokenCreate`, and VALIDATION_FAILED */
+async function created(args: TokenCreateArgs): Promise<number> {
   const { keys } = await signingKey(loadProcessConfig({ dev: false, overrides: {} }));
   const given = validated(schema, {
     name: args.name ?? `made at ${new Date().toISOString().slice(0, 19)}Z`,

@@ -97,7 +97,7 @@ async function placeOf(
   const found = await teams.get(team) ??
     (await teams.list()).find(({ name, slug }) => team === name || team === slug);
   if (found !== undefined) return { scope: "team", scopeId: found.id };
-  throw mistake(`there is no team ${team}`);
+  throw mistake(`there is no team ${team}; the page Teams under /admin lists those that there are`);
 }
 
 function lineOf(row: AssignmentRow, role: string, now: Date): string {
