@@ -5,7 +5,7 @@ import type { DoctorArgs } from "../commands/fitness_commands.ts";
 import { examineLoaded } from "./examination.ts";
 import { bySeverity, type Examination, exitCodeOf } from "./finding.ts";
 import { reportJson, reportText } from "./report.ts";
-import { checkMistakes } from "./settings_checks.ts";
+import { checkMistakes } from "./settings_mistakes.ts";
 
 /** Prints the findings. @returns the exit code: 0 well, 1 warnings, 2 errors */
 export async function doctor({ upstream, fix, json }: DoctorArgs): Promise<number> {

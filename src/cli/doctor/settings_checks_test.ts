@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { loadConfig } from "../../config/load.ts";
 import { listenAddresses, reachOf } from "./address_reach.ts";
-import { checkMistakes, checkSettings } from "./settings_checks.ts";
+import { checkSettings } from "./settings_checks.ts";
 import type { SettingsFacts } from "./settings_facts.ts";
+import { checkMistakes } from "./settings_mistakes.ts";
 
 const WELL: SettingsFacts = {
   reach: "machine",

@@ -23,7 +23,7 @@ export async function importFile(args: ImportArgs): Promise<number> {
   if (mistakes.length > 0) throw usage(mistakes, "import");
   const { toolApproval } = args;
   if (toolApproval !== null && !TOOL_APPROVALS.some((mode) => mode === toolApproval)) {
-    throw usage([`--tool-approval must be ${TOOL_APPROVALS.join(", ")}, not "${toolApproval}"`], "import");
+    throw usage([`--tool-approval must be off, changed or all, not "${toolApproval}"`], "import");
   }
   const client = await connectToGateway(args);
   try {

@@ -1,4 +1,5 @@
-// Lines for a shell in the gateway's folder: a request to the gateway, an examination of an upstream, and the signal to read the settings.
+// Lines for a shell in the gateway's folder: requests to the gateway, an examination of an upstream, a new secret, and the
+// signal to read the settings.
 import { shellWord } from "../../../client_config/shell_word.ts";
 import type { Config } from "../../../config/schema.ts";
 import { localUrl } from "../../command_line/local_url.ts";
@@ -61,6 +62,11 @@ const CREDENTIAL_FIELDS: Readonly<Record<string, unknown>> = {
   authheaders: { auth_headers: [{ key: "HEADER", value: "VALUE" }] },
   query_param: { auth_query_param_key: "NAME", auth_query_param_value: "VALUE" },
 };
+
+/** Gives a setting a random secret. The last line of .env may lack its end. */
+export function secretLine(name: string): string {
+  return `printf '\\n%s\\n' "${name}=$(openssl rand -base64 48)" >> .env`;
+}
 
 /** Has the gateway at `port` read its settings and certificates again. `ss` names the process that listens there. */
 export function reloadLine(port: number): string {
