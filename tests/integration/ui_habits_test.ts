@@ -14,7 +14,11 @@ Deno.test({
   fn: async (t) => {
     await using upstream = new ListingUpstream();
     await using counter = CounterUpstream.start();
-    upstream.tools = ["zoo", "zo_call", "other"];
+    // A member that a resource has changes nothing of a tool.
+    upstream.tools = [
+      { name: "zoo", uri: "file:///zoo", inputSchema: { type: "object" } },
+      ...["zo_call", "other"],
+    ];
     await using sluice = await Sluice.start();
     await using browser = await UiBrowser.start(sluice.url);
     const { page } = browser;
@@ -85,11 +89,23 @@ Deno.test({
       await page.getByLabel("listing-zoo").check();
       await button("Create virtual server").click();
       await browser.sees("Ones is created.", "[role=status]");
+      await browser.sees("listing-zoo", "tbody code");
       const { body: servers } = await sluice.api("GET", "/servers");
       assertEquals(
         servers.map((server: { associatedTools: string[] }) => server.associatedTools.length),
         [1],
       );
+    });
+
+    await t.step("the page of an administrator does not say that nothing is allowed", async () => {
+      const email = "ada@example.com";
+      const { status } = await sluice.api("POST", "/auth/email/admin/users", {
+        ...{ email, password: "correct horse battery", is_admin: true },
+      });
+      assertEquals(status, 201);
+      await browser.open(`users/${encodeURIComponent(email)}`);
+      await browser.sees("An administrator may do everything");
+      assertEquals(await page.getByText("may do only what everybody may").count(), 0);
     });
 
     await t.step("a second press does not call a tool again", async () => {

@@ -251,7 +251,7 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
         <h2>Roles</h2>
         {user.is_admin && <p class="soft">An administrator may do everything, whatever the roles say.</p>}
         {assignments.length === 0
-          ? <p class="soft">None: this user may do only what everybody may.</p>
+          ? !user.is_admin && <p class="soft">None: this user may do only what everybody may.</p>
           : (
             <table class="cards-on-phone">
               <thead>

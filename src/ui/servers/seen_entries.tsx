@@ -54,9 +54,9 @@ export async function seenList({ rpc }: PageCall, serverId: string, kind: SeenKi
             {entries.slice(0, MOST_SHOWN).map(({ name, title, description, uri }) => (
               <tr>
                 <td>
-                  <code>{uri ?? name}</code>
+                  <code>{key === "resources" ? uri ?? name : name}</code>
                 </td>
-                <td class="text" dir="auto">{description ?? title ?? (uri === undefined ? "" : name)}</td>
+                <td class="text" dir="auto">{description ?? title ?? (key === "resources" ? name : "")}</td>
               </tr>
             ))}
           </tbody>
