@@ -41,7 +41,7 @@ export function Callers({ tool, callers }: {
       {callers.length === 0
         ? (
           <p class="soft">
-            None is known. Callers are known where calls are logged: <code>DISABLE_ACCESS_LOG=false</code>.
+            The kept log has no call of it. Calls are logged with <code>DISABLE_ACCESS_LOG=false</code>.
           </p>
         )
         : (

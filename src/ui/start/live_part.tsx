@@ -130,8 +130,7 @@ function BusiestCallers({ callers }: { readonly callers: readonly BusyCaller[] }
       noun="Caller"
       none={
         <>
-          None in the last minute. Callers are known where calls are logged:{" "}
-          <code>DISABLE_ACCESS_LOG=false</code>.
+          The log has no call of the last minute. Calls are logged with <code>DISABLE_ACCESS_LOG=false</code>.
         </>
       }
       rows={callers.map(({ caller, calls }) => ({
