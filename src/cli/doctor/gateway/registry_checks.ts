@@ -41,7 +41,7 @@ function checkReachable(settings: Settings, upstreams: readonly UpstreamFacts[])
       ),
       why: "Calls of its tools fail.",
       fix: examineLine(settings, upstream),
-      remark: `or switch it off: ${requestLine(settings, "POST", name, { path: "/state?activate=false" })}`,
+      remark: `or switch it off: POST /gateways/${encodeURIComponent(name)}/state?activate=false`,
       page: "troubleshooting#an-upstream-fails-find-out-why",
       upstream: name,
     };
