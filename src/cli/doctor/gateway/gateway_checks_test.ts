@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { VERSION } from "../../../version.ts";
 import { checkRegistry } from "./registry_checks.ts";
 import type { RegistryFacts, ReplicaFacts, UpstreamFacts } from "./registry_facts.ts";
@@ -76,6 +76,10 @@ Deno.test("checkRegistry() gives a line that can be run as it is for each kind o
     fixOf({ url: "http://mcp.example.com/it's" }),
     `${request("PUT", "")} -H "Content-Type: application/json" ` +
       `-d '{"url":"https://mcp.example.com/it'\\''s","auth_type":"bearer","auth_token":"TOKEN"}'`,
+  );
+  assertStringIncludes(
+    fixOf({ url: "http://mcp.example.com/mcp?key=secret&hush" }),
+    `-d '{"url":"https://mcp.example.com/mcp?key=VALUE&VALUE",`,
   );
 });
 

@@ -49,7 +49,8 @@ export function credentialsLine(
       remark: "shows the upstream with the kind of its credentials; its page under /admin takes others",
     };
   }
-  const body = { ...(url === undefined ? {} : { url }), auth_type: authType ?? "bearer", ...fields };
+  const address = url === undefined ? {} : { url: withoutValues(url) };
+  const body = { ...address, auth_type: authType ?? "bearer", ...fields };
   return {
     fix: requestLine(place, "PUT", name, { body }),
     remark: "with the values in place of the words in capitals; its page under /admin takes them too",
@@ -81,4 +82,13 @@ function jsonWord(value: unknown): string {
 function withoutQuery(url: string): string {
   const parsed = URL.parse(url);
   return parsed === null ? url : `${parsed.protocol}//${parsed.host}${parsed.pathname}`;
+}
+
+/** The URL with a word for each value in its query. A parameter without a name counts as a value. */
+function withoutValues(url: string): string {
+  const parsed = URL.parse(url);
+  if (parsed === null || parsed.search === "") return url;
+  parsed.search = parsed.search.slice(1).split("&")
+    .map((text) => text.includes("=") ? `${text.slice(0, text.indexOf("="))}=VALUE` : "VALUE").join("&");
+  return parsed.href;
 }
