@@ -78,6 +78,8 @@ export const logPage: PageHandler = async ({ rest, query }) => {
             ? {
               "hx-sse:connect": `logs/live?${live}`,
               "hx-trigger": "load, every 2s",
+              // A second attempt while the first is awaited would open a second stream, and show each line twice.
+              "hx-sync": "drop",
               "hx-swap": "afterbegin",
               "hx-target": "this",
             }
