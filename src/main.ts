@@ -105,8 +105,6 @@ function versionText(): string {
 
 /** Prints `error` for the operator, each line once; a terminal breaks no word. @returns the exit code */
 export function fail(error: unknown): number {
-  // Whoever reads the output has seen enough, as `head` has.
-  if (error instanceof Deno.errors.BrokenPipe) return 0;
   const isTerminal = Deno.stderr.isTerminal();
   const columns = textColumns(Deno.stderr) - ERROR_PREFIX.length;
   for (const line of new Set(wordsOf(error).split("\n"))) {

@@ -28,6 +28,10 @@ export async function logs({ follow, json, query, ...gateway }: LogsArgs): Promi
     if (lines.length === 0 && !follow) console.error(nothing(answer.oldest, query));
     if (follow) await followFrom(String(answer.latest), { client, query, show });
     return 0;
+  } catch (error) {
+    // The reader of the output has closed it, as `head` does after its last line.
+    if (error instanceof Deno.errors.BrokenPipe) return 0;
+    throw error;
   } finally {
     client.close();
   }
@@ -64,7 +68,7 @@ async function followFrom(latest: string, { client, query, show }: Following): P
   }
 }
 
-/** Unlike `console.log`, it tells when nobody reads any more. @throws {Deno.errors.BrokenPipe} */
+/** Writes a line. @throws {Deno.errors.BrokenPipe} if the reader has closed the output; `console.log` would say nothing */
 function print(line: string): void {
   const bytes = new TextEncoder().encode(`${line}\n`);
   for (let sent = 0; sent < bytes.length;) sent += Deno.stdout.writeSync(bytes.subarray(sent));
