@@ -51,7 +51,7 @@ export async function gatherCrowd(
   }
 }
 
-/** Waits for `running`, but not longer than until an interrupt: null. What `running` does afterwards, nobody hears of. */
+/** The result of `running`; null if the interrupt comes first. A later result or failure of `running` is dropped. */
 export async function orInterrupted<T>(running: Promise<T>, signal: AbortSignal): Promise<T | null> {
   const interrupt = Promise.withResolvers<null>();
   const stop = () => interrupt.resolve(null);
