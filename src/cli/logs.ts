@@ -9,7 +9,7 @@ import { flagOf, type LogsArgs } from "./commands/log_command.ts";
 /** A stream ends after a while: the next one goes on where it ended. */
 const PAUSE_MS = 1_000;
 
-/** Conditions that lines of calls fulfil, which the access log has. */
+/** Filters for lines of calls, which are in the access log. */
 const OF_CALLS = ["caller", "tool", "upstream", "correlation_id"];
 
 /** How much of a refused value a message repeats. */

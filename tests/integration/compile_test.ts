@@ -10,7 +10,7 @@ import { waitFor } from "../support/wait_for.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-/** The licences, by the ids of SPDX, of what is inside. A package with another one is looked at before it goes into the executable. */
+/** Ids of SPDX of the licences that the executable may have inside. A package with another licence needs a decision first. */
 const MAY_BE_PASSED_ON =
   /^\(?(0BSD|Apache-2\.0|BSD-[23]-Clause|MIT(-0)?|Unlicense|Zlib)( (AND|OR) (0BSD|MIT|Zlib))*\)?$/;
 

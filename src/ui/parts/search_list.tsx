@@ -58,7 +58,7 @@ export async function readPart<Entry>(
   return { data, pagination: { page, total_items: total, total_pages: Math.ceil(total / PAGE_SIZE) } };
 }
 
-/** What is typed while an answer is awaited replaces the request. htmx would drop it otherwise, and show what fits fewer letters. */
+/** A request of later letters replaces the one under way. Otherwise htmx drops them, and the list shows what fewer letters find. */
 export const LATEST = "replace";
 
 /**

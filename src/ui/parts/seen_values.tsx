@@ -5,7 +5,7 @@ import type { FormState } from "./form.tsx";
 
 const NAME = "seen";
 
-/** What a form says that is sent as it was shown. */
+/** The notice after a form without changes. */
 export const UNCHANGED = { text: "Nothing is changed." };
 
 /** @param values of the form as it is opened */

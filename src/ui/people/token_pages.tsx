@@ -172,7 +172,7 @@ async function findServerOptions(rest: Rest, words: string): Promise<FoundOption
 export const pickServers: PageHandler = async ({ rest, query }) =>
   foundView("server_id", await findServerOptions(rest, query.get("q")?.trim() ?? ""));
 
-/** What was sent stays in sight when it is refused. */
+/** The fields of the folded part, which is open if a refused form has values in them. */
 const FURTHER_LIMITS = ["ip_restrictions", "requests_per_hour"];
 
 async function newTokenView({ rest }: PageCall, form: FormState, status?: number): Promise<View> {

@@ -132,12 +132,12 @@ function DiffLines({ diff }: { readonly diff: string }) {
   );
 }
 
-/** The version that the page shows: a decision about it decides about no later one. */
+/** The version that the page shows. A decision counts for this version, and for no later one. */
 function seenVersion({ gatewayId, id, hash }: HeldChange): string {
   return [gatewayId, id, hash].join(" ");
 }
 
-/** Decides about one change or several. Those of one upstream are decided together, or none of them. */
+/** Decides about one change or several. The changes of one upstream are decided together or not at all. */
 export const decideHeld: PageHandler = async ({ rest, form, query }) => {
   const fields = await form();
   const verdict = fields.get("verdict") === "approve" ? "approve" : "reject";

@@ -65,7 +65,7 @@ export function checkRunning(
   const failed = (code: string) => sum("sluice_errors_total", { code });
   const answers = sum("sluice_http_answers_total");
   const calls = sum("sluice_tool_calls_total");
-  // A tuning for fewer users than are connected would be none.
+  // The tuning is for the users of now: at least those that are connected or have sessions.
   const users = Math.max(
     1,
     sum("sluice_connections_open"),
