@@ -122,12 +122,14 @@ async function readEntries(
     entities: Entities<Row>,
     idsOf: (server: Selection) => readonly string[],
   ): Promise<readonly Row[]> => {
-    const rows = await entities.list({ ids: union(idsOf) });
+    const parts = [await entities.list({ ids: union(idsOf) })];
     for (const chunk of chunks(whole)) {
-      rows.push(...await entities.list({ gatewayIds: chunk.map(({ id }) => id) }));
+      parts.push(await entities.list({ gatewayIds: chunk.map(({ id }) => id) }));
     }
-    if (memberTags.length > 0) rows.push(...await entities.list({ isTagged: true }));
-    return [...new Map(rows.map((row) => [row.id, row])).values()];
+    if (memberTags.length > 0) parts.push(await entities.list({ isTagged: true }));
+    const byId = new Map<string, Row>();
+    for (const rows of parts) for (const row of rows) byId.set(row.id, row);
+    return [...byId.values()];
   };
   return {
     tools: await membersIn(tools, ({ toolIds }) => toolIds),
