@@ -32,7 +32,7 @@ CMD ["serve"]
 
 FROM debian:bookworm-slim
 # Certificate authorities, to trust upstreams over TLS.
-# The newest of Debian, so that no version is pinned.
+# No version is pinned: the archive of Debian keeps the newest one only.
 # hadolint ignore=DL3008
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates \

@@ -30,12 +30,12 @@ interface Store {
 }
 
 async function main(): Promise<number> {
-  const { _: operands, program, postgres, rolling, ...unknown } = parseArgs(Deno.args, {
+  const { _: operands, program, postgres, rolling, ...mistaken } = parseArgs(Deno.args, {
     boolean: ["postgres", "rolling"],
     string: ["program", "_"],
   });
   const [former] = operands;
-  if (former === undefined || operands.length > 1 || Object.keys(unknown).length > 0) {
+  if (former === undefined || operands.length > 1 || Object.keys(mistaken).length > 0) {
     console.error("Usage: scripts/upgrade.ts FORMER [--postgres] [--rolling] [--program ./sluice]");
     return 2;
   }

@@ -75,7 +75,7 @@ async function nextStep(tx: Database, migrations: readonly Migration[]): Promise
   const { name, statements, run } = migrations[version];
   for (const statement of statements) await tx.run(statement);
   await run?.(tx);
-  // Replicas of the former version serve on, and the step may have rewritten rows that they keep in memory.
+  // Replicas of the former version serve on. The step may have rewritten upstreams, entries or virtual servers that they keep in memory.
   await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
   await tx.run(
     sql`INSERT INTO schema_migrations (version, name, applied_at)

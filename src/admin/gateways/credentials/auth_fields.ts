@@ -28,7 +28,7 @@ const FIELDS = {
   aws_sigv4: ["aws_config"],
 } as const satisfies Readonly<Record<AuthKind, readonly (keyof GatewayInput)[]>>;
 
-/** The secrets among them. */
+/** The secrets of each kind in a request. */
 const SECRETS: Readonly<Record<AuthKind, (input: GatewayInput) => readonly (string | null | undefined)[]>> = {
   basic: (input) => [input.auth_password],
   bearer: (input) => [input.auth_token],
