@@ -35,15 +35,6 @@ export async function visibleRow<Row extends EntityRow>(
 }
 
 /**
- * The row after a write, read again for the answer.
- * @throws {SluiceError} NOT_FOUND if somebody else has deleted it meanwhile
- */
-export function stillThere<Row>(row: Row | null, what: string): Row {
-  if (row === null) throw new SluiceError("NOT_FOUND", { what });
-  return row;
-}
-
-/**
  * The same, if the caller may change the row. A row that the caller may not see is answered like an unknown one.
  * @throws {SluiceError} NOT_FOUND, CONFLICT, FORBIDDEN
  */
@@ -73,6 +64,15 @@ export function changeableGateway(call: Call): Promise<GatewayRow> {
 
 export function isGatewayNamed({ name, slug }: GatewayRow, text: string): boolean {
   return name === text || slug === text;
+}
+
+/**
+ * The row after a write, read again for the answer.
+ * @throws {SluiceError} NOT_FOUND if somebody else has deleted it meanwhile
+ */
+export function stillThere<Row>(row: Row | null, what: string): Row {
+  if (row === null) throw new SluiceError("NOT_FOUND", { what });
+  return row;
 }
 
 /** All gateways by id. A list of thousands of entities needs one query for them. */
