@@ -1,5 +1,5 @@
-// The least that a gateway in Deno can do: Deno.serve in front of kept connections to an upstream, which read and write bytes. It checks,
-// counts and understands nothing, and takes an answer for whole that came at once. Arguments: the port, and that of the upstream.
+// The least that a gateway in Deno can do: Deno.serve in front of kept connections to an upstream, which read and write bytes. The relay
+// checks and counts nothing, and expects each answer in one piece. Arguments: the port of the relay, and the port of the upstream.
 
 const [port, upstreamPort] = Deno.args.map(Number);
 

@@ -102,7 +102,7 @@ function shownValue(setting: Setting, loaded: Loaded): string {
   }
 }
 
-/** Lists as they are written in .env; what has fields as JSON. */
+/** Lists of words as in .env; objects and lists of objects as JSON. */
 function plainValue(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   const parts = Array.isArray(value) ? value : Object.keys(value);
