@@ -154,6 +154,16 @@ Deno.test({
       await other.close();
     });
 
+    await t.step("a list stays when a proxy answers a search in place of the gateway", async () => {
+      await browser.open("tools");
+      const refused = { status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" };
+      await page.route("**/admin/tools?*part*", (route) => route.fulfill(refused));
+      await page.getByLabel("Search").fill("zoo");
+      await page.locator("#unanswered").filter({ hasText: "The gateway does not answer." }).waitFor();
+      assertEquals(await page.getByRole("heading", { name: "Bad Gateway" }).count(), 0);
+      await page.unrouteAll({ behavior: "wait" });
+    });
+
     await t.step("a page says when the gateway does not answer, and goes on when it does", async () => {
       const notice = page.locator("#unanswered").filter({ hasText: "The gateway does not answer." });
       const goesOn = async () => {

@@ -195,7 +195,9 @@
   document.addEventListener("htmx:before:response", (event) => {
     const { sourceElement, response } = event.detail.ctx;
     const isRenewed = sourceElement.matches?.("[hx-trigger*=every]");
-    if (isRenewed && OF_PROXIES.includes(response.status)) event.preventDefault();
+    // Each failure that the gateway answers has a correlation id.
+    const isForeign = !response.raw.headers.has("x-correlation-id");
+    if (OF_PROXIES.includes(response.status) && (isRenewed || isForeign)) event.preventDefault();
     noteAnswer(!event.defaultPrevented);
   });
   document.addEventListener("htmx:error", () => noteAnswer(false));

@@ -148,15 +148,17 @@ export function Ago({ at, now }: { readonly at: string | null; readonly now: num
 }
 
 function wordsOf(seconds: number): string {
-  if (seconds < -60) return `in ${spanOf(-seconds)}`;
-  return seconds < 60 ? "just now" : `${spanOf(seconds)} ago`;
+  if (seconds < -60) return `in ${spanOf(-seconds, Math.round)}`;
+  return seconds < 60 ? "just now" : `${spanOf(seconds, Math.floor)} ago`;
 }
 
-function spanOf(seconds: number): string {
+/** What ends in seven days ends in seven days a moment later too. What began is as old as the whole units that have passed. */
+function spanOf(seconds: number, rounded: (count: number) => number): string {
   const units = [["day", 86_400], ["hour", 3_600], ["minute", 60]] as const;
   for (const [unit, length] of units) {
-    const count = Math.floor(seconds / length);
-    if (count >= 1) return `${count} ${unit}${count === 1 ? "" : "s"}`;
+    if (seconds < length) continue;
+    const count = rounded(seconds / length);
+    return `${count} ${unit}${count === 1 ? "" : "s"}`;
   }
   return "a moment";
 }
