@@ -25,6 +25,8 @@ export class CatalogWatch {
   readonly #options: CatalogWatchOptions;
   /** The version of all workers; null: unknown, or they differ. */
   #version: number | null = null;
+  /** The version that the workers were asked for last. */
+  #asked: number | null = null;
   #intervalMs: number;
   #timer: number | undefined;
   #isLooking = false;
@@ -62,17 +64,19 @@ export class CatalogWatch {
     this.#schedule();
   }
 
-  /** @returns whether there was another version */
+  /** @returns whether there was another version than at the poll before */
   async #compare(): Promise<boolean> {
     const { readVersion, refresh, workers } = this.#options;
     const version = await readVersion();
     // Another, and not a newer version: a database that was restored from a backup has an older one.
     if (version === null || version === this.#version || this.#isStopped) return false;
+    const isNew = version !== this.#asked;
+    this.#asked = version;
     const versions = await refresh(version);
     const isSame = versions.length >= workers && versions.every((each) => each === versions[0]);
     // A worker that could not read the catalog, or has not answered, is asked again at the next poll.
     this.#version = isSame ? versions[0] : null;
-    return true;
+    return isNew;
   }
 
   #schedule(): void {

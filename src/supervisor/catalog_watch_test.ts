@@ -108,6 +108,14 @@ Deno.test("CatalogWatch asks again where a worker has not answered, as it may no
   watch.stop();
 });
 
+Deno.test("CatalogWatch asks ever less often where a worker does not answer any more", async () => {
+  const { clock, calls, late, watch } = setUp();
+  late.add(1);
+  await clock.tick(61_000);
+  assertEquals([calls.refreshed.length < 30, calls.refreshed.length > 15], [true, true]);
+  watch.stop();
+});
+
 Deno.test("CatalogWatch takes an older version, too: of a database that was restored", async () => {
   const { clock, store, workers, watch } = setUp(7);
   await clock.tick(1_000);
