@@ -65,15 +65,9 @@ async function release(folder: string, { source, commit, targets }: Release): Pr
     const materials = await write(
       folder,
       `sluice-${VERSION}.cdx.json`,
-      billOfMaterials(packages, { source, commit, runtime: runtime.version }),
+      billOfMaterials(packages, { source, commit, runtime }),
     );
-    const provenance = await provenanceOf(artefacts, {
-      source,
-      commit,
-      targets,
-      runtime: runtime.version,
-      startedOn,
-    });
+    const provenance = await provenanceOf(artefacts, { source, commit, targets, runtime, startedOn });
     const statement = await write(folder, `sluice-${VERSION}.provenance.json`, provenance);
     const sums = [...artefacts, materials, statement].map(({ name, sha256 }) => `${sha256}  ${name}\n`);
     await Deno.writeTextFile(`${folder}/SHA256SUMS`, sums.join(""));
@@ -138,8 +132,8 @@ function billOfMaterials(
     },
     components: [
       {
-        ...{ type: "platform", "bom-ref": `pkg:generic/deno@${runtime}`, name: "deno", version: runtime },
-        licenses: [{ license: { id: "MIT" } }],
+        ...{ type: "platform", "bom-ref": `pkg:generic/deno@${runtime.version}`, name: "deno" },
+        ...{ version: runtime.version, licenses: [{ license: { id: runtime.license } }] },
       },
       ...components,
     ],
@@ -148,8 +142,8 @@ function billOfMaterials(
 }
 
 interface Built extends Release {
-  /** The version of Deno. */
-  readonly runtime: string;
+  /** Deno. */
+  readonly runtime: Embedded;
   readonly startedOn: string;
 }
 
@@ -169,7 +163,7 @@ async function provenanceOf(
         resolvedDependencies: [
           { uri: `git+${source}`, ...commit === null ? {} : { digest: { gitCommit: commit } } },
           { name: "deno.lock", digest: { sha256: await sha256Of(`${ROOT}deno.lock`) } },
-          { uri: `pkg:generic/deno@${runtime}` },
+          { uri: `pkg:generic/deno@${runtime.version}` },
         ],
       },
       runDetails: {

@@ -21,7 +21,9 @@ export function requestLine(
   name: string,
   { path = "", body }: { readonly path?: string; readonly body?: unknown } = {},
 ): string {
-  const sent = body === undefined ? "" : ` -H "Content-Type: application/json" -d ${jsonWord(body)}`;
+  const sent = body === undefined
+    ? ""
+    : ` -H "Content-Type: application/json" -d ${shellWord(JSON.stringify(body))}`;
   const url = `${localUrl(place)}/gateways/${encodeURIComponent(name).replaceAll("'", "%27")}${path}`;
   return `curl -sX ${method} '${url}' -H "Authorization: Bearer $(sluice token --admin)"${sent}`;
 }
@@ -72,10 +74,6 @@ export function secretLine(name: string): string {
 /** Has the gateway at `port` read its settings and certificates again. `ss` names the process that listens there. */
 export function reloadLine(port: number): string {
   return `kill -HUP $(ss -Hltnp 'sport = :${port}' | sed 's/.*pid=\\([0-9]*\\).*/\\1/;q')`;
-}
-
-function jsonWord(value: unknown): string {
-  return `'${JSON.stringify(value).replaceAll("'", `'\\''`)}'`;
 }
 
 /** Queries may hold secrets. */

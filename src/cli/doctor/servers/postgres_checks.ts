@@ -49,7 +49,7 @@ function unreachable(
   { location, user }: PostgresFacts,
   { reason, remedy }: { readonly reason: string; readonly remedy: string },
 ): Finding {
-  const [, host, port, database] = /^\[?(.*?)\]?:(\d+)\/(.*)$/.exec(location) ?? [];
+  const { host, port, database } = partsOf(location);
   return {
     id: "postgres.unreachable",
     severity: "error",
@@ -58,24 +58,35 @@ function unreachable(
     fix: reason.includes("sslrootcert")
       ? verifiedUrl(user, location)
       : /^database .* does not exist$/.test(reason)
-      ? `createdb -h ${host} -p ${port} -T template0 -E UTF8 ${shellWord(database!)}`
+      ? `createdb -h ${host} -p ${port} -T template0 -E UTF8 ${shellWord(database)}`
       : /authentication|^role .* does not exist$/.test(reason)
-      ? `DATABASE_URL=postgresql://${encodeURIComponent(user)}:PASSWORD@${location}`
+      ? urlLine(user, location)
       : `pg_isready -h ${host} -p ${port}`,
     ...(remedy === "" ? {} : { remark: remedy }),
     page: "troubleshooting#the-gateway-does-not-start",
   };
 }
 
-/** The password is the operator's, and the file the authority's certificate. */
+/** @param location host:port/database */
+function partsOf(
+  location: string,
+): { readonly host: string; readonly port: string; readonly database: string } {
+  const [, host = "", port = "", database = ""] = /^\[?(.*?)\]?:(\d+)\/(.*)$/.exec(location) ?? [];
+  return { host, port, database };
+}
+
+/** The password is the operator's. */
+function urlLine(user: string, location: string): string {
+  return `DATABASE_URL=postgresql://${encodeURIComponent(user)}:PASSWORD@${location}`;
+}
+
+/** The file has the authority's certificate. */
 function verifiedUrl(user: string, location: string): string {
-  return `DATABASE_URL=postgresql://${
-    encodeURIComponent(user)
-  }:PASSWORD@${location}?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem`;
+  return `${urlLine(user, location)}?sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem`;
 }
 
 function foreignDatabase(location: string, reason: string): Finding {
-  const [, host, port] = /^\[?(.*?)\]?:(\d+)\//.exec(location) ?? [];
+  const { host, port } = partsOf(location);
   return {
     id: "postgres.foreign",
     severity: "error",
@@ -152,9 +163,7 @@ function checkRights(
         : `PostgreSQL at ${location} takes no writes: default_transaction_read_only is on.`,
       why: "The gateway cannot make its tables there, nor write the registry, tokens and session records.",
       fix: readOnly === "standby"
-        ? `DATABASE_URL=postgresql://${encodeURIComponent(user)}:PASSWORD@PRIMARY:5432/${
-          encodeURIComponent(database)
-        }`
+        ? urlLine(user, `PRIMARY:5432/${encodeURIComponent(database)}`)
         : `ALTER DATABASE ${quoted(database)} SET default_transaction_read_only = off;`,
       ...(readOnly === "standby"
         ? { remark: "the address of the primary" }
@@ -202,7 +211,7 @@ function quoted(name: string): string {
 }
 
 function checkServer({ version, encoding, idleInTransaction }: PostgresAnswer, location: string): Finding[] {
-  const [, host, port] = /^\[?(.*?)\]?:(\d+)\//.exec(location) ?? [];
+  const { host, port } = partsOf(location);
   const findings: Finding[] = [];
   const major = Math.floor(version / 10_000);
   if (major < OLDEST_VERSION) {

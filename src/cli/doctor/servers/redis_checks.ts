@@ -20,7 +20,7 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
       found: `Redis at ${location} cannot be used: ${answer.reason}.`,
       why: "CACHE_TYPE=redis keeps the sessions there: requests that need them get 503.",
       fix: /NOAUTH|WRONGPASS/.test(answer.reason)
-        ? `REDIS_URL=${facts.tls ? "rediss" : "redis"}://${facts.user}:PASSWORD@${location}/${facts.database}`
+        ? urlLine(facts, `${facts.user}:PASSWORD@${location}`)
         : `redis-cli -h ${host} -p ${port} ping`,
       ...(answer.remedy === undefined ? {} : { remark: answer.remedy }),
       page: "replicas#when-something-fails",
@@ -33,6 +33,10 @@ export function checkRedis({ workers }: Pick<Config, "workers">, facts: RedisFac
     ...checkTls(facts),
     ...(answer.clockAheadMs === null ? [] : checkClock(`Redis at ${location}`, "redis", answer.clockAheadMs)),
   ];
+}
+
+function urlLine({ tls, database }: Pick<RedisFacts, "tls" | "database">, address: string): string {
+  return `REDIS_URL=${tls ? "rediss" : "redis"}://${address}/${database}`;
 }
 
 /** Why Redis refuses writes. */
@@ -48,9 +52,7 @@ function checkWrites(
       severity: "error",
       found: `Redis at ${location} follows another Redis, and takes no writes.`,
       why,
-      fix: primary === null
-        ? "REPLICAOF NO ONE"
-        : `REDIS_URL=${tls ? "rediss" : "redis"}://${primary}/${database}`,
+      fix: primary === null ? "REPLICAOF NO ONE" : urlLine({ tls, database }, primary),
       remark: primary === null
         ? "in redis-cli, if this Redis may become the primary"
         : "the primary that it follows, with the user and password of the present value; or REPLICAOF NO ONE in redis-cli",
@@ -154,7 +156,7 @@ function checkTls({ tls, reach, location, database }: RedisFacts): Finding[] {
     severity,
     found: `The connection to Redis at ${location}, on another machine, is not encrypted.`,
     why: "Whoever is on the way can read, change and end sessions.",
-    fix: `REDIS_URL=rediss://${location}/${database}`,
+    fix: urlLine({ tls: true, database }, location),
     remark:
       "with the user and password of the present value, after TLS is switched on in the server; REDIS_SSL_CA_CERTS for an authority of your own",
     page: "replicas",

@@ -8,7 +8,8 @@ import { Metrics } from "../../../telemetry/metrics.ts";
 import { NOTHING_FOUND } from "../../../upstream/discover.ts";
 import { createDiscover } from "../../../worker/wiring/discovery.ts";
 import { createOutbound } from "../../../worker/wiring/outbound.ts";
-import { isWebSocket, type Registration, type StepResult, type UpstreamTarget } from "./step.ts";
+import { isWebSocketUrl } from "../../commands/flag_values.ts";
+import type { Registration, StepResult, UpstreamTarget } from "./step.ts";
 
 /** How many faults of lists are shown. */
 const MAX_FAULTS = 10;
@@ -34,7 +35,7 @@ export async function readMcp(
     metrics,
   });
   // The address does not tell streamable HTTP from SSE.
-  const given = isWebSocket(url) ? "WEBSOCKET" : "STREAMABLEHTTP";
+  const given = isWebSocketUrl(url.href) ? "WEBSOCKET" : "STREAMABLEHTTP";
   const began = performance.now();
   try {
     const discovery = await createDiscover(config, metrics, outbound)(

@@ -49,10 +49,6 @@ export class StepFailure extends Error {
   }
 }
 
-export function isWebSocket(url: URL): boolean {
-  return url.protocol === "ws:" || url.protocol === "wss:";
-}
-
 export function isTls(url: URL): boolean {
   return url.protocol === "https:" || url.protocol === "wss:";
 }

@@ -4,12 +4,12 @@ import { EgressGuard, resolveHost } from "../../../base/egress/egress_guard.ts";
 import { isError, reasonOf, SluiceError } from "../../../base/errors.ts";
 import type { Config } from "../../../config/schema.ts";
 import { Proxies } from "../../../upstream/dial/proxies.ts";
+import { isWebSocketUrl } from "../../commands/flag_values.ts";
 import { readHttp, remedyForRefusal } from "./http_step.ts";
 import { readMcp } from "./mcp_step.ts";
 import {
   bare,
   isTls,
-  isWebSocket,
   portOf,
   type Registration,
   shownUrl,
@@ -55,7 +55,7 @@ export async function examineUpstream(target: UpstreamTarget, config: Config): P
           "TLS",
           () => readTls(target, addresses[0], portOf(url), config.httpClientConnectTimeoutMs),
         ));
-  const hasHttpStep = proxy === null && !isWebSocket(url);
+  const hasHttpStep = proxy === null && !isWebSocketUrl(url.href);
   if (isReached && (!hasHttpStep || await step("HTTP", () => readHttp(target, config)))) {
     await step("MCP", async () => {
       const { result, registration: found } = await readMcp(target, config);
@@ -145,7 +145,7 @@ function failure(error: unknown, { url, headers }: UpstreamTarget): StepResult {
     const found = [`${error.code}: ${error.message}`];
     return { outcome: "fails", found, remedy: remedyForRefusal(null, headers) };
   }
-  if (isError(error, "UPSTREAM_HTTP_ERROR") && isWebSocket(url)) {
+  if (isError(error, "UPSTREAM_HTTP_ERROR") && isWebSocketUrl(url.href)) {
     return {
       outcome: "fails",
       found: [`${error.code}: ${error.message}`],
