@@ -162,7 +162,8 @@ export class UiBrowser implements AsyncDisposable {
   }
 
   async #measure(name: string): Promise<void> {
-    await this.page.waitForFunction("document.readyState === 'complete'");
+    // No waitForFunction here: its second look is an eval, which the page's Content-Security-Policy refuses.
+    await this.page.waitForLoadState("load");
     await this.#weigh();
     const folder = Deno.env.get("UI_SCREENSHOTS");
     for (const width of [390, 768, 1440]) {
