@@ -5,7 +5,7 @@ import { SluiceError } from "../base/errors.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { rotateTokenSecret, secretsFile } from "../store/secrets.ts";
 import type { KeysRotateArgs } from "./commands/command_arguments.ts";
-import { recordCommand } from "./command_line/gateway_state.ts";
+import { missingFile, recordCommand } from "./command_line/gateway_state.ts";
 
 /** @returns the exit code. @throws {SluiceError} SETTINGS_INVALID, SECRETS_UNUSABLE */
 export async function keysRotate({ now }: KeysRotateArgs): Promise<number> {
@@ -26,9 +26,7 @@ export async function keysRotate({ now }: KeysRotateArgs): Promise<number> {
   // First: a rotation that cannot be recorded does not happen.
   if (existsSync(file)) await recordCommand(config, "rotateKeys", null);
   if (!await rotateTokenSecret(config.databaseUrl, !now)) {
-    const reason =
-      "there is no such file, so no gateway has its key here. Run this command in the gateway's folder";
-    throw new SluiceError("SECRETS_UNUSABLE", { path: file, reason });
+    throw new SluiceError("SECRETS_UNUSABLE", { path: file, reason: missingFile() });
   }
   console.log(`${file} has a new key. Gateways that run with this file take it within seconds.`);
   console.log(

@@ -86,7 +86,7 @@ Deno.test("`sluice keys rotate` gives a new key, beside which the former one's t
     const mint = async () => (await runCli(["token", "--admin"], { cwd, env })).out.trim();
     const absent = await rotate();
     assertEquals(
-      [absent.code, absent.err.includes("there is no such file, so no gateway has its key here")],
+      [absent.code, absent.err.includes("there is no such file: no gateway has run here. Start one")],
       [1, true],
     );
     await loadOrCreateSecrets(`sqlite:///${cwd}/mcp.db`);

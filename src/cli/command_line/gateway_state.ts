@@ -15,8 +15,14 @@ import { createRegistry } from "../../store/registry/registry.ts";
 import { readSecrets, secretsFile } from "../../store/secrets.ts";
 import type { Database } from "../../store/sql/sql.ts";
 import { createLog } from "../../telemetry/log.ts";
+import { programName } from "./program_name.ts";
 
-const WHERE_TO_RUN = "Run this command in the gateway's folder, or set DATABASE_URL as the gateway has it";
+const WHERE_TO_RUN = "run this command in the gateway's folder, or set DATABASE_URL as the gateway has it";
+
+/** Why a file of the gateway is missing, and what to do. */
+export function missingFile(): string {
+  return `there is no such file: no gateway has run here. Start one with \`${programName()} serve\`, or ${WHERE_TO_RUN}`;
+}
 
 export interface SigningKey {
   readonly keys: OwnKeys;
@@ -51,9 +57,7 @@ export async function signingKey(
   }
   const secrets = await readSecrets(databaseUrl, { warn });
   if (secrets !== null) return { keys: await readOwnKeys(config, secrets, warn), from: path };
-  const reason =
-    `there is no such file, so no gateway has its key here. ${WHERE_TO_RUN}, or set JWT_SECRET_KEY`;
-  throw new SluiceError("SECRETS_UNUSABLE", { path, reason });
+  throw new SluiceError("SECRETS_UNUSABLE", { path, reason: `${missingFile()}, or set JWT_SECRET_KEY` });
 }
 
 /** Is the database a file that does not exist? */
@@ -77,7 +81,7 @@ export async function openGatewayDatabase(config: Config): Promise<Database> {
   const location = parseDatabaseUrl(config.databaseUrl);
   // Opening a SQLite file creates it.
   if (location.kind === "sqlite" && await isMissing(config.databaseUrl)) {
-    throw cannotOpen(location.path, `there is no such file. ${WHERE_TO_RUN}`);
+    throw cannotOpen(location.path, missingFile());
   }
   const settings = { ...config, dbMaxRetries: 0 };
   const database = await openDatabase(config.databaseUrl, { settings, warn: console.error });
@@ -91,7 +95,7 @@ export async function openGatewayDatabase(config: Config): Promise<Database> {
       ? `its user may not read the tables of the gateway (${
         reasonOf(error)
       }). Run sluice doctor: it names the rights`
-      : `no gateway has used it (${reasonOf(error)}). ${WHERE_TO_RUN}`;
+      : `no gateway has used it (${reasonOf(error)}). To use another one, ${WHERE_TO_RUN}`;
     throw cannotOpen(database.location, reason, error);
   }
 }
