@@ -42,6 +42,16 @@ export const COMMANDS = {
   stdio: {
     summary: "Run as a stdio MCP server for a desktop client.",
     topic: "clients",
+    notes: [
+      "A desktop client starts this command, and talks to it over standard input and output. `sluice connect claude-desktop` prints " +
+      "such an entry.",
+      "With --url the command passes messages on to that gateway. Otherwise it runs a gateway of its own with the settings and the " +
+      "database of its folder.",
+    ],
+    examples: [
+      "sluice stdio",
+      "sluice stdio --url http://127.0.0.1:4444 --token-file my.token",
+    ],
     flags: {
       server: { value: "ID", doc: "serve this virtual server (default: everything)" },
       url: { value: "URL", doc: "connect to the gateway at this address instead of running one" },
@@ -301,7 +311,7 @@ export const COMMANDS = {
     },
   },
   config: {
-    summary: "Show every setting: its value, its source, its effect.",
+    summary: "Show every setting with its value and its source.",
     topic: "settings",
     flags: {
       json: { doc: "print JSON" },
@@ -363,3 +373,8 @@ export const COMMANDS = {
 } as const satisfies Record<string, Command>;
 
 export type CommandName = keyof typeof COMMANDS;
+
+/** The commands of two words that begin with `word`. */
+export function commandsAfter(word: string): CommandName[] {
+  return (Object.keys(COMMANDS) as CommandName[]).filter((name) => name.startsWith(`${word} `));
+}

@@ -26,9 +26,17 @@ import { type MovingInvocation, movingInvocation } from "../commands/moving_comm
 import { isTokenCommand, type TokenInvocation, tokenInvocation } from "../commands/token_commands.ts";
 import { isPeopleCommand, type PeopleInvocation, peopleInvocation } from "../commands/people_commands.ts";
 import { type Command, type CommandName, COMMANDS, type Flag } from "./commands.ts";
+import { groupSummary } from "../commands/command_groups.ts";
 import { isHttpUrl, isWholeNumber, listOf, teamsOf } from "../commands/flag_values.ts";
-import { commandHelp, overview } from "./help_text.ts";
-import { isCommand, isMistypedPair, unexpected, unknownCommand, unknownFlag } from "./unknown_words.ts";
+import { commandHelp, overview, wordHelp } from "./help_text.ts";
+import {
+  isCommand,
+  isMistypedPair,
+  unexpected,
+  unknownCommand,
+  unknownFlag,
+  unknownSecond,
+} from "./unknown_words.ts";
 import { usage } from "./usage.ts";
 
 export type Invocation =
@@ -77,8 +85,13 @@ export function parseInvocation(args: readonly string[]): Invocation {
       return rest.length === 0 ? usageOf(overview()) : parseInvocation(["help", ...rest]);
   }
   const two = `${first} ${rest[0]}`;
-  if (isMistypedPair(two)) throw usage([unknownCommand(two)]);
+  const needsSecond = groupSummary(first) !== null;
+  if (needsSecond && ["--help", "-h"].includes(rest[0]!)) return usageOf(wordHelp(first));
+  if (isMistypedPair(two)) {
+    throw usage([unknownCommand(two)], isCommand(first) || needsSecond ? first : undefined);
+  }
   const command = [two, first].find(isCommand);
+  if (command === undefined && needsSecond) throw usage([unknownSecond(first, rest[0])], first);
   if (command === undefined) throw usage([unknownCommand(first)]);
   const given = readFlags(command, command === two ? rest.slice(1) : rest);
   if (given === "help") return usageOf(commandHelp(command));

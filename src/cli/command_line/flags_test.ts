@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { SluiceError } from "../../base/errors.ts";
 import { COMMANDS } from "./commands.ts";
 import { parseInvocation } from "./flags.ts";
@@ -166,10 +166,16 @@ Deno.test("parseInvocation() gives help for the program and for each command", (
 
 Deno.test("parseInvocation() gives help that fits a terminal of 80 columns and names every command and flag", () => {
   const overview = helpText("--help");
+  const lines = overview.split("\n");
   for (const command of Object.keys(COMMANDS)) {
-    assertEquals(overview.includes(`\n  ${command} `), true);
-    const help = helpText(`${command} --help`);
-    for (const line of [...overview.split("\n"), ...help.split("\n")]) {
+    const [word, second] = command.split(" ");
+    const at = lines.findIndex((line) => line.startsWith(`  ${word} `));
+    assertEquals([word, at > 0], [word, true]);
+    if (second !== undefined) {
+      assertMatch(lines.slice(at, at + 2).join(" "), new RegExp(`(: |, )(\\s*)${second}[,.]`));
+      assertStringIncludes(helpText(`${word} --help`), `\n  ${command} `);
+    }
+    for (const line of [...lines, ...helpText(`${command} --help`).split("\n")]) {
       assertEquals([line, line.length <= 80], [line, true]);
     }
   }
@@ -221,6 +227,24 @@ Deno.test("parseInvocation() points to the help of the command in question", () 
     assertThrows(() => parseInvocation(line.split(" ")), SluiceError).message.split("\n").at(-1);
   assertEquals(lastLine("serve --nope"), "Try: sluice serve --help");
   assertEquals(lastLine("nope"), "Try: sluice --help");
+  for (const line of ["user", "user nope", "user lst"]) {
+    assertEquals(lastLine(line), "Try: sluice user --help");
+  }
+  assertEquals(lastLine("token revok"), "Try: sluice token --help");
+});
+
+Deno.test("parseInvocation() names the second words of a first word that needs one", () => {
+  assertEquals(mistakes("user"), [
+    '"user" needs a second word: list, add, lock, unlock, reset or remove',
+  ]);
+  assertEquals(mistakes("role nope --user a@b.c"), [
+    'unknown command "role nope"; after "role" comes list, grant or revoke',
+  ]);
+  assertEquals(mistakes("usr"), ['unknown command "usr"; did you mean user?']);
+  assertEquals(
+    helpText("user --help").startsWith("Usage: sluice user COMMAND [FLAGS]\n\nManage users.\n"),
+    true,
+  );
 });
 
 function helpText(line: string): string {
@@ -237,14 +261,14 @@ Deno.test("parseInvocation() reads audit verify and audit export", () => {
     command: "audit export",
     args: { noted: null, after: 9 },
   });
-  assertEquals(mistakes("audit"), ['unknown command "audit"; did you mean audit verify or audit export?']);
+  assertEquals(mistakes("audit"), ['"audit" needs a second word: verify or export']);
 });
 
 Deno.test("parseInvocation() reads keys rotate", () => {
   assertEquals(invocation("keys rotate"), { command: "keys rotate", args: { now: false } });
   assertEquals(invocation("keys rotate --now"), { command: "keys rotate", args: { now: true } });
   assertEquals(mistakes("keys rotat"), ['unknown command "keys rotat"; did you mean keys rotate?']);
-  assertEquals(mistakes("keys"), ['unknown command "keys"; did you mean keys rotate?']);
+  assertEquals(mistakes("keys"), ['"keys" needs a second word: rotate']);
 });
 
 Deno.test("parseInvocation() reads token revoke with its one operand", () => {

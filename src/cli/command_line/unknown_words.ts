@@ -1,6 +1,7 @@
 // Words of a command line that are no commands, flags or operands, and the words that were meant.
 import { isTopic } from "../../help/topics.ts";
-import { type CommandName, COMMANDS } from "./commands.ts";
+import { COMMAND_GROUPS } from "../commands/command_groups.ts";
+import { type CommandName, COMMANDS, commandsAfter } from "./commands.ts";
 import { didYouMean } from "./usage.ts";
 
 /** The flags that stand in place of a command. */
@@ -21,17 +22,19 @@ export function unknownCommand(word: string): string {
   if (word.startsWith("-")) {
     return `unknown flag ${word}${didYouMean(word, GLOBAL_FLAGS.map((name) => `--${name}`))}`;
   }
-  const instead = beginningOf(word) ||
-    (isTopic(word)
-      ? `; the manual has that topic: sluice help ${word}`
-      : didYouMean(word, Object.keys(COMMANDS)));
+  const instead = isTopic(word)
+    ? `; the manual has that topic: sluice help ${word}`
+    : didYouMean(word, [...Object.keys(COMMANDS), ...Object.values(COMMAND_GROUPS).flatMap(Object.keys)]);
   return `unknown command "${word}"${instead}`;
 }
 
-/** The commands of two words that begin with `word`. */
-function beginningOf(word: string): string {
-  const commands = Object.keys(COMMANDS).filter((name) => name.startsWith(`${word} `));
-  return commands.length === 0 ? "" : `; did you mean ${commands.join(" or ")}?`;
+/** The mistake in the words of a command whose first word needs a second one. */
+export function unknownSecond(word: string, second: string | undefined): string {
+  const seconds = commandsAfter(word).map((command) => command.slice(word.length + 1));
+  const known = seconds.length === 1 ? seconds[0] : `${seconds.slice(0, -1).join(", ")} or ${seconds.at(-1)}`;
+  return second === undefined
+    ? `"${word}" needs a second word: ${known}`
+    : `unknown command "${word} ${second}"; after "${word}" comes ${known}`;
 }
 
 export function unknownFlag(command: CommandName, rawName: string): string {

@@ -21,7 +21,7 @@ export const PEOPLE_COMMANDS = {
     summary: "Add a user, and print a one-time link to set the password.",
     topic: "users",
     operand: "EMAIL",
-    notes: [LINK, "Nobody is an administrator any more? With --admin this command makes another one.", WHERE],
+    notes: [LINK, "With --admin this command makes an administrator, also when no other one is left.", WHERE],
     examples: ["sluice user add ann@example.com", "sluice user add ada@example.com --admin"],
     flags: {
       name: { value: "TEXT", doc: "the user's name" },

@@ -5,7 +5,8 @@ import { search, wordStart } from "../../help/search.ts";
 import { isTopic, readTopic, type TopicName, TOPICS } from "../../help/topics.ts";
 import { type CommandName, COMMANDS } from "../command_line/commands.ts";
 import type { HelpArgs } from "../commands/command_arguments.ts";
-import { commandHelp, overview, table, textColumns, wrapped } from "../command_line/help_text.ts";
+import { groupSummary } from "../commands/command_groups.ts";
+import { commandHelp, overview, table, textColumns, wordHelp, wrapped } from "../command_line/help_text.ts";
 import { didYouMean, usage } from "../command_line/usage.ts";
 import { pageText, type TerminalStyle } from "./page_text.ts";
 import { page } from "./pager.ts";
@@ -30,6 +31,7 @@ async function textOf(subject: string, style: TerminalStyle): Promise<string> {
   const [topic, slug] = subject.split("#") as [string, string | undefined];
   if (isTopic(topic)) return await topicText(topic, slug, style);
   if (isCommand(subject)) return commandHelp(subject);
+  if (groupSummary(subject) !== null) return wordHelp(subject);
   const known = [...TOPICS.map(({ name }) => name), ...Object.keys(COMMANDS)];
   const found = search(await allPages(), subject.split(/\s+/)).slice(0, SECTIONS_SUGGESTED);
   throw usage([
@@ -48,7 +50,11 @@ async function textOf(subject: string, style: TerminalStyle): Promise<string> {
 async function topicText(topic: TopicName, slug: string | undefined, style: TerminalStyle): Promise<string> {
   const parsed = parsePage(await readTopic(topic));
   if (slug === undefined || slug === "") {
-    const command = isCommand(topic) ? [`Flags of the command: sluice ${topic} --help`] : [];
+    const command = isCommand(topic)
+      ? [`Flags of the command: sluice ${topic} --help`]
+      : groupSummary(topic) !== null
+      ? [`Commands: sluice ${topic} --help`]
+      : [];
     return [pageText(topic, parsed.blocks, style), ...command].join("\n\n");
   }
   const section = sectionOf(parsed, slug);
