@@ -6,6 +6,7 @@ import { parse as parseYaml, parseAll } from "@std/yaml";
 import { probeMachine } from "../../src/cli/tune/machine_probe.ts";
 import { FROM_SOURCE, runCli } from "../support/cli.ts";
 import { SERVERS_MISSING } from "../support/cluster_servers.ts";
+import { freePort } from "../support/free_port.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { canLeaveOut, findProgram } from "../support/programs.ts";
 import { startNginx } from "../support/round_robin.ts";
@@ -68,6 +69,18 @@ Deno.test({
       [["Redis", "maxmemory", "64mb", "192mb"]],
     );
   },
+});
+
+Deno.test("`sluice tune --check` beside a PostgreSQL that does not answer says so, and does not say that everything serves", async () => {
+  const { folder } = await tuned("--users", "100", "--postgres");
+  const env = { DATABASE_URL: `postgresql://sluice:p@127.0.0.1:${freePort()}/sluice` };
+  const args = ["tune", ...MACHINE, "--users", "100", "--postgres", "--check", "--json"];
+  const { code, out } = await runCli(args, { cwd: folder, env });
+  const { advice, examined, unknown, shortfalls } = JSON.parse(out);
+  assertEquals(advice.filter(({ place }: { place: string }) => place === ".env"), []);
+  assertStringIncludes(unknown.join(), "nothing listens there");
+  assertEquals([code, examined.includes("PostgreSQL"), shortfalls], [1, false, []]);
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("`sluice tune` writes YAML and a unit that their programs take, and keeps its secrets on a second run", async () => {

@@ -10,12 +10,19 @@ import { textColumns, wrapped } from "../command_line/help_text.ts";
 import type { MachineFacts } from "../doctor/machine_facts.ts";
 
 export interface Comparison {
-  /** What was looked at. */
+  /** What was compared. */
   readonly examined: readonly string[];
   /** What does not serve the plan, each with the place that it belongs to. */
   readonly advice: readonly (Advice & { readonly place: string })[];
   /** Servers that do not answer, or do not tell their settings. */
   readonly unknown: readonly string[];
+  /** Sentences: where the machines do not suffice. */
+  readonly shortfalls: readonly string[];
+}
+
+/** Does everything serve the users, as far as it was asked for? A server that could not be compared may not. */
+export function serves({ advice, unknown, shortfalls }: Comparison): boolean {
+  return advice.length + unknown.length + shortfalls.length === 0;
 }
 
 const MIB = 1024 * 1024;
@@ -43,9 +50,10 @@ export async function compare(plan: Plan, { config }: Loaded, machine: MachineFa
     );
   }
   return {
-    examined: parts.map(({ place }) => place),
+    examined: parts.filter(({ unknown }) => unknown === undefined).map(({ place }) => place),
     advice: parts.flatMap(({ place, advice }) => (advice ?? []).map((row) => ({ ...row, place }))),
     unknown: parts.flatMap(({ unknown }) => unknown ?? []),
+    shortfalls: plan.shortfalls,
   };
 }
 
@@ -142,10 +150,8 @@ function lineOf(place: string, setting: string, advised: string): string {
 }
 
 /** For people: what to change, then what was looked at. */
-export function comparisonText(
-  { load, shortfalls }: Plan,
-  { advice, examined, unknown }: Comparison,
-): string {
+export function comparisonText({ load }: Plan, comparison: Comparison): string {
+  const { advice, examined, unknown, shortfalls } = comparison;
   const rows = advice.map(({ place, setting, now, advised, why }) =>
     [
       `${place}: ${setting} is ${now === "" ? "not set" : now}`,
@@ -153,14 +159,24 @@ export function comparisonText(
       ...wrapped(why, textColumns() - 5).map((line) => `     ${line}`),
     ].join("\n")
   );
-  const verdict = advice.length === 0
-    ? `Everything here serves ${load.users} users.`
-    : `${advice.length} value${advice.length === 1 ? " does" : "s do"} not serve ${load.users} users.`;
   return [
     ...rows,
     ...[...shortfalls, ...unknown.map((sentence) => `Not compared: ${sentence}.`)].map((text) =>
       wrapped(text, textColumns()).join("\n")
     ),
-    wrapped(`${verdict} Compared: ${examined.join(", ")}.`, textColumns()).join("\n"),
+    wrapped(`${verdictOf(comparison, load.users)} Compared: ${examined.join(", ")}.`, textColumns()).join(
+      "\n",
+    ),
   ].join("\n\n");
+}
+
+function verdictOf(comparison: Comparison, users: number): string {
+  const { advice, shortfalls } = comparison;
+  if (serves(comparison)) return `Everything here serves ${users} users.`;
+  if (advice.length > 0) {
+    return `${advice.length} value${advice.length === 1 ? " does" : "s do"} not serve ${users} users.`;
+  }
+  return shortfalls.length > 0
+    ? `The values here serve ${users} users, and the machine does not.`
+    : `What could be compared serves ${users} users.`;
 }

@@ -17,9 +17,9 @@ import { type Plan, planOf } from "../../tuning/tuning_plan.ts";
 import type { TuneArgs } from "../commands/fitness_commands.ts";
 import { ramMbOf, readMachine } from "../doctor/machine_facts.ts";
 import type { Probed } from "./machine_probe.ts";
-import { compare, comparisonText } from "./comparison.ts";
+import { compare, comparisonText, serves } from "./comparison.ts";
 
-/** @returns the exit code: 1 if something here does not serve the users. @throws {SluiceError} for a folder that cannot be written */
+/** @returns the exit code: 1 if something here does not serve the users, or could not be compared. @throws {SluiceError} for a folder that cannot be written */
 export async function tune({ load, surroundings, out, check, probe, json }: TuneArgs): Promise<number> {
   const machine = readMachine();
   const probed = probe ? await (await import("./machine_probe.ts")).probeMachine() : null;
@@ -35,7 +35,7 @@ export async function tune({ load, surroundings, out, check, probe, json }: Tune
   if (check) {
     const comparison = await compare(plan, loadProcessConfig({ dev: false, overrides: {} }), machine);
     console.log(json ? JSON.stringify(comparison, null, 2) : comparisonText(plan, comparison));
-    return comparison.advice.length > 0 || plan.shortfalls.length > 0 ? 1 : 0;
+    return serves(comparison) ? 0 : 1;
   }
   if (json && out === null) console.log(JSON.stringify(plan, null, 2));
   else if (out === null) printFiles(plan);
