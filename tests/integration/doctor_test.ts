@@ -8,6 +8,7 @@ import { runCli } from "../support/cli.ts";
 import { SERVERS_MISSING, startServers } from "../support/cluster_servers.ts";
 import { freePort } from "../support/free_port.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";
+import { POSTGRES_PASSWORD } from "../support/postgres.ts";
 import { open } from "../support/postgres_database.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -205,6 +206,23 @@ Deno.test({
         assertEquals((await least.api("GET", "/ready", undefined, null)).status, 200);
       }
 
+      // A user without the role pg_read_all_stats counts the connections of others, and says what it does not see.
+      await postgres.query("CREATE ROLE stranger LOGIN PASSWORD 'hush'");
+      const strangers = postgres.url(name).replace(/\/\/.*?@/, "//stranger:hush@");
+      const opened = await Promise.all(Array.from({ length: 4 }, () => open(strangers)));
+      await Promise.all(opened.map((database) => database.query(sql`SELECT 1 AS x`)));
+      assertEquals(await ids({ ...close, DATABASE_URL: asShy(name) }), [
+        "postgres.connections",
+        "postgres.create",
+      ]);
+      const ended = opened[0]!.transaction(async () => {
+        assertEquals(await ids({ DATABASE_URL: asShy(name) }), ["postgres.create", "postgres.unseen"]);
+        await postgres.query("GRANT pg_read_all_stats TO shy");
+        assertEquals(await ids({ DATABASE_URL: asShy(name) }), ["postgres.create"]);
+      });
+      await ended;
+      await Promise.all(opened.map((database) => database.close()));
+
       // A Redis that takes no writes: it follows another one, or cannot write its snapshot.
       await redis.use((client) => client.call("REPLICAOF", "127.0.0.1", "1"));
       assertEquals(await ids(), ["redis.replica"]);
@@ -281,6 +299,33 @@ Deno.test({
           DATABASE_URL: postgres.url(name, { port: other.port }),
         };
         assertEquals(await ids(settingsOfCache), finding);
+      }
+
+      // What the database and the user have of their own in PgBouncer, told by the console, or by the file.
+      const ini = (line: string, pgbouncer: string) =>
+        `[databases]\n${name} = host=127.0.0.1 port=${postgres.port} ${line}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n` +
+        `listen_port = PORT\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = USERS\nmax_client_conn = 1000\n${pgbouncer}`;
+      const users = `"sluice" "${POSTGRES_PASSWORD}"\n`;
+      for (
+        const [line, told, finding] of [
+          ["pool_mode=session pool_size=5", "pool_mode = transaction\nstats_users = sluice", "pool_mode"],
+          ["pool_size=90", "pool_mode = transaction\nstats_users = sluice", "server_connections"],
+          ["pool_mode=session pool_size=5", "pool_mode = transaction", "pool_mode"],
+          ["pool_mode=transaction", "pool_mode = statement", null],
+        ] as const
+      ) {
+        await using other = await PgBouncer.start(postgres.port, { files: { ini: ini(line, told), users } });
+        const path = `${cwd}/pgbouncer.ini`;
+        await Deno.writeTextFile(path, ini(line, told));
+        const settings = { CACHE_TYPE: "database", DATABASE_URL: postgres.url(name, { port: other.port }) };
+        const isTold = told.includes("stats_users");
+        const { code, out } = await runCli(
+          ["doctor", "--json", ...(isTold ? [] : ["--pgbouncer-ini", path])],
+          { cwd, env: { WORKERS: "2", ...well, ...settings } },
+        );
+        const found = (JSON.parse(out).findings as Report["findings"]).map(({ id }) => id);
+        const expected = finding === null ? [] : [`pgbouncer.${finding}`];
+        assertEquals([found.filter((id) => id.startsWith("pgbouncer.")), code < 2], [expected, true]);
       }
     } finally {
       await Deno.remove(cwd, { recursive: true });

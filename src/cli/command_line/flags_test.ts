@@ -333,13 +333,14 @@ Deno.test("parseInvocation() reads the upstream of `doctor`, and shows no value 
     command: "doctor",
     args: {
       upstream: { url: "http://h/mcp", headers: ["X-Api-Key: a b"], ca: null },
+      pgbouncerIni: null,
       fix: false,
       json: false,
     },
   });
-  assertEquals(invocation("doctor --json"), {
+  assertEquals(invocation("doctor --json --pgbouncer-ini p.ini"), {
     command: "doctor",
-    args: { upstream: null, fix: false, json: true },
+    args: { upstream: null, pgbouncerIni: "p.ini", fix: false, json: true },
   });
   assertEquals(mistakes("doctor --upstream ftp://h --header hush"), [
     '--upstream must be an http://, https://, ws:// or wss:// address, not "ftp://h"',
@@ -348,5 +349,8 @@ Deno.test("parseInvocation() reads the upstream of `doctor`, and shows no value 
   assertEquals(mistakes("doctor --ca f --header a:b"), [
     "--header needs --upstream",
     "--ca needs --upstream",
+  ]);
+  assertEquals(mistakes("doctor --upstream http://h --pgbouncer-ini f"), [
+    "--pgbouncer-ini stands without --upstream",
   ]);
 });

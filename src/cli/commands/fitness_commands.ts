@@ -24,6 +24,11 @@ export const FITNESS_COMMANDS = {
       },
       header: { value: "LINE", isRepeated: true, doc: 'header of every request to it: "Name: value"' },
       ca: { value: "FILE", doc: "PEM file of the authority of its certificate" },
+      "pgbouncer-ini": {
+        value: "FILE",
+        doc:
+          "the settings of PgBouncer, if its console does not tell them (default: /etc/pgbouncer/pgbouncer.ini)",
+      },
       fix: { doc: "write the lines of .env that are certain, and keep a copy of the former file" },
       json: { doc: "print the findings as JSON" },
     },
@@ -82,6 +87,8 @@ export interface DoctorArgs {
     /** A PEM file of an authority; null: the system's. */
     readonly ca: string | null;
   } | null;
+  /** The file with the settings of PgBouncer; null: the usual one. */
+  readonly pgbouncerIni: string | null;
   /** Write the lines of .env that findings name. */
   readonly fix: boolean;
   readonly json: boolean;
@@ -135,6 +142,7 @@ function doctorInvocation({ text, texts, has }: GivenFlags): FitnessInvocation |
     ...(url === null && headers.length > 0 ? ["--header needs --upstream"] : []),
     ...(url === null && ca !== null ? ["--ca needs --upstream"] : []),
     ...(url !== null && has("fix") ? ["--fix stands without --upstream"] : []),
+    ...(url !== null && text("pgbouncer-ini") !== null ? ["--pgbouncer-ini stands without --upstream"] : []),
     // The value may be a secret.
     ...headers.flatMap((line, index) =>
       /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*[\t\x20-\x7e]+$/.test(line)
@@ -144,7 +152,10 @@ function doctorInvocation({ text, texts, has }: GivenFlags): FitnessInvocation |
   ];
   if (mistakes.length > 0) return mistakes;
   const upstream = url === null ? null : { url, headers, ca };
-  return { command: "doctor", args: { upstream, fix: has("fix"), json: has("json") } };
+  return {
+    command: "doctor",
+    args: { upstream, pgbouncerIni: text("pgbouncer-ini"), fix: has("fix"), json: has("json") },
+  };
 }
 
 function tuneInvocation({ text, has }: GivenFlags): FitnessInvocation | readonly string[] {

@@ -8,12 +8,12 @@ import { reportJson, reportText } from "./report.ts";
 import { checkMistakes } from "./settings_mistakes.ts";
 
 /** Prints the findings. @returns the exit code: 0 well, 1 warnings, 2 errors */
-export async function doctor({ upstream, fix, json }: DoctorArgs): Promise<number> {
+export async function doctor({ upstream, pgbouncerIni, fix, json }: DoctorArgs): Promise<number> {
   if (upstream !== null) {
     return await (await import("./upstream/doctor_upstream.ts")).doctorUpstream({ ...upstream, json });
   }
-  if (fix) await applyRemedies(await examine());
-  const examination = await examine();
+  if (fix) await applyRemedies(await examine(pgbouncerIni));
+  const examination = await examine(pgbouncerIni);
   console.log(
     json ? JSON.stringify(reportJson(examination), null, 2) : reportText(examination),
   );
@@ -35,9 +35,10 @@ async function applyRemedies({ findings }: Examination): Promise<void> {
   console.error(`${remediesText(remedies, copy)}\n`);
 }
 
-async function examine(): Promise<Examination> {
+async function examine(pgbouncerIni: string | null): Promise<Examination> {
   try {
-    const { examined, findings } = await examineLoaded(loadProcessConfig({ dev: false, overrides: {} }));
+    const loaded = loadProcessConfig({ dev: false, overrides: {} });
+    const { examined, findings } = await examineLoaded(loaded, pgbouncerIni);
     return { examined, findings: bySeverity(findings) };
   } catch (error) {
     if (!(error instanceof SluiceError) || error.code !== "SETTINGS_INVALID") throw error;

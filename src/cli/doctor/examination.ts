@@ -35,15 +35,25 @@ export interface FullExamination extends Examination {
   readonly replicas: readonly ReplicaFacts[];
 }
 
-/** @throws {SluiceError} as `readFileFacts` */
-export async function examineLoaded(loaded: Loaded): Promise<FullExamination> {
+/**
+ * @param poolerIni the file with the settings of PgBouncer; null: the usual one
+ * @throws {SluiceError} as `readFileFacts`, and CONFIG_FILE_UNUSABLE for `poolerIni`
+ */
+export async function examineLoaded(
+  loaded: Loaded,
+  poolerIni: string | null = null,
+): Promise<FullExamination> {
   const listening = await checkListening(loaded.config);
-  const examination = await examine(loaded, await readFileFacts(loaded));
+  const examination = await examine(loaded, await readFileFacts(loaded), poolerIni);
   return { ...examination, findings: [...listening, ...examination.findings] };
 }
 
 /** @param files null: not known, so that nothing is said of them */
-export async function examine(loaded: Loaded, files: FileFacts | null): Promise<FullExamination> {
+export async function examine(
+  loaded: Loaded,
+  files: FileFacts | null,
+  poolerIni: string | null = null,
+): Promise<FullExamination> {
   const { config } = loaded;
   const location = parseDatabaseUrl(config.databaseUrl);
   const machine = readMachine();
@@ -63,7 +73,12 @@ export async function examine(loaded: Loaded, files: FileFacts | null): Promise<
       });
     }
   } else {
-    const { canRead, ...postgres } = await examinePostgres(config, location, redis?.replicas ?? null);
+    const { canRead, ...postgres } = await examinePostgres(
+      config,
+      location,
+      redis?.replicas ?? null,
+      poolerIni,
+    );
     parts.push(postgres);
     isReadable = canRead;
   }
@@ -84,13 +99,14 @@ async function examinePostgres(
   config: Config,
   target: PostgresTarget,
   replicas: number | null,
+  poolerIni: string | null,
 ): Promise<Examination & { readonly canRead: boolean }> {
   // Loaded only with PostgreSQL, as by the gateway.
   const [{ readPostgres }, { checkPostgres }] = await Promise.all([
     import("./servers/postgres_facts.ts"),
     import("./servers/postgres_checks.ts"),
   ]);
-  const facts = await readPostgres(target, config);
+  const facts = await readPostgres(target, config, poolerIni);
   const use = { settings: config, target, replicas };
   const through = facts.pooler === null ? "" : " through PgBouncer";
   return {

@@ -57,7 +57,7 @@ async function clientIdleTimeoutMs(
 export async function askConsole(
   target: PostgresTarget,
   options: Pick<PostgresOptions, "connectTimeoutMs" | "statementTimeoutMs">,
-  statement: "SHOW CONFIG" | "SHOW DATABASES",
+  statement: "SHOW CONFIG" | "SHOW DATABASES" | "SHOW USERS",
 ): Promise<readonly Record<string, unknown>[]> {
   const tls = await readTlsOptions(target);
   const console = await PostgresConnection.dial({

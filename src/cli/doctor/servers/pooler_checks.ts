@@ -2,7 +2,8 @@
 // reset queries and idle_transaction_timeout need no setting for it.
 import type { PoolSettings } from "../../../store/postgres/postgres_pool.ts";
 import type { Finding } from "../finding.ts";
-import type { PoolerFacts, PostgresAnswer } from "./postgres_facts.ts";
+import type { PoolerFacts } from "./pooler_facts.ts";
+import type { PostgresAnswer } from "./postgres_facts.ts";
 
 export interface PoolerUse {
   /** Connections that all workers of all replicas may open, and how they add up. */
@@ -42,25 +43,28 @@ const SHORT_IDLE_SECONDS = 10;
 const PAGE = "doctor#pgbouncer";
 
 /** Connections to the server that PgBouncer may have open for the gateway; null: it does not tell. */
-export function mostOf({ settings, database }: PoolerFacts): number | null {
-  if (settings === null) return null;
+export function mostOf({ settings }: PoolerFacts): number | null {
+  return settings === null ? null : serverConnections(settings, ["default_pool_size", "reserve_pool_size"]);
+}
+
+function serverConnections(
+  settings: NonNullable<PoolerFacts["settings"]>,
+  pools: readonly ("default_pool_size" | "reserve_pool_size")[],
+): number {
   const number = (name: string) => Number(settings[name] ?? 0);
-  const pool = database.poolSize ?? number("default_pool_size");
   const limits = ["max_db_connections", "max_user_connections"].map(number).filter((limit) => limit > 0);
-  return Math.min(pool + number("reserve_pool_size"), ...limits);
+  return Math.min(pools.map(number).reduce((total, each) => total + each), ...limits);
 }
 
 export function checkPooler(use: PoolerUse, server: PostgresAnswer, pooler: PoolerFacts): Finding[] {
-  const { settings, database } = pooler;
+  const { settings } = pooler;
   if (settings === null) return [untold(use.user)];
   const number = (name: string) => Number(settings[name] ?? 0);
-  const mode = database.poolMode ?? settings.pool_mode;
-  const poolSize = database.poolSize ?? number("default_pool_size");
-  return [
-    ...checkMode(mode, poolSize, use),
+  const findings = [
+    ...checkMode(settings.pool_mode, serverConnections(settings, ["default_pool_size"]), use),
     ...checkClients(number("max_client_conn"), use),
     ...checkServerConnections(mostOf(pooler)!, server),
-    ...checkPoolSizes({ mode, poolSize, least: number("min_pool_size"), most: mostOf(pooler)! }, use),
+    ...checkPoolSizes(settings, use),
     ...checkTimeouts(
       Object.fromEntries(
         Object.entries(DEFAULT_TIMEOUTS).map(([name, usual]) => [name, Number(settings[name] ?? usual)]),
@@ -69,6 +73,27 @@ export function checkPooler(use: PoolerUse, server: PostgresAnswer, pooler: Pool
     ),
     ...checkIdle(number("client_idle_timeout"), use),
   ];
+  return findings.map((finding) => inItsSection(finding, pooler));
+}
+
+/** What the other sections call a setting of [pgbouncer]. https://www.pgbouncer.org/config.html */
+const OWN_NAMES: Readonly<Record<"[databases]" | "[users]", Readonly<Record<string, string>>>> = {
+  "[databases]": { default_pool_size: "pool_size", max_client_conn: "max_db_client_connections" },
+  "[users]": { default_pool_size: "pool_size", max_client_conn: "max_user_client_connections" },
+};
+
+/** The line of a setting that the database or the user overrules belongs into that section. */
+function inItsSection(finding: Finding, { overruled }: PoolerFacts): Finding {
+  const [, name = "", value] = /^(\w+) = (.*)$/.exec(finding.fix) ?? [];
+  const section = overruled[name];
+  if (section === undefined) return finding;
+  return {
+    ...finding,
+    fix: `${OWN_NAMES[section][name] ?? name}=${value}`,
+    remark: `in pgbouncer.ini, in the line of the ${
+      section === "[users]" ? "user" : "database"
+    } in ${section}, which has a value of its own; then RELOAD`,
+  };
 }
 
 function untold(user: string): Finding {
@@ -78,12 +103,12 @@ function untold(user: string): Finding {
     found: `PgBouncer does not tell its settings to the user ${user}: they were not examined.`,
     why: "Its pool mode, limits and timeouts must fit the gateway's.",
     fix: `stats_users = ${user}`,
-    remark: "in pgbouncer.ini, then RELOAD",
+    remark: "in pgbouncer.ini, then RELOAD; or sluice doctor --pgbouncer-ini FILE, as a user who may read it",
     page: PAGE,
   };
 }
 
-function checkMode(mode: string | undefined, poolSize: number, { needed, sum }: PoolerUse): Finding[] {
+function checkMode(mode: string | undefined, size: number, { needed, sum }: PoolerUse): Finding[] {
   const finding = {
     id: "pgbouncer.pool_mode",
     fix: "pool_mode = transaction",
@@ -98,12 +123,12 @@ function checkMode(mode: string | undefined, poolSize: number, { needed, sum }: 
       page: PAGE,
     }];
   }
-  if (mode !== "session" || needed <= poolSize) return [];
+  if (mode !== "session" || needed <= size) return [];
   return [{
     ...finding,
     severity: "warning",
     found:
-      `The pool_mode of PgBouncer is session, and its pool has ${poolSize} connections for the ${needed} of the workers (${sum}).`,
+      `The pool_mode of PgBouncer is session, and its pool has ${size} connections for the ${needed} of the workers (${sum}).`,
     why:
       "Each connection of a worker holds one of the server as long as it is open: others wait for DB_POOL_TIMEOUT, and fail.",
     page: PAGE,
@@ -138,15 +163,10 @@ function checkServerConnections(most: number, { maxConnections }: PostgresAnswer
 }
 
 /** Sizes that contradict each other, or that are below one connection for each worker. */
-function checkPoolSizes(
-  { mode, poolSize, least, most }: {
-    readonly mode: string | undefined;
-    readonly poolSize: number;
-    readonly least: number;
-    readonly most: number;
-  },
-  { workers }: PoolerUse,
-): Finding[] {
+function checkPoolSizes(settings: NonNullable<PoolerFacts["settings"]>, { workers }: PoolerUse): Finding[] {
+  const number = (name: string) => Number(settings[name] ?? 0);
+  const [poolSize, least] = [number("default_pool_size"), number("min_pool_size")];
+  const most = serverConnections(settings, ["default_pool_size", "reserve_pool_size"]);
   const findings: Finding[] = [];
   const add = (id: string, found: string, why: string, fix: string, remark: string) =>
     findings.push({ id, severity: "note", found, why, fix, remark, page: PAGE });
@@ -159,17 +179,17 @@ function checkPoolSizes(
       "in pgbouncer.ini",
     );
   }
-  if (mode === "transaction" && most < workers) {
+  if (settings.pool_mode === "transaction" && most < workers) {
+    const limits = ["max_db_connections", "max_user_connections"].filter((name) => number(name) === most);
+    const [bounding = "default_pool_size", other] = most < poolSize ? limits : [];
     add(
       "pgbouncer.pool_size",
       `PgBouncer may open ${most} connection${
         most === 1 ? "" : "s"
       } to the database for ${workers} workers of all replicas.`,
       "Workers that write session records at the same time wait for each other.",
-      most < poolSize
-        ? `max_db_connections = ${Math.max(20, workers)}`
-        : `default_pool_size = ${Math.max(20, workers)}`,
-      most < poolSize ? "in pgbouncer.ini; max_user_connections too, if it is set" : "in pgbouncer.ini",
+      `${bounding} = ${Math.max(20, workers)}`,
+      other === undefined ? "in pgbouncer.ini" : `in pgbouncer.ini, and the same for ${other}`,
     );
   }
   return findings;

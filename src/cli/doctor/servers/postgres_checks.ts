@@ -40,6 +40,7 @@ export function checkPostgres(use: PostgresUse, facts: PostgresFacts): Finding[]
     ...checkLimits(opened, answer, use.target),
     ...checkRights(answer, use.target, location),
     ...checkServer(answer, location),
+    ...checkTransactions(answer, facts),
     ...checkTls(use.target.tls, answer, facts),
     ...checkClock(`PostgreSQL at ${location}`, "postgres", answer.clockAheadMs),
   ];
@@ -210,7 +211,7 @@ function quoted(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
-function checkServer({ version, encoding, idleInTransaction }: PostgresAnswer, location: string): Finding[] {
+function checkServer({ version, encoding }: PostgresAnswer, location: string): Finding[] {
   const { host, port } = partsOf(location);
   const findings: Finding[] = [];
   const major = Math.floor(version / 10_000);
@@ -238,6 +239,14 @@ function checkServer({ version, encoding, idleInTransaction }: PostgresAnswer, l
       page: "replicas",
     });
   }
+  return findings;
+}
+
+function checkTransactions(
+  { idleInTransaction, unseenTransactions }: PostgresAnswer,
+  { location, user }: PostgresFacts,
+): Finding[] {
+  const findings: Finding[] = [];
   if (idleInTransaction > 0) {
     findings.push({
       id: "postgres.idle_in_transaction",
@@ -249,6 +258,19 @@ function checkServer({ version, encoding, idleInTransaction }: PostgresAnswer, l
         "Such a transaction keeps its connection and its locks, and old rows cannot be removed. Those of the gateway end after DB_STATEMENT_TIMEOUT.",
       fix: "ALTER SYSTEM SET idle_in_transaction_session_timeout = '60s';",
       remark: "then SELECT pg_reload_conf(); and a correction of the other program",
+      page: "replicas",
+    });
+  }
+  if (unseenTransactions > 0) {
+    findings.push({
+      id: "postgres.unseen",
+      severity: "note",
+      found: `${unseenTransactions} transaction${
+        unseenTransactions === 1 ? " of another user is" : "s of other users are"
+      } open on ${location}, and the user ${user} may not see for how long: their times were not examined.`,
+      why: "An idle transaction keeps its connection and its locks, and old rows cannot be removed.",
+      fix: `GRANT pg_read_all_stats TO ${quoted(user)};`,
+      remark: "as an administrator of PostgreSQL; then examine again",
       page: "replicas",
     });
   }

@@ -1,14 +1,15 @@
 // Reads the state of PostgreSQL, and of a PgBouncer in front of it.
 import { resolveHost } from "../../../base/egress/egress_guard.ts";
-import { SluiceError } from "../../../base/errors.ts";
+import { isError, SluiceError } from "../../../base/errors.ts";
 import type { Config } from "../../../config/schema.ts";
-import { askConsole } from "../../../store/postgres/pooler.ts";
 import { connectorTo } from "../../../store/postgres/postgres.ts";
 import type { PostgresConnection } from "../../../store/postgres/postgres_connection.ts";
 import { connectReason, connectRemedy } from "../../../store/postgres/postgres_errors.ts";
 import { locationOf, type PostgresTarget } from "../../../store/postgres/postgres_url.ts";
 import { ALEMBIC_TABLE, OUR_TABLES, refuseForeign } from "../../../store/sql/foreign_database.ts";
 import { type Reach, reachOf } from "../address_reach.ts";
+import { type PoolerFacts, readPooler } from "./pooler_facts.ts";
+import { readPoolerIni } from "./pooler_ini.ts";
 
 export interface PostgresFacts {
   /** Host, port and database. */
@@ -18,6 +19,7 @@ export interface PostgresFacts {
   readonly reach: Reach;
   /** What the server answers; or why it does not, and what an operator can do ("": unknown). */
   readonly answer: PostgresAnswer | { readonly reason: string; readonly remedy: string };
+  /** A PgBouncer in front; null: there is none. */
   readonly pooler: PoolerFacts | null;
 }
 
@@ -44,6 +46,8 @@ export interface PostgresAnswer {
   readonly databaseLimit: number | null;
   /** Transactions that have been idle for a minute, as far as the user may see them. */
   readonly idleInTransaction: number;
+  /** Open transactions of other users whose times the user may not see. */
+  readonly unseenTransactions: number;
   /** Is the connection to the server's address encrypted? null: it is not known behind a pooler. */
   readonly isEncrypted: boolean | null;
   /** How far the server's clock is ahead of this machine's. */
@@ -52,13 +56,6 @@ export interface PostgresAnswer {
   readonly foreign: string | null;
   /** Replicas that are registered in the database; null: it keeps no such records, or the user may not read them. */
   readonly replicas: number | null;
-}
-
-/** The settings of PgBouncer; null if it does not tell them to the user. */
-export interface PoolerFacts {
-  readonly settings: Readonly<Record<string, string>> | null;
-  /** What the database has of its own; absent or 0: as the settings say. */
-  readonly database: { readonly poolMode?: string; readonly poolSize?: number };
 }
 
 type Settings = Pick<Config, "dbConnectTimeoutMs" | "dbStatementTimeoutMs">;
@@ -71,14 +68,20 @@ const NAMES =
   `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
   AND relname = ANY (string_to_array($1, ','))`;
 
+/** A session of a client. Other users' sessions have no `backend_type` for a user without the role pg_read_all_stats. */
+const IS_CLIENT = `(backend_type = 'client backend'
+    OR (backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL))`;
+
 const STATE = `SELECT current_setting('server_version_num')::int AS version,
   current_setting('server_encoding') AS encoding,
   current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
     - COALESCE(current_setting('reserved_connections', true), '0')::int AS "maxConnections",
-  (SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+  (SELECT COUNT(*) FROM pg_stat_activity WHERE ${IS_CLIENT} AND pid <> pg_backend_pid()
     AND application_name IS DISTINCT FROM $1) AS others,
   (SELECT COUNT(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'
     AND state_change < now() - interval '1 minute') AS "idleInTransaction",
+  (SELECT COUNT(*) FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE backend_type IS NULL AND ${IS_CLIENT}
+    AND locktype = 'virtualxid' AND mode = 'ExclusiveLock' AND granted) AS "unseenTransactions",
   (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS "isEncrypted",
   (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::float8 AS "clockMs",
   CASE WHEN pg_is_in_recovery() THEN 'standby'
@@ -97,7 +100,15 @@ const STATE = `SELECT current_setting('server_version_num')::int AS version,
 const REPLICAS = `SELECT COUNT(*) AS replicas FROM cache_records WHERE cache_key LIKE 'replica:%'
   AND expires_at > EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AND value NOT LIKE '%"gone":true%'`;
 
-export async function readPostgres(target: PostgresTarget, settings: Settings): Promise<PostgresFacts> {
+/**
+ * @param poolerIni the file with the settings of PgBouncer; null: the usual one, if PgBouncer is on this machine
+ * @throws {SluiceError} CONFIG_FILE_UNUSABLE for `poolerIni`
+ */
+export async function readPostgres(
+  target: PostgresTarget,
+  settings: Settings,
+  poolerIni: string | null = null,
+): Promise<PostgresFacts> {
   const options = {
     connectTimeoutMs: settings.dbConnectTimeoutMs,
     statementTimeoutMs: settings.dbStatementTimeoutMs,
@@ -110,8 +121,11 @@ export async function readPostgres(target: PostgresTarget, settings: Settings): 
     connection = await (await connectorTo(target, options))();
     const isPooled = connection.isPooled || target.isPgbouncer;
     const answer = await askState(connection, target, isPooled);
-    return { ...facts, answer, pooler: isPooled ? await readPooler(target, options) : null };
+    const pooler = isPooled ? await readPooler(target, options) : null;
+    const isOpen = pooler?.settings !== null || (poolerIni === null && reach !== "machine");
+    return { ...facts, answer, pooler: isOpen ? pooler : readPoolerIni(target, poolerIni) };
   } catch (error) {
+    if (isError(error, "CONFIG_FILE_UNUSABLE")) throw error;
     const isTold = error instanceof SluiceError && error.code === "STORE_CANNOT_OPEN";
     const reason = isTold ? String(error.params.reason) : connectReason(error, location);
     return { ...facts, answer: { reason, remedy: isTold ? "" : connectRemedy(error) }, pooler: null };
@@ -156,26 +170,5 @@ async function foreignReason(connection: PostgresConnection, location: string): 
     return null;
   } catch (error) {
     return String((error as SluiceError).params.reason);
-  }
-}
-
-async function readPooler(
-  target: PostgresTarget,
-  options: Parameters<typeof askConsole>[1],
-): Promise<PoolerFacts> {
-  try {
-    const config = await askConsole(target, options, "SHOW CONFIG");
-    const settings = Object.fromEntries(config.map(({ key, value }) => [String(key), String(value)]));
-    const databases = await askConsole(target, options, "SHOW DATABASES");
-    const own = databases.find(({ name }) => name === target.database);
-    return {
-      settings,
-      database: {
-        ...(own?.pool_mode ? { poolMode: String(own.pool_mode) } : {}),
-        ...(own?.pool_size ? { poolSize: Number(own.pool_size) } : {}),
-      },
-    };
-  } catch {
-    return { settings: null, database: {} };
   }
 }

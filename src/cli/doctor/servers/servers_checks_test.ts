@@ -3,7 +3,8 @@ import { loadConfig } from "../../../config/load.ts";
 import { parsePostgresUrl } from "../../../store/postgres/postgres_url.ts";
 import type { Finding } from "../finding.ts";
 import { checkPostgres } from "./postgres_checks.ts";
-import type { PoolerFacts, PostgresAnswer, PostgresFacts } from "./postgres_facts.ts";
+import { effective, type PoolerFacts, UNTOLD } from "./pooler_facts.ts";
+import type { PostgresAnswer, PostgresFacts } from "./postgres_facts.ts";
 import { checkRedis } from "./redis_checks.ts";
 import type { RedisAnswer, RedisFacts } from "./redis_facts.ts";
 
@@ -20,6 +21,7 @@ const ANSWER: PostgresAnswer = {
   userLimit: null,
   databaseLimit: null,
   idleInTransaction: 0,
+  unseenTransactions: 0,
   isEncrypted: true,
   clockAheadMs: 20,
   foreign: null,
@@ -34,7 +36,7 @@ const POOLER: PoolerFacts = {
     max_db_connections: "0",
     client_idle_timeout: "0",
   },
-  database: {},
+  overruled: {},
 };
 const FACTS: PostgresFacts = {
   location: "db:5432/mcp",
@@ -79,9 +81,12 @@ function postgres(
 }
 
 const answer = (given: Partial<PostgresAnswer>) => ({ answer: { ...ANSWER, ...given } });
-const pooler = (settings: Record<string, string>, database: PoolerFacts["database"] = {}) => ({
-  pooler: { settings: { ...POOLER.settings, ...settings }, database },
-});
+/** @param database a row of SHOW DATABASES. @param user one of SHOW USERS */
+const pooler = (
+  settings: Record<string, string>,
+  database: Record<string, unknown> = {},
+  user: Record<string, unknown> = {},
+) => ({ pooler: effective({ ...POOLER.settings, ...settings }, database, user) });
 
 Deno.test("checkPostgres() finds nothing in a server that suffices, with PgBouncer and without", () => {
   assertEquals(postgres({}), []);
@@ -92,12 +97,13 @@ Deno.test("checkPostgres() finds nothing in a server that suffices, with PgBounc
   assertEquals(postgres({ reach: "world", pooler: POOLER, ...answer({ isEncrypted: null }) }), []);
   // Three replicas through PgBouncer, or with fewer connections each.
   assertEquals(postgres({ pooler: POOLER }, { replicas: 3 }), []);
-  assertEquals(
-    postgres({
-      pooler: { settings: { ...POOLER.settings, pool_mode: "session" }, database: { poolSize: 60 } },
-    }),
-    [],
-  );
+  assertEquals(postgres(pooler({ pool_mode: "session" }, { pool_size: 60 })), []);
+  // What the database or the user has of its own wins: limits that are lower, and a mode that is right.
+  const own = pooler({ default_pool_size: "600" }, { pool_size: 20, max_connections: "0" });
+  assertEquals(postgres(own), []);
+  assertEquals(postgres(pooler({ pool_mode: "statement" }, { pool_mode: "transaction" })), []);
+  const ofUser = { pool_mode: "transaction", pool_size: "", max_user_client_connections: 0 };
+  assertEquals(postgres(pooler({}, { pool_mode: "session" }, ofUser)), []);
 });
 
 Deno.test("checkPostgres() finds each thing that does not fit", () => {
@@ -182,7 +188,26 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
     ],
     [postgres(answer({ clockAheadMs: 9_000 })), "warning postgres.clock timedatectl set-ntp true"],
     [postgres(pooler({ pool_mode: "statement" })), "error pgbouncer.pool_mode pool_mode = transaction"],
-    [postgres(pooler({}, { poolMode: "statement" })), "error pgbouncer.pool_mode pool_mode = transaction"],
+    [postgres(pooler({}, { pool_mode: "statement" })), "error pgbouncer.pool_mode pool_mode=transaction"],
+    [postgres(pooler({}, {}, { pool_mode: "statement" })), "error pgbouncer.pool_mode pool_mode=transaction"],
+    [
+      postgres(pooler({ pool_mode: "session", default_pool_size: "60" }, { max_connections: 29 })),
+      "warning pgbouncer.pool_mode pool_mode = transaction",
+    ],
+    [postgres(pooler({}, { pool_size: 1 })), "note pgbouncer.pool_size pool_size=20"],
+    [postgres(pooler({}, { max_connections: 1 })), "note pgbouncer.pool_size max_db_connections=20"],
+    [
+      postgres(pooler({}, {}, { max_user_connections: 1 })),
+      "note pgbouncer.pool_size max_user_connections=20",
+    ],
+    [
+      postgres(pooler({}, { max_client_connections: 20 })),
+      "warning pgbouncer.max_client_conn max_db_client_connections=60",
+    ],
+    [
+      postgres(answer({ unseenTransactions: 2 })),
+      "note postgres.unseen GRANT pg_read_all_stats TO a;",
+    ],
     [postgres(pooler({ pool_mode: "session" })), "warning pgbouncer.pool_mode pool_mode = transaction"],
     [postgres(pooler({ max_client_conn: "20" })), "warning pgbouncer.max_client_conn max_client_conn = 60"],
     [
@@ -195,7 +220,7 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
     ],
     [
       postgres(pooler({ max_user_connections: "1" })),
-      "note pgbouncer.pool_size max_db_connections = 20",
+      "note pgbouncer.pool_size max_user_connections = 20",
     ],
     [postgres(pooler({ min_pool_size: "21" })), "note pgbouncer.min_pool_size min_pool_size = 4"],
     [postgres(pooler({ default_pool_size: "1" })), "note pgbouncer.pool_size default_pool_size = 20"],
@@ -216,7 +241,7 @@ Deno.test("checkPostgres() finds each thing that does not fit", () => {
       postgres(pooler({ reserve_pool_size: "5", reserve_pool_timeout: "0" })),
       "note pgbouncer.reserve_pool_timeout reserve_pool_timeout = 2",
     ],
-    [postgres({ pooler: { settings: null, database: {} } }), "note pgbouncer.untold stats_users = a"],
+    [postgres({ pooler: UNTOLD }), "note pgbouncer.untold stats_users = a"],
   ];
   for (const [findings, expected] of cases) assertEquals(shown(findings), [expected]);
 });
