@@ -191,7 +191,7 @@ import "../downstream/exchange/request_note.ts";
 import "../downstream/exchange/token_expiry.ts";
 import "../downstream/exchange/visible_scope.ts";
 import "../downstream/http/call_reply.ts";
-import "../downstream/http/large_text.ts";
+import "../downstream/http/json_response.ts";
 import "../downstream/http/mcp_endpoint.ts";
 import "../downstream/http/rpc_endpoint.ts";
 import "../downstream/http/scope_check.ts";

@@ -4,6 +4,7 @@ import { makeSelfSigned, openssl, type SelfSigned } from "../support/self_signed
 import { run } from "../support/command.ts";
 import { listeningSockets } from "../support/process_stats.ts";
 import { canLeaveOut } from "../support/programs.ts";
+import { RawConnection } from "../support/raw_http.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -72,6 +73,52 @@ Deno.test({
     assertEquals(backlogs, ["301", "301"]);
 
     assertEquals(await h2load(sluice.url, 5000), { succeeded: 5000, failed: 0 });
+  },
+});
+
+Deno.test({
+  name: "a call is answered by one send, which is chunked in HTTP/1.1 alone",
+  ignore,
+  fn: async () => {
+    await using sluice = await Sluice.start();
+    const token = await sluice.token();
+    const body = JSON.stringify({ jsonrpc: "2.0", id: "x".repeat(10_000), method: "ping" });
+    const headers = [`authorization: Bearer ${token}`, "content-type: application/json"];
+
+    const fields = headers.flatMap((field) => ["-H", field]);
+    const framing = async (version: string) => {
+      const { text } = await run("curl", [
+        "-si",
+        "-m",
+        "60",
+        version,
+        ...fields,
+        "-d",
+        body,
+        `${sluice.url}/rpc`,
+      ]);
+      const [head, answer] = text.split("\r\n\r\n");
+      assertEquals(JSON.parse(answer!).result, {});
+      return [...head!.matchAll(/^(transfer-encoding|content-length): (.*)\r?$/gm)].map(([, name, value]) =>
+        `${name} ${name === "content-length" && value === String(answer!.length) ? "of the body" : value}`
+      );
+    };
+    assertEquals(await framing("--http1.1"), ["transfer-encoding chunked"]);
+    assertEquals(await framing("--http1.0"), ["content-length of the body"]);
+    assertEquals(await framing("--http2-prior-knowledge"), ["content-length of the body"]);
+
+    using connection = await RawConnection.open(sluice.port);
+    const lines = [...headers, "host: 127.0.0.1", `content-length: ${body.length}`].join("\r\n");
+    const request = new TextEncoder().encode(`POST /rpc HTTP/1.1\r\n${lines}\r\n\r\n${body}`);
+    const sends = async () => {
+      const { text } = await run("ss", ["-Htin", `sport = :${sluice.port} and dport = :${connection.port}`]);
+      return Number(/data_segs_out:(\d+)/.exec(text)?.[1]);
+    };
+    for (let calls = 1; calls <= 3; calls++) {
+      await connection.send(request);
+      assertEquals((await connection.receive()).status, 200);
+      assertEquals(await sends(), calls);
+    }
   },
 });
 

@@ -32,6 +32,11 @@ export class RawConnection implements Disposable {
     return new RawConnection(await Deno.connect({ hostname: "127.0.0.1", port }), deadlineMs);
   }
 
+  /** The client's end. */
+  get port(): number {
+    return this.#connection.localAddr.port;
+  }
+
   async send(bytes: Uint8Array): Promise<void> {
     for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
   }

@@ -7,7 +7,7 @@ import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ReadBody } from "../../http/body.ts";
-import { jsonResponse } from "./large_text.ts";
+import { jsonResponse } from "./json_response.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import { errorHeaders, type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";

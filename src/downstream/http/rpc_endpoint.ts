@@ -4,7 +4,7 @@ import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ReadBody } from "../../http/body.ts";
 import { errorHeaders, type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
-import { jsonResponse } from "./large_text.ts";
+import { jsonResponse } from "./json_response.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import {

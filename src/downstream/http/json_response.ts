@@ -1,5 +1,5 @@
-// Large responses. They count as memory of their caller: a client that does not read its responses would otherwise keep as many of
-// them as it opens connections.
+// Responses of JSON text. Large ones count as memory of their caller: a client that does not read its responses would otherwise keep as
+// many of them as it opens connections.
 import { Buffer } from "node:buffer";
 import { SluiceError } from "../../base/errors.ts";
 import { UNCOUNTED_BYTES } from "../../base/arrival.ts";
@@ -11,6 +11,12 @@ const WHOLE_CHARS = 1024 * 1024;
 
 /** Characters that are encoded at once, so that other requests have their turn in between. */
 const PIECE_CHARS = 256 * 1024;
+
+/**
+ * Deno sends a chunked response of up to 64 KiB by one system call, and any other response whose head and body exceed 512 bytes by two.
+ * Shorter texts fit into one with their head. Deno drops the header where chunks do not exist: in HTTP/1.0 and HTTP/2.
+ */
+const UNCHUNKED_CHARS = 300;
 
 const encoder = new TextEncoder();
 
@@ -24,7 +30,11 @@ export function jsonResponse(
   text: string,
   init: { readonly status?: number; readonly headers: Readonly<Record<string, string>> },
 ): Response {
-  if (text.length <= UNCOUNTED_BYTES) return new Response(text, init);
+  if (text.length <= UNCOUNTED_BYTES) {
+    const response = new Response(text, init);
+    if (text.length > UNCHUNKED_CHARS) response.headers.set("transfer-encoding", "chunked");
+    return response;
+  }
   const kept = hold(memory, principal, text.length);
   if (text.length <= WHOLE_CHARS) {
     const close = () => kept.close();

@@ -3,7 +3,7 @@ import { principal, SERVED } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Exchange } from "../../http/handler.ts";
-import { jsonResponse } from "./large_text.ts";
+import { jsonResponse } from "./json_response.ts";
 
 const JSON_TYPE = { headers: { "content-type": "application/json" } };
 
@@ -17,6 +17,9 @@ Deno.test("jsonResponse() counts a large text until it is read, and refuses what
   const text = `${"x".repeat(262_143)}${"\u{1F600}é".repeat(600_000)}`;
   const small = jsonResponse(memory, eve, "{}", JSON_TYPE);
   assertEquals([await small.text(), memory.chars], ["{}", 0]);
+  assertEquals(small.headers.get("transfer-encoding"), null);
+  const chunked = jsonResponse(memory, eve, "x".repeat(301), JSON_TYPE);
+  assertEquals([chunked.headers.get("transfer-encoding"), memory.chars], ["chunked", 0]);
   const response = jsonResponse(memory, eve, text, { status: 404, ...JSON_TYPE });
   assertEquals([response.status, memory.chars], [404, text.length]);
   const error = assertThrows(() => jsonResponse(memory, eve, text, JSON_TYPE), SluiceError);
