@@ -27,7 +27,7 @@ import {
   requireBasicPermissions,
   requirePermissions,
 } from "./isolation/permissions.ts";
-import { announceSetup, prepare, warnOfSettings } from "./command_line/prepare.ts";
+import { announceSetup, prepare, type Setup, warnOfSettings } from "./command_line/prepare.ts";
 import { Reload } from "./reload.ts";
 import { McpConfigFile } from "./import/mcp_config_file.ts";
 import { programName } from "./command_line/program_name.ts";
@@ -75,7 +75,8 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   // Before the database is opened, and while files can be read.
   const files = await readFileFacts(loaded).catch(() => null);
   // The one-time token goes to the operator's output alone: people who may read the log are not all administrators.
-  const secrets = await prepare(config, log, (token) => announceSetup(token, config, out));
+  let setup: Setup | null = null;
+  const secrets = await prepare(config, log, (offer) => setup = announceSetup(offer, config, out));
   await isolateStdio(loaded, sink);
 
   const stopping = stopSignal();
@@ -114,7 +115,8 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   // The registration calls the gateway's own address. Over HTTPS it would fail: the certificate need not name localhost.
   const demo = dev && !config.ssl ? await startDemo({ config, secrets, log }) : null;
   if (program !== null) {
-    console.error(welcome({ config, sources, program, folder: Deno.cwd(), hasDemo: demo !== null }));
+    const folder = Deno.cwd();
+    console.error(welcome({ config, sources, program, folder, hasDemo: demo !== null, setup }));
   }
   collectGarbage();
   releaseStartMemory();

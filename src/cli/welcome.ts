@@ -5,6 +5,7 @@ import type { Loaded } from "../config/load.ts";
 import type { Config, SettingName } from "../config/schema.ts";
 import { VERSION } from "../version.ts";
 import { localUrl } from "./command_line/local_url.ts";
+import type { Setup } from "./command_line/prepare.ts";
 
 export interface Welcome {
   /** The settings that the gateway runs with. */
@@ -15,6 +16,8 @@ export interface Welcome {
   /** The folder that the gateway runs in. */
   readonly folder: string;
   readonly hasDemo: boolean;
+  /** null: the gateway has users. */
+  readonly setup: Setup | null;
 }
 
 /** `sluice token` needs the same values as the gateway. */
@@ -28,19 +31,16 @@ const TOKEN_SETTINGS: readonly SettingName[] = [
   "PLATFORM_ADMIN_EMAIL",
 ];
 
-const LIST_TOOLS = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+/** JSON, in lines that fit a terminal below `-d '`. */
+const LIST_TOOLS = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`;
 
-const CONVERT_TIME = {
-  jsonrpc: "2.0",
-  id: 1,
-  method: "tools/call",
-  params: {
-    name: "demo-convert-time",
-    arguments: { time: "09:00", source_timezone: "Europe/Berlin", target_timezone: "Europe/Dublin" },
-  },
-};
+const CONVERT_TIME = `{"jsonrpc":"2.0","id":1,"method":"tools/call",
+         "params":{"name":"demo-convert-time",
+                   "arguments":{"time":"09:00",
+                                "source_timezone":"Europe/Berlin",
+                                "target_timezone":"Europe/Dublin"}}}`;
 
-export function welcome({ config, sources, program, folder, hasDemo }: Welcome): string {
+export function welcome({ config, sources, program, folder, hasDemo, setup }: Welcome): string {
   const url = localUrl(config);
   const given = TOKEN_SETTINGS.filter((name) => sources[name].from === "environment");
   const environment = given.length > 0 ? ` and with the same ${given.join(", ")}` : "";
@@ -49,7 +49,7 @@ export function welcome({ config, sources, program, folder, hasDemo }: Welcome):
 Sluice ${VERSION} serves ${url} with ${workers} worker${workers === 1 ? "" : "s"}.
 
 Pages for people: ${url}${config.appRootPath}/admin
-
+${firstAdministrator(setup, program)}
 Get a token for an hour, in another terminal, in ${folder}${environment}:
 
   export TOKEN=$(${program} token --admin)
@@ -58,11 +58,24 @@ ${hasDemo ? "Call a tool of the demo upstream:" : "List the tools of all upstrea
 
   curl -s${curlFlags(config)} ${url}/rpc \\
     -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
-    -d '${JSON.stringify(hasDemo ? CONVERT_TIME : LIST_TOOLS)}'
+    -d '${hasDemo ? CONVERT_TIME : LIST_TOOLS}'
 
 ${serversOfFile(config, program)}
 Connect a client: ${program} connect
 See the other commands and the manual: ${program} --help
+`;
+}
+
+function firstAdministrator(setup: Setup | null, program: string): string {
+  if (setup === null) return "";
+  return setup.link !== null
+    ? `This link makes the first administrator:
+
+  ${setup.link}
+`
+    : `There are no users yet. This makes the first administrator:
+
+  ${program} user add you@example.com --admin
 `;
 }
 

@@ -1,11 +1,11 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { loadConfig, type LoadInput } from "../config/load.ts";
-import { welcome } from "./welcome.ts";
+import { type Welcome, welcome } from "./welcome.ts";
 
-function text(environment: Record<string, string>, hasDemo = false): string {
+function text(environment: Record<string, string>, hasDemo = false, setup: Welcome["setup"] = null): string {
   const input: LoadInput = { environment, dotEnv: null, dev: false, overrides: {}, cores: 2 };
   const { config, sources } = loadConfig(input);
-  return welcome({ config, sources, program: "/opt/sluice", folder: "/srv/gateway", hasDemo });
+  return welcome({ config, sources, program: "/opt/sluice", folder: "/srv/gateway", hasDemo, setup });
 }
 
 Deno.test("welcome() shows address, token command, one call and the help, in 80 columns", () => {
@@ -34,8 +34,19 @@ Deno.test("welcome() says that the servers of a client's file start, in place of
   for (const line of shown.split("\n")) assertEquals([line, line.length <= 80], [line, true]);
 });
 
-Deno.test("welcome() calls the demo upstream where there is one", () => {
-  assertStringIncludes(text({}, true), '"method":"tools/call","params":{"name":"demo-convert-time"');
+Deno.test("welcome() shows how the first administrator is made, also after an earlier start has written a link", () => {
+  const link = `http://127.0.0.1:4444/admin/setup#${"t".repeat(32)}`;
+  assertStringIncludes(text({}, false, { link }), `This link makes the first administrator:\n\n  ${link}\n`);
+  assertStringIncludes(text({}, false, { link: null }), "  /opt/sluice user add you@example.com --admin\n");
+  assertEquals(text({}).includes("administrator"), false);
+});
+
+Deno.test("welcome() calls the demo upstream where there is one, in 80 columns", () => {
+  const shown = text({}, true);
+  for (const line of shown.split("\n")) assertEquals([line, line.length <= 80], [line, true]);
+  const [, body] = /-d '(.*?)'\n/s.exec(shown)!;
+  const { method, params } = JSON.parse(body!);
+  assertEquals([method, params.name, params.arguments.time], ["tools/call", "demo-convert-time", "09:00"]);
 });
 
 Deno.test("welcome() tells curl what the gateway's protocol needs, and the token command what the environment gave", () => {

@@ -174,6 +174,7 @@ function callOf(
       name: display_name,
       path: `${prefix}${SSO_PATH}login/${id}`,
     })),
+    hasUsers: deps.hasUsers(),
     sendsPasswordMail: deps.sendsPasswordMail,
     origin: `${isSecure ? "https" : "http"}://${host}${prefix}`,
   };

@@ -13,15 +13,21 @@ export function passwordLink(token: string): string {
   return `/admin/reset-password#${token}`;
 }
 
+/** For the first administrator. `token` is null if another start has handed out one that is still valid. */
+export interface SetupOffer {
+  readonly token: string | null;
+}
+
 /**
- * A token for the first administrator, if there are no users yet. One of several processes that start together gets one; the others,
- * and starts while it is valid, get none.
- * @returns null if there are users, or if a token is valid already
+ * A token for the first administrator. One of several processes that start together gets one; the others, and starts while it is
+ * valid, get none.
+ * @returns null if there are users
  */
-export async function offerSetupToken(people: PeopleStore, ttlMs: number): Promise<string | null> {
+export async function offerSetupToken(people: PeopleStore, ttlMs: number): Promise<SetupOffer | null> {
   if (await people.users.count() > 0) return null;
   const token = newToken();
-  return await people.oneTimeTokens.offer(FIRST_ADMINISTRATOR, digest(token), ttlMs) ? token : null;
+  const isOffered = await people.oneTimeTokens.offer(FIRST_ADMINISTRATOR, digest(token), ttlMs);
+  return { token: isOffered ? token : null };
 }
 
 /** A token with which the user sets a new password. The user's former one ends. */

@@ -77,6 +77,7 @@ export interface PageCall {
   readonly takesLogins: boolean;
   /** Identity providers where people sign in, each with the path where that starts. */
   readonly providers: readonly { readonly name: string; readonly path: string }[];
+  readonly hasUsers: boolean;
   /** Do users get a link by mail when they have forgotten their password? */
   readonly sendsPasswordMail: boolean;
   /** What clients of this gateway put before its paths: `https://gateway.example/prefix`. */

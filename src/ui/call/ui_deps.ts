@@ -42,6 +42,7 @@ export interface UiDeps {
   readonly baseOf: (request: Request, from: string) => string;
   /** Identity providers where people sign in. */
   readonly providers: readonly { readonly id: string; readonly display_name: string }[];
+  readonly hasUsers: () => boolean;
   /** Do users get a link by mail when they have forgotten their password? */
   readonly sendsPasswordMail: boolean;
   /** The address of the client, also behind trusted proxies. */

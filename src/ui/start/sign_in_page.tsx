@@ -15,6 +15,15 @@ export function pageAfterSignIn(next: string | null): string {
   return next !== null && /^[A-Za-z0-9][^:\\]*$/.test(next) && !next.startsWith("sign-") ? next : "";
 }
 
+/** Where the first administrator comes from. */
+const HOW_FIRST = (
+  <>
+    The log of its first start has a link for the first administrator, in the line{" "}
+    <code>no users yet</code>. Later, the operator prints another link by{" "}
+    <code>sluice user add you@example.com --admin</code>.
+  </>
+);
+
 export const signInPage: PageHandler = (call) => {
   const { query } = call;
   return Promise.resolve(
@@ -87,7 +96,10 @@ function signedOutView(at: string): View {
 }
 
 function signInView(
-  { providers, origin, sendsPasswordMail }: Pick<PageCall, "providers" | "origin" | "sendsPasswordMail">,
+  { providers, origin, hasUsers, sendsPasswordMail }: Pick<
+    PageCall,
+    "providers" | "origin" | "hasUsers" | "sendsPasswordMail"
+  >,
   form: FormState,
   next: string | null,
   way: "password" | "token",
@@ -102,6 +114,11 @@ function signInView(
       <>
         <h1>Sign in to Sluice</h1>
         <p class="soft">The MCP gateway of your organisation.</p>
+        {!hasUsers && providers.length === 0 && way === "password" && (
+          <p class="soft">
+            This gateway has no users yet. {HOW_FIRST}
+          </p>
+        )}
         <RefusalBox refused={form.refused} shown={["email", "password"]} />
         <form method="post" action="sign-in">
           {next !== null && <input type="hidden" name="next" value={next} />}
@@ -149,7 +166,21 @@ function signInView(
   };
 }
 
-export const setupPage: PageHandler = () => Promise.resolve(setupView(NEW_FORM));
+export const setupPage: PageHandler = ({ hasUsers }) =>
+  Promise.resolve(hasUsers ? HAS_FIRST : setupView(NEW_FORM));
+
+const HAS_FIRST: View = {
+  title: "The first administrator",
+  body: (
+    <>
+      <h1>The first administrator is here</h1>
+      <p>This link was for the first administrator, who has an account already.</p>
+      <p>
+        <a class="button main" href="sign-in">Sign in</a>
+      </p>
+    </>
+  ),
+};
 
 export const setUp: PageHandler = async ({ form, rest }) => {
   const values = await form();
@@ -167,7 +198,7 @@ function setupView(form: FormState, status?: number): View {
       <>
         <h1>The first administrator</h1>
         <p class="soft">
-          This gateway has no users yet. Its log has a one-time token, in the line <code>no users yet</code>.
+          This gateway has no users yet. {HOW_FIRST}
         </p>
         <RefusalBox refused={form.refused} shown={["token", "email", "password"]} />
         <form method="post" action="setup">

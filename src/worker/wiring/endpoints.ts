@@ -291,6 +291,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     clientMetadataIsStable: config.gatewayPublicUrl !== null,
     baseOf: (request, from) => base.of(request, from),
     providers: sso?.providers ?? [],
+    hasUsers: () => catalog.now.people.hasUsers,
     sendsPasswordMail: logins.passwordMails !== null,
     authenticate: (authorization) => authenticator.authenticate(authorization),
     prefixOf: (headers, from) => publicPrefix.of(headers, from),
