@@ -11,7 +11,8 @@ import { CLIENTS } from "../src/client_config/clients.ts";
 import { SETTINGS } from "../src/config/schema.ts";
 import { type Page, plainText } from "../src/help/page.ts";
 import { isTopic } from "../src/help/topics.ts";
-import { type MetricRow, METRICS } from "../src/telemetry/metric_table.ts";
+import { METRICS } from "../src/telemetry/metric_table.ts";
+import type { MetricRow } from "../src/telemetry/metric_values.ts";
 
 /** Variables and words of other programs. */
 const FOREIGN_NAMES = ("SLUICE_TOKEN TOKEN HOME PATH TMPDIR DENO_CERT BASH_ENV NODE_OPTIONS POSTGRES_USER " +

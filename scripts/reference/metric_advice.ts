@@ -98,11 +98,15 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "Alert at 0 for more than a few minutes. `GET /gateways` has the upstream's `lastError`.",
   sluice_upstream_breaker_open:
     "Above 0: the upstream has refused several sessions in a row. It is tried again after `MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET`.",
+  sluice_upstream_sessions:
+    "It follows the clients. Many more than clients: an upstream with `isolation` by session gets one for each of them.",
   sluice_pool_sessions:
     "Many `active` and `sluice_pool_calls_waiting` above 0: the pool is too small, or an upstream slow.",
   sluice_pool_sessions_limit: "Each worker has a pool of its own.",
   sluice_pool_calls_waiting:
     "Above 0 for long: raise `MCP_SESSION_POOL_MAX_PER_KEY`, or find the slow upstream.",
+  sluice_pool_wait_seconds:
+    "The mean is `_sum` by `_count`, as a rate. It grows before `SESSION_POOL_TIMEOUT` is answered.",
   sluice_upstream_checks_total:
     "`failed` means an upstream that does not answer. `refused` means that it wants other credentials.",
   sluice_upstream_token_requests_total:
@@ -146,6 +150,8 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_outbound_connections_limit: "Each worker has `HTTP_CLIENT_MAX_CONNECTIONS` of its own.",
   sluice_outbound_calls_waiting:
     "Above 0 for long: raise `HTTP_CLIENT_MAX_CONNECTIONS`, or find the slow upstream.",
+  sluice_outbound_wait_seconds:
+    "The mean is `_sum` by `_count`, as a rate. It grows before `HTTP_POOL_TIMEOUT` is answered.",
   sluice_stdio_processes: "Compare it with `STDIO_MAX_PROCESSES` for each worker.",
   sluice_upstream_processes:
     "Compare it with `STDIO_MAX_PROCESSES_PER_UPSTREAM` for each worker. `isolation` decides how many an upstream needs.",

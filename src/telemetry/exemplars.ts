@@ -1,21 +1,6 @@
 // Exemplars: for each bucket of a histogram, the trace of one of its observations. They lead from a slow bucket to a call. One thread
 // writes them, and the main thread reads them at any time, also after the writing thread has died.
-import { BUCKETS } from "./metric_table.ts";
-
-export interface Exemplar {
-  /** The number of its bucket, in the order of `BUCKETS`; their number: above all of them. */
-  readonly bucket: number;
-  /** 32 hexadecimal digits. */
-  readonly traceId: string;
-  /** 16 hexadecimal digits. */
-  readonly spanId: string;
-  readonly seconds: number;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-}
-
-/** Series of one metric that have exemplars: the first ones. */
-export const MAX_EXEMPLAR_SERIES = 300;
+import { BUCKETS, type Exemplar } from "./metric_values.ts";
 
 /** Scrapes come every few seconds: what is exported in between needs no exemplar of its own. */
 const MIN_AGE_MS = 1_000;

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { BucketExemplars, type Exemplar } from "./exemplars.ts";
-import { BUCKETS } from "./metric_table.ts";
+import { BucketExemplars } from "./exemplars.ts";
+import { BUCKETS, type Exemplar } from "./metric_values.ts";
 
 const EXEMPLAR: Exemplar = {
   bucket: 3,

@@ -1,29 +1,11 @@
 // The table of metrics. Every metric that a gateway exports has one row, here and nowhere else.
-
-export interface MetricRow {
-  /**
-   * A counter, a histogram and a summary never fall. A gauge is read when the metrics are asked for. The values of all workers are
-   * added up.
-   */
-  readonly kind: "counter" | "gauge" | "histogram" | "summary";
-  /** The meaning, and the values of labels with few of them. */
-  readonly help: string;
-  readonly labels: readonly string[];
-  /** So many of the labels, from the first, are names from the registry. METRICS_MAX_NAMES bounds their values. */
-  readonly names: number;
-  /** The values of a counter's one label that are known beforehand: they begin at zero. */
-  readonly values: readonly string[];
-}
-
-/**
- * The upper bounds of a histogram's buckets, in seconds: those that OpenTelemetry advises for operations of MCP
- * (https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/#metrics), and three below for what the gateway adds.
- */
-export const BUCKETS: readonly number[] =
-  // deno-fmt-ignore
-  [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300];
+import { ERRORS } from "../base/errors.ts";
+import { type MetricRow, pairs, row } from "./metric_values.ts";
 
 const [counter, gauge, histogram, summary] = [row("counter"), row("gauge"), row("histogram"), row("summary")];
+
+/** Where records of the audit trail are exported to. */
+const SINKS = ["file", "syslog", "webhook"];
 
 export const METRICS = {
   sluice_http_answers_total: counter("Answers by endpoint and HTTP status", ["endpoint", "status"]),
@@ -37,18 +19,18 @@ export const METRICS = {
     ["mcp_method_name", "error_type"],
   ),
   mcp_client_operation_duration_seconds: histogram(
-    "Time that upstreams took for requests, the waits for a session and a connection included, by upstream and error_type as above",
-    ["upstream", "error_type"],
+    "Time that upstreams took for requests, the waits for a session and a connection included, by upstream, method and error_type as above",
+    ["upstream", "mcp_method_name", "error_type"],
     { names: 1 },
   ),
   sluice_tool_calls_total: counter(
     "Calls of tools that were sent to upstreams, by outcome: success; tool_error: the result says isError; error",
-    ["upstream", "tool", "outcome"],
-    { names: 2 },
+    ["upstream", "gen_ai_tool_name", "outcome"],
+    { names: 2, values: ["success", "tool_error", "error"] },
   ),
   sluice_tool_call_duration_seconds: summary(
     "Time of these calls: their number and the sum of their durations",
-    ["upstream", "tool"],
+    ["upstream", "gen_ai_tool_name"],
     { names: 2 },
   ),
   sluice_trace_spans_exported_total: counter("Spans that the collector of traces has taken"),
@@ -65,10 +47,8 @@ export const METRICS = {
   ),
   sluice_errors_total: counter(
     "Failures by code of the error table and by cause: downstream, upstream, internal",
-    [
-      "code",
-      "source",
-    ],
+    ["code", "source"],
+    { values: Object.entries(ERRORS).map(([code, { source }]) => [code, source]) },
   ),
   sluice_requests_in_flight: gauge("Requests under way"),
   sluice_requests_limit: gauge("Requests that may be under way at once, in all workers (BACKPRESSURE)"),
@@ -86,6 +66,7 @@ export const METRICS = {
   sluice_quota_refusals_total: counter(
     "Calls refused by a quota, by its kind (user, team, token, tool) and by what is used up: calls, seconds, bytes",
     ["kind", "unit"],
+    { values: pairs(["user", "team", "token", "tool"], ["calls", "seconds", "bytes"]) },
   ),
   sluice_quota_counters: gauge("Counters of quotas whose window has not ended, of QUOTA_MAX_COUNTERS"),
   sluice_quota_counters_dropped_total: counter(
@@ -108,10 +89,12 @@ export const METRICS = {
   sluice_sso_sign_ins_total: counter(
     "Sign-ins at identity providers, by provider and outcome: success, refused, start_again, provider_failed, failed",
     ["provider", "outcome"],
+    { values: ["success", "refused", "start_again", "provider_failed", "failed"] },
   ),
   sluice_sso_logouts_total: counter(
     "Logouts that identity providers sent, by provider and outcome: success, refused, failed",
     ["provider", "outcome"],
+    { values: ["success", "refused", "failed"] },
   ),
   sluice_oauth_authorizations_total: counter(
     "Authorization requests of OAuth clients, by outcome: allowed, remembered, denied, refused (the request was wrong)",
@@ -122,6 +105,17 @@ export const METRICS = {
     "Token requests of OAuth clients, by grant type and outcome: success; refused; reused: a code or refresh token came again, " +
       "and its login has ended; failed",
     ["grant_type", "outcome"],
+    {
+      values: [
+        ...pairs(["authorization_code", "refresh_token", "device_code"], [
+          "success",
+          "refused",
+          "reused",
+          "failed",
+        ]),
+        ["other", "refused"],
+      ],
+    },
   ),
   sluice_oauth_registrations_total: counter(
     "Registrations of OAuth clients by outcome: success, refused, failed",
@@ -147,12 +141,12 @@ export const METRICS = {
   sluice_audit_exports_total: counter(
     "Records of the audit trail by sink (file, syslog, webhook) and result: sent; missed: deleted before they were exported",
     ["sink", "result"],
+    { values: pairs(SINKS, ["sent", "missed"]) },
   ),
   sluice_audit_export_failures_total: counter(
     "Tries to export records of the audit trail that failed, by sink",
-    [
-      "sink",
-    ],
+    ["sink"],
+    { values: SINKS },
   ),
   sluice_audit_records_waiting: gauge("Records for the audit trail that wait for the database"),
 
@@ -164,6 +158,7 @@ export const METRICS = {
   sluice_api_token_reads_total: counter(
     "API tokens that a worker read from the database, when it first saw them or after a change, by outcome: found, refused, unrecorded (of ContextForge, and not imported)",
     ["outcome"],
+    { values: ["found", "refused", "unrecorded"] },
   ),
   sluice_api_token_uses_lost_total: counter(
     "Times that the use of an API token was not counted: that of too many tokens waited for the database",
@@ -172,6 +167,7 @@ export const METRICS = {
   sluice_token_keys_reads_total: counter(
     "Reads of the keys of an issuer of JWT_ISSUERS, by issuer and outcome: success, failure",
     ["issuer", "outcome"],
+    { values: ["success", "failure"] },
   ),
 
   sluice_streams_open: gauge(
@@ -210,6 +206,10 @@ export const METRICS = {
     "Workers in which calls to the upstream fail at once, because its circuit breaker is open",
     ["upstream"],
   ),
+  sluice_upstream_sessions: gauge(
+    "Open sessions to the upstream: of client sessions, of callers without one, and of the pool",
+    ["upstream"],
+  ),
   sluice_pool_sessions: gauge("Sessions of the pool, by state: active, idle, validating, creating", [
     "state",
   ]),
@@ -217,6 +217,9 @@ export const METRICS = {
     "Sessions that the pools of all workers may have (MCP_SESSION_POOL_MAX_TOTAL_SESSIONS); 0: no limit",
   ),
   sluice_pool_calls_waiting: gauge("Calls that wait for a session of the pool"),
+  sluice_pool_wait_seconds: summary(
+    "Time that calls have waited for a session of the pool, its opening included. A call that finds an idle session does not wait",
+  ),
   sluice_upstream_checks_total: counter(
     "Health checks of upstreams by result; refused: it answered 401 or 403; not_checked: the gateway could not check",
     ["result"],
@@ -225,18 +228,18 @@ export const METRICS = {
   sluice_upstream_token_requests_total: counter(
     "Tokens that the gateway asked for at authorization servers of upstreams, by upstream and outcome: success, failed",
     ["upstream", "outcome"],
-    { names: 1 },
+    { names: 1, values: ["success", "failed"] },
   ),
   sluice_upstream_token_revocations_total: counter(
     "Revocations of tokens at authorization servers of upstreams, after users and upstreams were deleted or changed, by upstream and " +
       "outcome: success, failed, unsupported",
     ["upstream", "outcome"],
-    { names: 1 },
+    { names: 1, values: ["success", "failed", "unsupported"] },
   ),
   sluice_secret_reads_failed_total: counter(
     "Secrets of upstreams' credentials that could not be read, by upstream and kind of the reference: file, secret",
     ["upstream", "kind"],
-    { names: 1 },
+    { names: 1, values: ["file", "secret"] },
   ),
   sluice_upstream_logins_total: counter(
     "Logins of people at upstreams, by outcome: begun; completed; refused: the person or the authorization server said no; " +
@@ -262,10 +265,12 @@ export const METRICS = {
   sluice_registrations_total: counter(
     "Tries to list upstreams that were registered without waiting, by result: ready, failed, given_up",
     ["result"],
+    { values: ["ready", "failed", "given_up"] },
   ),
   sluice_upstream_list_faults_total: counter(
     "Faults in lists of upstreams: a list failed, was too_large or undeclared; an entry was skipped or repaired",
     ["fault"],
+    { values: ["failed", "too_large", "undeclared", "skipped", "repaired"] },
   ),
   sluice_upstream_changes_held_total: counter(
     "Changes of upstreams that began to wait for an approval, by result: held; not_kept: too many wait (MAX_HELD_CHANGES, MAX_HELD_BYTES)",
@@ -279,10 +284,12 @@ export const METRICS = {
   sluice_upstream_changes_decided_total: counter(
     "Decisions about changes of upstreams, by decision: approve, reject",
     ["decision"],
+    { values: ["approve", "reject"] },
   ),
   sluice_session_list_reads_total: counter(
     "Lists read in a client's own upstream session, by result: same as the registry, own, failed, refused for lack of client memory",
     ["result"],
+    { values: ["same", "own", "failed", "refused"] },
   ),
   sluice_caller_sessions: gauge(
     "Upstream sessions and processes that callers have without a client session, by caller, upstream and capabilities",
@@ -292,9 +299,8 @@ export const METRICS = {
   ),
   sluice_upstream_stray_messages_total: counter(
     "Texts from upstreams that were no message, or belonged to no call",
-    [
-      "transport",
-    ],
+    ["transport"],
+    { values: ["sse", "stdio", "websocket"] },
   ),
   sluice_upstream_connections: gauge("Open connections to upstreams over stdio, SSE and WebSocket"),
   sluice_upstream_streams: gauge(
@@ -309,6 +315,10 @@ export const METRICS = {
     "Outbound HTTP connections that all workers may have (HTTP_CLIENT_MAX_CONNECTIONS)",
   ),
   sluice_outbound_calls_waiting: gauge("Calls that wait for an outbound HTTP connection"),
+  sluice_outbound_wait_seconds: summary(
+    "Time that requests have waited for an outbound HTTP connection, its opening included. A request that finds an idle connection does " +
+      "not wait",
+  ),
   sluice_stdio_processes: gauge("Running processes of stdio upstreams"),
   sluice_upstream_processes: gauge("Running processes of stdio upstreams, by upstream", ["upstream"]),
   sluice_stdio_processes_started_total: counter("Processes started for stdio upstreams"),
@@ -351,6 +361,7 @@ export const METRICS = {
     "Requests forwarded to other replicas, by result: answered; failed; gone: the replica no longer existed, the request was " +
       "served elsewhere; untrusted: the replica's certificate was refused",
     ["result"],
+    { values: ["answered", "failed", "gone", "untrusted"] },
   ),
   sluice_replica_requests_in_flight: gauge(
     "Requests under way that other replicas have forwarded; sluice_requests_in_flight does not count them",
@@ -368,12 +379,3 @@ export type CounterName = NameOf<"counter">;
 export type GaugeName = NameOf<"gauge">;
 export type HistogramName = NameOf<"histogram">;
 export type SummaryName = NameOf<"summary">;
-
-/** What a row has besides, if anything. */
-type More = Partial<Pick<MetricRow, "names" | "values">>;
-
-function row<Kind extends MetricRow["kind"]>(kind: Kind) {
-  return (help: string, labels: readonly string[] = [], { names = 0, values = [] }: More = {}) => ({
-    ...{ kind, help, labels, names, values },
-  });
-}

@@ -1,6 +1,49 @@
-// The values of a metric: how one is counted, and how those of several workers become one.
-import { type Exemplar, MAX_EXEMPLAR_SERIES } from "./exemplars.ts";
-import { BUCKETS, type MetricRow } from "./metric_table.ts";
+// What a metric is, and its values: how one is counted, and how those of several workers become one.
+
+export interface MetricRow {
+  /**
+   * A counter, a histogram and a summary never fall. A gauge is read when the metrics are asked for. The values of all workers are
+   * added up.
+   */
+  readonly kind: "counter" | "gauge" | "histogram" | "summary";
+  /** The meaning, and the values of labels with few of them. */
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** So many of the labels, from the first, are names from the registry. METRICS_MAX_NAMES bounds their values. */
+  readonly names: number;
+  /**
+   * The values of a counter's last labels that are known beforehand. They begin at zero: with the counter, or where other labels come
+   * before them, with the first child of these.
+   */
+  readonly values: readonly (readonly string[])[];
+}
+
+/**
+ * The upper bounds of a histogram's buckets, in seconds: those that OpenTelemetry advises for operations of MCP
+ * (https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/#metrics), and three below for what the gateway adds.
+ */
+export const BUCKETS: readonly number[] =
+  // deno-fmt-ignore
+  [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300];
+
+/** What a row has besides, if anything. The values of one label need no brackets. */
+interface More {
+  readonly names?: number;
+  readonly values?: readonly (string | readonly string[])[];
+}
+
+/** Makes rows of the kind. */
+export function row<Kind extends MetricRow["kind"]>(kind: Kind) {
+  return (help: string, labels: readonly string[] = [], { names = 0, values = [] }: More = {}) => ({
+    ...{ kind, help, labels, names },
+    values: values.map((each) => typeof each === "string" ? [each] : each),
+  });
+}
+
+/** Each of the first values with each of the second ones. */
+export function pairs(firsts: readonly string[], seconds: readonly string[]): string[][] {
+  return firsts.flatMap((first) => seconds.map((second) => [first, second]));
+}
 
 /** The number of the bucket that counts an observation; the number of bounds: it is above all of them. */
 export function bucketOf(seconds: number): number {
@@ -8,6 +51,21 @@ export function bucketOf(seconds: number): number {
   while (bucket < BUCKETS.length && seconds > BUCKETS[bucket]!) bucket++;
   return bucket;
 }
+
+export interface Exemplar {
+  /** The number of its bucket, in the order of `BUCKETS`; their number: above all of them. */
+  readonly bucket: number;
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits. */
+  readonly spanId: string;
+  readonly seconds: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** Series of one metric that have exemplars: the first ones. */
+export const MAX_EXEMPLAR_SERIES = 300;
 
 /** Of a histogram: how many observations fell into each bucket, how many lie above, and the sum of all. Seconds. */
 export class HistogramChild {

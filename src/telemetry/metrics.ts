@@ -1,18 +1,20 @@
 // The metrics of one worker. Counting is cheap. The text of the sum over all workers is made on demand.
-import { BucketExemplars, type Exemplar, MAX_EXEMPLAR_SERIES } from "./exemplars.ts";
+import { BucketExemplars } from "./exemplars.ts";
 import {
   type CounterName,
   type GaugeName,
   type HistogramName,
   type MetricName,
-  type MetricRow,
   METRICS,
   type SummaryName,
 } from "./metric_table.ts";
 import {
   bucketOf,
+  type Exemplar,
   type FamilySnapshot,
   HistogramChild,
+  MAX_EXEMPLAR_SERIES,
+  type MetricRow,
   type MetricsSnapshot,
   NameLimit,
   SEPARATOR,
@@ -68,9 +70,7 @@ export class Metrics {
     const family = this.#begin(name);
     return (...labelValues) => {
       const key = this.#keyOf(family, labelValues);
-      let value = family.values.get(key);
-      if (value === undefined) family.values.set(key, value = this.#numbers(name, key, ZERO));
-      return value;
+      return family.values.get(key) ?? this.#beginChild(family, key);
     };
   }
 
@@ -168,11 +168,33 @@ export class Metrics {
     if (this.#families.has(name)) throw new Error(`metric ${name} is begun twice`);
     const row: MetricRow = METRICS[name];
     const family: Family = { name, row, values: new Map(), exemplars: new Map() };
-    // A rate needs the zero before the first event.
-    const declared = row.kind !== "counter" ? [] : row.labels.length === 0 ? [""] : row.values;
-    for (const key of declared) family.values.set(key, this.#numbers(name, key, ZERO));
+    if (row.kind === "counter") this.#beginAtZero(family, []);
     this.#families.set(name, family);
     return family;
+  }
+
+  /** Begins a child of a counter, and those that differ from it in the known values alone. */
+  #beginChild(family: Family, key: string): Float64Array {
+    const { row: { labels, values } } = family;
+    const [known = labels] = values;
+    this.#beginAtZero(family, key.split(SEPARATOR).slice(0, labels.length - known.length));
+    return family.values.get(key) ?? this.#zeroAt(family, key);
+  }
+
+  /** A rate needs the zero before the first event. @param firsts the labels before those whose values are known */
+  #beginAtZero(family: Family, firsts: readonly string[]): void {
+    const { row: { labels, values } } = family;
+    for (const known of labels.length === 0 ? [[]] : values) {
+      const all = [...firsts, ...known];
+      const key = all.join(SEPARATOR);
+      if (all.length === labels.length && !family.values.has(key)) this.#zeroAt(family, key);
+    }
+  }
+
+  #zeroAt({ name, values }: Family, key: string): Float64Array {
+    const zero = this.#numbers(name, key, ZERO);
+    values.set(key, zero);
+    return zero;
   }
 }
 
@@ -189,7 +211,7 @@ function bounded(name: string): string {
 }
 
 /**
- * Room for what a worker counts: five series of each of so many tools, a histogram for each error of each upstream, exemplars, and
+ * Room for what a worker counts: five series of each of so many tools, a histogram for each method and error of each upstream, exemplars, and
  * 30,000 tools, resources, prompts and virtual servers with executions of their own. What is not written takes no memory.
  */
 export function countersMemory(maxNames: number): SharedArrayBuffer {

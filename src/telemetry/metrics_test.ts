@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { MAX_EXEMPLAR_SERIES } from "./exemplars.ts";
-import { BUCKETS, METRICS } from "./metric_table.ts";
-import { HistogramChild, type MetricsSnapshot, MetricSums } from "./metric_values.ts";
+import { ERRORS } from "../base/errors.ts";
+import { METRICS } from "./metric_table.ts";
+import {
+  BUCKETS,
+  HistogramChild,
+  MAX_EXEMPLAR_SERIES,
+  type MetricsSnapshot,
+  MetricSums,
+} from "./metric_values.ts";
 import { countersIn, countersMemory, Metrics } from "./metrics.ts";
 import { renderMetrics } from "./metrics_text.ts";
 import { SharedNumbers } from "./shared_numbers.ts";
@@ -53,7 +59,7 @@ Deno.test("countersIn() reads what another thread counts, without gauges, as tha
   const metrics = new Metrics(Infinity, new SharedNumbers(memory));
   const reader = new SharedNumbers(memory);
   metrics.counter("sluice_rate_limited_total")("low");
-  metrics.histogram("mcp_client_operation_duration_seconds")("time", "").observe(0.3);
+  metrics.histogram("mcp_client_operation_duration_seconds")("time", "tools/call", "").observe(0.3);
   metrics.summary("sluice_tool_call_duration_seconds")("time", "now").observe(2, 1);
   metrics.counter("sluice_callers_shed_total")();
   metrics.gauge("sluice_leader", () => 1);
@@ -80,8 +86,8 @@ Deno.test("renderMetrics() adds up histograms bucket by bucket, cumulative, and 
   const workers = [2 ** -11, 0.25].map((seconds) => {
     const metrics = new Metrics();
     const childOf = metrics.histogram("mcp_client_operation_duration_seconds");
-    childOf("time", "").observe(seconds);
-    childOf("time", "").observe(1_000);
+    childOf("time", "tools/call", "").observe(seconds);
+    childOf("time", "tools/call", "").observe(1_000);
     metrics.summary("sluice_tool_call_duration_seconds")("time", "now").observe(seconds, 1);
     return metrics.snapshot();
   });
@@ -89,15 +95,18 @@ Deno.test("renderMetrics() adds up histograms bucket by bucket, cumulative, and 
   const series = (name: string, value: string) =>
     assertStringIncludes(text, `mcp_client_operation_duration_seconds_${name} ${value}\n`);
   assertStringIncludes(text, "# TYPE mcp_client_operation_duration_seconds histogram");
-  series('bucket{upstream="time",error_type="",le="0.001"}', "1");
-  series('bucket{upstream="time",error_type="",le="0.2"}', "1");
-  series('bucket{upstream="time",error_type="",le="0.5"}', "2");
-  series('bucket{upstream="time",error_type="",le="300"}', "2");
-  series('bucket{upstream="time",error_type="",le="+Inf"}', "4");
-  series('sum{upstream="time",error_type=""}', "2000.250488");
-  series('count{upstream="time",error_type=""}', "4");
+  series('bucket{upstream="time",mcp_method_name="tools/call",error_type="",le="0.001"}', "1");
+  series('bucket{upstream="time",mcp_method_name="tools/call",error_type="",le="0.2"}', "1");
+  series('bucket{upstream="time",mcp_method_name="tools/call",error_type="",le="0.5"}', "2");
+  series('bucket{upstream="time",mcp_method_name="tools/call",error_type="",le="300"}', "2");
+  series('bucket{upstream="time",mcp_method_name="tools/call",error_type="",le="+Inf"}', "4");
+  series('sum{upstream="time",mcp_method_name="tools/call",error_type=""}', "2000.250488");
+  series('count{upstream="time",mcp_method_name="tools/call",error_type=""}', "4");
   assertStringIncludes(text, "# TYPE sluice_tool_call_duration_seconds summary");
-  assertStringIncludes(text, 'sluice_tool_call_duration_seconds_count{upstream="time",tool="now"} 2\n');
+  assertStringIncludes(
+    text,
+    'sluice_tool_call_duration_seconds_count{upstream="time",gen_ai_tool_name="now"} 2\n',
+  );
 });
 
 Deno.test("HistogramChild counts a value at a bound in the bucket of that bound", () => {
@@ -125,11 +134,11 @@ Deno.test("Metrics counts names above its limit together as other, whichever lab
   const count = metrics.counter("sluice_tool_calls_total");
   for (const tool of ["a", "b", "c", "d", "a"]) count("time", tool, "success");
   count("time", "a", "error");
-  assertEquals(metrics.snapshot()[0]!.values, [
+  assertEquals(metrics.snapshot()[0]!.values.filter(([, [count]]) => count !== 0), [
     ["time\0a\0success", [2]],
+    ["time\0a\0error", [1]],
     ["time\0b\0success", [1]],
     ["other\0other\0success", [2]],
-    ["time\0a\0error", [1]],
   ]);
 });
 
@@ -137,7 +146,7 @@ Deno.test("Metrics cuts long names, and keeps a NUL in a name from moving the la
   const metrics = new Metrics();
   metrics.counter("sluice_tool_calls_total")("time", `a\0b${"x".repeat(300)}`, "success");
   const { text } = await renderMetrics([metrics.snapshot()]);
-  assertStringIncludes(text, `tool="a\ufffdb${"x".repeat(253)}",outcome="success"} 1`);
+  assertStringIncludes(text, `gen_ai_tool_name="a\ufffdb${"x".repeat(253)}",outcome="success"} 1`);
 });
 
 Deno.test("renderMetrics() writes OpenMetrics when asked for", async () => {
@@ -160,6 +169,26 @@ Deno.test("Metrics begins counters at zero where their labels are known", () => 
   ]);
 });
 
+Deno.test("Metrics begins the known values of the last labels at zero with the first child of the labels before them", () => {
+  const metrics = new Metrics();
+  const count = metrics.counter("sluice_upstream_token_requests_total");
+  count("time", "failed");
+  metrics.counter("sluice_quota_refusals_total")("user", "calls");
+  // A value that the table does not know counts beside those that it knows.
+  metrics.counter("sluice_requests_refused_total")("SHUTTING_DOWN");
+  const [requests, quotas, refused] = metrics.snapshot().map(({ values }) => values);
+  assertEquals(requests, [["time\0success", [0]], ["time\0failed", [1]]]);
+  assertEquals([quotas!.length, quotas![0]], [12, ["user\0calls", [1]]]);
+  assertEquals(refused, [["OVERLOADED", [0]], ["TOO_MANY_STREAMS", [0]], ["SHUTTING_DOWN", [1]]]);
+});
+
+Deno.test("METRICS declares the codes of the error table, each with its source", () => {
+  const metrics = new Metrics();
+  metrics.counter("sluice_errors_total");
+  const declared = metrics.snapshot()[0]!.values.map(([key]) => key);
+  assertEquals(declared, Object.entries(ERRORS).map(([code, { source }]) => `${code}\0${source}`));
+});
+
 const TRACE = {
   traceId: "0af7651916cd43dd8448eb211c80319c",
   spanId: "00f067aa0ba902b7",
@@ -171,7 +200,7 @@ function traced(seconds: number, trace = TRACE, shared: SharedNumbers | null = n
   const metrics = new Metrics(Infinity, shared);
   const observation = {
     metric: "mcp_client_operation_duration_seconds",
-    labelValues: ["time", ""],
+    labelValues: ["time", "tools/call", ""],
     seconds,
   } as const;
   metrics.histogram(observation.metric)(...observation.labelValues).observe(seconds);
@@ -184,7 +213,7 @@ Deno.test("renderMetrics() writes exemplars in OpenMetrics alone, at the bucket 
   const exemplar = '# {trace_id="0af7651916cd43dd8448eb211c80319c",span_id="00f067aa0ba902b7"}';
   const { text } = await renderMetrics(snapshots, "openmetrics");
   assertEquals(text.split("\n").filter((line) => line.includes(exemplar)), [
-    'mcp_client_operation_duration_seconds_bucket{upstream="time",error_type="",le="0.1"} 1 ' +
+    'mcp_client_operation_duration_seconds_bucket{upstream="time",mcp_method_name="tools/call",error_type="",le="0.1"} 1 ' +
     `${exemplar} 0.054 1764496000.123`,
   ]);
   assert(!(await renderMetrics(snapshots)).text.includes("trace_id"));
@@ -203,7 +232,7 @@ Deno.test("countersIn() reads exemplars, as the counting thread would say them",
   const memory = countersMemory(1);
   const metrics = traced(0.3, TRACE, new SharedNumbers(memory));
   const [family] = countersIn(new SharedNumbers(memory));
-  assertEquals(family!.exemplars, [["time\0", [{ ...TRACE, bucket: 8, seconds: 0.3 }]]]);
+  assertEquals(family!.exemplars, [["time\0tools/call\0", [{ ...TRACE, bucket: 8, seconds: 0.3 }]]]);
   assertEquals([family!], [...metrics.snapshot()]);
 });
 
@@ -213,7 +242,7 @@ Deno.test("Metrics and MetricSums bound the series that have exemplars", () => {
     const metrics = new Metrics();
     const childOf = metrics.histogram("mcp_client_operation_duration_seconds");
     for (let upstream = 0; upstream < MAX_EXEMPLAR_SERIES + 10; upstream++) {
-      const labelValues = [`${worker}-${upstream}`, ""];
+      const labelValues = [`${worker}-${upstream}`, "tools/call", ""];
       childOf(...labelValues).observe(1);
       metrics.exemplify({ metric: "mcp_client_operation_duration_seconds", labelValues, seconds: 1 }, TRACE);
     }
@@ -231,11 +260,18 @@ Deno.test("Metrics takes exemplars of names above its limit together as other", 
   const metrics = new Metrics(1);
   const childOf = metrics.histogram("mcp_client_operation_duration_seconds");
   for (const upstream of ["a", "b"]) {
-    childOf(upstream, "").observe(1);
+    childOf(upstream, "tools/call", "").observe(1);
     metrics.exemplify(
-      { metric: "mcp_client_operation_duration_seconds", labelValues: [upstream, ""], seconds: 1 },
+      {
+        metric: "mcp_client_operation_duration_seconds",
+        labelValues: [upstream, "tools/call", ""],
+        seconds: 1,
+      },
       TRACE,
     );
   }
-  assertEquals(metrics.snapshot()[0]!.exemplars!.map(([key]) => key), ["a\0", "other\0"]);
+  assertEquals(metrics.snapshot()[0]!.exemplars!.map(([key]) => key), [
+    "a\0tools/call\0",
+    "other\0tools/call\0",
+  ]);
 });

@@ -1,9 +1,14 @@
 // The metrics of all workers as text, in the formats of Prometheus. Import this module on use: prom-client takes several megabytes in
 // each worker.
 import { type Metric, Registry, type RegistryContentType } from "prom-client";
-import type { Exemplar } from "./exemplars.ts";
-import { BUCKETS } from "./metric_table.ts";
-import { type FamilySnapshot, type MetricsSnapshot, MetricSums, SEPARATOR } from "./metric_values.ts";
+import {
+  BUCKETS,
+  type Exemplar,
+  type FamilySnapshot,
+  type MetricsSnapshot,
+  MetricSums,
+  SEPARATOR,
+} from "./metric_values.ts";
 
 export type MetricsFormat = "prometheus" | "openmetrics";
 

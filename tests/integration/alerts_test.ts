@@ -86,8 +86,11 @@ const CASES: Readonly<Record<string, Case>> = {
     ...{ firesAt: 12, labels: upstream, quietAt: 8 },
   },
   SluiceToolFails: {
-    series: { [`sluice_tool_calls_total{${AT},upstream="u",tool="t",outcome="tool_error"}`]: "0x9 0+10x50" },
-    ...{ firesAt: 18, labels: { ...upstream, tool: "t" }, quietAt: 11 },
+    series: {
+      [`sluice_tool_calls_total{${AT},upstream="u",gen_ai_tool_name="t",outcome="tool_error"}`]:
+        "0x9 0+10x50",
+    },
+    ...{ firesAt: 18, labels: { ...upstream, gen_ai_tool_name: "t" }, quietAt: 11 },
   },
   SluiceWaitsForConnections: {
     series: { [`sluice_pool_calls_waiting{${AT}}`]: "0x9 2x50" },

@@ -15,10 +15,10 @@ const DEATHS = Number(Deno.env.get("COUNTED_DEATHS") ?? 2);
 /** Series that count the same calls, each in its own room. */
 const CALLS = [
   'sluice_http_answers_total{endpoint="rpc",status="200"}',
-  'sluice_tool_calls_total{upstream="fast",tool="echo",outcome="success"}',
-  'sluice_tool_call_duration_seconds_count{upstream="fast",tool="echo"}',
+  'sluice_tool_calls_total{upstream="fast",gen_ai_tool_name="echo",outcome="success"}',
+  'sluice_tool_call_duration_seconds_count{upstream="fast",gen_ai_tool_name="echo"}',
   'mcp_server_operation_duration_seconds_count{mcp_method_name="tools/call",error_type=""}',
-  'mcp_client_operation_duration_seconds_bucket{upstream="fast",error_type="",le="+Inf"}',
+  'mcp_client_operation_duration_seconds_bucket{upstream="fast",mcp_method_name="tools/call",error_type="",le="+Inf"}',
 ];
 
 /** Series -> value, of all counters, histograms and summaries. */

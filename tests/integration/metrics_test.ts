@@ -33,7 +33,7 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
     await post(sluice, { jsonrpc: "2.0", id: 1, method: "made/up" }, { path: "/rpc" });
     const series = seriesOf((await sluice.api("GET", "/metrics/prometheus")).body);
     const calls = (outcome: string) =>
-      series.get(`sluice_tool_calls_total{upstream="fast",tool="echo",outcome="${outcome}"}`);
+      series.get(`sluice_tool_calls_total{upstream="fast",gen_ai_tool_name="echo",outcome="${outcome}"}`);
     assertEquals([calls("success"), calls("tool_error"), calls("error")], [6, 0, 0]);
     const served = (method: string, type: string) =>
       series.get(
@@ -48,7 +48,9 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
       [6, 1, 1],
     );
     assertEquals(
-      series.get('mcp_client_operation_duration_seconds_count{upstream="fast",error_type=""}'),
+      series.get(
+        'mcp_client_operation_duration_seconds_count{upstream="fast",mcp_method_name="tools/call",error_type=""}',
+      ),
       6,
     );
     assert(series.get('sluice_http_request_duration_seconds_count{endpoint="rpc"}')! >= 8);
@@ -66,6 +68,10 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
     }, { what: "a look at the event loop of each worker" });
     assertEquals(of("sluice_upstream_up{"), [1]);
     assertEquals(of("sluice_upstream_breaker_open{"), [0]);
+    // The upstream keeps no sessions.
+    assertEquals(of('sluice_upstream_sessions{upstream="fast"}'), [0]);
+    assert(of("sluice_outbound_wait_seconds_count")[0]! > 0, "a connection was opened");
+    assertEquals(of("sluice_pool_wait_seconds_count"), [0]);
     assertEquals(of("sluice_build_info{"), [1]);
     assertEquals(of("sluice_worker_heap_bytes{").map((bytes) => bytes > 1_000_000), [true, true]);
     assertEquals(of("sluice_pool_sessions_limit").length, 1);
@@ -155,7 +161,8 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
         token: SCRAPER,
         rules: alerts!.out,
       });
-      const calls = () => prometheus.values('sluice_tool_calls_total{tool="echo",outcome="success"}');
+      const calls = () =>
+        prometheus.values('sluice_tool_calls_total{gen_ai_tool_name="echo",outcome="success"}');
       await waitFor(async () => (await calls())[0] === 7, { what: "the counted calls" });
       assertEquals(await prometheus.values("up"), [1]);
       const { panels } = JSON.parse(dashboard!.out);

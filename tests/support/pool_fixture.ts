@@ -133,6 +133,7 @@ export function fixture(limits: Partial<PoolLimits> = {}) {
   const clock = new FakeClock();
   const upstream = new FakeUpstream(clock);
   const all = { ...DEFAULT_LIMITS, ...limits };
+  const waits: number[] = [];
   const pool = new SessionPool<FakeSession>({
     ...all,
     clock,
@@ -141,9 +142,12 @@ export function fixture(limits: Partial<PoolLimits> = {}) {
       clock,
     ),
     isBreakerFailure: (error) => error instanceof SluiceError && error.code !== "UPSTREAM_AUTH_FAILED",
+    onWaited: (ms) => waits.push(ms),
   });
   return {
     clock,
+    /** How long each call has waited that found no session, in ms. */
+    waits,
     upstream,
     pool,
     limits: all,

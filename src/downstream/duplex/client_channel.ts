@@ -1,6 +1,7 @@
 // The channel between a duplex session and its client, which a transport provides, and the client's address.
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
+import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 
 /**
  * Why the gateway closes a connection: it restarts, the connection's token has expired or was revoked, or the endpoint is disabled,
@@ -25,6 +26,16 @@ export interface DuplexAddress {
   readonly path: string;
   /** The client's address, for the access log; undefined on stdio. */
   readonly client?: string;
+}
+
+/** The sender of a message: of this message where each is authenticated, else of the connection. */
+export interface Sender {
+  readonly principal: Principal;
+  /** The caller that rate limits count each message for; undefined: not limited, or counted already. */
+  readonly caller?: string;
+  /** No HTTP request of its own brings the message, so that the limits of its token count it here. */
+  readonly isUncounted?: true;
+  readonly received: ReceivedHeaders;
 }
 
 /** What requests are answered while the channel closes for this reason. */

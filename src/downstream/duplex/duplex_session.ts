@@ -33,13 +33,18 @@ import type { Dispatcher } from "../../proxy/dispatch.ts";
 import { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { ClientPeer } from "../../upstream/client/client_peer.ts";
 import { ClientState } from "../../upstream/client/client_state.ts";
-import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import { type BatchCounts, readBatch } from "../exchange/batch.ts";
 import { cancelledKey, clientOf, type ClientSide, take } from "../client/client_messages.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
 import { ConnectionToken, type ConnectionTokenDeps } from "./connection_token.ts";
-import { type CloseReason, CLOSING, type DuplexAddress, type DuplexChannel } from "./client_channel.ts";
+import {
+  type CloseReason,
+  CLOSING,
+  type DuplexAddress,
+  type DuplexChannel,
+  type Sender,
+} from "./client_channel.ts";
 import { SessionlessCalls, type SessionlessCallsDeps } from "./sessionless_calls.ts";
 import type { ListListener } from "../client/list_changes.ts";
 import { RunningCall, RunningCalls } from "../client/running_calls.ts";
@@ -70,16 +75,6 @@ export interface DuplexDeps extends ConnectionTokenDeps, BatchCounts {
   /** MCP_CLIENT_REQUEST_TIMEOUT */
   readonly clientRequestTimeoutMs: number;
   readonly sessionless: SessionlessCallsDeps;
-}
-
-/** The sender of a message: of this message where each is authenticated, else of the connection. */
-export interface Sender {
-  readonly principal: Principal;
-  /** The caller that rate limits count each message for; undefined: not limited, or counted already. */
-  readonly caller?: string;
-  /** No HTTP request of its own brings the message, so that the limits of its token count it here. */
-  readonly isUncounted?: true;
-  readonly received: ReceivedHeaders;
 }
 
 type Said = Message | readonly Message[];
@@ -177,6 +172,11 @@ export class DuplexSession implements ListListener {
     const excess = this.#count(1, sender);
     if (excess !== null) return this.#answer(this.#failed(said, sender, excess));
     void this.#respond(said, sender).then((answer) => this.#answer(answer));
+  }
+
+  /** The client's upstream sessions; null: it has not begun a session. */
+  get bound(): BoundSessions | null {
+    return this.#client?.bound ?? null;
   }
 
   /** Has the connection's token expired, was it revoked, or have the rights of its user changed? */
@@ -371,7 +371,7 @@ export class DuplexSession implements ListListener {
       scope: this.#client?.lists.over(scope) ?? scope,
       revision: this.#client?.revision ?? ASSUMED_REVISION,
       toolsAsMethods: false,
-      bound: this.#client?.bound ?? null,
+      bound: this.bound,
       lists: this.#client?.lists ?? null,
       received,
       client: this.#peer,

@@ -1,6 +1,7 @@
 // The open duplex sessions of a worker. A transport opens them; the client, a drain or an expired token ends them.
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { DuplexAddress, DuplexChannel } from "./client_channel.ts";
 import { type DuplexDeps, DuplexSession } from "./duplex_session.ts";
 
@@ -19,6 +20,11 @@ export class DuplexSessions {
 
   [Symbol.iterator](): Iterator<DuplexSession> {
     return this.#sessions[Symbol.iterator]();
+  }
+
+  /** The upstream sessions of each client. */
+  bounds(): BoundSessions[] {
+    return [...this.#sessions].map(({ bound }) => bound).filter((bound) => bound !== null);
   }
 
   /** @throws {SluiceError} SHUTTING_DOWN */

@@ -2,6 +2,7 @@
 //
 // A worker's downstream sessions: opened by `initialize`, found by their sealed id, ended by DELETE or idleness.
 import { classify } from "../../mcp/json_rpc.ts";
+import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
@@ -73,6 +74,11 @@ export class DownstreamSessions {
 
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** The upstream sessions of each client. */
+  bounds(): BoundSessions[] {
+    return [...this.#sessions.values()].map(({ bound }) => bound);
   }
 
   get streamCount(): number {

@@ -25,7 +25,8 @@ interface ToolChildren {
 }
 
 interface UpstreamChildren {
-  readonly success: HistogramChild;
+  /** By method. */
+  readonly successes: Map<string, HistogramChild>;
   readonly tools: Map<string, ToolChildren>;
 }
 
@@ -134,8 +135,8 @@ export class CallMeter {
     const seconds = (now - startedAt) / 1_000;
     const isFailure = type !== NO_ERROR;
     const upstream = this.#upstream(name);
-    if (isFailure) this.#clientOf(name, type).observe(seconds);
-    else upstream.success.observe(seconds);
+    const child = isFailure ? this.#clientOf(name, method, type) : this.#success(upstream, name, method);
+    child.observe(seconds);
     const kind = kindOf(method);
     if (kind === null) return;
     if (kind === "tool") {
@@ -154,9 +155,16 @@ export class CallMeter {
   #upstream(name: string): UpstreamChildren {
     const known = this.#upstreams.get(name);
     if (known !== undefined) return known;
-    const children = { success: this.#clientOf(name, NO_ERROR), tools: new Map() };
+    const children = { successes: new Map(), tools: new Map() };
     if (this.#upstreams.size < this.#maxNames) this.#upstreams.set(name, children);
     return children;
+  }
+
+  /** @param method one that the gateway sends to upstreams, of which there are few */
+  #success({ successes }: UpstreamChildren, upstream: string, method: string): HistogramChild {
+    let child = successes.get(method);
+    if (child === undefined) successes.set(method, child = this.#clientOf(upstream, method, NO_ERROR));
+    return child;
   }
 
   #tool({ tools }: UpstreamChildren, upstream: string, tool: string): ToolChildren {

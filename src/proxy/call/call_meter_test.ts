@@ -55,9 +55,10 @@ Deno.test("CallMeter counts a tool's calls by how they ended, from zero, and its
   });
   assertEquals(counted("sluice_tool_call_duration_seconds"), { "time now": 3 });
   assertEquals(counted("mcp_client_operation_duration_seconds"), {
-    "time ": 2,
-    "time tool_error": 1,
-    "time FORBIDDEN": 1,
+    "time tools/call ": 1,
+    "time tools/list ": 1,
+    "time tools/call tool_error": 1,
+    "time tools/call FORBIDDEN": 1,
   });
 });
 
@@ -115,7 +116,11 @@ Deno.test("CallMeter counts every call when there are more upstreams and tools t
   const calls = counted("sluice_tool_calls_total");
   assertEquals(calls["a tool-a success"], 2);
   assertEquals(calls["other other success"], 4);
-  assertEquals(counted("mcp_client_operation_duration_seconds"), { "a ": 2, "b ": 2, "other ": 4 });
+  assertEquals(counted("mcp_client_operation_duration_seconds"), {
+    "a tools/call ": 2,
+    "b tools/call ": 2,
+    "other tools/call ": 4,
+  });
 });
 
 Deno.test("CallMeter counts executions of an entry, of its upstream and of the virtual server, and of nothing else", () => {

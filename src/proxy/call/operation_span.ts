@@ -78,7 +78,7 @@ class Operation implements Subject {
   }
 
   measuredIn(span: Span): Observation {
-    return observation("mcp_server_operation_duration_seconds", this.#method, span);
+    return observation("mcp_server_operation_duration_seconds", [this.#method], span);
   }
 }
 
@@ -148,17 +148,17 @@ class UpstreamRequest implements Subject {
   }
 
   measuredIn(span: Span): Observation {
-    return observation("mcp_client_operation_duration_seconds", this.#gateway.name, span);
+    return observation("mcp_client_operation_duration_seconds", [this.#gateway.name, this.#method], span);
   }
 }
 
 /** What CallMeter has observed of the span. */
 function observation(
   metric: "mcp_server_operation_duration_seconds" | "mcp_client_operation_duration_seconds",
-  subject: string,
+  subject: readonly string[],
   { errorType, startedAt, endedAt }: Span,
 ): Observation {
-  return { metric, labelValues: [subject, errorType], seconds: (endedAt - startedAt) / 1_000 };
+  return { metric, labelValues: [...subject, errorType], seconds: (endedAt - startedAt) / 1_000 };
 }
 
 /** @param target the upstream's name of the tool, or what else the request names */

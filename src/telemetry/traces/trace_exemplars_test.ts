@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { Exemplar } from "../exemplars.ts";
+import type { Exemplar } from "../metric_values.ts";
 import type { Observation } from "../metrics.ts";
 import type { Span } from "./span.ts";
 import { keepExemplars } from "./trace_exemplars.ts";
@@ -21,7 +21,7 @@ Deno.test("keepExemplars() takes the spans that a histogram has measured", () =>
   const call = edge.begin("call", "client", 1_100);
   const measuredIn = ({ startedAt, endedAt, errorType }: Span): Observation => ({
     metric: "mcp_client_operation_duration_seconds",
-    labelValues: ["time", errorType],
+    labelValues: ["time", "tools/call", errorType],
     seconds: (endedAt - startedAt) / 1_000,
   });
   call.subject = { attributes: {}, measuredIn };
@@ -31,7 +31,7 @@ Deno.test("keepExemplars() takes the spans that a histogram has measured", () =>
   edge.end("", 1_700);
   assertEquals(kept, [{
     metric: "mcp_client_operation_duration_seconds",
-    labelValues: ["time", "tool_error"],
+    labelValues: ["time", "tools/call", "tool_error"],
     seconds: 0.5,
     traceId: edge.trace.id,
     spanId: call.id,

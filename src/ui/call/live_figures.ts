@@ -1,7 +1,6 @@
 // The figures of the overview: what this replica does now, from its metrics. They are sampled while somebody looks.
-import { BUCKETS } from "../../telemetry/metric_table.ts";
 import type { WorkerStatus } from "../../telemetry/worker_status.ts";
-import { type MetricsSnapshot, SEPARATOR } from "../../telemetry/metric_values.ts";
+import { BUCKETS, type MetricsSnapshot, SEPARATOR } from "../../telemetry/metric_values.ts";
 
 export interface Figures {
   /** Requests of MCP clients by second. */

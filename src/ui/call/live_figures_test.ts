@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { BUCKETS } from "../../telemetry/metric_table.ts";
+import { BUCKETS } from "../../telemetry/metric_values.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { LiveFigures, quantile } from "./live_figures.ts";
 

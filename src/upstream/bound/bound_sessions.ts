@@ -58,6 +58,11 @@ export class BoundSessions {
     return this.#sessions.size;
   }
 
+  /** The id of the upstream of each session. */
+  upstreamIds(): string[] {
+    return [...this.#sessions.values()].map(({ upstream }) => upstream.upstreamId);
+  }
+
   /** Names this client where an upstream without sessions keeps a process or socket for it. */
   get tenant(): string {
     return this.#tenant ??= `session ${crypto.randomUUID()}`;

@@ -59,6 +59,11 @@ export class CallerSessions {
     return this.#entries.size;
   }
 
+  /** The upstream sessions of each caller. */
+  bounds(): BoundSessions[] {
+    return [...this.#entries.values()].map(({ bound }) => bound);
+  }
+
   /**
    * Runs a call with the caller's sessions.
    * @throws {SluiceError} TOO_MANY_SESSIONS, OVERLOADED: there is no room, and no idle session to end; what `call` throws

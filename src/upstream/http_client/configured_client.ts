@@ -7,7 +7,7 @@ export function createHttp1Client(
   config: Config,
   own: Pick<
     Http1ClientOptions,
-    "maxHeadBytes" | "checkAddress" | "alpnProtocols" | "proxies" | "streamPlaces"
+    "maxHeadBytes" | "checkAddress" | "alpnProtocols" | "proxies" | "streamPlaces" | "onWaited"
   >,
 ): Http1Client {
   return new Http1Client({

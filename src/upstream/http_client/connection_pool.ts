@@ -20,6 +20,8 @@ export interface PoolOptions<C, T> {
   readonly streamPlaces: StreamPlaces;
   readonly deadlines: DeadlineTimer;
   readonly clock: Clock;
+  /** Told of each request that has waited for a connection, when it gets one or gives up. */
+  readonly onWaited?: (ms: number) => void;
   /** Opens a connection. Rejects soon after the signal is aborted. */
   readonly dial: (target: T, upstream: string, signal: AbortSignal) => Promise<C>;
 }
@@ -113,7 +115,14 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     const idle = options.fresh === true ? undefined : this.takeIdle(target.key, options.holder);
     if (idle !== undefined) return Promise.resolve(idle);
     return new Promise((resolve, reject) => {
-      const waiter = new Waiter<T, C>(target, options, resolve, reject, (w) => this.#leave(w));
+      const waiter = new Waiter<T, C>(
+        target,
+        options,
+        resolve,
+        reject,
+        this.#options.clock.now(),
+        (w) => this.#leave(w),
+      );
       this.#options.deadlines.watch(waiter);
       const may = this.#mayHold(options.holder, target.key, 0) && this.#mayOpen(target.key, 0);
       if (may && this.#makeRoom()) return this.#dial(waiter);
@@ -321,6 +330,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   #leave(waiter: Waiter<T, C>): void {
     this.#options.deadlines.forget(waiter);
     this.#queue.delete(waiter);
+    this.#options.onWaited?.(this.#options.clock.now() - waiter.since);
     const dialing = this.#dialing.get(waiter.target.key);
     if (dialing?.delete(waiter) && dialing.size === 0) this.#dialing.delete(waiter.target.key);
   }

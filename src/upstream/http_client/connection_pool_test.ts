@@ -63,6 +63,7 @@ function poolOf(limits: { max?: number; keepalive?: number } = {}) {
   const deadlines = new DeadlineTimer(clock);
   const streamPlaces = new StreamPlaces(2);
   const dials: Dial[] = [];
+  const waits: number[] = [];
   const pool = new ConnectionPool<{ key: string }, FakeConnection>({
     maxConnections: limits.max ?? 2,
     maxKeepaliveConnections: limits.keepalive ?? 2,
@@ -71,6 +72,7 @@ function poolOf(limits: { max?: number; keepalive?: number } = {}) {
     streamPlaces,
     deadlines,
     clock,
+    onWaited: (ms) => waits.push(ms),
     dial: ({ key }, _upstream, signal) =>
       new Promise((resolve, reject) => {
         let isOver = false;
@@ -110,7 +112,7 @@ function poolOf(limits: { max?: number; keepalive?: number } = {}) {
     pool.release(connection);
     return settled();
   };
-  return { clock, pool, dials, streamPlaces, ask, open, release };
+  return { clock, pool, dials, streamPlaces, ask, open, release, waits };
 }
 
 Deno.test("ConnectionPool.takeIdle() gives the most recently used connection of the origin only", async () => {
@@ -198,6 +200,24 @@ Deno.test("ConnectionPool.acquire() gives up after the pool timeout, and says so
   await clock.tick(1);
   const error = asked.error as SluiceError;
   assertEquals([error.code, error.params.timeoutMs, pool.stats.waiting], ["HTTP_POOL_TIMEOUT", 1_000, 0]);
+});
+
+Deno.test("ConnectionPool tells of each request that waited, for how long, however it ended, and of no other one", async () => {
+  const { clock, ask, dials, release, waits } = poolOf({ max: 1 });
+  const first = ask(A);
+  await clock.tick(30);
+  await dials[0]!.succeed();
+  assertEquals(waits, [30]);
+  ask(A);
+  await clock.tick(1_000);
+  const next = ask(A);
+  await clock.tick(70);
+  await release(first.connection!);
+  assertEquals([next.connection === first.connection, waits], [true, [30, 1_000, 70]]);
+  await release(next.connection!);
+  ask(A);
+  await settled();
+  assertEquals(waits.length, 3);
 });
 
 Deno.test("ConnectionPool.acquire() ends with the deadline of the exchange, waiting or dialling", async () => {

@@ -52,6 +52,8 @@ export class Waiter<T, C extends PooledConnection> implements Expiring {
   #isReserved = false;
   readonly target: T;
   readonly options: AcquireOptions;
+  /** Time of arrival, ms since the epoch. */
+  readonly since: number;
   readonly #resolve: (connection: C) => void;
   readonly #reject: (error: unknown) => void;
   readonly #onSettled: (waiter: Waiter<T, C>) => void;
@@ -61,12 +63,14 @@ export class Waiter<T, C extends PooledConnection> implements Expiring {
     options: AcquireOptions,
     resolve: (connection: C) => void,
     reject: (error: unknown) => void,
+    since: number,
     onSettled: (waiter: Waiter<T, C>) => void,
   ) {
     this.target = target;
     this.options = options;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.since = since;
     this.#onSettled = onSettled;
     options.signal?.addEventListener("abort", this.#onAbort);
   }

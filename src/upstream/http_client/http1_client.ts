@@ -28,6 +28,8 @@ export interface Http1ClientOptions {
   readonly poolTimeoutMs: number;
   /** Default: as many as are asked for. */
   readonly streamPlaces?: StreamPlaces;
+  /** Told of each request that has waited for a connection, when it gets one or gives up. */
+  readonly onWaited?: (ms: number) => void;
   /** Limit of the head of a response, from the status line to the empty line. */
   readonly maxHeadBytes: number;
   /** The egress check, called with each address before the connection. @throws {SluiceError} EGRESS_DENIED */

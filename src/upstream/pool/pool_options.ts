@@ -31,6 +31,8 @@ export interface SessionPoolOptions extends PoolLimits {
    * Whether a failure to open a session counts against the upstream. Refused credentials do not, since they are the caller's.
    */
   readonly isBreakerFailure: (error: unknown) => boolean;
+  /** Told of each call that has waited for a session, when it gets one or gives up. */
+  readonly onWaited?: (ms: number) => void;
   /** Lets the process end despite the sweep timer (`Deno.unrefTimer`). */
   readonly unrefTimer?: (id: number) => void;
 }

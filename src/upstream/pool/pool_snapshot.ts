@@ -4,6 +4,15 @@ import { type PoolRow, type PoolSnapshot, showUrl } from "./pool_metrics.ts";
 import { ANONYMOUS_IDENTITY } from "./session_key.ts";
 import type { PoolCounters, PoolLists, PoolSession } from "./pool_entry.ts";
 
+/** All sessions with a slot, those that are being opened included. */
+export function sessionsByUpstream<S extends PoolSession, L>(lists: PoolLists<S, L>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { key: { upstreamId }, entries } of lists.all()) {
+    counts.set(upstreamId, (counts.get(upstreamId) ?? 0) + entries.size);
+  }
+  return counts;
+}
+
 /** Limit of keys that are listed individually. The sums count all keys. */
 const MAX_ROWS = 1_000;
 

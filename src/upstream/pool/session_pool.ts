@@ -18,9 +18,9 @@ import {
 import { isHealthy } from "./idle_check.ts";
 import { type Lease, PoolLease } from "./lease.ts";
 import { open } from "./opening.ts";
-import type { PoolLimits, SessionPoolOptions } from "./pool_options.ts";
+import type { SessionPoolOptions } from "./pool_options.ts";
 import { Waiter } from "./wait_queue.ts";
-import { snapshotOf } from "./pool_snapshot.ts";
+import { sessionsByUpstream, snapshotOf } from "./pool_snapshot.ts";
 
 /** Bounds of the sweep interval, which is a tenth of the shortest session lifetime. */
 const MIN_SWEEP_MS = 100;
@@ -39,7 +39,6 @@ const MAX_SWEEP_MS = 5_000;
  * - Under the total cap, keys are served in turn, so that a busy key cannot starve the others.
  */
 export class SessionPool<S extends PoolSession> {
-  readonly #limits: PoolLimits;
   readonly #options: SessionPoolOptions;
   readonly #clock: Clock;
   readonly #lists = new PoolLists<S, Lease<S>>(() => this.#stopSweep());
@@ -50,7 +49,6 @@ export class SessionPool<S extends PoolSession> {
   readonly #giveBack = (entry: PoolEntry<S, Lease<S>>, broken: boolean) => this.#returned(entry, broken);
 
   constructor(options: SessionPoolOptions) {
-    this.#limits = options;
     this.#options = options;
     this.#clock = options.clock;
     this.#breakers = options.breakers;
@@ -149,8 +147,13 @@ export class SessionPool<S extends PoolSession> {
     }
   }
 
+  /** Sessions by the id of their upstream. */
+  byUpstream(): ReadonlyMap<string, number> {
+    return sessionsByUpstream(this.#lists);
+  }
+
   snapshot(): PoolSnapshot {
-    return snapshotOf(this.#lists, this.#counters, this.#breakers, this.#limits);
+    return snapshotOf(this.#lists, this.#counters, this.#breakers, this.#options);
   }
 
   #groupOf(key: PoolKey): KeyGroup<S, Lease<S>> {
@@ -159,7 +162,7 @@ export class SessionPool<S extends PoolSession> {
     // This check precedes the eviction of another key, because the call cannot succeed.
     const refusal = this.#circuitOpen(key);
     if (refusal !== undefined) throw refusal;
-    const { maxTotalKeys } = this.#limits;
+    const { maxTotalKeys } = this.#options;
     if (!makeKeyRoom(this.#lists, maxTotalKeys, this.#counters)) {
       const reason = `all ${maxTotalKeys} keys are in use (MCP_SESSION_POOL_MAX_TOTAL_KEYS)`;
       throw new SluiceError("SESSION_POOL_FULL", { reason });
@@ -187,7 +190,7 @@ export class SessionPool<S extends PoolSession> {
       waiter.reject(error);
       this.#settle(group);
     };
-    const timeoutMs = this.#limits.acquireTimeoutMs;
+    const timeoutMs = this.#options.acquireTimeoutMs;
     const wait = () =>
       this.#clock.setTimeout(() => {
         // A session with its own timeouts is being prepared for this caller, so it no longer waits for a slot.
@@ -204,13 +207,14 @@ export class SessionPool<S extends PoolSession> {
     waiter.onLeave = () => {
       this.#clock.clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
+      this.#options.onWaited?.(this.#clock.now() - waiter.sinceMs);
     };
   }
 
   #fitness({ session, createdAtMs, idleSinceMs }: PoolEntry<S, Lease<S>>, nowMs: number): Fitness {
     if (session!.closed) return "dead";
-    if (nowMs - createdAtMs >= this.#limits.ttlMs) return "old";
-    return nowMs - idleSinceMs >= this.#limits.healthCheckIntervalMs ? "stale" : "fresh";
+    if (nowMs - createdAtMs >= this.#options.ttlMs) return "old";
+    return nowMs - idleSinceMs >= this.#options.healthCheckIntervalMs ? "stale" : "fresh";
   }
 
   #lend(entry: PoolEntry<S, Lease<S>>, reused: boolean): Lease<S> {
@@ -237,7 +241,7 @@ export class SessionPool<S extends PoolSession> {
         this.#lists.discard(idle!);
       } else if (callers.length <= group.preparing) break;
       else if (fitness === "stale") this.#validate(idle!);
-      else if (group.entries.size >= this.#limits.maxPerKey) break;
+      else if (group.entries.size >= this.#options.maxPerKey) break;
       else {
         // The first caller without a session in preparation.
         const unmet = callers.at(group.preparing)!;
@@ -245,7 +249,7 @@ export class SessionPool<S extends PoolSession> {
         if (refusal !== undefined) {
           callers.remove(unmet);
           unmet.reject(refusal);
-        } else if (makeRoom(this.#lists, this.#limits.maxTotalSessions, this.#counters)) {
+        } else if (makeRoom(this.#lists, this.#options.maxTotalSessions, this.#counters)) {
           this.#create(group, unmet.create);
         } else starved = true;
       }
@@ -258,7 +262,7 @@ export class SessionPool<S extends PoolSession> {
   /** Serves the keys that wait for the total cap, in turn, while there is room. */
   #serveStarved(): void {
     const { starved } = this.#lists;
-    while (starved.size > 0 && hasRoom(this.#lists, this.#limits.maxTotalSessions)) {
+    while (starved.size > 0 && hasRoom(this.#lists, this.#options.maxTotalSessions)) {
       const [first] = starved;
       // A key that needs more room queues again at the end.
       starved.delete(first);
@@ -268,7 +272,7 @@ export class SessionPool<S extends PoolSession> {
 
   #heirOf(group: KeyGroup<S, Lease<S>>): KeyGroup<S, Lease<S>> | undefined {
     if (this.#lists.starved.size === 0) return undefined;
-    return heirOf(this.#lists, group, this.#clock.now(), this.#limits.acquireTimeoutMs / 4);
+    return heirOf(this.#lists, group, this.#clock.now(), this.#options.acquireTimeoutMs / 4);
   }
 
   /** Called when a slot of the group became free. */
@@ -283,8 +287,8 @@ export class SessionPool<S extends PoolSession> {
     if (entry.state !== "leased") return;
     const { group } = entry;
     const nowMs = this.#clock.now();
-    const old = nowMs - entry.createdAtMs >= this.#limits.ttlMs;
-    const surplus = group.entries.size > this.#limits.maxPerKey;
+    const old = nowMs - entry.createdAtMs >= this.#options.ttlMs;
+    const surplus = group.entries.size > this.#options.maxPerKey;
     if (broken || entry.session!.closed || old || surplus || group.retired || this.#heirOf(group)) {
       if (!broken && !entry.session!.closed && !group.retired) this.#counters.evictions++;
       this.#lists.discard(entry);
@@ -314,7 +318,7 @@ export class SessionPool<S extends PoolSession> {
     entry.cancel = open({
       create,
       upstream: group.key.upstream,
-      timeoutMs: this.#limits.createTimeoutMs,
+      timeoutMs: this.#options.createTimeoutMs,
       clock: this.#clock,
       onOpened: (session) => {
         attempt.succeeded();
@@ -339,7 +343,7 @@ export class SessionPool<S extends PoolSession> {
 
   async #validate(entry: PoolEntry<S, Lease<S>>): Promise<void> {
     const { group } = entry;
-    const { healthCheckMethods, healthCheckTimeoutMs, ttlMs } = this.#limits;
+    const { healthCheckMethods, healthCheckTimeoutMs, ttlMs } = this.#options;
     this.#lists.move(entry, "validating");
     const stop = new AbortController();
     entry.cancel = () => stop.abort();
@@ -366,7 +370,7 @@ export class SessionPool<S extends PoolSession> {
 
   #armSweep(): void {
     if (this.#sweepTimer !== undefined || this.#closed) return;
-    const shortestMs = Math.min(this.#limits.ttlMs, this.#limits.idleEvictionMs);
+    const shortestMs = Math.min(this.#options.ttlMs, this.#options.idleEvictionMs);
     const periodMs = Math.max(MIN_SWEEP_MS, Math.min(MAX_SWEEP_MS, shortestMs / 10));
     this.#sweepTimer = this.#clock.setTimeout(() => this.#sweep(), periodMs);
     this.#options.unrefTimer?.(this.#sweepTimer);
@@ -383,7 +387,7 @@ export class SessionPool<S extends PoolSession> {
     const nowMs = this.#clock.now();
     for (const entry of this.#lists.idle) {
       const fitness = this.#fitness(entry, nowMs);
-      const unused = nowMs - entry.idleSinceMs >= this.#limits.idleEvictionMs;
+      const unused = nowMs - entry.idleSinceMs >= this.#options.idleEvictionMs;
       if (!unused && fitness !== "dead" && fitness !== "old") continue;
       this.#lists.discard(entry);
       this.#counters.sessions_reaped++;

@@ -100,6 +100,33 @@ Deno.test("SessionPool: six callers on MAX_PER_KEY=2 holding 50 ms each all succ
   assertEquals(upstream.begun, 2);
 });
 
+Deno.test("SessionPool tells of each call that waited, for how long, however it ended, and of no other one", async () => {
+  const { clock, pool, upstream, lease, waits } = fixture({ maxPerKey: 1, acquireTimeoutMs: 200 });
+  upstream.openMs = 30;
+  const opening = lease(KEY);
+  await clock.tick(30);
+  const first = await opening;
+  assertEquals(waits, [30]);
+  const late = codeOf(lease(KEY));
+  await clock.tick(200);
+  assertEquals([await late, waits], ["SESSION_POOL_TIMEOUT", [30, 200]]);
+  const next = lease(KEY);
+  await clock.tick(70);
+  first.release();
+  (await next).release();
+  pool.tryLease(KEY)!.release();
+  (await lease(KEY)).release();
+  assertEquals(waits, [30, 200, 70]);
+});
+
+Deno.test("SessionPool.byUpstream() counts the sessions of all keys of an upstream, lent or idle", async () => {
+  const { pool, lease } = fixture();
+  (await lease(KEY)).release();
+  await lease(keyOf("bob"));
+  await lease(keyOf("bob", { upstreamId: "u2" }));
+  assertEquals(pool.byUpstream(), new Map([["u1", 2], ["u2", 1]]));
+});
+
 Deno.test("SessionPool: 1,000 callers on 10 sessions are served in order, none times out, no session is shared", async () => {
   const { clock, pool, upstream, lease } = fixture({ maxPerKey: 10, acquireTimeoutMs: 30_000 });
   const order: number[] = [];

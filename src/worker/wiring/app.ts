@@ -299,7 +299,7 @@ export async function createApp(
   });
   registerGauges(metrics, {
     ...{ admission, outbound, sessions, duplex, pendingCalls, memory, redis, catalog, conflicts },
-    ...{ config, worker, upstreams, pool: gateway.pool },
+    ...{ config, worker, upstreams, pool: gateway.pool, callerSessions: gateway.callerSessions },
   });
   const endLoopDelay = measureLoopDelay(metrics.histogram("sluice_event_loop_delay_seconds")(String(worker)));
 

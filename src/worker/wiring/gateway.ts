@@ -154,7 +154,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...{ tokens, endedTokens, connections, secretBox, log, metrics },
   });
   const nameOf = (id: string) => catalog.now.gateway(id)?.name;
-  const { pool, breakers } = createSessionPool(config, { clock, log, nameOf });
+  const { pool, breakers } = createSessionPool(config, { clock, log, metrics, nameOf });
   const callerSessions = new CallerSessions({
     clock,
     idleMs: config.sessionTtlMs,

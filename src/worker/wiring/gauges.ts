@@ -11,6 +11,7 @@ import type { Conflicts } from "../../catalog/conflicts.ts";
 import type { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { Config } from "../../config/schema.ts";
+import type { CallerSessions } from "../../upstream/bound/caller_sessions.ts";
 import type { PoolSnapshot } from "../../upstream/pool/pool_metrics.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { Outbound } from "./outbound.ts";
@@ -25,7 +26,8 @@ export interface GaugedParts {
   /** The index of this worker. */
   readonly worker: number;
   readonly upstreams: Pick<Upstreams, "usable">;
-  readonly pool: { snapshot(): PoolSnapshot };
+  readonly pool: { snapshot(): PoolSnapshot; byUpstream(): ReadonlyMap<string, number> };
+  readonly callerSessions: Pick<CallerSessions, "bounds">;
   readonly admission: Admission;
   readonly outbound: Pick<Outbound, "connections">;
   readonly sessions: DownstreamSessions;
@@ -53,6 +55,7 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
   gauge("sluice_outbound_connections_limit", () => config.httpClientMaxConnections);
   gauge("sluice_pool_calls_waiting", () => pool.snapshot().waiting);
   gauge("sluice_pool_sessions_limit", () => config.mcpSessionPoolMaxTotalSessions);
+  metrics.gaugeBy("sluice_upstream_sessions", () => sessionsByUpstream(parts));
   metrics.gaugeBy("sluice_pool_sessions", () => sessionsByState(pool.snapshot()));
   metrics.gaugeBy("sluice_upstream_breaker_open", () =>
     new Map(
@@ -84,6 +87,18 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
       () => catalog.now.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length,
     );
   }
+}
+
+/** By the upstream's name: of all upstreams that can be used, up to the limit of names. */
+function sessionsByUpstream(
+  { upstreams, pool, sessions, duplex, callerSessions, config }: GaugedParts,
+): Map<string, number> {
+  const counts = new Map(pool.byUpstream());
+  for (const bound of [...sessions.bounds(), ...duplex.bounds(), ...callerSessions.bounds()]) {
+    for (const id of bound.upstreamIds()) counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  const shown = upstreams.usable().slice(0, config.metricsMaxNames);
+  return new Map(shown.map(({ id, name }) => [name, counts.get(id) ?? 0]));
 }
 
 function sessionsByState(pool: PoolSnapshot): Map<string, number> {

@@ -111,10 +111,12 @@ export function createOutbound(
     config.maxStreamsPerCaller,
     metrics.counter("sluice_upstream_streams_refused_total"),
   );
+  const wait = metrics.summary("sluice_outbound_wait_seconds")();
   const http1 = createHttp1Client(config, {
     maxHeadBytes: MAX_HEAD_BYTES,
     checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
     ...{ proxies, streamPlaces },
+    onWaited: (ms) => wait.observe(ms / 1_000, performance.now()),
   });
   const offersHttp2 = config.httpClientHttp2Enabled && !proxies.hasTlsProxy &&
     isRelayInForce((name) => Deno.env.get(name));

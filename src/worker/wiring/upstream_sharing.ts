@@ -3,6 +3,7 @@ import { hkdfSync } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Log } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import { CircuitBreakers } from "../../upstream/resilience/circuit_breaker.ts";
 import type { HealthMethod } from "../../upstream/pool/idle_check.ts";
@@ -13,9 +14,10 @@ import { isBreakerFailure } from "../../upstream/resilience/failures.ts";
 
 export function createSessionPool(
   config: Config,
-  { clock, log, nameOf }: {
+  { clock, log, metrics, nameOf }: {
     readonly clock: Clock;
     readonly log: Log;
+    readonly metrics: Metrics;
     /** @returns undefined: the upstream is gone */
     readonly nameOf: (upstreamId: string) => string | undefined;
   },
@@ -45,10 +47,12 @@ export function createSessionPool(
       },
     },
   );
+  const wait = metrics.summary("sluice_pool_wait_seconds")();
   const pool = new SessionPool<UpstreamChannel>({
     ...limits,
     clock,
     breakers,
+    onWaited: (ms) => wait.observe(ms / 1_000, performance.now()),
     isBreakerFailure,
     unrefTimer: Deno.unrefTimer,
   });

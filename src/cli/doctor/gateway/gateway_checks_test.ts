@@ -121,7 +121,7 @@ const RUNNING: RunningSettings = {
 };
 const HEALTHY = `# HELP sluice_http_answers_total Answers
 sluice_http_answers_total{endpoint="/rpc",status="200"} 100000
-sluice_tool_calls_total{upstream="up",tool="a",outcome="ok"} 90000
+sluice_tool_calls_total{upstream="up",gen_ai_tool_name="a",outcome="ok"} 90000
 sluice_errors_total{code="UPSTREAM_TIMEOUT",source="upstream"} 9
 sluice_requests_refused_total{code="OVERLOADED"} 12
 sluice_requests_limit 1024
@@ -132,8 +132,8 @@ sluice_worker_heap_bytes{worker="0"} 90000000
 sluice_worker_heap_limit_bytes{worker="0"} 2147483648
 sluice_upstream_breaker_open{upstream="up"} 0
 sluice_workers_ended_total{reason="recycled"} 3
-mcp_client_operation_duration_seconds_sum{upstream="up"} 900
-mcp_client_operation_duration_seconds_count{upstream="up"} 90000
+mcp_client_operation_duration_seconds_sum{upstream="up",mcp_method_name="tools/call",error_type=""} 900
+mcp_client_operation_duration_seconds_count{upstream="up",mcp_method_name="tools/call",error_type=""} 90000
 `;
 
 Deno.test("checkRunning() finds nothing in the ordinary state of a gateway", () => {
@@ -182,7 +182,7 @@ Deno.test("checkRunning() names the cause of each symptom and the line that mend
       "warning running.breaker sluice doctor --upstream https://mcp.example.com/mcp",
     ],
     [
-      'mcp_client_operation_duration_seconds_sum{upstream="up"} 4500000',
+      'mcp_client_operation_duration_seconds_sum{upstream="up",mcp_method_name="tools/call",error_type=""} 4500000',
       "warning running.latency TOOL_TIMEOUT=500",
     ],
     [
@@ -204,8 +204,10 @@ Deno.test("checkRunning() names the cause of each symptom and the line that mend
 });
 
 Deno.test("checkRunning() names each upstream that refuses the stored credentials, with a line for its kind of them", () => {
-  const refusals = ["up", "keyed", "deleted"].map((upstream) =>
-    `mcp_client_operation_duration_seconds_count{upstream="${upstream}",error_type="UPSTREAM_AUTH_FAILED"} 300`
+  const refusals = ["up", "keyed", "deleted"].flatMap((upstream) =>
+    ["tools/call", "resources/read"].map((method) =>
+      `mcp_client_operation_duration_seconds_count{upstream="${upstream}",mcp_method_name="${method}",error_type="UPSTREAM_AUTH_FAILED"} 150`
+    )
   );
   const failed = 'sluice_errors_total{code="UPSTREAM_AUTH_FAILED",source="upstream"} 900';
   const samples = readSamples([HEALTHY, failed, ...refusals].join("\n"));

@@ -139,7 +139,9 @@ export function checkRunning(
     const refusals = (samples.get("mcp_client_operation_duration_seconds_count") ?? []).filter((
       { labels, value },
     ) => labels.error_type === "UPSTREAM_AUTH_FAILED" && value > 0);
-    const refusing = refusals.flatMap(({ labels }) => registered.get(labels.upstream!) ?? []);
+    // An upstream has a series for each method.
+    const names = new Set(refusals.map(({ labels }) => labels.upstream!));
+    const refusing = [...names].flatMap((name) => registered.get(name) ?? []);
     const why = "A stored credential has expired or was replaced.";
     const page = "upstreams#credentials";
     for (const upstream of refusing) {
