@@ -1,6 +1,7 @@
 // The report of an import, laid out for a terminal.
 
 import type { ImportOutcome, ImportResult } from "../../admin/imports/server_import.ts";
+import { adviceFor } from "../../upstream/upstream_advice.ts";
 import { textColumns, wrapped } from "../command_line/help_text.ts";
 
 export interface ReportOptions {
@@ -40,7 +41,7 @@ export function importReport(results: readonly ImportResult[], options: ReportOp
     const shown = hasColour && colour > 0 ? `\x1b[${colour}m${word}\x1b[0m` : word;
     return [
       `  ${shown}  ${result.name.padEnd(names)}  ${summaryOf(result)}`.trimEnd(),
-      ...[...result.reason === null ? [] : [result.reason], ...result.warnings]
+      ...[...reasons(result), ...result.warnings]
         .flatMap((text) => wrapped(text, textColumns() - states - 4))
         .map((line) => `  ${" ".repeat(states)}  ${line}`),
     ];
@@ -65,6 +66,12 @@ function counted(results: readonly ImportResult[], isDryRun: boolean): string {
     return amount === 0 ? [] : [`${amount} ${HEADINGS[outcome][isDryRun ? "planned" : "word"]}`];
   });
   return `${results.length} server${results.length === 1 ? "" : "s"}: ${parts.join(", ")}.`;
+}
+
+/** Why an entry is not in the gateway as the file has it, and what to do about that. */
+function reasons({ reason, outcome }: ImportResult): string[] {
+  const advice = outcome === "failed" && reason !== null ? adviceFor(reason) : null;
+  return [reason, advice].filter((text) => text !== null);
 }
 
 function summaryOf({ toolCount, isDisabled }: ImportResult): string {

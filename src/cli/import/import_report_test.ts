@@ -31,9 +31,16 @@ Deno.test("importReport() has a line for each server, the reasons, and the next 
       toolCount: null,
       reason: `Cannot connect to ${"x".repeat(60)}: no`,
     },
+    {
+      ...RESULT,
+      name: "fetch",
+      outcome: "failed",
+      toolCount: null,
+      reason: 'no executable program "uvx" was found',
+    },
   ];
   assertEquals(importReport(results, OPTIONS).split("\n"), [
-    "4 servers: 2 registered, 1 left out, 1 failed.",
+    "5 servers: 2 registered, 1 left out, 2 failed.",
     "",
     "  registered  files  1 tool",
     "  registered  old    switched off, as in the file",
@@ -42,6 +49,9 @@ Deno.test("importReport() has a line for each server, the reasons, and the next 
     "  failed      down",
     "              Cannot connect to",
     `              ${"x".repeat(60)}: no`,
+    "  failed      fetch",
+    '              no executable program "uvx" was found',
+    "              Install uv for the gateway's user, or give the whole path.",
     "",
     "Fields without effect in a gateway: autoApprove, timeout.",
     "",
@@ -49,7 +59,7 @@ Deno.test("importReport() has a line for each server, the reasons, and the next 
     "  sluice import 'my file.json' --input k=VALUE",
     "Mend the cause of what failed, then import the file again.",
   ]);
-  assertEquals(results.map(isWhole), [true, true, false, false]);
+  assertEquals(results.map(isWhole), [true, true, false, false, false]);
 });
 
 Deno.test("importReport() is short where all is well, and says what a dry run would do", () => {

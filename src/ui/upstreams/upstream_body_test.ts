@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type ErrorCode, SluiceError } from "../../base/errors.ts";
-import { adviceFor } from "./upstream_advice.ts";
+import { adviceFor } from "../../upstream/upstream_advice.ts";
 import { changesIn, registrationIn, valuesOf } from "./upstream_body.ts";
 import type { Upstream } from "./upstream_shapes.ts";
 

@@ -5,7 +5,7 @@ import type { PageHandler, View } from "../call/page_call.ts";
 import { type Refusal, refusalOf, type Rest } from "../call/rest.ts";
 import { type FormState, NEW_FORM, RefusalBox, TextField } from "../parts/form.tsx";
 import { Badge, type Mood, PageHead } from "../parts/page_parts.tsx";
-import { adviceFor } from "./upstream_advice.ts";
+import { adviceFor } from "../../upstream/upstream_advice.ts";
 import { CRUMBS, newUpstreamPage, WayTabs } from "./upstream_writes.tsx";
 
 interface Imported {

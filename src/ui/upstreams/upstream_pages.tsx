@@ -4,7 +4,7 @@ import type { PageHandler, Viewer } from "../call/page_call.ts";
 import { PostButton } from "../parts/form.tsx";
 import type { GatewayEventRow } from "../../store/registry/history/gateway_history.ts";
 import { Ago, Badge, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
-import { adviceFor } from "./upstream_advice.ts";
+import { adviceFor } from "../../upstream/upstream_advice.ts";
 import {
   commandOf,
   countOf,

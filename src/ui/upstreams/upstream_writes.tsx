@@ -5,7 +5,7 @@ import type { Refusal } from "../call/rest.ts";
 import { type FormState, NEW_FORM, RefusalBox } from "../parts/form.tsx";
 import { PageHead } from "../parts/page_parts.tsx";
 import { SeenValues, UNCHANGED } from "../parts/seen_values.tsx";
-import { adviceFor } from "./upstream_advice.ts";
+import { adviceFor } from "../../upstream/upstream_advice.ts";
 import { changesIn, registrationIn, valuesOf, type Way } from "./upstream_body.ts";
 import { readVisibility, SHOWN_FIELDS, UpstreamFields } from "./upstream_form.tsx";
 import { WarningList } from "./warning_list.tsx";

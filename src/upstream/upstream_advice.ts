@@ -21,6 +21,14 @@ const ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
     "The answer is no MCP. Its first words say what answers there: often a login page, or a proxy.",
   ],
   [
+    /no executable program "(npx|npm|node)"/,
+    "Install Node.js for the gateway's user, or give the whole path.",
+  ],
+  [
+    /no executable program "uvx?"/,
+    "Install uv for the gateway's user, or give the whole path.",
+  ],
+  [
     /no executable program/,
     "Install the program for the gateway's user, or give its whole path.",
   ],
@@ -30,7 +38,7 @@ const ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
   ],
   [
     /STDIO_START_TIMEOUT/,
-    "npx and uvx may install for long. Raise the setting, or install the program before.",
+    "npx and uvx install at the first start. Try again, raise the setting, or install the program before.",
   ],
   [/STDIO_ENABLED/, "An operator allows commands with this setting."],
   [/STDIO_ALLOWED_COMMANDS/, "An operator allows this command with this setting, in exactly this spelling."],
