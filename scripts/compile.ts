@@ -25,15 +25,18 @@ if (
   );
   Deno.exit(2);
 }
+const file = fromCaller(output);
+console.error("Compiling. The first time, Deno downloads the runtime that goes into the executable.");
 const program = await Deno.makeTempDir();
 let code: number;
 try {
   const packages = await bundle(program);
-  code = await compile({ program, output: fromCaller(output), without: left, target: null });
+  code = await compile({ program, output: file, without: left, target: null });
   if (licenses !== undefined) {
     await Deno.writeTextFile(fromCaller(licenses), licenseTexts([await runtimeInside(), ...packages]));
   }
 } finally {
   await Deno.remove(program, { recursive: true });
 }
+if (code === 0) console.error(`Made ${file}, ${Math.round((await Deno.stat(file)).size / 1e6)} MB.`);
 Deno.exit(code);

@@ -28,6 +28,8 @@ export async function compile({ program, output, without, target }: Executable):
     const { code } = await new Deno.Command(compiler(), {
       args: [
         "compile",
+        // Without it, Deno lists every file inside.
+        "--quiet",
         "--no-check",
         // The program collects its garbage once it has started; Deno before 2.9 has no other way to offer that.
         "--v8-flags=--expose-gc",
