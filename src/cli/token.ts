@@ -8,6 +8,7 @@ import { loadProcessConfig } from "../config/load.ts";
 import { verifierOf } from "../worker/wiring/token_verifier.ts";
 import type { TokenArgs } from "./commands/command_arguments.ts";
 import { type SigningKey, signingKey } from "./command_line/gateway_state.ts";
+import { textColumns, wrapped } from "./command_line/help_text.ts";
 import { programName } from "./command_line/program_name.ts";
 import { checkServer } from "./command_line/server_flag.ts";
 import { tokenClaims } from "./command_line/claims_of_flags.ts";
@@ -102,9 +103,15 @@ function description(args: TokenArgs, principal: Principal, { from }: SigningKey
   ];
   return [
     "",
-    `Token for ${isAdmin ? "administrator " : ""}${subject}, ${expiry}.`,
-    `It opens ${opens.join("; ")}. The key it is signed with is from ${from}.`,
-    `To revoke it: ${programName()} token revoke ${jti}`,
+    ...wrapped(
+      `Token for ${isAdmin ? "administrator " : ""}${subject}, ${expiry}. The token opens ${
+        opens.join("; ")
+      }. The signing key is ` +
+        `from ${from}.`,
+      textColumns(Deno.stderr),
+    ),
+    "To revoke the token:",
+    `  ${programName()} token revoke ${jti}`,
   ].join("\n");
 }
 

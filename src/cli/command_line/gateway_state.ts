@@ -101,7 +101,8 @@ export async function openGatewayDatabase(config: Config): Promise<Database> {
 }
 
 /**
- * Tells the replicas over Redis. Replicas without Redis look at the database within POLL_INTERVAL to MAX_INTERVAL.
+ * Tells the replicas over Redis. Replicas without Redis look at the database within POLL_INTERVAL to MAX_INTERVAL; a person at a
+ * terminal learns how long that takes.
  * @param what was changed, for people
  */
 export async function tellReplicas(config: Config, database: Database, what: string): Promise<void> {
@@ -117,6 +118,10 @@ export async function tellReplicas(config: Config, database: Database, what: str
     publisher.publish({ type: "catalog_changed" });
     // Publishing has no answer. The answer to a later command says that the message is out.
     await redis?.ping();
+    if (redis === null && Deno.stderr.isTerminal()) {
+      const longestS = Math.max(config.pollIntervalMs, config.maxIntervalMs) / 1000;
+      console.error(`A running gateway sees the ${what} within ${longestS} s.`);
+    }
   } catch {
     console.error(`Redis does not answer: the gateways see the ${what} when they next look at the database.`);
   } finally {

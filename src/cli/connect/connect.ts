@@ -142,7 +142,7 @@ async function tokenFor(args: ConnectArgs, loaded: Loaded): Promise<ClientToken>
   const opens = args.server === null ? "" : `, for virtual server ${args.server} alone`;
   return {
     token,
-    sentences: [`It holds a token for ${username}, ${until}${opens}.`],
+    sentences: [`The configuration holds a token for ${username}, ${until}${opens}.`],
     revocation: `${programName()} token revoke ${principal.jti}`,
   };
 }
