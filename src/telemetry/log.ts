@@ -196,8 +196,9 @@ const EVERY_UNPRINTABLE = new RegExp(UNPRINTABLE, "gu");
 /** Anything beside the printable characters of ASCII: most lines have nothing of the kind, and cost no more than this look. */
 const UNUSUAL = /[^ -~]/;
 
-/** Can the text stand without quotes? */
+/** Can the text stand without quotes? One that begins like JSON would be read as JSON. */
 function isPlain(text: string): boolean {
+  if (text.startsWith("{") || text.startsWith("[")) return false;
   return !/[^!#-~]/.test(text) || !/[\s"]/.test(text) && !UNPRINTABLE.test(text);
 }
 

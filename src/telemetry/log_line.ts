@@ -40,6 +40,8 @@ const FIELD = / [A-Za-z_][\w.-]*=/;
 
 /** The place behind the value: of plain text the next space, of JSON the end of it. */
 function endOfValue(text: string, start: number): number {
+  const end = text.indexOf(" ", start);
+  if (!/["{[]/.test(text.charAt(start))) return end < 0 ? text.length : end;
   let depth = 0;
   let isQuoted = false;
   for (let at = start; at < text.length; at++) {

@@ -1,7 +1,7 @@
 // The latest lines of the log, in memory, for people who look. Keeping costs one reference per chunk of lines; lines are read and
 // searched only when somebody asks.
 import { type LineFields, readLine } from "./log_line.ts";
-import { type LineKind, LOG_LEVELS, type LogLevel, type LogSink } from "./log.ts";
+import { type LineKind, LOG_LEVELS, type LogLevel, type LogSink, printable } from "./log.ts";
 
 /** Which lines. All conditions that are given must hold. */
 export interface LogQuery {
@@ -149,19 +149,28 @@ function isAboveInfo({ level }: LogQuery): boolean {
 /** Lines are in the order of time, but for the moments that a worker keeps them. */
 const DISORDER_MS = 5_000;
 
+/** A text as a line may have it: as it is, or with the escapes of JSON. */
+function spellings(text: string): readonly string[] {
+  return [text, printable(JSON.stringify(text).slice(1, -1))];
+}
+
+function holds(line: string, spellings: readonly string[]): boolean {
+  return spellings.some((each) => line.includes(each));
+}
+
 /** Reads a line that may fit; null: it does not fit. Most lines are refused by their text, unread. */
 function conditionsOf(query: LogQuery): (line: string) => LineFields | null | "too old" {
   const { caller, tool, upstream, correlationId, level, text, failed, since } = query;
   const equal = Object.entries({ caller, tool, upstream, correlationId }).filter(([, value]) =>
     value !== undefined
   );
-  const needles = equal.map(([, value]) => JSON.stringify(value).slice(1, -1));
-  const wanted = text?.toLowerCase();
+  const needles = equal.map(([, value]) => spellings(value!));
+  const wanted = text === undefined ? null : spellings(text.toLowerCase());
   const lowest = level === undefined ? 0 : LOG_LEVELS.indexOf(level);
   const rankOf = (fields: LineFields) => LOG_LEVELS.indexOf(fields.level as LogLevel);
   return (line) => {
-    if (!needles.every((needle) => line.includes(needle))) return null;
-    if (wanted !== undefined && !line.toLowerCase().includes(wanted)) return null;
+    if (!needles.every((needle) => holds(line, needle))) return null;
+    if (wanted !== null && !holds(line.toLowerCase(), wanted)) return null;
     const fields = readLine(line);
     if (fields === null) return null;
     if (since !== undefined) {

@@ -47,6 +47,16 @@ for (const format of ["json", "text"] as const) {
     assertEquals(events({ limit: 2 }), ["e", "d"]);
   });
 
+  Deno.test(`RecentLog finds names that the line has in another spelling, and texts as people read them (${format})`, () => {
+    const { log, events } = setUp(1_000_000, format);
+    const names = ["CORP\\ann", 'a "b"', "x\u200by", "[x", "{x", "a[b", "true", "a=b"];
+    for (const name of names) log.info("request", { name, caller: name, tool: name, upstream: "last" });
+    for (const name of names) {
+      assertEquals(events({ caller: name, tool: name, upstream: "last" }).map(String), [name]);
+      assertEquals(events({ text: name.toUpperCase() }).length, 1, name);
+    }
+  });
+
   Deno.test(`readLine() reads back what the log writes (${format})`, () => {
     const fields = {
       ...{ time: "2026-01-02T03:04:05.000Z", level: "INFO", event: "worker died" },
