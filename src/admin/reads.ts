@@ -2,14 +2,14 @@
 import type { Principal } from "../auth/principal.ts";
 import { visibilityKey } from "../auth/rbac.ts";
 import { conditionalResponse, jsonRepresentation } from "../http/representation/conditional.ts";
-import { codingFor } from "../http/representation/accepted.ts";
+import { codingFor, VARIES } from "../http/representation/accepted.ts";
 import { type ResponseCache, statusHeader } from "../http/representation/response_cache.ts";
 import { callerKey } from "../base/sharing/caller_identity.ts";
 import type { CallerTurns } from "../base/sharing/caller_turns.ts";
 import type { Admitted } from "./router.ts";
 
 /** Clients must revalidate a stored answer, and shared caches must not store it (RFC 9111, section 5.2.2). */
-const HEADERS = { "cache-control": "private, no-cache", "vary": "Authorization, Accept-Encoding" };
+const HEADERS = { "cache-control": "private, no-cache", "vary": VARIES };
 
 export interface Read {
   /** A GET or HEAD request. */

@@ -4,7 +4,7 @@ import { holds } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { callerKey } from "../base/sharing/caller_identity.ts";
 import { operatorText } from "../base/seen_answer.ts";
-import { type Coding, codingFor } from "../http/representation/accepted.ts";
+import { type Coding, codingFor, VARIES } from "../http/representation/accepted.ts";
 import { compressed } from "../http/representation/compressed.ts";
 import {
   type CacheStatus,
@@ -376,7 +376,7 @@ const HEADERS = {
   "cache-control": "private, no-store",
   "referrer-policy": "same-origin",
   "x-content-type-options": "nosniff",
-  vary: "Accept-Encoding, Cookie",
+  vary: VARIES,
 };
 
 const STREAM_HEADERS = {

@@ -7,6 +7,12 @@ export type Coding = "br" | "gzip";
 /** The first of equals is preferred. */
 const CODINGS: readonly Coding[] = ["br", "gzip"];
 
+/**
+ * What pages and reads depend on of a request besides its address. One path under /admin may have a page, a part of it, and a read; the
+ * caller is named by a token or by the cookie of a session.
+ */
+export const VARIES = "Accept, Accept-Encoding, Authorization, Cookie, HX-Request";
+
 /** Is the client a browser that wants a page? Programs get JSON. */
 export function takesHtml(headers: Headers): boolean {
   return headers.get("accept")?.includes("text/html") === true;
