@@ -99,7 +99,7 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_upstream_breaker_open:
     "Above 0: the upstream has refused several sessions in a row. It is tried again after `MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET`.",
   sluice_upstream_sessions:
-    "It follows the clients. Many more than clients: an upstream with `isolation` by session gets one for each of them.",
+    "It follows the clients: one session for each of them where `isolation` is `session`.",
   sluice_pool_sessions:
     "Many `active` and `sluice_pool_calls_waiting` above 0: the pool is too small, or an upstream slow.",
   sluice_pool_sessions_limit: "Each worker has a pool of its own.",
@@ -161,8 +161,10 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_uri_conflicts:
     "`conflicts` in `GET /servers/{id}` names them. Exclude one of the upstreams' entries.",
   sluice_response_cache_answers_total: "Few `HIT`s mean that the registry changes all the time.",
-  sluice_response_cache_entries: "It is at most 1,000 for each worker.",
-  sluice_response_cache_bytes: "It is at most 32 MiB for each worker.",
+  sluice_response_cache_entries:
+    "It follows the number of readers, as far as `RESPONSE_CACHE_MAX_MB` has room.",
+  sluice_response_cache_bytes:
+    "Each worker has `RESPONSE_CACHE_MAX_MB`. At that limit the reader with most loses his oldest first.",
   sluice_build_info: "After a deployment, all replicas have one version.",
   process_cpu_seconds_total:
     "`rate(process_cpu_seconds_total[5m])` is the number of cores in use. Near `WORKERS`, add workers or a replica.",

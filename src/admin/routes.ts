@@ -304,6 +304,7 @@ export const ROUTES: readonly Route[] = [
   callerless("/settings/advice", "admin.system_config", on(settings, "adviseSettings")),
   callerless("/doctor", "admin.system_config", on(checkup, "readCheckup")),
   route("POST", "/doctor", "admin.system_config", on(checkup, "examine")),
+  route("GET", "/metrics/history", "admin.metrics", on(executions, "readExecutionHistory")),
   route("POST", "/metrics/reset", "admin.metrics", on(executions, "resetMetrics")),
 
   route("GET", "/audit", "admin.security_audit", on(audit, "listAuditRecords")),

@@ -143,6 +143,8 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
       ...["resetMetrics", "drainPool", "getFrontPage", "getOpenApi", "getDocs", "postRpc"],
     ]
   ) await ask(read);
+  await ask("readExecutionHistory", { query: "?entity=gateway&entity_id=none" });
+  await ask("readExecutionHistory", { query: "?entity=gateway", status: 422 });
   await ask("listSettings");
   await ask("readCheckup");
   await ask("examine", { status: 202 });

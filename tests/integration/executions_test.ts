@@ -74,12 +74,41 @@ Deno.test("Executions survive a restart, have their least, mean and greatest tim
     const ago = Date.now() - Date.parse(metrics.lastExecutionTime);
     assert(ago >= -1_000 && ago < 600_000, `${ago} ms ago`);
 
+    const historyOf = async (by: string) => {
+      const { spans } =
+        (await sluice.api("GET", `/metrics/history?entity=tool&entity_id=${top.id}&by=${by}`)).body;
+      // The test may run over the end of an hour.
+      const sum = (name: string) =>
+        spans.reduce((total: number, span: Record<string, number>) => total + span[name]!, 0);
+      return {
+        starts: spans.map(({ start }: { start: string }) => start),
+        calls: sum("totalExecutions"),
+        failed: sum("failedExecutions"),
+      };
+    };
+    for (
+      const [by, begins] of [["hour", /^\d{4}-\d\d-\d\dT\d\d:00:00\.000Z$/], [
+        "day",
+        /T00:00:00\.000Z$/,
+      ]] as const
+    ) {
+      const { starts, calls, failed } = await historyOf(by);
+      assertEquals([calls, failed], [4, 1]);
+      assert(starts.every((start: string) => begins.test(start)), starts.join());
+    }
+    assertEquals((await sluice.api("GET", "/metrics/history?entity=tool")).status, 422);
+    const page = await fetch(`${sluice.url}/admin/tools/${top.id}`, {
+      headers: { authorization: `Bearer ${await sluice.token()}`, accept: "text/html" },
+    });
+    assert(/Last 30 days<\/div><div class="value">4<\/div>.*1 failed/s.test(await page.text()));
+
     const reset = (query: string) => sluice.api("POST", `/metrics/reset${query}`);
     assertEquals((await reset("?entity=gadget")).status, 422);
     assertEquals((await reset("?entity_id=x")).status, 422);
     assertEquals((await reset(`?entity=tool&entity_id=${top.id}`)).status, 200);
     const after = (await sluice.api("GET", "/metrics")).body;
     assertEquals([after.tools.totalExecutions, after.topPerformers.tools], [0, []]);
+    assertEquals((await historyOf("day")).starts, []);
     assertEquals(after.resources, before.resources);
     assertEquals((await reset("")).status, 200);
     assertEquals((await sluice.api("GET", "/metrics")).body.resources.totalExecutions, 0);

@@ -121,6 +121,8 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
       const { body } = await sluice.api("GET", "/metrics");
       assertEquals([body.tools.totalExecutions, body.tools.failedExecutions], [6, 0]);
       assertEquals(body.servers.totalExecutions, 0);
+      // Every path of ContextForge's REST API is below /v1 as well.
+      assertEquals((await sluice.api("GET", "/v1/metrics")).body.tools, body.tools);
       assert(body.tools.minResponseTime <= body.tools.avgResponseTime);
       assert(body.tools.avgResponseTime <= body.tools.maxResponseTime);
       const [top] = body.topPerformers.tools;

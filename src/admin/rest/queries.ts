@@ -87,6 +87,16 @@ export const resetQuery = z.object({
   error: "must be given with entity_id",
 });
 
+export const historyQuery = z.object({
+  entity: field(z.enum(EXECUTED_KINDS), "The kind of the entity."),
+  entity_id: field(z.string().min(1).max(200), "The id of the entity."),
+  by: field(z.enum(["hour", "day"]).default("hour"), "What is added up."),
+  last: field(
+    z.coerce.number().int().min(1).max(1_000).default(24),
+    "So many hours or days, the present one included.",
+  ),
+});
+
 export const auditQuery = z.object({
   limit: field(z.coerce.number().int().min(1).max(1_000).default(100), "The number of records in one part."),
   cursor: field(

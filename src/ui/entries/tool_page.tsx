@@ -3,7 +3,14 @@ import type { PageCall, PageHandler, RpcOutcome, View } from "../call/page_call.
 import { type FormState, NEW_FORM } from "../parts/form.tsx";
 import { callersIn, type LoggedCaller, type LoggedCalls } from "../call/logged_calls.ts";
 import type { ToolFigures } from "../call/live_figures.ts";
-import { Callers, ToolFiguresPart } from "./tool_figures.tsx";
+import {
+  Callers,
+  type ExecutionHistory,
+  HISTORIES,
+  HistoryPart,
+  type HistoryProps,
+  ToolFiguresPart,
+} from "./tool_figures.tsx";
 import { Badge, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
 import { type Entry, entryPath, EntryState, executionsOf, SwitchButton, tagsOf } from "./entry.tsx";
 import { argumentsIn, type ArgumentsSchema, TryForm } from "./schema_form.tsx";
@@ -57,6 +64,7 @@ async function toolView(
   const { viewer } = call;
   const { id, name, enabled, inputSchema, outputSchema } = tool;
   const figures = await figuresOf(call, tool);
+  const history = viewer.can("admin.metrics") && tool.metrics !== null ? await historyOf(call, id) : null;
   const hasLog = viewer.can("admin.system_config");
   const callers = hasLog ? await callersOf(call, name) : null;
   const hints = hintsOf(tool);
@@ -107,6 +115,7 @@ async function toolView(
             <ToolFiguresPart figures={figures} />
           </div>
         )}
+        {history !== null && <HistoryPart {...history} />}
         {callers !== null && <Callers tool={name} callers={callers} />}
         <h2>Schema</h2>
         <details>
@@ -142,6 +151,16 @@ async function figuresOf({ rest, figures }: PageCall, tool: Tool): Promise<ToolF
   if (all === null) return null;
   const upstream = await rest.find<{ readonly name: string }>(`/gateways/${tool.gatewayId}`);
   return upstream === null ? null : all.ofTool(upstream.name, tool.originalName);
+}
+
+async function historyOf({ rest }: PageCall, id: string): Promise<HistoryProps> {
+  const [day, month] = await Promise.all(
+    [HISTORIES.day, HISTORIES.month].map(async ({ by, last }) => {
+      const asked = new URLSearchParams({ entity: "tool", entity_id: id, by, last: String(last) });
+      return await rest.get<ExecutionHistory>(`/metrics/history?${asked}`);
+    }),
+  );
+  return { day: day!, month: month!, now: Date.now() };
 }
 
 async function callersOf({ rest }: PageCall, tool: string): Promise<LoggedCaller[]> {

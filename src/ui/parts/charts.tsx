@@ -18,10 +18,11 @@ export function Card({ label, value, isBad = false, children }: {
 
 const [WIDTH, HEIGHT] = [160, 32];
 
-/** The last minutes as a line. @param least the top of the scale is at least this, so that small numbers look small */
-export function Sparkline({ values, least = 1 }: {
+/** A time as a line. @param least the top of the scale is at least this, so that small numbers look small */
+export function Sparkline({ values, least = 1, label = "The last minutes" }: {
   readonly values: readonly number[];
   readonly least?: number;
+  readonly label?: string;
 }) {
   // Its room is there before the line is, so that nothing below moves.
   if (values.length < 2) return <div class="spark" />;
@@ -34,7 +35,7 @@ export function Sparkline({ values, least = 1 }: {
       class="spark"
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
       role="img"
-      aria-label="The last minutes"
+      aria-label={label}
       preserveAspectRatio="none"
     >
       <polyline

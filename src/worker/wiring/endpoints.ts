@@ -116,6 +116,9 @@ export interface Endpoints {
   readonly webSocket: WebSocketEndpoint;
 }
 
+/** ContextForge has its JSON at each of these. */
+const EXECUTION_PATHS: ReadonlySet<string> = new Set(["/metrics", "/v1/metrics", "/admin/metrics"]);
+
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster } = deps;
   const { wayTo, memory, turns } = deps;
@@ -302,7 +305,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (path === "/ws" || serverAt(path, "ws") !== null) return webSocket;
     if (path === "/sse" || serverAt(path, "sse") !== null) return legacySse.streams;
     if (path === "/message" || serverAt(path, "message") !== null) return legacySse.messages;
-    if (path === "/metrics" || path === "/admin/metrics") return metricsEndpoint;
+    if (EXECUTION_PATHS.has(path)) return metricsEndpoint;
     if (path === "/metrics/prometheus") return prometheus;
     if (path.startsWith(POOL_PATH)) return pool;
     if (DOCUMENT_PATHS.has(path)) return documents;

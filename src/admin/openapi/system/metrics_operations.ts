@@ -1,7 +1,7 @@
-// What was executed, and the operation that begins at zero.
+// What was executed, also by hour and day, and the operation that begins at zero.
 import * as z from "zod";
 import { field } from "../../rest/described.ts";
-import { resetQuery } from "../../rest/queries.ts";
+import { historyQuery, resetQuery } from "../../rest/queries.ts";
 import { count, EXAMPLE_ID, executions, text, time } from "../answers.ts";
 import { operations } from "../operation.ts";
 
@@ -32,6 +32,24 @@ export const executedMetrics = z.strictObject({
 }).describe("Executions since the last reset, as ContextForge shows them.");
 
 export const metricsOperations = operations("Operation", {
+  readExecutionHistory: {
+    summary: "Read executions by hour or day",
+    description:
+      "Of one entity, on all replicas, in UTC. Hours are kept for `METRICS_RETENTION_DAYS`, days for " +
+      "`METRICS_ROLLUP_RETENTION_DAYS`. A reset deletes them.",
+    query: historyQuery,
+    answers: {
+      200: z.strictObject({
+        entity: text("As it was asked for.", "tool"),
+        entity_id: text("As it was asked for.", EXAMPLE_ID),
+        by: text("As it was asked for.", "hour"),
+        spans: field(
+          z.array(executions.extend({ start: time("When the hour or day begins.") })),
+          "The first first. Hours and days without an execution are left out.",
+        ),
+      }),
+    },
+  },
   resetMetrics: {
     summary: "Begin executions at zero",
     description: "Of everything, of a kind, or of one entity. The counters of `/metrics/prometheus` go on.",
