@@ -54,8 +54,8 @@ export interface HistoryProps {
 
 export function HistoryPart({ day, month, now }: HistoryProps) {
   return (
-    <section aria-label="Use over time">
-      <h2>Over time</h2>
+    <section aria-label="Calls over time">
+      <h2>Calls over time</h2>
       <div class="cards">
         <HistoryCard {...{ ...HISTORIES.day, history: day, now }} />
         <HistoryCard {...{ ...HISTORIES.month, history: month, now }} />
