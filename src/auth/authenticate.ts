@@ -144,6 +144,7 @@ export class Authenticator {
   }
 
   async #verify(header: string, token: string): Promise<Principal> {
+    const before = this.#deps.tokenChanges();
     let verified: Principal;
     try {
       verified = await this.#deps.verify(token);
@@ -156,7 +157,10 @@ export class Authenticator {
     const people = this.#deps.people();
     const tokenChanges = this.#deps.tokenChanges();
     const lookUp = verified.apiToken ?? verified.unrecorded ?? null;
-    if (lookUp !== null && tokenChanges.isOutdated(lookUp)) return this.#verify(header, token);
+    // The look-up may also be newer than the catalog.
+    if (lookUp !== null && tokenChanges !== before && tokenChanges.isOutdated(lookUp)) {
+      return this.#verify(header, token);
+    }
     const known: Known = { verified, lookUp, people, tokenChanges, ...found(verified, people) };
     this.#cache.set(header, known);
     return this.#ifCurrent(header, known);

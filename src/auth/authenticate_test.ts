@@ -5,9 +5,12 @@ import { grantOf, peopleOf, type TestRows, userOf } from "../../tests/support/pe
 import { SluiceError } from "../base/errors.ts";
 import { ANONYMOUS, Authenticator } from "./authenticate.ts";
 import { NOBODY } from "./people.ts";
+import { versionsAt } from "../../tests/support/catalog_rows.ts";
+import type { KnownVersions } from "../store/sql/catalog_version.ts";
+import type { TokenChange } from "../store/tokens/api_tokens.ts";
 import { NO_TOKEN_CHANGES } from "./token_changes.ts";
 
-function apiTokenOf(id: string, rows: ReadonlyMap<string, string | null>, readAt: number) {
+function apiTokenOf(id: string, rows: ReadonlyMap<string, string | null>, readAt: KnownVersions) {
   const refusal = rows.get(id);
   return refusal === undefined ? null : { id, ownerId: `id-${id}`, teamId: null, readAt, refusal };
 }
@@ -18,7 +21,15 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const verified: string[] = [];
   const revoked = new Set<string>();
   let people = NOBODY;
-  const changes = { now: NO_TOKEN_CHANGES };
+  const changes = { now: NO_TOKEN_CHANGES, at: versionsAt(0) };
+  /** Applies a write to tokens. @param tokenChanges null: the database has lost writes */
+  const change = (catalog: number, tokenChanges: readonly TokenChange[] | null) => {
+    changes.at = versionsAt(catalog, {
+      tokens: catalog,
+      ...(tokenChanges === null ? { write: "another" } : {}),
+    });
+    changes.now = changes.now.with({ versions: changes.at, tokenChanges });
+  };
   /** API tokens by their id: why they are refused. */
   const rows = new Map<string, string | null>();
   const authenticator = new Authenticator({
@@ -42,7 +53,7 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
           email: token,
           jti: token,
           teams: null,
-          apiToken: apiTokenOf(token, rows, changes.now.version),
+          apiToken: apiTokenOf(token, rows, changes.at),
           expiresAt: token === "eternal" ? null : clock.now() + 1_000,
         }),
       );
@@ -51,7 +62,7 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const authenticate = async (authorization?: string) =>
     await authenticator.authenticate(authorization ?? null);
   return {
-    ...{ clock, verified, revoked, authenticator, authenticate, changes, rows },
+    ...{ clock, verified, revoked, authenticator, authenticate, changes, change, rows },
     setPeople: (rows: Partial<TestRows>) => people = peopleOf(rows, { now: () => clock.now() }),
   };
 }
@@ -233,21 +244,46 @@ Deno.test("Authenticator.authenticate() where no token is required takes a user 
 });
 
 Deno.test("Authenticator.authenticate() looks an API token up again after it has changed, and no other", async () => {
-  const { verified, authenticate, authenticator, changes, rows, setPeople } = setUp();
+  const { verified, authenticate, authenticator, change, rows, setPeople } = setUp();
   setPeople({ users: [userOf("a"), userOf("b")] });
   rows.set("a", null).set("b", null);
   for (const token of ["a", "b", "a", "b"]) await authenticate(`Bearer ${token}`);
   assertEquals(verified, ["a", "b"]);
   rows.set("a", "the API token is switched off");
-  changes.now = changes.now.with({ version: 1, changed: [{ id: "a", change: 1 }] });
+  change(1, [{ id: "a", change: 1 }]);
   for (let i = 0; i < 2; i++) {
     await assertRejects(() => authenticate("Bearer a"), SluiceError, "switched off");
   }
   await authenticate("Bearer b");
   assertEquals(verified, ["a", "b", "a"]);
   rows.set("a", null);
-  changes.now = changes.now.with({ version: 2, changed: [{ id: "a", change: 2 }] });
+  change(2, [{ id: "a", change: 2 }]);
   await authenticate("Bearer a");
   assertEquals(authenticator.authenticate("Bearer a") instanceof Promise, false);
   assertEquals(verified, ["a", "b", "a", "a"]);
+});
+
+Deno.test("Authenticator.authenticate() looks every API token up again after the database has lost writes", async () => {
+  const { verified, authenticate, change, rows, setPeople } = setUp();
+  setPeople({ users: [userOf("a")] });
+  rows.set("a", null);
+  change(7, []);
+  await authenticate("Bearer a");
+  rows.set("a", "the API token is switched off");
+  // The write that has switched it on is lost, and another one has its version.
+  change(7, null);
+  await assertRejects(() => authenticate("Bearer a"), SluiceError, "switched off");
+  assertEquals(verified, ["a", "a"]);
+});
+
+Deno.test("Authenticator.authenticate() accepts a look-up that is newer than the catalog", async () => {
+  const { verified, authenticate, change, changes, rows, setPeople } = setUp();
+  setPeople({ users: [userOf("a")] });
+  rows.set("a", null);
+  change(7, []);
+  changes.at = versionsAt(9, { tokens: 9 });
+  for (let i = 0; i < 3; i++) await authenticate("Bearer a");
+  change(9, []);
+  await authenticate("Bearer a");
+  assertEquals(verified, ["a"]);
 });

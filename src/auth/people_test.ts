@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { versionsAt } from "../../tests/support/catalog_rows.ts";
 import { principal } from "../../tests/support/fakes.ts";
 import { grantOf, memberOf, peopleOf, userOf } from "../../tests/support/people_rows.ts";
 import { SluiceError } from "../base/errors.ts";
@@ -254,7 +255,7 @@ Deno.test("People.resolve() refuses an API token whose owner was deleted, also i
   const token = (ownerId: string, refusal: string | null = null) =>
     principal({
       ...{ subject: "ann@x", email: "ann@x", isLogin: true },
-      apiToken: { id: "t", ownerId, teamId: null, readAt: 1, refusal },
+      apiToken: { id: "t", ownerId, teamId: null, readAt: versionsAt(1), refusal },
     });
   const people = peopleOf({ users: [userOf("ann@x")] });
   const caller = people.resolve(token("id-ann@x"));

@@ -1,4 +1,5 @@
 // The caller of a request: the claims of a verified token, or an anonymous caller. Plain data, so that it passes between workers.
+import type { KnownVersions } from "../store/sql/catalog_version.ts";
 import { type AuditActor, boundedText } from "../store/audit/audit_record.ts";
 
 export interface Principal {
@@ -53,8 +54,8 @@ export interface ApiToken {
   readonly ownerId: string;
   /** The only team of the owner that the token counts for; null: all of them. */
   readonly teamId: string | null;
-  /** The version of API tokens as of which it was read. */
-  readonly readAt: number;
+  /** The versions as of which it was read. */
+  readonly readAt: KnownVersions;
   /** Why the token is refused; null: it is not. */
   readonly refusal: string | null;
 }

@@ -38,13 +38,13 @@ export class LiveCatalog {
   }
 
   /** Reads the store unless `version` is already loaded. @returns the loaded version */
-  refresh(version: number): Promise<number> {
+  refresh(version: string): Promise<string> {
     const refreshed = this.#reading.then(() => this.#refresh(version));
     this.#reading = refreshed;
     return refreshed;
   }
 
-  async #refresh(version: number): Promise<number> {
+  async #refresh(version: string): Promise<string> {
     if (this.#now.version === version) return version;
     try {
       const before = this.#now;

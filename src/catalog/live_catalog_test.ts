@@ -1,27 +1,15 @@
 import { assertEquals } from "@std/assert";
 import { settled } from "../../tests/support/fake_clock.ts";
+import { catalogRows, versionsAt } from "../../tests/support/catalog_rows.ts";
 import { Catalog } from "./snapshot/catalog.ts";
 import { LiveCatalog } from "./live_catalog.ts";
 
-const catalog = (version: number) =>
-  new Catalog({
-    version,
-    gateways: [],
-    tools: [],
-    resources: [],
-    prompts: [],
-    servers: [],
-    revokedTokens: [],
-    quotas: [],
-    removed: [],
-    approvals: [],
-    people: null,
-    tokenChanges: { version: 0, changed: [] },
-  });
+const catalog = (version: number) => new Catalog(catalogRows({ versions: versionsAt(version) }));
+const at = (version: number) => catalog(version).version;
 
 async function setUp() {
   const store = { version: 1 };
-  const changes: [number, number][] = [];
+  const changes: [string, string][] = [];
   const failures: unknown[] = [];
   let reads = 0;
   let next: (() => Promise<Catalog>) | null = null;
@@ -41,23 +29,23 @@ async function setUp() {
 
 Deno.test("LiveCatalog.refresh() reads a version that is not here, and no other", async () => {
   const { live, store, changes, reads } = await setUp();
-  assertEquals([await live.refresh(1), reads()], [1, 1]);
+  assertEquals([await live.refresh(at(1)), reads()], [at(1), 1]);
   store.version = 3;
-  assertEquals([await live.refresh(2), live.now.version, reads()], [3, 3, 2]);
-  assertEquals([await live.refresh(3), reads(), changes], [3, 2, [[1, 3]]]);
+  assertEquals([await live.refresh(at(2)), live.now.version, reads()], [at(3), at(3), 2]);
+  assertEquals([await live.refresh(at(3)), reads(), changes], [at(3), 2, [[at(1), at(3)]]]);
 });
 
 Deno.test("LiveCatalog.refresh() never puts a snapshot in the place of one that was read later", async () => {
   const { live, store, readNext } = await setUp();
   const slow = Promise.withResolvers<Catalog>();
   readNext(() => slow.promise);
-  const first = live.refresh(2);
+  const first = live.refresh(at(2));
   await settled();
   store.version = 3;
-  const second = live.refresh(3);
+  const second = live.refresh(at(3));
   await settled();
   slow.resolve(catalog(2));
-  assertEquals([await first, await second, live.now.version], [2, 3, 3]);
+  assertEquals([await first, await second, live.now.version], [at(2), at(3), at(3)]);
 });
 
 Deno.test("LiveCatalog.refresh() keeps the snapshot when the store cannot be read, and reads again when asked", async () => {
@@ -65,6 +53,6 @@ Deno.test("LiveCatalog.refresh() keeps the snapshot when the store cannot be rea
   store.version = 2;
   const away = new Error("away");
   readNext(() => Promise.reject(away));
-  assertEquals([await live.refresh(2), failures], [1, [away]]);
-  assertEquals([await live.refresh(2), live.now.version], [2, 2]);
+  assertEquals([await live.refresh(at(2)), failures], [at(1), [away]]);
+  assertEquals([await live.refresh(at(2)), live.now.version], [at(2), at(2)]);
 });

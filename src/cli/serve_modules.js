@@ -171,6 +171,7 @@ import "../store/sql/server_ids.ts";
 import "../store/sql/sql.ts";
 import "../store/sql/sso_tables.ts";
 import "../store/sql/steps/audit_tables.ts";
+import "../store/sql/steps/catalog_tables.ts";
 import "../store/sql/steps/execution_tables.ts";
 import "../store/sql/steps/oauth_tables.ts";
 import "../store/sql/steps/people_tables.ts";

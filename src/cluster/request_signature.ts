@@ -36,7 +36,7 @@ const HEADERS = {
  * The format of what replicas send each other. It is part of each signature. A replica refuses a request of another format by 401 with
  * its own format in this header, and the asking side reports REPLICA_INCOMPATIBLE: during an upgrade old and new replicas meet.
  */
-export const FORWARD_FORMAT = "3";
+export const FORWARD_FORMAT = "4";
 
 export const FORMAT_HEADER = HEADERS.format;
 

@@ -14,19 +14,19 @@ export interface CatalogWatchOptions {
   readonly maxIntervalMs: number;
   readonly growth: number;
   /** The version in the store; null: it cannot be read now. Never rejects. */
-  readonly readVersion: () => Promise<number | null>;
+  readonly readVersion: () => Promise<string | null>;
   /** The number of workers (WORKERS), without those that are replaced at the moment. */
   readonly workers: number;
   /** Makes every worker read this version. @returns the version of each worker that answers. Never rejects */
-  readonly refresh: (version: number) => Promise<readonly number[]>;
+  readonly refresh: (version: string) => Promise<readonly string[]>;
 }
 
 export class CatalogWatch {
   readonly #options: CatalogWatchOptions;
   /** The version of all workers; null: unknown, or they differ. */
-  #version: number | null = null;
+  #version: string | null = null;
   /** The version that the workers were asked for last. */
-  #asked: number | null = null;
+  #asked: string | null = null;
   #intervalMs: number;
   #timer: number | undefined;
   #isLooking = false;
@@ -68,7 +68,6 @@ export class CatalogWatch {
   async #compare(): Promise<boolean> {
     const { readVersion, refresh, workers } = this.#options;
     const version = await readVersion();
-    // Another, and not a newer version: a database that was restored from a backup has an older one.
     if (version === null || version === this.#version || this.#isStopped) return false;
     const isNew = version !== this.#asked;
     this.#asked = version;

@@ -54,7 +54,7 @@ async function twoReplicas(
     log,
     name: "first",
   });
-  const second = { isCut: false, seen: null as number | null };
+  const second = { isCut: false, seen: null as string | null };
   const registry = createRegistry(await fresh.another());
   const stop = await keepCatalogs(config, {
     askOne: (async () => second.isCut ? null : await registry.readCatalogVersion()) as never,

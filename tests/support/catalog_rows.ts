@@ -1,6 +1,7 @@
 // Rows of a catalog for tests, whole as the store reads them; a test names only what matters to it.
 import { NEVER_LISTED } from "../../src/admin/gateways/gateway_draft.ts";
 import type { NewRow } from "../../src/store/registry/entities.ts";
+import type { KnownVersions } from "../../src/store/sql/catalog_version.ts";
 import type {
   CatalogRows,
   EntityRow,
@@ -131,9 +132,14 @@ export function serverRow(id: string, given: Partial<ServerRow> = {}): ServerRow
   return { ...entity(id), ...PLAIN_SERVER, name: id, ...given };
 }
 
+/** The versions of a snapshot, as the write of this number has made them. */
+export function versionsAt(catalog: number, given: Partial<KnownVersions> = {}): KnownVersions {
+  return { catalog, people: 0, tokens: 0, write: `w${catalog}`, ...given };
+}
+
 export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {
   return {
-    version: 1,
+    versions: versionsAt(1),
     gateways: [],
     tools: [],
     resources: [],
@@ -144,7 +150,7 @@ export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {
     removed: [],
     approvals: [],
     people: null,
-    tokenChanges: { version: 0, changed: [] },
+    tokenChanges: [],
     ...given,
   };
 }

@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { People } from "../../src/auth/people.ts";
 import { SluiceError } from "../../src/base/errors.ts";
-import { KEPT_VERSIONS, MAX_CHANGED } from "../../src/store/sql/change_log.ts";
+import { KEPT_VERSIONS, type KnownVersions } from "../../src/store/sql/catalog_version.ts";
+import { MAX_CHANGED } from "../../src/store/sql/change_log.ts";
 import type { PeopleStore } from "../../src/store/people/people_store.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import { raisePeopleVersion } from "../../src/store/sql/catalog_version.ts";
@@ -23,6 +24,7 @@ const PERMISSIONS = [["tools.read"], ["tools.read", "tools.execute"], ["*"], []]
 /** A worker's users, teams and roles, read as workers read them. */
 class Reader {
   #people: People | null = null;
+  #known: KnownVersions | undefined;
   readonly #registry: Registry;
   /** How often the rows that have changed were enough. */
   partly = 0;
@@ -32,8 +34,8 @@ class Reader {
   }
 
   async read(): Promise<People> {
-    const known = this.#people === null ? undefined : { people: this.#people.version, tokens: 0 };
-    const { people: rows } = await this.#registry.readCatalog(known);
+    const { people: rows, versions } = await this.#registry.readCatalog(this.#known);
+    this.#known = versions;
     if (rows === null) return this.#people!;
     if (rows.changed !== null) this.partly++;
     return this.#people = new People(rows, OPTIONS, this.#people);

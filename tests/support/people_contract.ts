@@ -4,7 +4,7 @@ import { SluiceError } from "../../src/base/errors.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import type { NewUser } from "../../src/store/people/users.ts";
 import { MAX_SESSIONS_PER_USER } from "../../src/store/people/sso_sessions.ts";
-import { newServer } from "./registry_rows.ts";
+import { catalogNumber, newServer } from "./registry_rows.ts";
 import type { FreshDatabase } from "./store_contract.ts";
 
 export type RegistryTest = (
@@ -241,7 +241,8 @@ export function peopleContract(registryTest: RegistryTest): void {
     "users, teams and roles are one change of the catalog each, and read only if they have changed",
     async (registry) => {
       const { users, teams, roles } = registry.people;
-      const versions = async () => [await registry.people.readVersion(), await registry.readCatalogVersion()];
+      const versions = async () =>
+        [await registry.people.readVersion(), await catalogNumber(registry)] as const;
       const grows = async (act: () => Promise<unknown>) => {
         const [people, all] = await versions();
         await act();
@@ -281,11 +282,11 @@ export function peopleContract(registryTest: RegistryTest): void {
         roles: [{ id: role.id, name: "auditor", permissions: ["tools.read"] }],
         assignments: [grant],
       });
-      assertEquals((await registry.readCatalog({ people: rows.people!.version, tokens: 0 })).people, null);
+      assertEquals((await registry.readCatalog(rows.versions)).people, null);
       await grows(() => roles.delete(role.id));
       assertEquals(await roles.assignmentsOf(ann), []);
       assertEquals(
-        (await registry.readCatalog({ people: rows.people!.version, tokens: 0 })).people?.assignments,
+        (await registry.readCatalog(rows.versions)).people?.assignments,
         [],
       );
     },

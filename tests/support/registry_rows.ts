@@ -1,5 +1,6 @@
 // Rows and discoveries for tests, of which a test names only what matters to it.
 import { slugify } from "../../src/catalog/snapshot/tool_name.ts";
+import type { Registry } from "../../src/store/registry/registry.ts";
 import type { NewRow } from "../../src/store/registry/entities.ts";
 import type { DiscoveredEntry, Discovery, GatewayRow, ServerRow } from "../../src/store/registry/rows.ts";
 import { PLAIN_GATEWAY, PLAIN_SERVER } from "./catalog_rows.ts";
@@ -61,4 +62,9 @@ export function entryOf(key: string, text: string): DiscoveredEntry {
 
 function texts(keys: readonly string[], objectOf: (key: string) => unknown): DiscoveredEntry[] {
   return keys.map((key) => entryOf(key, JSON.stringify(objectOf(key))));
+}
+
+/** Counts the writes that have changed the catalog. */
+export async function catalogNumber(registry: Pick<Registry, "readCatalogVersion">): Promise<number> {
+  return parseInt(await registry.readCatalogVersion());
 }

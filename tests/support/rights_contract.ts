@@ -5,8 +5,7 @@ import { createNaming } from "../../src/catalog/snapshot/tool_name.ts";
 import type { ImportedRows } from "../../src/store/registry/import_rows.ts";
 import type { KnownCatalog } from "../../src/store/registry/changes/read_offer.ts";
 import type { Registry } from "../../src/store/registry/registry.ts";
-import { raiseRegistryVersion } from "../../src/store/sql/catalog_version.ts";
-import { KEPT_VERSIONS } from "../../src/store/sql/change_log.ts";
+import { KEPT_VERSIONS, raiseRegistryVersion } from "../../src/store/sql/catalog_version.ts";
 import { sql } from "../../src/store/sql/sql.ts";
 import { gatewayRow, serverRow } from "./catalog_rows.ts";
 import { newUser, type RegistryTest } from "./people_contract.ts";
@@ -66,9 +65,9 @@ export function rightsContract(registryTest: RegistryTest): void {
         const { offer, ...rights } = (await registry.readChanges(known))!;
         assertEquals([...offer.gatewayIds, ...offer.serverIds], [], `${write}`);
         const whole = await registry.readCatalog(known.versions);
-        assert(whole.version > known.versions.catalog);
-        const { version, revokedTokens, quotas, people, tokenChanges } = whole;
-        assertEquals(rights, { version, revokedTokens, quotas, people, tokenChanges });
+        assert(whole.versions.catalog > known.versions.catalog);
+        const { versions, revokedTokens, quotas, people, tokenChanges } = whole;
+        assertEquals(rights, { versions, revokedTokens, quotas, people, tokenChanges });
       }
       assertEquals((await registry.readCatalog()).revokedTokens.toSorted(), ["imported", "login", "used"]);
     },
@@ -157,6 +156,5 @@ export function rightsContract(registryTest: RegistryTest): void {
 
 async function knownOf(registry: Registry): Promise<KnownCatalog> {
   const rows = await registry.readCatalog();
-  const versions = { catalog: rows.version, people: rows.people!.version, tokens: rows.tokenChanges.version };
-  return { versions, offer: new Catalog(rows).known.offer };
+  return { versions: rows.versions, offer: new Catalog(rows).known.offer };
 }

@@ -9,18 +9,20 @@ import { createRegistry, type Registry } from "../../src/store/registry/registry
 import { RemovedEntries } from "../../src/store/registry/removed_entries.ts";
 import type { EntityRow } from "../../src/store/registry/rows.ts";
 import { TOOLS } from "../../src/store/registry/tables.ts";
+import { catalogVersionOf } from "../../src/store/sql/catalog_version.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
 import { approvalContract } from "./approval_contract.ts";
 import { auditContract, auditMigrationContract } from "./audit_contract.ts";
 import { executionContract } from "./execution_contract.ts";
+import { lostWritesContract } from "./lost_writes_contract.ts";
 import { peopleChangesContract } from "./people_changes_contract.ts";
 import { registryChangesContract } from "./registry_changes_contract.ts";
 import { rightsContract } from "./rights_contract.ts";
 import { oauthContract } from "./oauth_contract.ts";
 import { peopleContract } from "./people_contract.ts";
 import { tokenContract } from "./token_contract.ts";
-import { discovery, entryOf, newGateway, newServer } from "./registry_rows.ts";
+import { catalogNumber, discovery, entryOf, newGateway, newServer } from "./registry_rows.ts";
 import { waitFor } from "./wait_for.ts";
 
 /** A database of its own for one test. */
@@ -657,11 +659,11 @@ export function storeContract(
         [tool!.id, "tool", "one-a", true],
       ].sort(),
     );
-    const version = await registry.readCatalogVersion();
+    const version = await catalogNumber(registry);
     assertEquals(await registry.tombstones.delete("other", tool!.id), false);
-    assertEquals(await registry.readCatalogVersion(), version);
+    assertEquals(await catalogNumber(registry), version);
     assertEquals(await registry.tombstones.delete(id, tool!.id), true);
-    assertEquals(await registry.readCatalogVersion(), version + 1);
+    assertEquals(await catalogNumber(registry), version + 1);
     assertEquals(await removedNames(), ["prompt one-p"]);
   });
 
@@ -808,7 +810,7 @@ export function storeContract(
 
   registryTest("every write raises the catalog version, and no read does", async (registry) => {
     const versions: number[] = [];
-    const note = async () => void versions.push(await registry.readCatalogVersion());
+    const note = async () => void versions.push(await catalogNumber(registry));
     await note();
     const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
     await note();
@@ -825,8 +827,8 @@ export function storeContract(
     await registry.gateways.delete(id);
     await note();
     assertEquals(versions, [...new Set(versions)].sort((a, b) => a - b));
-    const { version } = await registry.readCatalog();
-    assertEquals(version, await registry.readCatalogVersion());
+    const { versions: read } = await registry.readCatalog();
+    assertEquals(catalogVersionOf(read), await registry.readCatalogVersion());
   });
 
   registryTest(
@@ -837,15 +839,15 @@ export function storeContract(
       assertEquals((await registry.saveDiscovery(id, found, naming)).hasChanges, true);
       const before = (await registry.gateways.get(id))!;
       await registry.saveHealth(before, { failedChecks: 2, lastError: "slow" });
-      const version = await registry.readCatalogVersion();
+      const version = await catalogNumber(registry);
       assertEquals((await registry.saveDiscovery(id, found, naming)).hasChanges, false);
       const after = (await registry.gateways.get(id))!;
       assertEquals([after.version, after.failedChecks, after.lastError], [before.version, 0, null]);
       assert(after.lastRefreshAt! >= before.lastRefreshAt!);
-      assertEquals(await registry.readCatalogVersion(), version);
+      assertEquals(await catalogNumber(registry), version);
       const upgraded = { ...found, serverInfo: { name: "fake", version: "2" } };
       assertEquals((await registry.saveDiscovery(id, upgraded, naming)).hasChanges, true);
-      assertEquals(await registry.readCatalogVersion(), version + 1);
+      assertEquals(await catalogNumber(registry), version + 1);
     },
   );
 
@@ -853,28 +855,28 @@ export function storeContract(
     "saveHealth() raises the version where `reachable` changes, and only there",
     async (registry) => {
       const row = await registry.gateways.insert(newGateway({ name: "one", reachable: true }));
-      const version = await registry.readCatalogVersion();
+      const version = await catalogNumber(registry);
       const at = "2026-01-01T00:00:00.000Z";
       const seen = { reachable: true, lastSeen: at, lastCheckedAt: at, failedChecks: 0, lastError: null };
       assertEquals(await registry.saveHealth(row, seen), true);
       assertEquals(await registry.gateways.get(row.id), { ...row, ...seen });
-      assertEquals(await registry.readCatalogVersion(), version);
+      assertEquals(await catalogNumber(registry), version);
       const gone = { reachable: false, failedChecks: 3, lastError: "refused" };
       assertEquals(await registry.saveHealth(row, gone), true);
       assertEquals(await registry.gateways.get(row.id), { ...row, ...seen, ...gone });
-      assertEquals(await registry.readCatalogVersion(), version + 1);
+      assertEquals(await catalogNumber(registry), version + 1);
     },
   );
 
   registryTest("saveHealth() notes nothing of a gateway that was changed meanwhile", async (registry) => {
     const row = await registry.gateways.insert(newGateway({ name: "one", reachable: true }));
     const changed = await registry.gateways.update(row.id, { url: "http://127.0.0.1:9001/mcp" });
-    const version = await registry.readCatalogVersion();
+    const version = await catalogNumber(registry);
     for (const reachable of [true, false]) {
       assertEquals(await registry.saveHealth(row, { reachable, lastError: "e" }), false);
     }
     assertEquals(await registry.gateways.get(row.id), changed);
-    assertEquals(await registry.readCatalogVersion(), version);
+    assertEquals(await catalogNumber(registry), version);
   });
 
   registryTest("a gateway's history has what changed, each once, and the newest only", async (registry) => {
@@ -920,7 +922,7 @@ export function storeContract(
   });
 
   registryTest("Registry.transaction() does all or nothing", async (registry) => {
-    const version = await registry.readCatalogVersion();
+    const version = await catalogNumber(registry);
     await assertRejects(() =>
       registry.transaction(async (inside) => {
         const { id } = await inside.gateways.insert(newGateway({ name: "one" }));
@@ -928,18 +930,18 @@ export function storeContract(
         await inside.gateways.insert(newGateway({ name: "one" }));
       }), SluiceError);
     assertEquals((await registry.gateways.list()).length, 0);
-    assertEquals(await registry.readCatalogVersion(), version);
+    assertEquals(await catalogNumber(registry), version);
   });
 
   registryTest("revokedTokens are part of the catalog, and each is one change of it", async (registry) => {
     const { revokedTokens } = registry;
     const revocation = { revokedBy: "a@b.c", reason: "lost", expiresAt: null };
-    const before = await registry.readCatalogVersion();
+    const before = await catalogNumber(registry);
     await revokedTokens.revoke({ jti: "one", ...revocation });
     await revokedTokens.revoke({ jti: "one", ...revocation, reason: "again" });
     await revokedTokens.revoke({ jti: "two", ...revocation, reason: null });
-    const { version, revokedTokens: ids } = await registry.readCatalog();
-    assertEquals([version, ids.toSorted()], [before + 2, ["one", "two"]]);
+    const { versions, revokedTokens: ids } = await registry.readCatalog();
+    assertEquals([versions.catalog, ids.toSorted()], [before + 2, ["one", "two"]]);
     const [one] = (await revokedTokens.list()).filter(({ jti }) => jti === "one");
     assertEquals(one, { jti: "one", revokedAt: one.revokedAt, ...revocation });
     assertEquals(new Date(one.revokedAt).toISOString(), one.revokedAt);
@@ -1014,6 +1016,7 @@ export function storeContract(
   peopleChangesContract(registryTest);
   rightsContract(registryTest);
   registryChangesContract(registryTest);
+  lostWritesContract(registryTest);
   tokenContract(registryTest);
   executionContract(registryTest);
   const migratingTest: typeof test = (criterion, run) => test(criterion, run, { mayBeMigrated: true });

@@ -4,6 +4,7 @@ import { SluiceError } from "../../src/base/errors.ts";
 import type { ImportedToken, NewApiToken } from "../../src/store/tokens/api_tokens.ts";
 import type { TokenUse } from "../../src/store/tokens/token_uses.ts";
 import { newUser, type RegistryTest } from "./people_contract.ts";
+import { catalogNumber } from "./registry_rows.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -55,30 +56,28 @@ export function tokenContract(registryTest: RegistryTest): void {
     async (registry) => {
       const { apiTokens, people: { users } } = registry;
       const ann = await users.insert(newUser("ann@x"));
-      const before = await registry.readCatalogVersion();
+      const before = await catalogNumber(registry);
       const limits = { usageLimits: { requests_per_hour: 5 }, tags: ["a"], permissions: ["tools.read"] };
       await apiTokens.insert(newToken("a", ann.id, limits), 2);
-      const { version, token } = await apiTokens.read("a");
+      const { readAt, token } = await apiTokens.read("a");
+      const version = readAt.tokens;
       assertEquals([token?.email, token?.usageLimits, token?.permissions, token?.change], [
         ...["ann@x", { requests_per_hour: 5 }, ["tools.read"], version],
       ]);
-      assertEquals(await apiTokens.read("b"), { version, token: null });
-      assertEquals((await registry.readCatalogVersion()) > before, true);
+      assertEquals(await apiTokens.read("b"), { readAt, token: null });
+      assertEquals(readAt.catalog, before + 1);
       await refused(() => apiTokens.insert(newToken("b", ann.id, { name: "a" }), 9), "CONFLICT", 'named "a"');
       await apiTokens.insert(newToken("b", ann.id, { name: "a", teamId: "t" }), 2);
       await refused(() => apiTokens.insert(newToken("c", ann.id), 2), "CONFLICT", "2 API tokens");
-      assertEquals(await apiTokens.changes(undefined), { version: version + 1, changed: [] });
-      assertEquals(await apiTokens.changes(version), {
-        version: version + 1,
-        changed: [{ id: "b", change: version + 1 }],
-      });
+      assertEquals(await apiTokens.changes(version), [{ id: "b", change: version + 1 }]);
+      const { versions: known, tokenChanges: none } = await registry.readCatalog();
+      assertEquals([known.tokens, none], [version + 1, []]);
       await apiTokens.update("a", { isActive: false, description: "d" });
       assertEquals(await apiTokens.revoke({ id: "a", revokedBy: "ann@x", reason: "lost" }), true);
       assertEquals(await apiTokens.revoke({ id: "a", revokedBy: "bob@x", reason: "again" }), true);
       assertEquals(await apiTokens.revoke({ id: "unknown", revokedBy: null, reason: null }), false);
-      const known = { people: (await registry.readCatalog()).people!.version, tokens: version + 1 };
       const { tokenChanges } = await registry.readCatalog(known);
-      assertEquals(tokenChanges, { version: version + 3, changed: [{ id: "a", change: version + 3 }] });
+      assertEquals(tokenChanges, [{ id: "a", change: version + 3 }]);
       const revoked = (await apiTokens.get("a"))!;
       assertEquals([revoked.revokedBy, revoked.revocationReason, revoked.isActive], ["ann@x", "lost", false]);
       await refused(() => apiTokens.update("a", { isActive: true }), "NOT_FOUND");
@@ -140,7 +139,7 @@ export function tokenContract(registryTest: RegistryTest): void {
         ...{ gateways: [], tools: [], resources: [], prompts: [], servers: [], users: [], teams: [] },
         ...{ members: [], roles: [], assignments: [], revocations: [], tokens },
       });
-      const { changed } = await apiTokens.changes(known.version);
+      const changed = await apiTokens.changes(known.readAt.tokens);
       assertEquals(changed.map(({ id }) => id), ["a", "b", "c", "d"]);
       const a = await apiTokens.get("a");
       assertEquals([a?.lastUsed, a?.isActive, a?.isImported], [7, false, true]);

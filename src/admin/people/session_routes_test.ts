@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ADMIN, type AdminHarness, LOGIN_SECRET, withAdminApi } from "../../../tests/support/admin_api.ts";
+import { versionsAt } from "../../../tests/support/catalog_rows.ts";
 import { principal } from "../../../tests/support/fakes.ts";
 import { newUser } from "../../../tests/support/people_contract.ts";
 import { principalOf } from "../../auth/token_claims.ts";
@@ -69,7 +70,7 @@ Deno.test("no other token is continued, and none gets wider by it", () =>
     for (const each of others) {
       assertEquals((await harness.call("POST", "/auth/refresh", { as: each })).status, 403);
     }
-    const apiToken = { id: "t", ownerId: "x", teamId: null, readAt: 0, refusal: null };
+    const apiToken = { id: "t", ownerId: "x", teamId: null, readAt: versionsAt(0), refusal: null };
     const { body } = await harness.call("GET", "/auth/validate", { as: { ...foreign, apiToken } });
     assertEquals(body.session_source, "api_token");
     const stranger = await harness.call("GET", "/auth/validate", { as: principal({ email: "no@x" }) });

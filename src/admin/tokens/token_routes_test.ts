@@ -6,6 +6,7 @@ import {
   LOGIN_SECRET,
   withAdminApi,
 } from "../../../tests/support/admin_api.ts";
+import { versionsAt } from "../../../tests/support/catalog_rows.ts";
 import { principal } from "../../../tests/support/fakes.ts";
 import { newUser } from "../../../tests/support/people_contract.ts";
 import { newServer } from "../../../tests/support/registry_rows.ts";
@@ -314,7 +315,7 @@ Deno.test("an API token is never made to open more than its owner, or the token 
     }
     assertEquals(body.token.team_id, team.id);
 
-    const apiToken = { id: "t", ownerId: "x", teamId: null, readAt: 0, refusal: null };
+    const apiToken = { id: "t", ownerId: "x", teamId: null, readAt: versionsAt(0), refusal: null };
     const byToken = { ...ann, apiToken };
     for (
       const [method, path] of [

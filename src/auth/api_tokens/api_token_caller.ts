@@ -7,7 +7,7 @@ import type { TokenReading } from "../../store/tokens/api_tokens.ts";
 import { NO_TEAM, type ShownToken } from "../../store/tokens/token_rows.ts";
 import type { Count } from "../../telemetry/metrics.ts";
 import type { ApiTokenCaller } from "../jwt.ts";
-import type { Principal, TokenLimits } from "../principal.ts";
+import type { ApiToken, Principal, TokenLimits } from "../principal.ts";
 import { refused, timesAndId } from "../token_claims.ts";
 import { LimitFault, readLimits } from "../token_limits.ts";
 
@@ -23,14 +23,14 @@ export function apiTokenCaller({ read, now, count }: ApiTokenCallerDeps): ApiTok
   return async (claims, token, byClaims) => {
     const { jti } = timesAndId(claims);
     if (jti === null) throw refused("the API token has no id (`jti`)");
-    const { version, token: row } = await read(jti);
+    const { readAt, token: row } = await read(jti);
     if (row === null && byClaims !== null) {
       count("unrecorded");
-      return { ...byClaims(), unrecorded: { id: jti, readAt: version } };
+      return { ...byClaims(), unrecorded: { id: jti, readAt } };
     }
     const caller = row === null || !isThatOf(row, token)
-      ? unknownCaller(claims, jti, version)
-      : callerOf(claims, row, { version, now: now() });
+      ? unknownCaller(claims, jti, readAt)
+      : callerOf(claims, row, { readAt, now: now() });
     count(caller.apiToken?.refusal === null ? "found" : "refused");
     return caller;
   };
@@ -62,7 +62,7 @@ function refusalOf(row: ShownToken, now: number): string | null {
 function callerOf(
   claims: JsonObject,
   row: ShownToken,
-  { version, now }: { readonly version: number; readonly now: number },
+  { readAt, now }: { readonly readAt: ApiToken["readAt"]; readonly now: number },
 ): Principal {
   const { id, userId, teamId, email, permissions, serverId } = row;
   const { limits, fault } = limitsOf(row);
@@ -77,7 +77,7 @@ function callerOf(
     permissions: permissions.length === 0 ? null : permissions,
     jti: id,
     expiresAt: row.expiresAt,
-    apiToken: { id, ownerId: userId, teamId, readAt: version, refusal: refusalOf(row, now) ?? fault },
+    apiToken: { id, ownerId: userId, teamId, readAt, refusal: refusalOf(row, now) ?? fault },
     limits,
   };
 }
@@ -109,7 +109,7 @@ function limitsOf(
 }
 
 /** The refusal is kept like that of a revoked token, so that further requests ask no database. */
-function unknownCaller(claims: JsonObject, jti: string, readAt: number): Principal {
+function unknownCaller(claims: JsonObject, jti: string, readAt: ApiToken["readAt"]): Principal {
   return {
     ...anybody(claims),
     jti,

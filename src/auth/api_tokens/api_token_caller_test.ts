@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { versionsAt } from "../../../tests/support/catalog_rows.ts";
 import { principal } from "../../../tests/support/fakes.ts";
 import { NO_TEAM, type ShownToken } from "../../store/tokens/token_rows.ts";
 import { apiTokenCaller, hashOf } from "./api_token_caller.ts";
@@ -14,7 +15,7 @@ const IMPORTED: ShownToken = {
 function callerWith(token: ShownToken | null) {
   const outcomes: (string | undefined)[] = [];
   const call = apiTokenCaller({
-    read: () => Promise.resolve({ version: 4, token }),
+    read: () => Promise.resolve({ readAt: versionsAt(4), token }),
     now: () => 0,
     count: (outcome) => void outcomes.push(outcome),
   });
@@ -40,7 +41,7 @@ Deno.test("apiTokenCaller() takes a token of another program without a row by it
   const known = principal({ email: "ann@x" });
   assertEquals(await call({ jti: "a" }, "token", () => known), {
     ...known,
-    unrecorded: { id: "a", readAt: 4 },
+    unrecorded: { id: "a", readAt: versionsAt(4) },
   });
   assertEquals(
     (await call({ jti: "a" }, "token", null)).apiToken?.refusal?.includes("none of the API tokens"),

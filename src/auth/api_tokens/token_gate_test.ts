@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { versionsAt } from "../../../tests/support/catalog_rows.ts";
 import { principal } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { grantOf, type TokenAnswer, type TokenCounts, type TokenUse } from "../../store/tokens/token_uses.ts";
@@ -56,7 +57,7 @@ function worker(shared: Shared, clock: FakeClock, maxTokens?: number) {
 }
 
 function tokenOf(written: WrittenLimits = {}, id = "t1"): Principal {
-  const apiToken = { id, ownerId: "u1", teamId: null, readAt: 1, refusal: null };
+  const apiToken = { id, ownerId: "u1", teamId: null, readAt: versionsAt(1), refusal: null };
   return principal({ jti: id, apiToken, limits: readLimits(written) });
 }
 

@@ -5,6 +5,7 @@ import type { Principal } from "../../auth/principal.ts";
 import type { UpstreamApproval } from "../../store/approvals/held_changes.ts";
 import { isAllowedTime } from "../../auth/api_tokens/time_check.ts";
 import { NO_TOKEN_CHANGES, type TokenChanges } from "../../auth/token_changes.ts";
+import { catalogVersionOf, type KnownVersions } from "../../store/sql/catalog_version.ts";
 import type { KnownCatalog } from "../../store/registry/changes/read_offer.ts";
 import type {
   CatalogRows,
@@ -21,7 +22,8 @@ export type { Scope } from "./scope.ts";
 export type { Entry, EntryIndex } from "./entry_index.ts";
 
 export class Catalog {
-  readonly version: number;
+  /** See Registry.readCatalogVersion(). */
+  readonly version: string;
   readonly all: Scope;
   /** All registered upstreams in registration order. */
   readonly gateways: readonly GatewayRow[];
@@ -36,8 +38,9 @@ export class Catalog {
   readonly quotas: CatalogRows["quotas"];
   /** Users, teams and roles. The same object as long as they have not changed. */
   readonly people: People;
-  /** The API tokens that have changed lately. The same object as long as none changes. */
+  /** The API tokens that have changed lately. */
   readonly tokenChanges: TokenChanges;
+  readonly #versions: KnownVersions;
   readonly #offer: Offer;
 
   /**
@@ -55,7 +58,8 @@ export class Catalog {
         readonly tokenChanges?: TokenChanges;
       } = {},
   ) {
-    this.version = rows.version;
+    this.version = catalogVersionOf(rows.versions);
+    this.#versions = rows.versions;
     this.revokedTokens = new Set(rows.revokedTokens);
     this.quotas = rows.quotas;
     this.people = people;
@@ -100,12 +104,7 @@ export class Catalog {
 
   /** What the store needs to know to read only what has changed since. */
   get known(): KnownCatalog {
-    const versions = {
-      catalog: this.version,
-      people: this.people.version,
-      tokens: this.tokenChanges.version,
-    };
-    return { versions, offer: this.#offer };
+    return { versions: this.#versions, offer: this.#offer };
   }
 
   /** The enabled virtual servers. */

@@ -6,6 +6,7 @@ import {
   resourceRow,
   serverRow,
   toolRow,
+  versionsAt,
 } from "../../../tests/support/catalog_rows.ts";
 import type { GatewayRow, OfferRows, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import { principal } from "../../../tests/support/fakes.ts";
@@ -465,7 +466,7 @@ Deno.test("Catalog shares with a former one what has not changed, and has rights
   });
   const former = new Catalog(rows, { naming: "original" });
   const { quotas, people, tokenChanges } = rows;
-  const rights = { version: 2, revokedTokens: ["bad"], quotas, people, tokenChanges };
+  const rights = { versions: versionsAt(2), revokedTokens: ["bad"], quotas, people, tokenChanges };
   const after = (gatewayIds: string[], serverIds: string[], changed: Partial<OfferRows>) =>
     new Catalog({
       ...{ former, ...rights },
@@ -480,8 +481,8 @@ Deno.test("Catalog shares with a former one what has not changed, and has rights
   assertStrictEquals(same.scope("s"), former.scope("s"));
   assertEquals(same.offersAs(former), true);
   assertStrictEquals(same.gateway("a"), former.gateway("a"));
-  assertEquals([same.version, same.naming, [...same.revokedTokens]], [2, "original", ["bad"]]);
-  assertEquals([former.version, former.revokedTokens.size], [1, 0]);
+  assertEquals([same.version, same.naming, [...same.revokedTokens]], ["2 w2", "original", ["bad"]]);
+  assertEquals([former.version, former.revokedTokens.size], ["1 w1", 0]);
 
   const server = after([], ["s"], { servers: [serverRow("s", { toolIds: ["b-two"] })] });
   assertEquals(server.offersAs(former), false);

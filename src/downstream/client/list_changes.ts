@@ -23,8 +23,8 @@ export interface ListListener {
   readonly serverId: string | null;
   /** Null: nobody has used the session in this worker yet. */
   readonly principal: Principal | null;
-  /** The version of the catalog when the client could first list; 0: not known. */
-  readonly since: number;
+  /** The version of the catalog when the client could first list; null: not known. */
+  readonly since: string | null;
   /** Does the client receive this notification outside calls? */
   hears(method: ListChangedMethod): boolean;
   /** @param message JSON text */
@@ -72,7 +72,7 @@ export function announceListChanges(
   for (const listener of listeners) {
     const { serverId, principal, since } = listener;
     if (principal === null || listener.follows?.(after) === true) continue;
-    const before = known.findLast(({ version }) => version <= since) ?? known[0]!;
+    const before = known.findLast(({ version }) => version === since) ?? known[0]!;
     if (before === after) continue;
     const key = JSON.stringify([serverId, visibilityKey(principal), before.version]);
     let changed = changes.get(key);

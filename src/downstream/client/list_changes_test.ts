@@ -5,6 +5,7 @@ import {
   resourceRow,
   serverRow,
   toolRow,
+  versionsAt,
 } from "../../../tests/support/catalog_rows.ts";
 import { mcpServer, messagesOf } from "../../../tests/support/mcp_server.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
@@ -30,7 +31,7 @@ function client(given: Partial<Principal> = {}, serverId: string | null = null) 
     heard,
     serverId,
     principal: principal(given),
-    since: 0,
+    since: null as string | null,
     hears: () => true,
     notify: (text: string) => void heard.push(JSON.parse(text).method),
   };
@@ -103,12 +104,16 @@ Deno.test("ListAnnouncer tells a client that comes in the pause of what changes 
   const [first, second, third, fourth] = Array.from(
     { length: 4 },
     (_, n) =>
-      new Catalog({ ...ROWS, version: n + 1, tools: n === 0 ? [] : [toolRow("a", n < 3 ? "one" : "two")] }),
+      new Catalog({
+        ...ROWS,
+        versions: versionsAt(n + 1),
+        tools: n === 0 ? [] : [toolRow("a", n < 3 ? "one" : "two")],
+      }),
   );
-  const [old, early, late] = [1, 2, 3].map((since) => ({ ...client(), since }));
+  const [old, early, late] = [first, second, third].map((each) => ({ ...client(), since: each!.version }));
   const clients = [old!];
   announcer.add(clients);
-  announcer.changed(new Catalog({ ...ROWS, version: 0 }), first!);
+  announcer.changed(new Catalog({ ...ROWS, versions: versionsAt(0) }), first!);
   announcer.changed(first!, second!);
   // The lists are the same in the third version.
   clients.push(early!, late!);
@@ -118,7 +123,7 @@ Deno.test("ListAnnouncer tells a client that comes in the pause of what changes 
   announcer.changed(third!, fourth!);
   await clock.tick(1_000);
   assertEquals(clients.map(({ heard }) => heard), [[TOOLS, TOOLS], [TOOLS], [TOOLS]]);
-  for (let n = 5; n < 100; n++) announcer.changed(fourth!, new Catalog({ ...ROWS, version: n }));
+  for (let n = 5; n < 100; n++) announcer.changed(fourth!, new Catalog({ ...ROWS, versions: versionsAt(n) }));
   announcer.close();
 });
 
@@ -129,13 +134,17 @@ Deno.test("announceListChanges() tells listening sessions which lists have chang
     await send({ method: "GET", sessionId: everything }),
     await send({ method: "GET", sessionId: small, serverId: "s" }),
   ];
-  assertEquals([sessions.streamCount, ...[...sessions].map(({ since }) => since)], [2, 1, 1]);
+  assertEquals([sessions.streamCount, ...[...sessions].map(({ since }) => since)], [
+    2,
+    catalog.version,
+    catalog.version,
+  ]);
   announceListChanges(
     sessions,
     [catalog],
-    new Catalog({ ...ROWS, version: 2, tools: [...ROWS.tools, toolRow("a", "new")] }),
+    new Catalog({ ...ROWS, versions: versionsAt(2), tools: [...ROWS.tools, toolRow("a", "new")] }),
   );
-  announceListChanges(sessions, [catalog], new Catalog({ ...ROWS, version: 2 }));
+  announceListChanges(sessions, [catalog], new Catalog({ ...ROWS, versions: versionsAt(2) }));
   sessions.endStreams();
   assertEquals(sessions.streamCount, 0);
   assertEquals(await Promise.all(streams.map(messagesOf)), [
@@ -151,7 +160,7 @@ Deno.test("announceListChanges() reaches a client that has listened, at its next
   const first = await get(listener);
   sessions.endStreams();
   await messagesOf(first);
-  announceListChanges(sessions, [catalog], new Catalog({ ...ROWS, version: 2, tools: [] }));
+  announceListChanges(sessions, [catalog], new Catalog({ ...ROWS, versions: versionsAt(2), tools: [] }));
   const streams = [await get(listener), await get(other)];
   sessions.endStreams();
   assertEquals((await Promise.all(streams.map(messagesOf))).map((said) => said.map(({ method }) => method)), [

@@ -20,7 +20,7 @@ function setUp(memory: ClientMemory) {
   const listener = {
     serverId: null,
     principal: principal(),
-    since: 0,
+    since: null as string | null,
     hears: () => true,
     notify: (text: string) => told.push(JSON.parse(text).method),
   };

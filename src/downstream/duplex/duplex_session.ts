@@ -91,7 +91,7 @@ export class DuplexSession implements ListListener {
   readonly #calls = new RunningCalls();
   /** As of `initialize`. */
   #client: ClientSide & { readonly revision: SessionRevision; readonly lists: OwnLists } | null = null;
-  since = 0;
+  since: string | null = null;
   #underWay = 0;
   /** Set while the session drains: it takes no requests, and closes when those under way are answered. */
   #closeReason: CloseReason | null = null;

@@ -1,6 +1,12 @@
 import { peopleOf, userOf } from "../../../tests/support/people_rows.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { catalogRows, gatewayRow, serverRow, toolRow } from "../../../tests/support/catalog_rows.ts";
+import {
+  catalogRows,
+  gatewayRow,
+  serverRow,
+  toolRow,
+  versionsAt,
+} from "../../../tests/support/catalog_rows.ts";
 import { duplexServer } from "../../../tests/support/duplex_client.ts";
 import { type FakeAnswer, FakeUpstream, result } from "../../../tests/support/fake_upstream.ts";
 import { limiterOf, principal, settle } from "../../../tests/support/fakes.ts";
@@ -149,9 +155,9 @@ Deno.test("DuplexSession hears of changed lists from initialize on, those of its
   announceListChanges(
     sessions,
     [catalog],
-    new Catalog({ ...ROWS, version: 2, tools: [...ROWS.tools, toolRow("a", "new")] }),
+    new Catalog({ ...ROWS, versions: versionsAt(2), tools: [...ROWS.tools, toolRow("a", "new")] }),
   );
-  assertEquals([...sessions].map(({ since }) => since), [1, 1, 0]);
+  assertEquals([...sessions].map(({ since }) => since), [catalog.version, catalog.version, null]);
   const methods = (client: typeof all) => client.sent.flatMap(({ method }) => method ?? []);
   assertEquals([methods(all), methods(narrowed), methods(early)], [
     ["notifications/tools/list_changed"],

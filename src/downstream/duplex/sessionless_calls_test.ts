@@ -6,6 +6,7 @@ import {
   resourceRow,
   serverRow,
   toolRow,
+  versionsAt,
 } from "../../../tests/support/catalog_rows.ts";
 import { duplexServer, type DuplexServerOptions } from "../../../tests/support/duplex_client.ts";
 import { FakeUpstream, LiveStream, result } from "../../../tests/support/fake_upstream.ts";
@@ -27,7 +28,11 @@ const ROWS = catalogRows({
 const ECHO = { name: "a-echo", arguments: {} };
 const CAN_ELICIT = { elicitation: {} };
 const TOOLS_CHANGED = "notifications/tools/list_changed";
-const CHANGED = new Catalog({ ...ROWS, version: 2, tools: [...ROWS.tools, toolRow("a", "new")] });
+const CHANGED = new Catalog({
+  ...ROWS,
+  versions: versionsAt(2),
+  tools: [...ROWS.tools, toolRow("a", "new")],
+});
 const LISTEN_TO_TOOLS = { notifications: { toolsListChanged: true } };
 
 type Server = Awaited<ReturnType<typeof duplexServer>>;

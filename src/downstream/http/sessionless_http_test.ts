@@ -1,6 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { askingUpstream, FORM } from "../../../tests/support/asking_upstream.ts";
-import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../../tests/support/catalog_rows.ts";
+import {
+  catalogRows,
+  gatewayRow,
+  resourceRow,
+  toolRow,
+  versionsAt,
+} from "../../../tests/support/catalog_rows.ts";
 import { FakeUpstream, result } from "../../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../../tests/support/fakes.ts";
 import { messagesOf, textOf } from "../../../tests/support/mcp_server.ts";
@@ -370,7 +376,7 @@ Deno.test("subscriptions/listen acknowledges first, tells what it was asked for,
   const listening = await ask("subscriptions/listen", { params: { notifications } });
   const changed = new Catalog({
     ...ROWS,
-    version: 2,
+    versions: versionsAt(2),
     tools: [...ROWS.tools, toolRow("a", "new")],
     resources: [],
   });

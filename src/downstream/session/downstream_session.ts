@@ -57,7 +57,7 @@ export class DownstreamSession implements CountedSession, ListListener {
   readonly calls = new RunningCalls();
   /** The caller of the last request; null before the first one in this worker. */
   principal: Principal | null = null;
-  since = 0;
+  since: string | null = null;
   /** The stream of messages that belong to no call; GETs carry it. */
   readonly #common: LoggedStream;
   readonly #timers = new Set<number>();

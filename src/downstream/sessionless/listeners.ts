@@ -82,14 +82,14 @@ export interface ListenerOptions {
   readonly filter: ListenFilter;
   readonly stream: ListenStream;
   /** The version of the catalog that is served now. A client lists once it listens. */
-  readonly since: number;
+  readonly since: string;
 }
 
 /** One open `subscriptions/listen`. */
 export class Listener implements ListListener {
   readonly serverId: string | null;
   readonly principal: Principal;
-  readonly since: number;
+  readonly since: string;
   /** The subscriptions at upstreams. */
   watching: Watching | null = null;
   /** Resolves when the client has disconnected or the gateway has ended the listener. Nothing is sent afterwards. */

@@ -47,9 +47,9 @@ export interface Question<Kept extends Representation> {
 export interface ResponseCacheOptions {
   /**
    * Reads the current version of the data. Read after every request has come, so that no response is older than the data.
-   * NaN: the version is not known, and nothing is kept.
+   * null: the version is not known, and nothing is kept.
    */
-  readonly version: () => Promise<number>;
+  readonly version: () => Promise<string | null>;
   readonly clock: Pick<Clock, "now">;
   /** Of all bodies and keys together. */
   readonly maxBytes: number;
@@ -67,12 +67,12 @@ const ENTRY_BYTES = 500;
 
 export class ResponseCache {
   readonly #options: ResponseCacheOptions;
-  readonly #readVersion: () => Promise<number>;
+  readonly #readVersion: () => Promise<string | null>;
   readonly #entries: SharedEntries<Entry>;
   /** The responses that are being made, by key. */
   #making = new Map<string, Promise<Made<Representation>>>();
   /** The version that all entries are of, and that the responses being made were asked for. */
-  #version = NaN;
+  #version: string | null = null;
 
   constructor(options: ResponseCacheOptions) {
     this.#options = options;
@@ -102,7 +102,7 @@ export class ResponseCache {
   async #answer(question: Question<Representation>): Promise<Answer<Representation>> {
     const { key, make, freshMs } = question;
     const version = await this.#readVersion();
-    if (version !== this.#version) {
+    if (version === null || version !== this.#version) {
       this.#version = version;
       this.#entries.clear();
       this.#making = new Map();
@@ -131,7 +131,7 @@ export class ResponseCache {
 
   #make(
     { key, caller, make }: Question<Representation>,
-    version: number,
+    version: string | null,
   ): Promise<Made<Representation>> {
     const making = this.#making;
     const others = making.get(key);
@@ -139,7 +139,7 @@ export class ResponseCache {
     const made = make().then((made) => {
       const { representation, isKept } = made;
       // The version may have changed during `make`; then this response may be of the old one.
-      if (isKept && version === this.#version) {
+      if (isKept && version !== null && version === this.#version) {
         const value = { representation, madeAt: this.#options.clock.now() };
         this.#entries.set(key, { caller, value, weight: bytesOf(key, representation) });
       }

@@ -10,10 +10,10 @@ interface Asking {
 
 function setUp({ maxBytes = 100_000 } = {}) {
   const time = { ms: 0 };
-  const state = { version: 1, made: 0 };
+  const state = { version: 1, isKnown: true, made: 0 };
   const counted: CacheStatus[] = [];
   const cache = new ResponseCache({
-    version: () => Promise.resolve(state.version),
+    version: () => Promise.resolve(state.isKnown ? `${state.version}` : null),
     clock: { now: () => time.ms },
     maxBytes,
     count: (status) => counted.push(status),
@@ -142,10 +142,10 @@ Deno.test("ResponseCache.answer() keeps nothing that was being made when a chang
 });
 
 Deno.test("ResponseCache.answer() asks for the version once for all who came meanwhile, after each of them", async () => {
-  const readings: PromiseWithResolvers<number>[] = [];
+  const readings: PromiseWithResolvers<string | null>[] = [];
   const cache = new ResponseCache({
     version: () => {
-      readings.push(Promise.withResolvers<number>());
+      readings.push(Promise.withResolvers<string | null>());
       return readings.at(-1)!.promise;
     },
     clock: { now: () => 0 },
@@ -161,24 +161,24 @@ Deno.test("ResponseCache.answer() asks for the version once for all who came mea
   const first = ask();
   const later = [ask(), ask(), ask()];
   assertEquals(readings.length, 1);
-  readings[0]!.resolve(1);
+  readings[0]!.resolve("1");
   assertEquals(await first, "1");
   while (readings.length < 2) await Promise.resolve();
   // The data has changed after the first reading, and before the second.
-  readings[1]!.resolve(2);
+  readings[1]!.resolve("2");
   assertEquals(await Promise.all(later), ["2", "2", "2"]);
   assertEquals(readings.length, 2);
   const failing = ask();
   readings[2]!.reject(new Error("away"));
   await assertRejects(() => failing, Error, "away");
   const last = ask();
-  readings[3]!.resolve(2);
+  readings[3]!.resolve("2");
   assertEquals(await last, "2");
 });
 
 Deno.test("ResponseCache.answer() keeps nothing where nobody can say which version the data has", async () => {
   const { cache, state, ask } = setUp();
-  state.version = NaN;
+  state.isKnown = false;
   assertEquals(await ask("a"), ["MISS", '"1"']);
   assertEquals(await ask("a"), ["MISS", '"2"']);
   assertEquals(cache.size, 0);

@@ -30,7 +30,7 @@ import { TokenUses } from "../tokens/token_uses.ts";
 import { RevokedTokens } from "./revoked_tokens.ts";
 import { ServerEntities } from "./server_rows.ts";
 import { Tombstones } from "./tombstones.ts";
-import type { KnownVersions } from "../sql/catalog_version.ts";
+import { catalogVersionOf, hasWrite, type KnownVersions, readVersions } from "../sql/catalog_version.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import { type KnownCatalog, readOffer, readOfferChange } from "./changes/read_offer.ts";
 import type {
@@ -123,14 +123,14 @@ export interface Registry {
    * A consistent snapshot of everything.
    * @param known the versions that the reader has: users, teams, roles and API tokens are read as far as they have changed since
    */
-  readCatalog(known?: Pick<KnownVersions, "people" | "tokens">): Promise<CatalogRows>;
+  readCatalog(known?: KnownVersions): Promise<CatalogRows>;
   /**
    * What has changed in a snapshot. It costs as much as what has changed, with many tools too.
    * @returns null: everything has to be read
    */
   readChanges(known: KnownCatalog): Promise<ChangedRows | null>;
-  /** Grows with every change that concerns the data plane. */
-  readCatalogVersion(): Promise<number>;
+  /** Another text after every change that concerns the data plane. */
+  readCatalogVersion(): Promise<string>;
 
   /** Runs `fn` in a transaction. */
   transaction<T>(fn: (registry: Registry) => Promise<T>): Promise<T>;
@@ -187,31 +187,38 @@ export function createRegistry(
     readCatalog: (known) =>
       database.transaction(async (tx) => ({
         ...await readOffer(tx, rules),
-        ...await rightsIn(createRegistry(tx, now), known),
+        ...await rightsIn(
+          tx,
+          createRegistry(tx, now),
+          known === undefined || await hasWrite(tx, known) ? known : "lost",
+        ),
       }), { readOnly: true }),
     readChanges: (known) =>
       database.transaction(async (tx) => {
         const offer = await readOfferChange(tx, rules, known);
-        return offer === null ? null : { offer, ...await rightsIn(createRegistry(tx, now), known.versions) };
+        if (offer === null) return null;
+        return { offer, ...await rightsIn(tx, createRegistry(tx, now), known.versions) };
       }, { readOnly: true }),
-    readCatalogVersion: async () => {
-      const [row] = await database.query<{ version: number }>(sql`SELECT version FROM catalog_version`);
-      return Number(row.version);
-    },
+    readCatalogVersion: async () => catalogVersionOf(await readVersions(database)),
   };
 }
 
+/** @param known the versions that the reader has; undefined: none yet; "lost": those of writes that the database does not have */
 async function rightsIn(
+  tx: Database,
   snapshot: Registry,
-  known?: Pick<KnownVersions, "people" | "tokens">,
+  known: KnownVersions | "lost" | undefined,
 ): Promise<RightsRows> {
-  const peopleVersion = await snapshot.people.readVersion();
+  const versions = await readVersions(tx);
+  const [revokedTokens, quotas] = [await snapshot.revokedTokens.ids(), await snapshot.quotas.list()];
+  if (known === undefined || known === "lost") {
+    const tokenChanges = known === undefined ? [] : null;
+    return { versions, revokedTokens, quotas, people: await snapshot.people.read(), tokenChanges };
+  }
   return {
-    version: await snapshot.readCatalogVersion(),
-    revokedTokens: await snapshot.revokedTokens.ids(),
-    quotas: await snapshot.quotas.list(),
-    people: peopleVersion === known?.people ? null : await snapshot.people.read(known?.people),
-    tokenChanges: await snapshot.apiTokens.changes(known?.tokens),
+    ...{ versions, revokedTokens, quotas },
+    people: versions.people === known.people ? null : await snapshot.people.read(known.people),
+    tokenChanges: versions.tokens === known.tokens ? [] : await snapshot.apiTokens.changes(known.tokens),
   };
 }
 

@@ -1,6 +1,7 @@
 // The rows of the registry, as the rest of the program reads them.
 import type { QuotaRow } from "../quotas/quota_rows.ts";
-import type { TokenChangeRows } from "../tokens/api_tokens.ts";
+import type { KnownVersions } from "../sql/catalog_version.ts";
+import type { TokenChange } from "../tokens/api_tokens.ts";
 import type { PeopleRows } from "../people/person_rows.ts";
 import type { ListEntry, ListKind } from "../../mcp/list_entries.ts";
 import type { ToolApproval } from "../approvals/approval_record.ts";
@@ -242,14 +243,14 @@ export interface ChangedRows extends RightsRows {
 
 /** Who may do what, and how much: everything in a catalog besides upstreams, virtual servers and what they offer. */
 export interface RightsRows {
-  readonly version: number;
+  readonly versions: KnownVersions;
   /** The ids (`jti`) of revoked tokens. */
   readonly revokedTokens: readonly string[];
   readonly quotas: readonly QuotaRow[];
   /** null: as the reader knows them. */
   readonly people: PeopleRows | null;
-  /** The API tokens that have changed since the version that the reader knows. */
-  readonly tokenChanges: TokenChangeRows;
+  /** The API tokens that have changed since the version that the reader knows. null: any may have changed. */
+  readonly tokenChanges: readonly TokenChange[] | null;
 }
 
 /** The lists of an upstream in the upstream's order. A list is null if it could not be read. */

@@ -1,9 +1,7 @@
 // Log of the rows that recent writes have changed. Workers read these rows only, because reading all rows of a large installation takes
 // longer than the write.
+import { KEPT_VERSIONS } from "./catalog_version.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
-
-/** The number of versions whose ids are kept. */
-export const KEPT_VERSIONS = 1_000;
 
 /** Limit of ids. A write of more ids keeps none, and a worker that needs more ids reads all rows. */
 export const MAX_CHANGED = 1_000;

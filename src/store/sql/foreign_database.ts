@@ -20,6 +20,7 @@ export const OUR_TABLES: readonly string[] = [
   "audit_records",
   "cache_records",
   "catalog_version",
+  "catalog_writes",
   "ended_upstream_tokens",
   "execution_spans",
   "execution_totals",

@@ -1,5 +1,6 @@
 // Brings the schema of a database up to date.
 import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { raiseAllVersions } from "./catalog_version.ts";
 import { type DatabaseContents, refuseForeign } from "./foreign_database.ts";
 import { type Migration, MIGRATIONS } from "./migrations.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
@@ -75,8 +76,10 @@ async function nextStep(tx: Database, migrations: readonly Migration[]): Promise
   const { name, statements, run } = migrations[version];
   for (const statement of statements) await tx.run(statement);
   await run?.(tx);
-  // Replicas of the former version serve on. The step may have rewritten upstreams, entries or virtual servers that they keep in memory.
-  await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
+  // Replicas of the former version serve on. The step may have rewritten any rows that they keep in memory.
+  const { tables } = await contentsOf(tx);
+  if (tables.has("catalog_writes")) await raiseAllVersions(tx);
+  else await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
   await tx.run(
     sql`INSERT INTO schema_migrations (version, name, applied_at)
         VALUES (${version + 1}, ${name}, ${new Date().toISOString()})`,

@@ -13,6 +13,7 @@ import {
   UPSTREAM_CONNECTION_TABLES,
   UPSTREAM_TOKEN_TABLES,
 } from "./steps/upstream_token_tables.ts";
+import { CATALOG_WRITES } from "./steps/catalog_tables.ts";
 import { REGISTRY_CHANGES } from "./steps/registry_change_tables.ts";
 import { membership } from "./steps/server_tables.ts";
 import { SSO_TABLES } from "./sso_tables.ts";
@@ -393,4 +394,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "clients at upstreams by redirect URI", statements: UPSTREAM_CLIENTS_BY_VERSION },
   { name: "ended tokens for upstreams", statements: ENDED_UPSTREAM_TOKENS },
   { name: "changes of upstreams and virtual servers", statements: REGISTRY_CHANGES },
+  { name: "writes of the catalog", statements: CATALOG_WRITES },
 ];

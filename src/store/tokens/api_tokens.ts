@@ -1,7 +1,12 @@
 // Room `tokens`: API tokens, and what they are used for. Workers read a token when they first see it, and afterwards which tokens have
 // changed, so that neither a start nor a write reads all of them.
 import { SluiceError } from "../../base/errors.ts";
-import { raiseRightsVersion } from "../sql/catalog_version.ts";
+import {
+  type KnownVersions,
+  raiseRightsVersion,
+  VERSION_COLUMNS,
+  versionsOf,
+} from "../sql/catalog_version.ts";
 import { ConstraintError, type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import { API_TOKENS, type ApiTokenRow, type ShownToken } from "./token_rows.ts";
 
@@ -46,15 +51,9 @@ export interface TokenChange {
   readonly change: number;
 }
 
-/** What has changed since a version that the reader knows. */
-export interface TokenChangeRows {
-  readonly version: number;
-  readonly changed: readonly TokenChange[];
-}
-
-/** A token as of one version of API tokens; null: there is no such token. */
+/** A token as of one moment; null: there is no such token. */
 export interface TokenReading {
-  readonly version: number;
+  readonly readAt: KnownVersions;
   readonly token: ShownToken | null;
 }
 
@@ -105,13 +104,13 @@ export class ApiTokens {
     return record === undefined ? null : shown(record);
   }
 
-  /** For a worker that sees a token for the first time, or anew. One statement, so that token and version belong together. */
+  /** For a worker that sees a token for the first time, or anew. One statement, so that token and versions belong together. */
   async read(id: string): Promise<TokenReading> {
     const [record] = await this.database.query<Record<string, unknown>>(
-      sql`SELECT catalog_version.tokens_version, shown.* FROM catalog_version
+      sql`SELECT versions.*, shown.* FROM (SELECT ${VERSION_COLUMNS} FROM catalog_version) versions
           LEFT JOIN (${SHOWN} WHERE api_tokens.id = ${id}) shown ON 1 = 1`,
     );
-    return { version: Number(record.tokens_version), token: record.id === null ? null : shown(record) };
+    return { readAt: versionsOf(record), token: record.id === null ? null : shown(record) };
   }
 
   /** The latest first. */
@@ -178,17 +177,12 @@ export class ApiTokens {
     return true;
   }
 
-  /** @param since the version that the reader knows; undefined: the reader knows no token yet, so that no change concerns it */
-  async changes(since: number | undefined): Promise<TokenChangeRows> {
-    const [row] = await this.database.query<{ tokens_version: number | string }>(
-      sql`SELECT tokens_version FROM catalog_version`,
-    );
-    const version = Number(row.tokens_version);
-    if (since === undefined || since === version) return { version, changed: [] };
+  /** @param since the version that the reader knows */
+  async changes(since: number): Promise<TokenChange[]> {
     const changed = await this.database.query<{ id: string; change: number | string }>(
       sql`SELECT id, change FROM api_tokens WHERE change > ${since} ORDER BY change, id`,
     );
-    return { version, changed: changed.map(({ id, change }) => ({ id, change: Number(change) })) };
+    return changed.map(({ id, change }) => ({ id, change: Number(change) }));
   }
 
   /** All of them, for an import. */

@@ -50,7 +50,7 @@ export type SupervisorCommand =
 /** Commands that the application of a worker runs. */
 export type AppCommand =
   /** Read the catalog, unless the worker has this version of it. */
-  | { readonly type: "read_catalog"; readonly version: number }
+  | { readonly type: "read_catalog"; readonly version: string }
   /** Read the version of the catalog in the store. */
   | { readonly type: "catalog_version" }
   /** Give the record of another replica as last read. Asked while the store of the records is away. */
@@ -120,9 +120,9 @@ export interface CommandResults {
   readonly take_over: null;
   readonly retire: null;
   /** The version that the worker has now; an older one if it could not read the store. */
-  readonly read_catalog: number;
+  readonly read_catalog: string;
   /** null: the store cannot be read now. */
-  readonly catalog_version: number | null;
+  readonly catalog_version: string | null;
   readonly replica_record: string | null;
   readonly client_said: null;
   readonly report: WorkerReport;

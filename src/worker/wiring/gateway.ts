@@ -218,7 +218,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       }, former?.people ?? null);
       const read = new Catalog(rows, {
         ...{ naming: config.mcpNaming, revisions: config.mcpRevisions, people },
-        tokenChanges: (former?.tokenChanges ?? NO_TOKEN_CHANGES).with(rows.tokenChanges),
+        tokenChanges: (former?.tokenChanges ?? NO_TOKEN_CHANGES).with(rows),
       });
       applyUpstreams = read.gateways === former?.gateways ? () => {} : await upstreams.prepare(read.gateways);
       return read;

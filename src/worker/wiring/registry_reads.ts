@@ -29,10 +29,10 @@ export function createResponseCaches(
   if (config.cacheType === "none") return { reads: null, pages: null };
   const count = metrics.counter("sluice_response_cache_answers_total");
   const cache = new ResponseCache({
-    // Answers are also made from this worker's catalog. With an older one than the database has, nothing may be kept.
+    // Answers are also made from this worker's catalog. With another one than the database had, nothing may be kept.
     version: async () => {
       const version = await registry.readCatalogVersion();
-      return await catalog.refresh(version) < version ? NaN : version;
+      return await catalog.refresh(version) === version ? version : null;
     },
     clock,
     maxBytes: config.responseCacheMaxMb * MIB,

@@ -1,5 +1,6 @@
 // Log of the upstreams and virtual servers that recent writes have changed.
 import {
+  hasWrite,
   type KnownVersions,
   raiseRegistryVersion,
   readVersions,
@@ -26,12 +27,12 @@ export async function tellRegistryChanged(tx: Database, changed: ChangedRegistry
   await CHANGES.note(tx, await raiseRegistryVersion(tx), changed);
 }
 
-/** The ids that have changed since `known`. @returns null: everything has to be read, for example after the restore of a backup */
+/** The ids that have changed since `known`. @returns null: everything has to be read, for example after a failover that has lost writes */
 export async function registryChangedSince(
   tx: Database,
   known: KnownVersions,
 ): Promise<Required<ChangedRegistry> | null> {
+  if (!await hasWrite(tx, known)) return null;
   const present = await readVersions(tx);
-  if (present.people < known.people || present.tokens < known.tokens) return null;
   return await CHANGES.since(tx, registryVersionOf(known), registryVersionOf(present));
 }
