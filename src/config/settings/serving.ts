@@ -254,7 +254,9 @@ export const WORKER_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Replace a worker that died. With false, the process ends instead.",
+    doc:
+      "Replace a worker that died. With false, the other workers serve on, and the gateway ends when the last " +
+      "one has died.",
   }),
   setting({
     name: "WORKER_MAX_HEAP_MB",
