@@ -98,6 +98,7 @@ import "../base/deadline_timer.ts";
 import "../base/egress/egress_guard.ts";
 import "../base/egress/egress_guard_address.ts";
 import "../base/egress/trusted_proxies.ts";
+import "../base/egress/url_parts.ts";
 import "../base/emitter.ts";
 import "../base/error_row.ts";
 import "../base/errors.ts";

@@ -1,4 +1,5 @@
 // Reads the place of an upstream from a request: a URL with a scheme of the transport, or a command to start.
+import { isTls } from "../../base/egress/url_parts.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import { launchUrl, readLaunch } from "../../upstream/stdio/launch.ts";
 import { type Fault, fault } from "../rest/faults.ts";
@@ -81,9 +82,9 @@ export function idleAuthority(
   caCertificate: string | null | undefined,
   { url, authType }: Pick<GatewayRow, "url" | "authType">,
 ): Fault[] {
-  const { protocol } = new URL(url);
-  if (!caCertificate || authType === "oauth" || protocol === "https:" || protocol === "wss:") return [];
-  const reason = `has no effect without TLS, and the address begins with ${protocol}//`;
+  const address = new URL(url);
+  if (!caCertificate || authType === "oauth" || isTls(address)) return [];
+  const reason = `has no effect without TLS, and the address begins with ${address.protocol}//`;
   return [fault(["body", "ca_certificate"], reason, "no_effect")];
 }
 

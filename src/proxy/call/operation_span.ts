@@ -1,5 +1,6 @@
 // The spans of MCP operations, by OpenTelemetry's conventions for MCP (https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/): of a
 // client's request, and of the request to an upstream that it causes. They have names, and no arguments, results or secret ids.
+import { portOf } from "../../base/egress/url_parts.ts";
 import {
   type JsonObject,
   memberText,
@@ -112,8 +113,7 @@ const addresses = new WeakMap<Pick<GatewayRow, "url">, ServerAddress>();
 function addressIn(address: string): ServerAddress {
   const url = URL.parse(address);
   if (url === null || url.hostname === "") return { transport: "pipe", host: undefined, port: undefined };
-  const isSecure = url.protocol === "https:" || url.protocol === "wss:";
-  return { transport: "tcp", host: url.hostname, port: Number(url.port) || (isSecure ? 443 : 80) };
+  return { transport: "tcp", host: url.hostname, port: portOf(url) };
 }
 
 /** A request to an upstream, as its span describes it. */

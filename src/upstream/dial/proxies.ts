@@ -1,5 +1,6 @@
 // Selects the proxy for an upstream: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
 import { type IpNetwork, parseAddress, parseNetwork } from "../../base/egress/egress_guard_address.ts";
+import { bare, isTls, portOf } from "../../base/egress/url_parts.ts";
 import { SluiceError } from "../../base/errors.ts";
 
 export interface Proxy {
@@ -74,9 +75,7 @@ export class Proxies {
 }
 
 function destinationOf(url: URL): Destination {
-  const tls = url.protocol === "https:" || url.protocol === "wss:";
-  const port = url.port === "" ? (tls ? 443 : 80) : Number(url.port);
-  return { tls, hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
+  return { tls: isTls(url), hostname: bare(url.hostname), port: portOf(url) };
 }
 
 function readProxy(
@@ -88,13 +87,12 @@ function readProxy(
     const mistake = `${setting} must be an http or https URL; the gateway speaks to no other kind of proxy`;
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
   }
-  const tls = parsed.protocol === "https:";
   const { username, password } = parsed;
   return {
     setting,
-    tls,
-    hostname: parsed.hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: parsed.port === "" ? (tls ? 443 : 80) : Number(parsed.port),
+    tls: isTls(parsed),
+    hostname: bare(parsed.hostname),
+    port: portOf(parsed),
     authorization: username === "" && password === "" ? null : basic(username, password),
   };
 }

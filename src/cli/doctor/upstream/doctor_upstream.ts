@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { readAuthorities } from "../../../base/authorities.ts";
 import { loadProcessConfig } from "../../../config/load.ts";
 import type { DoctorArgs } from "../../commands/fitness_commands.ts";
-import { bare } from "./step.ts";
+import { bare } from "../../../base/egress/url_parts.ts";
 import { exitCodeOfSteps, upstreamJson, upstreamText } from "./upstream_report.ts";
 import { examineUpstream } from "./upstream_steps.ts";
 

@@ -48,16 +48,3 @@ export class StepFailure extends Error {
     super(found);
   }
 }
-
-export function isTls(url: URL): boolean {
-  return url.protocol === "https:" || url.protocol === "wss:";
-}
-
-export function portOf(url: URL): number {
-  return url.port === "" ? (isTls(url) ? 443 : 80) : Number(url.port);
-}
-
-/** An IPv6 address without its brackets. */
-export function bare(hostname: string): string {
-  return hostname.replace(/^\[(.*)\]$/, "$1");
-}

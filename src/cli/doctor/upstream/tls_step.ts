@@ -9,7 +9,8 @@ import {
   startTlsPinned,
   tlsReason,
 } from "../../../upstream/dial/tls.ts";
-import { bare, type StepResult, type UpstreamTarget } from "./step.ts";
+import { bare } from "../../../base/egress/url_parts.ts";
+import type { StepResult, UpstreamTarget } from "./step.ts";
 
 /** The longest chain that is shown. */
 const MAX_CHAIN = 8;

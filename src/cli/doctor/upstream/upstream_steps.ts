@@ -1,5 +1,6 @@
 // `sluice doctor --upstream URL`: how one MCP server is reached and what it answers, step by step. Each step ends the examination if it
 // fails.
+import { bare, isTls, portOf } from "../../../base/egress/url_parts.ts";
 import { EgressGuard, resolveHost } from "../../../base/egress/egress_guard.ts";
 import { isError, reasonOf, SluiceError } from "../../../base/errors.ts";
 import type { Config } from "../../../config/schema.ts";
@@ -8,9 +9,6 @@ import { isWebSocketUrl } from "../../commands/flag_values.ts";
 import { readHttp, remedyForRefusal } from "./http_step.ts";
 import { readMcp } from "./mcp_step.ts";
 import {
-  bare,
-  isTls,
-  portOf,
   type Registration,
   shownUrl,
   type Step,
