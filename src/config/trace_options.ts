@@ -1,10 +1,13 @@
 // Reads the settings of traces together. They are checked only if traces are on: OTEL_* names may be meant for other programs.
 import type { Config } from "./schema.ts";
+import type { UrlSetting } from "../telemetry/traces/otlp_http.ts";
 import { type SamplerName, SAMPLERS } from "../telemetry/traces/sampler.ts";
 
 export interface TraceOptions {
   /** null: OTEL_TRACES_EXPORTER=none. */
   readonly url: string | null;
+  /** The setting that has given it. */
+  readonly urlSetting: UrlSetting;
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   readonly timeoutMs: number;
   readonly compresses: boolean;
@@ -64,11 +67,11 @@ export function traceOptionsOf(
     ", which collectors take at port 4318; gRPC is not supported",
   );
   const { otelExporterOtlpTracesEndpoint: whole, otelExporterOtlpEndpoint: base } = config;
-  const name = whole === null ? "OTEL_EXPORTER_OTLP_ENDPOINT" : "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+  const urlSetting = whole === null ? "OTEL_EXPORTER_OTLP_ENDPOINT" : "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
   const url = URL.parse((whole ?? base).trim());
-  if (url === null || !/^https?:$/.test(url.protocol)) refuse(name, "an http or https URL");
+  if (url === null || !/^https?:$/.test(url.protocol)) refuse(urlSetting, "an http or https URL");
   else if (url.username !== "" || url.password !== "") {
-    refuse(name, "a URL without user and password, which OTEL_EXPORTER_OTLP_HEADERS can send");
+    refuse(urlSetting, "a URL without user and password, which OTEL_EXPORTER_OTLP_HEADERS can send");
   }
   if (url !== null && whole === null) url.pathname = `${url.pathname.replace(/\/$/, "")}/v1/traces`;
   const headers = pairs("OTEL_EXPORTER_OTLP_HEADERS", config.otelExporterOtlpHeaders);
@@ -86,6 +89,7 @@ export function traceOptionsOf(
   }
   const options: TraceOptions = {
     url: exporter === "none" || url === null ? null : url.href,
+    urlSetting,
     headers,
     timeoutMs: config.otelExporterOtlpTimeoutMs,
     compresses:

@@ -17,12 +17,18 @@ function mistakesOf(environment: Record<string, string>): readonly string[] {
 }
 
 Deno.test("traceOptionsOf() adds the path to the base URL, and nothing to a whole one", () => {
-  const urlOf = (environment: Record<string, string>) =>
-    traceOptionsOf(load({ OTEL_ENABLE_OBSERVABILITY: "true", ...environment }))?.options.url;
+  const optionsOf = (environment: Record<string, string>) =>
+    traceOptionsOf(load({ OTEL_ENABLE_OBSERVABILITY: "true", ...environment }))!.options;
+  const urlOf = (environment: Record<string, string>) => optionsOf(environment).url;
   assertEquals(urlOf({}), "http://localhost:4318/v1/traces");
   assertEquals(urlOf({ OTEL_EXPORTER_OTLP_ENDPOINT: "https://c/otlp/" }), "https://c/otlp/v1/traces");
   assertEquals(urlOf({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://c/in?k=v" }), "https://c/in?k=v");
   assertEquals(urlOf({ OTEL_TRACES_EXPORTER: "none" }), null);
+  const both = { OTEL_EXPORTER_OTLP_ENDPOINT: "https://a", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://b" };
+  assertEquals([optionsOf({}), optionsOf(both)].map(({ urlSetting }) => urlSetting), [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+  ]);
 });
 
 Deno.test("traceOptionsOf() describes the gateway by the lists of OpenTelemetry's form", () => {

@@ -1,6 +1,7 @@
 // Traces of a gateway with two workers, as a receiver sees them that reads OTLP by OpenTelemetry's own definitions.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { OtlpHttp } from "../../src/telemetry/traces/otlp_http.ts";
+import { OtlpHttp, type UrlSetting } from "../../src/telemetry/traces/otlp_http.ts";
+import { serveOnLoopback } from "../support/loopback_server.ts";
 import { freePort } from "../support/free_port.ts";
 import { post, toolCall } from "../support/mcp_post.ts";
 import { META_LAUNCH, startMetaUpstream } from "../support/meta_upstream.ts";
@@ -540,20 +541,38 @@ Deno.test("A call that another replica forwards is one trace, also at upstreams 
 });
 
 Deno.test("A receiver that cannot be reached is named with the reason and the setting, and without words of the runtime", async () => {
-  const reasonFor = async (url: string) => {
-    const receiver = new OtlpHttp({
-      ...{ url, headers: [], timeoutMs: 60_000, compresses: false, authorities: undefined },
-      ...{ resource: {}, version: "1" },
-    });
-    return (await assertRejects(() => receiver.post({ traces: [], count: 1 }), Error)).message;
-  };
+  const reasonFor = async (url: string, urlSetting: UrlSetting) =>
+    (await assertRejects(() => otlpTo(url, urlSetting).post({ traces: [], count: 1 }), Error)).message;
   const port = freePort();
   assertEquals(
-    await reasonFor(`http://127.0.0.1:${port}/v1/traces?key=hush`),
+    await reasonFor(`http://127.0.0.1:${port}/v1/traces?key=hush`, "OTEL_EXPORTER_OTLP_ENDPOINT"),
     `127.0.0.1:${port}: nothing listens there (connection refused): see OTEL_EXPORTER_OTLP_ENDPOINT`,
   );
   assertEquals(
-    await reasonFor("http://nowhere.invalid/v1/traces"),
-    "nowhere.invalid: the host name cannot be resolved: see OTEL_EXPORTER_OTLP_ENDPOINT",
+    await reasonFor("http://nowhere.invalid/v1/traces", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+    "nowhere.invalid: the host name cannot be resolved: see OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
   );
 });
+
+Deno.test("A receiver that refuses spans is named with the setting that its status concerns", async () => {
+  let status = 404;
+  await using server = serveOnLoopback(() => new Response(null, { status }));
+  const url = `http://127.0.0.1:${server.addr.port}/v1/traces`;
+  const hintOf = async (refusal: number, urlSetting: UrlSetting) => {
+    status = refusal;
+    const { why } = await otlpTo(url, urlSetting).post({ traces: [], count: 1 });
+    return why.split(": ")[1];
+  };
+  const [base, whole] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] as const;
+  assertEquals(await hintOf(404, base), `see ${base}, to which /v1/traces is added`);
+  assertEquals(await hintOf(404, whole), `see ${whole}, to which nothing is added`);
+  assertEquals([await hintOf(405, base), await hintOf(405, whole)], [`see ${base}`, `see ${whole}`]);
+  assertEquals(await hintOf(401, whole), "see OTEL_EXPORTER_OTLP_HEADERS");
+});
+
+function otlpTo(url: string, urlSetting: UrlSetting): OtlpHttp {
+  return new OtlpHttp({
+    ...{ url, urlSetting, headers: [], timeoutMs: 60_000, compresses: false, authorities: undefined },
+    ...{ resource: {}, version: "1" },
+  });
+}

@@ -4,9 +4,14 @@ import { reasonOf } from "../../base/errors.ts";
 import { type Batch, encodeRequest } from "./otlp.ts";
 import type { Attributes } from "./span.ts";
 
+/** The second is the whole address, and counts if both are set. */
+export type UrlSetting = "OTEL_EXPORTER_OTLP_ENDPOINT" | "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+
 export interface OtlpHttpOptions {
   /** The whole address, ending in /v1/traces where the specification says so. */
   readonly url: string;
+  /** The setting that has given it. */
+  readonly urlSetting: UrlSetting;
   /** OTEL_EXPORTER_OTLP_HEADERS; never logged. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   readonly timeoutMs: number;
@@ -49,7 +54,7 @@ export class OtlpHttp {
 
   /** @throws {Error} a failure that may pass; it names the receiver without its path */
   async post({ traces, count }: Batch): Promise<Posted> {
-    const { url, compresses, timeoutMs } = this.#options;
+    const { url, urlSetting, compresses, timeoutMs } = this.#options;
     const body = encodeRequest(this.#options, traces);
     const { host } = new URL(url);
     const signal = AbortSignal.timeout(timeoutMs);
@@ -65,7 +70,7 @@ export class OtlpHttp {
       });
     } catch (error) {
       throw new Error(
-        signal.aborted ? `${host} did not answer in ${timeoutMs} ms` : `${host}: ${whyOf(error)}`,
+        signal.aborted ? `${host} did not answer in ${timeoutMs} ms` : `${host}: ${whyOf(error, urlSetting)}`,
       );
     }
     const { status } = response;
@@ -74,7 +79,7 @@ export class OtlpHttp {
     if (status < 200 || status > 299) {
       return {
         refused: count,
-        why: `${host} answered HTTP ${status}: ${HINTS[status] ?? "it refuses the spans"}`,
+        why: `${host} answered HTTP ${status}: ${hintFor(status, urlSetting)}`,
       };
     }
     const { refused, why } = partialSuccessIn(answer);
@@ -86,22 +91,32 @@ export class OtlpHttp {
   }
 }
 
-const HINTS: Readonly<Record<number, string>> = {
-  401: "see OTEL_EXPORTER_OTLP_HEADERS",
-  403: "see OTEL_EXPORTER_OTLP_HEADERS",
-  404: "see OTEL_EXPORTER_OTLP_ENDPOINT, to which /v1/traces is added",
-  405: "see OTEL_EXPORTER_OTLP_ENDPOINT",
-  415: "it does not take OTLP as protobuf",
-};
+function hintFor(status: number, urlSetting: UrlSetting): string {
+  switch (status) {
+    case 401:
+    case 403:
+      return "see OTEL_EXPORTER_OTLP_HEADERS";
+    case 404:
+      return `see ${urlSetting}, to which ${
+        urlSetting === "OTEL_EXPORTER_OTLP_ENDPOINT" ? "/v1/traces is added" : "nothing is added"
+      }`;
+    case 405:
+      return `see ${urlSetting}`;
+    case 415:
+      return "it does not take OTLP as protobuf";
+    default:
+      return "it refuses the spans";
+  }
+}
 
 /** `fetch` says the whole URL in its message, which may hold a secret; its cause has the reason alone. */
-function whyOf(error: unknown): string {
+function whyOf(error: unknown, urlSetting: UrlSetting): string {
   const cause = error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : reasonOf(error);
   const words = cause.replaceAll(/\(https?:\/\/[^)]*\)|https?:\/\/\S+/g, "").replace(
     /^.*client error \(\w+\): /s,
     "",
   ).trim();
-  const remedy = "see OTEL_EXPORTER_OTLP_ENDPOINT";
+  const remedy = `see ${urlSetting}`;
   if (/connection refused/i.test(words)) return `nothing listens there (connection refused): ${remedy}`;
   if (/dns error/i.test(words)) return `the host name cannot be resolved: ${remedy}`;
   return words.replace(/ \(os error \d+\)/, "");
