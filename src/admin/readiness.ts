@@ -26,6 +26,19 @@ export async function checkReadiness(
   return { ready: reasons.length === 0, reasons };
 }
 
+/**
+ * A check that the gateway has started.
+ * @param ask for what the start waits; null: for nothing any more, and nobody is asked again
+ */
+export function untilStarted(ask: () => Promise<string | null>): () => Promise<void> {
+  let hasStarted = false;
+  return async () => {
+    const waitsFor = hasStarted ? null : await ask();
+    if (waitsFor !== null) throw new Error(waitsFor);
+    hasStarted = true;
+  };
+}
+
 async function faultOf(ask: () => Promise<unknown>, clock: Clock): Promise<string | null> {
   const { promise: late, resolve } = Promise.withResolvers<string>();
   const timer = clock.setTimeout(() => resolve(`no answer within ${WITHIN_MS} ms`), WITHIN_MS);

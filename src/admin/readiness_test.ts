@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { checkReadiness } from "./readiness.ts";
+import { checkReadiness, untilStarted } from "./readiness.ts";
 
 Deno.test("checkReadiness() names every service that cannot be used, and waits two seconds for none", async () => {
   const clock = new FakeClock();
@@ -13,4 +13,11 @@ Deno.test("checkReadiness() names every service that cannot be used, and waits t
   await clock.tick(2_000);
   assertEquals(await asked, { ready: false, reasons: ["database: gone", "redis: no answer within 2000 ms"] });
   assertEquals(clock.timers, 0);
+});
+
+Deno.test("untilStarted() asks for what the start waits until it waits for nothing", async () => {
+  const answers = ["the demo", null];
+  const start = untilStarted(() => Promise.resolve(answers.shift()!));
+  const reasons = async () => (await checkReadiness({ start })).reasons;
+  assertEquals([await reasons(), await reasons(), await reasons()], [["start: the demo"], [], []]);
 });

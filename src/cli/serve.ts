@@ -79,6 +79,9 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const secrets = await prepare(config, log, (offer) => setup = announceSetup(offer, config, out));
   await isolateStdio(loaded, sink);
 
+  // The registration of the demo calls the gateway's own address. Over HTTPS it would fail: the certificate need not name localhost.
+  const hasDemo = dev && !config.ssl;
+  let waitsFor = hasDemo ? "the demo upstream is not registered yet" : null;
   const stopping = stopSignal();
   const supervisor: Supervisor = new Supervisor({
     ...{ config, secrets, log, sink, recentLog, workerEntry },
@@ -86,6 +89,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
       settings: () => reload.report(),
       checkup: () => checkups.latest(),
       examine: () => checkups.renewed(),
+      start_up: () => waitsFor,
     },
   });
   const checkups = new Checkups(() => examineServing(reload.loaded, files), log);
@@ -112,8 +116,8 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const ignoreSources = config.devMode ? freshWorkersOnChange(supervisor, log) : null;
   const following = new AbortController();
   await mcpConfig?.follow({ supervisor, log, clock: systemClock, signal: following.signal });
-  // The registration calls the gateway's own address. Over HTTPS it would fail: the certificate need not name localhost.
-  const demo = dev && !config.ssl ? await startDemo({ config, secrets, log }) : null;
+  const demo = hasDemo ? await startDemo({ config, secrets, log }) : null;
+  waitsFor = null;
   if (program !== null) {
     const folder = Deno.cwd();
     console.error(welcome({ config, sources, program, folder, hasDemo: demo !== null, setup }));

@@ -10,7 +10,7 @@ import type { LineSink, Log } from "../telemetry/log.ts";
 import { countersMemory, Metrics } from "../telemetry/metrics.ts";
 import type { RecentLog } from "../telemetry/recent_log.ts";
 import type { MetricsSnapshot } from "../telemetry/metric_values.ts";
-import type { CommandResults, WorkerCommand } from "../worker/protocol/messages.ts";
+import type { CommandResults, ReportCommand, WorkerCommand } from "../worker/protocol/messages.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { openListeningSockets } from "./kernel/listening_sockets.ts";
 import { listenersOf, migratesConnections } from "./kernel/kernel.ts";
@@ -29,7 +29,7 @@ export interface SupervisorOptions {
   readonly sink: LineSink;
   /** Has them as well. */
   readonly recentLog: RecentLog;
-  readonly reports: { readonly [Type in "settings" | "checkup" | "examine"]: () => CommandResults[Type] };
+  readonly reports: { readonly [Type in ReportCommand]: () => CommandResults[Type] };
   /** Another entry module for the workers; tests inject faults with it. */
   readonly workerEntry?: URL;
 }
@@ -227,7 +227,8 @@ export class Supervisor {
       entry: workerEntry,
       events: {
         onState: (worker, state) => this.#onState(worker, state),
-        onRequest: (worker, request) => void this.#serve(worker, request),
+        onRequest: (worker, { request, command }) =>
+          void this.#resultsOf(command).then((values) => worker.send({ type: "results", request, values })),
         onCannotAccept: () => this.#makeRoom(),
         onListeningAgain: (worker) => this.#findListeners(worker),
         onLog: (lines, kind) => sink.write(lines, kind),
@@ -357,10 +358,6 @@ export class Supervisor {
     return done;
   }
 
-  async #serve(asking: WorkerHandle, { request, command }: WorkerRequest): Promise<void> {
-    asking.send({ type: "results", request, values: await this.#resultsOf(command) });
-  }
-
   async #resultsOf(command: WorkerRequest["command"]): Promise<readonly unknown[]> {
     switch (command.type) {
       case "metrics":
@@ -372,6 +369,7 @@ export class Supervisor {
       case "settings":
       case "checkup":
       case "examine":
+      case "start_up":
         return [this.#options.reports[command.type]()];
       case "execution_batch":
         return [this.#workerMetrics.executions()];

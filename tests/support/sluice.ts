@@ -102,11 +102,6 @@ export class Sluice implements AsyncDisposable {
         return response.ok && listeningSockets(sluice.port).length === sluice.workers;
       }, { what: "/ready and all workers", deadlineMs: options.readyWithinMs ?? 120_000 });
       if (sluice.exitCode !== undefined) throw new Error(`It ended with exit code ${sluice.exitCode}`);
-      if (options.args?.includes("--demo")) {
-        // It registers itself once the gateway serves.
-        const isThere = () => sluice.log().some(({ event }) => event === "demo upstream registered");
-        await waitFor(isThere, { what: "the demo upstream" });
-      }
       return sluice;
     } catch (error) {
       await sluice.kill();

@@ -42,10 +42,15 @@ export type SupervisorCommand =
   | { readonly type: "checkup" }
   /** Examine this replica now. The result is what was found before. */
   | { readonly type: "examine" }
+  /** Tell for what the start of the gateway waits, though its workers serve. */
+  | { readonly type: "start_up" }
   /** Give what was executed and is not in the database. The same again, until it is written. */
   | { readonly type: "execution_batch" }
   /** The database has this batch. */
   | { readonly type: "executions_written"; readonly sequence: number };
+
+/** Commands whose result the command line makes. */
+export type ReportCommand = "settings" | "checkup" | "examine" | "start_up";
 
 /** Commands that the application of a worker runs. */
 export type AppCommand =
@@ -115,6 +120,8 @@ export interface CommandResults {
   readonly settings: RunningSettings;
   readonly checkup: Checkup;
   readonly examine: Checkup;
+  /** null: the gateway has started. */
+  readonly start_up: string | null;
   readonly workers: readonly WorkerStatus[];
   readonly hand_over: Handover;
   readonly take_over: null;

@@ -63,7 +63,7 @@ import { ClientMetadataEndpoint, isClientMetadataPath } from "../../ui/connectio
 import { connectionAudit, consentAudit } from "./sign_in/consent_audit.ts";
 import { OAuthEndpoint } from "../../ui/oauth/oauth_endpoint.ts";
 import { ssoParts } from "./sign_in/sso_parts.ts";
-import { checkReadiness } from "../../admin/readiness.ts";
+import { checkReadiness, untilStarted } from "../../admin/readiness.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import { createResponseCaches } from "./registry_reads.ts";
 import type { Succession } from "../handover/succession.ts";
@@ -126,6 +126,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     deps;
   const { apiTokens, tracer, executions } = deps;
   const tokenGate = apiTokens.gate;
+  const hasStarted = untilStarted(async () => (await link.askAll({ type: "start_up" }))[0] ?? null);
   const { catalog, dispatcher, outbound, discover, upstreams, sync, holds, store: { registry, secretBox } } =
     gateway;
   const { admission, callers, errors, duplex, ids, pendingCalls, countRefused } = gateway;
@@ -205,6 +206,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     countDecision: metrics.counter("sluice_upstream_changes_decided_total"),
     ready: () =>
       checkReadiness({
+        start: hasStarted,
         database: () => registry.readCatalogVersion(),
         ...(redis === null ? {} : { redis: () => redis.ping() }),
       }),
