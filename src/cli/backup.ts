@@ -7,6 +7,7 @@ import { readSecrets, secretsFile } from "../store/secrets.ts";
 import { noteBackup, readBackup, writeBackup } from "../store/sqlite/backup_file.ts";
 import { describe, secretSettings, sqliteLocation } from "./command_line/backup_target.ts";
 import type { BackupArgs } from "./commands/command_arguments.ts";
+import { tell } from "./command_line/help_text.ts";
 import { openGatewayDatabase } from "./command_line/gateway_state.ts";
 
 /** @returns the exit code. @throws {SluiceError} CANNOT_BACK_UP, STORE_CANNOT_OPEN, SECRETS_UNUSABLE, SETTINGS_INVALID */
@@ -27,14 +28,14 @@ export async function backup({ file: given, force }: BackupArgs): Promise<number
   await writeBackup(path, file, hasSecrets ? await Deno.readTextFile(secretsPath) : null);
   noteBackup(path, new Date());
 
-  console.log(`Backed up ${path} to ${given}: ${describe(readBackup(file))}.`);
-  console.log(
+  tell(`Backed up ${path} to ${given}: ${describe(readBackup(file))}.`);
+  tell(
     hasSecrets
-      ? "The backup holds the secrets file: whoever has it can make tokens and read the stored credentials. Keep it secret."
+      ? "The backup holds the secrets file, with which a reader can make tokens and read the stored credentials. Keep the backup secret."
       : "The backup holds no secrets, because the gateway has no secrets file.",
   );
   const settings = secretSettings(loaded);
   const kept = settings === null ? "" : `, so ${settings.names} (${settings.places}) must be kept with it`;
-  console.log(`Settings are not in the backup${kept}.`);
+  tell(`Settings are not in the backup${kept}.`);
   return 0;
 }

@@ -8,6 +8,7 @@ import { refuseForeignFile } from "../store/sqlite/sqlite_contents.ts";
 import { describe, secretSettings, sqliteLocation } from "./command_line/backup_target.ts";
 import type { BackupArgs } from "./commands/command_arguments.ts";
 import { recordCommand } from "./command_line/gateway_state.ts";
+import { tell } from "./command_line/help_text.ts";
 
 /** @returns the exit code. @throws {SluiceError} CANNOT_RESTORE, STORE_CANNOT_OPEN, SETTINGS_INVALID */
 export async function restore({ file, force }: BackupArgs): Promise<number> {
@@ -27,18 +28,18 @@ export async function restore({ file, force }: BackupArgs): Promise<number> {
   await recordCommand(loaded.config, "restoreBackup", null);
 
   const { createdAt, madeBy, secrets } = backup;
-  console.log(`Restored ${path} from ${file}: ${describe(backup)}, as of ${createdAt} (Sluice ${madeBy}).`);
-  console.log("Tokens that were revoked after that time are valid again: revoke them once more.");
+  tell(`Restored ${path} from ${file}: ${describe(backup)}, as of ${createdAt} (Sluice ${madeBy}).`);
+  tell("Tokens that were revoked after that time are valid again: revoke them once more.");
   const settings = secretSettings(loaded);
   if (secrets === null) {
-    console.log(
+    tell(
       "The backup holds no secrets: JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET must be set as they were at that time.",
     );
   } else if (settings !== null) {
-    console.log(
+    tell(
       `${settings.names} (${settings.places}) takes precedence over the restored ${secretsPath}. ` +
         "If the gateway of the backup had other secrets, remove the settings.",
     );
-  } else console.log(`Restored ${secretsPath}, with the secrets.`);
+  } else tell(`Restored ${secretsPath}, with the secrets.`);
   return 0;
 }

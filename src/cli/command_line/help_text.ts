@@ -112,6 +112,11 @@ export function commandHelp(command: CommandName): string {
   ].join("\n");
 }
 
+/** Prints `text` on standard output; a terminal breaks no word. */
+export function tell(text: string): void {
+  console.log(Deno.stdout.isTerminal() ? wrapped(text, textColumns()).join("\n") : text);
+}
+
 type Rows = ReadonlyArray<readonly [left: string, right: string]>;
 
 /** Two columns that fit the terminal. @param width of the left one */

@@ -86,6 +86,7 @@ function writeFiles(plan: Plan, folder: string, json: boolean): void {
     );
   } else {
     const width = Math.max(...files.map(({ name }) => name.length));
+    console.log(`Wrote the files into ${folder}. Read the comments, and put each file into its place:\n`);
     for (const { name, use, mark } of files) console.log(`${name.padEnd(width)}  ${use}${mark}`);
   }
   for (const shortfall of plan.shortfalls) console.error(`sluice: ${shortfall}`);

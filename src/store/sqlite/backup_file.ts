@@ -7,7 +7,7 @@ import { fileReason, readFault, writeFault } from "../../base/file_error.ts";
 import { VERSION } from "../../version.ts";
 import { MIGRATIONS } from "../sql/migrations.ts";
 import { createPrivately, draftOf, removeIfThere, replacePrivately } from "./private_file.ts";
-import { isBusy, isNoDatabase, isSqliteError } from "./sqlite_errors.ts";
+import { faultOf, isBusy, isDiskFull, isNoDatabase, isSqliteError } from "./sqlite_errors.ts";
 
 export interface Backup {
   /** ISO 8601. */
@@ -212,11 +212,11 @@ function canWriteOver(path: string, file: string): boolean {
 function reasonFor(error: unknown, file: string): string {
   const folder = dirname(file);
   try {
-    if (Deno.statSync(folder).isDirectory) return fileReason(error);
+    if (Deno.statSync(folder).isDirectory) return isDiskFull(error) ? faultOf(error) : fileReason(error);
   } catch {
     // There is no such folder.
   }
-  return `there is no folder ${folder}`;
+  return `there is no folder ${folder}. Create it`;
 }
 
 function noBackup(file: string): SluiceError {

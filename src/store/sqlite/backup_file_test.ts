@@ -152,7 +152,7 @@ Deno.test("writeBackup() says in words why it cannot write, and leaves nothing",
       assertEquals(error.code, "CANNOT_BACK_UP");
       return error.params.reason;
     };
-    assertEquals(await refused(`${folder}/none/b.db`), `there is no folder ${folder}/none`);
+    assertEquals(await refused(`${folder}/none/b.db`), `there is no folder ${folder}/none. Create it`);
     await Deno.mkdir(`${folder}/b.db`);
     assertEquals(await refused(`${folder}/b.db`), "it is a directory");
     assertEquals(names(folder), ["b.db", "mcp.db"]);

@@ -70,6 +70,10 @@ const FAULTS: ReadonlyMap<number, string> = new Map([
   [SQLITE_NOTADB, "it is not a SQLite database. Move the file away, or change DATABASE_URL"],
 ]);
 
+export function isDiskFull(error: unknown): boolean {
+  return ((errcode(error) ?? 0) & 0xff) === SQLITE_FULL;
+}
+
 /** Did SQLite fail to open a file? It does not say why: the operating system does. */
 export function isCannotOpen(error: unknown): boolean {
   const code = errcode(error);

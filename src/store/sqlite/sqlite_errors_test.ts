@@ -1,10 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { faultOf, isCannotOpen } from "./sqlite_errors.ts";
+import { faultOf, isCannotOpen, isDiskFull } from "./sqlite_errors.ts";
 
 const error = (errcode: number, words = "SQLite's own words") => Object.assign(new Error(words), { errcode });
 
 Deno.test("faultOf() says what is wrong with the file and what to do, extended codes included", () => {
   assertEquals(faultOf(error(13)), "the disk is full. Free space on it");
+  assertEquals([13, 13 + 256, 14].map((code) => isDiskFull(error(code))), [true, true, false]);
   assertEquals(faultOf(error(11)), "the file is damaged. Restore it from a backup");
   assertEquals(
     faultOf(error(8 | 1 << 8)),
