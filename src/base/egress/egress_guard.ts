@@ -102,7 +102,10 @@ export class EgressGuard {
     }
     if (addresses.length === 0 && this.#rules.ssrfProtectionEnabled && this.#rules.ssrfDnsFailClosed) {
       const reason = `the name "${host}" cannot be resolved: ${reasonOf(cause)}`;
-      throw denied(target, `${reason} (SSRF_DNS_FAIL_CLOSED=false would allow it)`);
+      throw denied(
+        target,
+        `${reason}. Correct the name; if only a proxy can resolve it, set PROXY_RESOLVES_NAMES=true`,
+      );
     }
     return addresses;
   }

@@ -43,7 +43,12 @@ export async function examineUpstream(target: UpstreamTarget, config: Config): P
     }))
     : await step("DNS", async () => {
       addresses = await resolved(url);
-      return { outcome: "works", found: [`${bare(url.hostname)} is ${addresses.join(", ")}.`] };
+      const host = bare(url.hostname);
+      const isAddress = addresses.length === 1 && addresses[0] === host;
+      const found = isAddress
+        ? `${host} is an address: no name is looked up.`
+        : `${host} is ${addresses.join(", ")}.`;
+      return { outcome: "works", found: [found] };
     }) && await step("settings", () => {
       for (const address of addresses) checkAllowed(guard, bare(url.hostname), address, config);
       return { outcome: "works", found: ["The gateway may connect to these addresses."] };
