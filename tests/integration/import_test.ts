@@ -106,7 +106,19 @@ Deno.test("`sluice import` says what is wrong with the file, the gateway and the
       ["one.json", "--url", sluice.url, "--token-file", "bad-token"],
       here,
       1,
-      /it does not accept the token\./,
+      /it does not accept the token \(the token cannot be read\)\. Put a valid token/,
+    ],
+    [
+      ["one.json", "--url", `${sluice.url}/mcp`, "--token-file", "bad-token"],
+      here,
+      1,
+      /HTTP 404\)\. Leave \/mcp out of --url/,
+    ],
+    [
+      ["one.json", "--url", sluice.url.replace("http:", "https:"), "--token-file", "bad-token"],
+      here,
+      1,
+      /it does not speak TLS on this port\. Use http:\/\/ in --url$/m,
     ],
     [
       ["one.json"],

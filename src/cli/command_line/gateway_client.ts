@@ -172,7 +172,9 @@ function unreachable({ url, isLocal }: Pick<GatewayAccess, "url" | "isLocal">, e
   const reason = isError(error, "UPSTREAM_CONNECT_FAILED")
     ? `no gateway answers there (${given}). ${remedy}`
     : isError(error, "UPSTREAM_TLS_FAILED")
-    ? `${given}. Name the host as its certificate does by --url, and the certificate's authority by DENO_CERT`
+    ? given.includes("does not speak TLS")
+      ? `${given}. Use http:// in --url`
+      : `${given}. Name the host as its certificate does by --url, and the certificate's authority by DENO_CERT`
     : given;
   return new SluiceError("GATEWAY_UNREACHABLE", { url, reason }, { cause: error });
 }
@@ -184,17 +186,30 @@ function refused({ url, token, isLocal }: GatewayAccess, status: number, text: s
         "--url with --token-file"
       : token === null
       ? "it needs a token. Name a file with an administrator's token by --token-file"
-      : "it does not accept the token. Put a valid token of an administrator into the file of --token-file";
+      : `it does not accept the token${
+        whyNot(text)
+      }. Put a valid token of an administrator into the file of --token-file`;
     return new SluiceError("GATEWAY_UNREACHABLE", { url, reason });
   }
   if (status === 404) {
     const detail = detailOf(text);
     // Another program, and a gateway that has no such path, know nothing of the entry that was named.
     const isNamed = detail !== null && text.includes('"correlationId"') && detail !== "Path not found";
-    const reason = isNamed ? detail : "it is no Sluice gateway, or an older one (HTTP 404)";
+    const path = new URL(url).pathname;
+    const reason = isNamed
+      ? detail
+      : path === "/"
+      ? "it is no Sluice gateway, or an older one (HTTP 404)"
+      : `it has no such path (HTTP 404). Leave ${path} out of --url, unless a proxy serves the gateway below it`;
     return new SluiceError("GATEWAY_UNREACHABLE", { url, reason });
   }
   return new SluiceError("GATEWAY_UNREACHABLE", { url, reason: detailOf(text) ?? `HTTP ${status}` });
+}
+
+/** The reason of a gateway's 401, in brackets; "" if the answer has none. */
+function whyNot(text: string): string {
+  const [, why] = /^Authentication required: (.+)$/s.exec(detailOf(text) ?? "") ?? [];
+  return why === undefined ? "" : ` (${why})`;
 }
 
 /** The words of an error answer; null: it has none. */
