@@ -1,7 +1,7 @@
 // Room `admin`: the REST API of the registry, of health and of metrics. The worker uses `AdminEndpoint`; this file finds the
 // route of a request and checks permissions before a handler runs.
 import { requireRestPermission, requireToken } from "../auth/rbac.ts";
-import { SluiceError } from "../base/errors.ts";
+import { isError, SluiceError } from "../base/errors.ts";
 import { serverIdOf } from "../store/sql/server_ids.ts";
 import type { AuditAction } from "../store/audit/audit_record.ts";
 import { actionOf, recorded, watchedBody } from "./audited_writes.ts";
@@ -76,12 +76,18 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
           const call = { deps, permission, params, query, principal, client, signal, body, text, extra };
           const run = () => route.handler(call);
           if (action?.isWrite && deps.auditTrail?.refuses) throw new SluiceError("AUDIT_UNAVAILABLE");
-          const answer = action?.isWrite
-            ? await recorded({ request, action, route, routes, call }, run)
-            : await run();
-          if (extra.length === 0) return answer;
-          const { withWarnings } = await import("./rest/fields.ts"); // loaded by the handler already
-          return { ...answer, body: withWarnings(answer.body, extra) };
+          try {
+            const answer = action?.isWrite
+              ? await recorded({ request, action, route, routes, call }, run)
+              : await run();
+            if (extra.length === 0) return answer;
+            const { withWarnings } = await import("./rest/fields.ts"); // loaded by the handler already
+            return { ...answer, body: withWarnings(answer.body, extra) };
+          } catch (error) {
+            if (extra.length === 0 || !isError(error, "VALIDATION_FAILED")) throw error;
+            const { withMisspelt } = await import("./rest/fields.ts");
+            throw withMisspelt(error, extra);
+          }
         },
       };
     },

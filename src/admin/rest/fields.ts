@@ -1,6 +1,7 @@
 // Reads the object in a request's body. The answer warns of each unknown field: a misspelt field would otherwise be dropped
 // without notice.
 import type { z } from "zod";
+import type { SluiceError } from "../../base/errors.ts";
 import { nearName } from "../../config/near_name.ts";
 import { type Fault, fault, refusal } from "./faults.ts";
 
@@ -89,6 +90,22 @@ export function withWarnings(body: unknown, extra: readonly ExtraField[]): unkno
   return warnings.length === 0 ? body : { ...body, warnings: [...others, ...warnings] };
 }
 
+/** A refusal that also names the unknown fields that look like a missing one. */
+export function withMisspelt(refused: SluiceError, extra: readonly ExtraField[]): SluiceError {
+  if (!Array.isArray(refused.data)) return refused;
+  const faults = refused.data as readonly Fault[];
+  const missing = new Set(faults.flatMap(({ loc, type }) => type === "missing" ? [loc.join(".")] : []));
+  const misspelt = missing.size === 0
+    ? []
+    : extra.slice(0, MAX_WARNED).flatMap(({ loc, written, name, known }) => {
+      const near = nearField(name, known);
+      return near === null || !missing.has([...loc.slice(0, -1), near].join("."))
+        ? []
+        : [fault(loc, `"${written}" is not a known field; did you mean "${near}"?`, "unknown_field")];
+    });
+  return misspelt.length === 0 ? refused : refusal([...faults, ...misspelt]);
+}
+
 /** null if the field would change nothing, for instance because a client sent back an answer. */
 function warningAbout(
   { loc, written, name, value, known }: ExtraField,
@@ -103,9 +120,13 @@ function warningAbout(
     if (CHANGING_FIELDS.has(name) || JSON.stringify(answer[shownAs]) === JSON.stringify(value)) return null;
     return fault(loc, `"${written}" cannot be set by this request, and was ignored`, "read_only");
   }
-  const near = nearName(name, [...Object.keys(known.schema.shape), ...known.judged ?? []], likelyEdits);
+  const near = nearField(name, known);
   const question = near === null ? "" : `; did you mean "${near}"?`;
   return fault(loc, `"${written}" is not a known field, and was ignored${question}`, "unknown_field");
+}
+
+function nearField(name: string, { schema, judged = [] }: KnownFields): string | null {
+  return nearName(name, [...Object.keys(schema.shape), ...judged], likelyEdits);
 }
 
 function likelyEdits(length: number): number {

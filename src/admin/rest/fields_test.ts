@@ -2,7 +2,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import * as z from "zod";
 import { SluiceError } from "../../base/errors.ts";
-import { type ExtraField, readFields, withWarnings } from "./fields.ts";
+import { fault, refusal } from "./faults.ts";
+import { type ExtraField, readFields, withMisspelt, withWarnings } from "./fields.ts";
 import { gatewayCreate, promptUpdate, resourceUpdate, serverCreate, toolUpdate } from "./schemas.ts";
 
 const KNOWN = { schema: z.object({ name: z.string(), display_name: z.string() }), withoutEffect: ["old"] };
@@ -31,6 +32,18 @@ Deno.test("withWarnings() names a hundred fields, and counts the others", () => 
   const { warnings } = withWarnings({}, extra) as { warnings: { loc: unknown; msg: string }[] };
   assertEquals([warnings.length, warnings[99]!.loc], [101, ["body", "other_99"]]);
   assertEquals(warnings[100]!.msg, "3 more unknown fields were ignored");
+});
+
+Deno.test("withMisspelt() names the unknown fields that look like a missing one, and no others", () => {
+  const extra: ExtraField[] = [];
+  readFields({ extra }, { urll: "http://a", nmae: "b", other: 1 }, ["body"], { schema: gatewayCreate });
+  const missing = fault(["body", "url"], "Field required", "missing");
+  assertEquals(withMisspelt(refusal([missing]), extra).data, [
+    missing,
+    fault(["body", "urll"], '"urll" is not a known field; did you mean "url"?', "unknown_field"),
+  ]);
+  const bare = new SluiceError("VALIDATION_FAILED", { reason: "no" });
+  assertEquals(withMisspelt(bare, extra), bare);
 });
 
 Deno.test("withWarnings() suggests the field that was meant for every likely misspelling of it", () => {
