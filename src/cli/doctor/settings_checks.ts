@@ -5,6 +5,7 @@ import type { Loaded } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { sqliteFile } from "../../config/sqlite_file.ts";
 import { type Finding, sentence } from "./finding.ts";
+import { ofOneRequest, passedOfOneRequest, passesIdentity } from "./gateway/passed_headers.ts";
 import { reloadLine, secretLine } from "./remedies/gateway_lines.ts";
 import type { SettingsFacts } from "./settings_facts.ts";
 
@@ -39,10 +40,13 @@ function weakSecret(warning: string): Finding {
   };
 }
 
+/** What the loader says of a setting that this program needs not. */
+const NEEDLESS = " has no effect: ";
+
 function ineffective(warning: string): Finding {
   return {
     id: "settings.ineffective",
-    severity: "warning",
+    severity: warning.includes(NEEDLESS) ? "note" : "warning",
     found: sentence(warning),
     why: "What the environment says is not what the gateway does.",
     fix: "sluice config",
@@ -238,6 +242,17 @@ function checkProtections(config: Config, { isRoot }: SettingsFacts): Finding[] 
       page: "settings#workers",
     });
   }
+  if (config.logLevel === "DEBUG") {
+    findings.push({
+      id: "settings.log_level",
+      severity: "note",
+      found: "LOG_LEVEL is DEBUG.",
+      why: "Each refused request writes a line: whoever reaches the port makes the log grow.",
+      fix: "LOG_LEVEL=INFO",
+      remark: "after the tests that it was set for",
+      page: "logs",
+    });
+  }
   if (!config.ssrfProtectionEnabled) {
     findings.push({
       id: "settings.egress",
@@ -264,22 +279,12 @@ function checkProtections(config: Config, { isRoot }: SettingsFacts): Finding[] 
   return findings;
 }
 
-/** Headers whose value differs with every request. */
-const TRACING_HEADERS: ReadonlySet<string> = new Set([
-  "traceparent",
-  "tracestate",
-  "x-request-id",
-  "x-correlation-id",
-  "b3",
-  "x-b3-traceid",
-]);
-
 /** Pooled upstream sessions serve one identity each. */
 function checkPooling(config: Config): Finding[] {
-  const { mcpSessionPoolEnabled, authRequired, enableHeaderPassthrough, defaultPassthroughHeaders } = config;
+  const { mcpSessionPoolEnabled, authRequired, defaultPassthroughHeaders } = config;
   if (!mcpSessionPoolEnabled) return [];
   const findings: Finding[] = [];
-  if (!authRequired) {
+  if (!authRequired && !passesIdentity(config)) {
     findings.push({
       id: "settings.anonymous_pool",
       severity: "warning",
@@ -287,21 +292,36 @@ function checkPooling(config: Config): Finding[] {
       why:
         "Calls without a token and identity headers are one caller: they share upstream sessions and their state.",
       fix: "AUTH_REQUIRED=true",
-      remark: "or upstreams that keep no state",
+      remark:
+        "or ENABLE_HEADER_PASSTHROUGH=true with DEFAULT_PASSTHROUGH_HEADERS=X-User-ID, if a proxy in front sets this header; or upstreams that keep no state",
       page: "upstreams#whose-calls-share-state",
     });
   }
-  const tracing = defaultPassthroughHeaders.filter((name) => TRACING_HEADERS.has(name.toLowerCase()));
-  if (enableHeaderPassthrough && tracing.length > 0) {
+  const without = (names: readonly string[], left: readonly string[]) =>
+    JSON.stringify(names.filter((name) => !left.includes(name)));
+  const passed = passedOfOneRequest(defaultPassthroughHeaders, config);
+  if (passed.length > 0) {
     findings.push({
       id: "settings.tracing_pool",
       severity: "warning",
-      found: `DEFAULT_PASSTHROUGH_HEADERS has ${tracing.join(", ")}, and MCP_SESSION_POOL_ENABLED is true.`,
+      found: `DEFAULT_PASSTHROUGH_HEADERS has ${passed.join(", ")}, and MCP_SESSION_POOL_ENABLED is true.`,
       why:
         "A pooled session serves calls with the same passed headers alone: with these, each call opens a session.",
-      fix: `DEFAULT_PASSTHROUGH_HEADERS=${
-        JSON.stringify(defaultPassthroughHeaders.filter((name) => !tracing.includes(name)))
-      }`,
+      fix: `DEFAULT_PASSTHROUGH_HEADERS=${without(defaultPassthroughHeaders, passed)}`,
+      page: "upstreams#whose-calls-share-state",
+    });
+  }
+  const identities = config.mcpSessionPoolIdentityHeaders;
+  const unstable = ofOneRequest(identities);
+  if (unstable.length > 0) {
+    findings.push({
+      id: "settings.unstable_identity",
+      severity: "warning",
+      found: `MCP_SESSION_POOL_IDENTITY_HEADERS has ${
+        unstable.join(", ")
+      }, whose value differs in every call.`,
+      why: "Each call counts as a caller of its own, and opens a session.",
+      fix: `MCP_SESSION_POOL_IDENTITY_HEADERS=${without(identities, unstable)}`,
       page: "upstreams#whose-calls-share-state",
     });
   }

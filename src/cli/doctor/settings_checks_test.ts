@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { loadConfig } from "../../config/load.ts";
 import { listenAddresses, reachOf } from "./address_reach.ts";
 import { checkSettings } from "./settings_checks.ts";
-import type { SettingsFacts } from "./settings_facts.ts";
+import { isContainerRoot, type SettingsFacts } from "./settings_facts.ts";
 import { checkMistakes } from "./settings_mistakes.ts";
 
 const WELL: SettingsFacts = {
@@ -65,6 +65,36 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
       ['warning settings.tracing_pool DEFAULT_PASSTHROUGH_HEADERS=["X-Tenant-Id"]'],
     ],
     [{ MCP_SESSION_POOL_ENABLED: "true" }, {}, []],
+    // The guide's way without authentication: identity headers that are passed on.
+    [
+      {
+        ...{ MCP_SESSION_POOL_ENABLED: "true", AUTH_REQUIRED: "false", ENABLE_HEADER_PASSTHROUGH: "true" },
+        DEFAULT_PASSTHROUGH_HEADERS: "X-Tenant-Id,X-User-Id,X-API-Key",
+      },
+      {},
+      [],
+    ],
+    [
+      {
+        ...{ MCP_SESSION_POOL_ENABLED: "true", AUTH_REQUIRED: "false", ENABLE_HEADER_PASSTHROUGH: "true" },
+        DEFAULT_PASSTHROUGH_HEADERS: "X-Locale",
+      },
+      {},
+      ["warning settings.anonymous_pool AUTH_REQUIRED=true"],
+    ],
+    // A gateway that continues traces does not pass the caller's.
+    [
+      {
+        ...{ MCP_SESSION_POOL_ENABLED: "true", ENABLE_HEADER_PASSTHROUGH: "true" },
+        ...{ DEFAULT_PASSTHROUGH_HEADERS: "traceparent,X-Amzn-Trace-Id", OTEL_ENABLE_OBSERVABILITY: "true" },
+      },
+      {},
+      ['warning settings.tracing_pool DEFAULT_PASSTHROUGH_HEADERS=["traceparent"]'],
+    ],
+    [{ MCP_SESSION_POOL_ENABLED: "true", MCP_SESSION_POOL_IDENTITY_HEADERS: "X-User-ID,X-Request-ID" }, {}, [
+      'warning settings.unstable_identity MCP_SESSION_POOL_IDENTITY_HEADERS=["X-User-ID"]',
+    ]],
+    [{ LOG_LEVEL: "debug" }, {}, ["note settings.log_level LOG_LEVEL=INFO"]],
     [{}, { keyFaults: ["the key is damaged"] }, [
       "error settings.key_pair JWT_PRIVATE_KEY_PATH=/etc/sluice/key.pem",
     ]],
@@ -105,7 +135,8 @@ Deno.test("checkSettings() finds what each setting or file does wrong", () => {
       ],
     ],
     [{ CACHE_TYPE: "memory" }, {}, []],
-    [{ GUNICORN_THREADS: "4" }, {}, ["warning settings.ineffective sluice config"]],
+    [{ GUNICORN_THREADS: "4" }, {}, ["note settings.ineffective sluice config"]],
+    [{ DEFAULT_PASSTHROUGH_HEADERS: "X-Locale" }, {}, ["warning settings.ineffective sluice config"]],
   ];
   for (const [environment, facts, findings] of cases) assertEquals(found(environment, facts), findings);
 });
@@ -187,4 +218,18 @@ Deno.test("reachOf() and listenAddresses() tell from where HOST can be reached",
   assertEquals(await reach("8.8.8.8", own()), "world");
   assertEquals(await reach("known", own()), "network");
   assertEquals(await reach("unknown", own("8.8.8.8")), "machine");
+});
+
+Deno.test("isContainerRoot() knows a container of containerd by its root, and takes no machine for one", () => {
+  const root = (type: string, options: string) =>
+    `22 27 0:21 / /proc rw,relatime - proc proc rw\n571 467 0:129 / / rw,relatime master:205 - ${type} ${options}\n`;
+  const layers = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/39/fs";
+  assertEquals(isContainerRoot(root("overlay", `overlay rw,lowerdir=${layers},upperdir=${layers}`)), true);
+  assertEquals(isContainerRoot(root("ext4", "/dev/vda1 rw")), false);
+  // A live system.
+  assertEquals(isContainerRoot(root("overlay", "overlay rw,lowerdir=/run/live/rootfs,upperdir=/cow")), false);
+  assertEquals(isContainerRoot(""), false);
+  const ofDocker =
+    "99 27 0:99 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw,lowerdir=/var/lib/docker/l";
+  assertEquals(isContainerRoot(ofDocker), false);
 });

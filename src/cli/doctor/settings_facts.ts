@@ -6,7 +6,7 @@ import { resolveHost } from "../../base/egress/egress_guard.ts";
 import type { Loaded } from "../../config/load.ts";
 import { type SettingName, SETTINGS } from "../../config/schema.ts";
 import type { Setting } from "../../config/settings/setting.ts";
-import { fileSystemOf } from "../../supervisor/kernel/libc.ts";
+import { fileSystemOf, readSystemFile } from "../../supervisor/kernel/libc.ts";
 import { expiryWarning, readKeyPair } from "../../worker/listen/certificate.ts";
 import { listenAddresses, type Reach, reachOf } from "./address_reach.ts";
 import { isCommitted } from "./git_index.ts";
@@ -52,9 +52,18 @@ export async function readSettingsFacts(loaded: Loaded): Promise<SettingsFacts> 
 /** The magic number of statfs(2) of a container's own layers. A file that was mounted into it has another one. */
 const OVERLAY = 0x794c7630;
 
-/** Docker and Podman mark a container by one of these files. */
 function isContainer(): boolean {
-  return existsSync("/.dockerenv") || existsSync("/run/.containerenv");
+  return ["/.dockerenv", "/run/.containerenv"].some((path) => existsSync(path)) ||
+    isContainerRoot(readSystemFile("/proc/self/mountinfo") ?? "");
+}
+
+/**
+ * Docker, Podman and CRI-O mark a container by a file. containerd, which most nodes of Kubernetes run, does not: its root file system
+ * is an overlay of folders of its own.
+ * @param mounts as /proc/self/mountinfo has them
+ */
+export function isContainerRoot(mounts: string): boolean {
+  return /^\S+ \S+ \S+ \S+ \/ .* - overlay .*(?:containerd|docker|crio|containers\/storage)/m.test(mounts);
 }
 
 /** The files of settings that hold a secret. */

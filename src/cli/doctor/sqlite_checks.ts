@@ -12,6 +12,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** Who backs up at all does so each day or week. */
 const OLD_BACKUP_DAYS = 8;
 
+/** Tokens bear less than this, and file systems round times by less. */
+const CLOCK_TOLERANCE_MS = 60_000;
+
 /** Magic numbers of statfs(2): NFS, SMB and CIFS. */
 const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x6969, "NFS"],
@@ -21,7 +24,13 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 ]);
 
 export function checkSqlite(facts: SqliteFacts): Finding[] {
-  return [...checkAccess(facts), ...checkFileSystem(facts), ...checkModes(facts), ...checkBackup(facts)];
+  return [
+    ...checkAccess(facts),
+    ...checkFileSystem(facts),
+    ...checkModes(facts),
+    ...checkBackup(facts),
+    ...checkClock(facts),
+  ];
 }
 
 function checkAccess({ path, uid, folderFault, fileFault, secretsFault }: SqliteFacts): Finding[] {
@@ -126,4 +135,16 @@ function checkBackup({ path, ageMs, backupAgeMs }: SqliteFacts): Finding[] {
   // Other programs may copy the disk, of which nothing is known here.
   if (ageMs === null || ageMs <= DAY_MS) return [];
   return [{ ...finding, severity: "note", found: `sluice backup has never run for ${path}.` }];
+}
+
+function checkClock({ path, writtenAgoMs }: SqliteFacts): Finding[] {
+  if (writtenAgoMs === null || writtenAgoMs > -CLOCK_TOLERANCE_MS) return [];
+  return [{
+    id: "sqlite.clock",
+    severity: "warning",
+    found: `By this machine's clock, ${path} was written ${Math.round(-writtenAgoMs / 1000)} s from now.`,
+    why: "The clock is behind, or was ahead before: tokens and sessions end early or late.",
+    fix: "timedatectl set-ntp true",
+    page: "tokens",
+  }];
 }

@@ -15,6 +15,7 @@ const WELL: SqliteFacts = {
   files: [{ path: "/data/mcp.db", mode: 0o600 }, { path: "/data/mcp.db.secrets", mode: 0o600 }],
   secretsFault: null,
   ageMs: 90 * DAY_MS,
+  writtenAgoMs: 1_000,
   backupAgeMs: 7 * DAY_MS,
 };
 
@@ -49,6 +50,7 @@ Deno.test("checkSqlite() finds each fault of the folder, the disk and the files"
       { fileSystem: { type: 0x6969, freeBytes: 5 * GIB } },
       "error sqlite.network DATABASE_URL=sqlite:////var/lib/sluice/mcp.db",
     ],
+    [{ writtenAgoMs: -3_600_000 }, "warning sqlite.clock timedatectl set-ntp true"],
     [{ files: [{ path: "/data/mcp.db", mode: 0o644 }] }, "warning sqlite.mode chmod 600 /data/mcp.db"],
   ];
   for (const [facts, finding] of cases) {

@@ -25,6 +25,8 @@ export interface SqliteFacts {
   readonly secretsFault: string | null;
   /** Age of the database, ms; null: there is none, or the system does not tell. */
   readonly ageMs: number | null;
+  /** How long ago the database was written, ms; null: as above. Below 0 the clock was set back. */
+  readonly writtenAgoMs: number | null;
   /** Age of the latest `sluice backup`, ms; null: none was made here. */
   readonly backupAgeMs: number | null;
 }
@@ -52,6 +54,7 @@ export async function readSqlite(path: string, databaseUrl: string): Promise<Sql
       ? null
       : await secretsFaultOf(databaseUrl),
     ageMs: null,
+    writtenAgoMs: null,
     backupAgeMs: null,
   });
 }
@@ -61,14 +64,15 @@ export function withAges(facts: SqliteFacts): SqliteFacts {
   const backedUpAt = latestBackup(facts.path);
   return {
     ...facts,
-    ageMs: ageOf(facts.path),
+    ageMs: ageOf(facts.path, "birthtime"),
+    writtenAgoMs: ageOf(facts.path, "mtime"),
     backupAgeMs: backedUpAt === null ? null : Date.now() - backedUpAt,
   };
 }
 
-function ageOf(path: string): number | null {
-  const made = existsSync(path) ? Deno.statSync(path).birthtime : null;
-  return made === null ? null : Date.now() - made.getTime();
+function ageOf(path: string, time: "birthtime" | "mtime"): number | null {
+  const at = existsSync(path) ? Deno.statSync(path)[time] : null;
+  return at === null ? null : Date.now() - at.getTime();
 }
 
 function tryFolder(folder: string): void {
