@@ -3,6 +3,7 @@
 import type { Config } from "../config/schema.ts";
 import { signToken } from "../auth/keys/own_keys.ts";
 import { reasonOf } from "../base/errors.ts";
+import { DEMO_TAG } from "../demo/demo_tag.ts";
 import type { TimeServer } from "../demo/time_server.ts";
 import { isObject } from "../mcp/json_rpc.ts";
 import type { GatewaySecrets } from "../auth/keys/gateway_secrets.ts";
@@ -11,8 +12,6 @@ import { createHttp1Client } from "../upstream/http_client/configured_client.ts"
 import { localUrl } from "./command_line/local_url.ts";
 import { tokenClaims } from "./command_line/claims_of_flags.ts";
 
-/** Marks the registration, so that the next start finds it and leaves an upstream of the same name alone. */
-const TAG = "built-in-demo";
 const MAX_HEAD_BYTES = 65_536;
 /** The list of all upstreams among the answers. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -50,7 +49,7 @@ export async function startDemo(
 async function register(log: Log, call: Call): Promise<TimeServer | null> {
   const upstreams = (await call("GET", "/gateways?include_inactive=true") as unknown[]).filter(isObject);
   const known = upstreams.find(({ name, tags }) =>
-    name === "demo" && JSON.stringify(tags ?? []).includes(`"${TAG}"`)
+    name === "demo" && JSON.stringify(tags ?? []).includes(`"${DEMO_TAG}"`)
   );
   if (upstreams.length > 0 && known === undefined) return null;
   // Imported here, so that only a gateway with a demo loads the MCP SDK.
@@ -66,7 +65,7 @@ async function register(log: Log, call: Call): Promise<TimeServer | null> {
         url,
         transport: "STREAMABLEHTTP",
         description: DESCRIPTION,
-        tags: [TAG],
+        tags: [DEMO_TAG],
       };
       await call("POST", "/gateways", registration);
     }

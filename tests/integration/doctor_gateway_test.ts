@@ -32,9 +32,13 @@ async function examine(sluice: Sluice, env: Record<string, string> = {}) {
     },
   });
   assertEquals(err, "");
-  const { findings, examined }: { findings: Found[]; examined: string[] } = JSON.parse(out);
+  const { findings, examined, upstreams }: {
+    findings: Found[];
+    examined: string[];
+    upstreams: { name: string; answers: boolean | null; keeps_sessions: boolean | null }[];
+  } = JSON.parse(out);
   const own = findings.filter(({ id }) => !OF_THE_MACHINE.test(id));
-  return { ids: own.map(({ id }) => id), findings: own, examined };
+  return { ids: own.map(({ id }) => id), findings: own, examined, upstreams };
 }
 
 Deno.test("`sluice doctor` examines upstreams, tokens and replicas of a gateway that runs, and finds nothing in a healthy one", async () => {
@@ -53,6 +57,10 @@ Deno.test("`sluice doctor` examines upstreams, tokens and replicas of a gateway 
   const well = await examine(sluice);
   assertEquals(well.findings, []);
   assertEquals(well.examined.slice(-3), ["2 upstreams", "1 replica", "the running gateway"]);
+  assertEquals(well.upstreams.map(({ name, answers, keeps_sessions }) => [name, answers, keeps_sessions]), [
+    ["counter", true, true],
+    ["listing", true, false],
+  ]);
 
   // Whoever examines with other secrets is told so, and changes nothing.
   const otherKey = await examine(sluice, { JWT_SECRET_KEY: crypto.randomUUID().repeat(2) });
@@ -84,6 +92,14 @@ Deno.test("`sluice doctor` examines upstreams, tokens and replicas of a gateway 
   assertEquals(lists.ids, ["upstream.lists"]);
   assertStringIncludes(JSON.stringify(await mend(lists.findings[0]!)), "skippedTools");
   await listing[Symbol.asyncDispose]();
+  // Before the gateway's own check has seen it.
+  const silent = await examine(sluice);
+  assertEquals(silent.ids.filter((id) => id !== "upstream.lists"), ["upstream.unreachable"]);
+  assertStringIncludes(silent.findings[0]!.found, "Upstream listing does not answer");
+  assertEquals(silent.upstreams.map(({ name, answers }) => [name, answers]), [["counter", true], [
+    "listing",
+    false,
+  ]]);
   await sluice.api("POST", "/gateways/listing/tools/refresh");
   const gone = await examine(sluice);
   assertEquals(gone.ids, ["upstream.unreachable"]);

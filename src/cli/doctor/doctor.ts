@@ -38,8 +38,8 @@ async function applyRemedies({ findings }: Examination): Promise<void> {
 async function examine(pgbouncerIni: string | null): Promise<Examination> {
   try {
     const loaded = loadProcessConfig({ dev: false, overrides: {} });
-    const { examined, findings } = await examineLoaded(loaded, pgbouncerIni);
-    return { examined, findings: bySeverity(findings) };
+    const { examined, findings, upstreams } = await examineLoaded(loaded, pgbouncerIni);
+    return { examined, findings: bySeverity(findings), upstreams };
   } catch (error) {
     if (!(error instanceof SluiceError) || error.code !== "SETTINGS_INVALID") throw error;
     return { examined: ["the settings"], findings: checkMistakes(error.message.split("\n")) };

@@ -44,15 +44,23 @@ export async function examineLoaded(
   poolerIni: string | null = null,
 ): Promise<FullExamination> {
   const listening = await checkListening(loaded.config);
-  const examination = await examine(loaded, await readFileFacts(loaded), poolerIni);
+  const files = await readFileFacts(loaded);
+  const examination = await examine(loaded, files, { poolerIni, probesUpstreams: true });
   return { ...examination, findings: [...listening, ...examination.findings] };
+}
+
+/** What the command looks at besides. A gateway that serves has health checks of its own for its upstreams. */
+interface Extent {
+  /** The file with the settings of PgBouncer; null: the usual one. */
+  readonly poolerIni: string | null;
+  readonly probesUpstreams: boolean;
 }
 
 /** @param files null: not known, so that nothing is said of them */
 export async function examine(
   loaded: Loaded,
   files: FileFacts | null,
-  poolerIni: string | null = null,
+  { poolerIni, probesUpstreams }: Extent = { poolerIni: null, probesUpstreams: false },
 ): Promise<FullExamination> {
   const { config } = loaded;
   const location = parseDatabaseUrl(config.databaseUrl);
@@ -84,13 +92,14 @@ export async function examine(
   }
   if (redis !== null) parts.push(redis);
   const gateway = isReadable
-    ? await examineGateway(loaded, redis?.records ?? null)
-    : { parts: [], replicas: [] };
+    ? await examineGateway(loaded, redis?.records ?? null, probesUpstreams)
+    : { parts: [], replicas: [], upstreams: [] };
   parts.push(...gateway.parts);
   return {
     examined: parts.flatMap(({ examined }) => examined),
     findings: parts.flatMap(({ findings }) => findings),
     replicas: gateway.replicas,
+    upstreams: gateway.upstreams,
     machine,
   };
 }
@@ -120,16 +129,18 @@ async function examinePostgres(
 async function examineGateway(
   loaded: Loaded,
   records: readonly StoredRecord[] | null,
-): Promise<{ readonly parts: readonly Examination[]; readonly replicas: readonly ReplicaFacts[] }> {
+  probesUpstreams: boolean,
+): Promise<Pick<FullExamination, "replicas" | "upstreams"> & { readonly parts: readonly Examination[] }> {
   const { config } = loaded;
-  const [{ readRegistry }, { checkRegistry }, { readRunning }, { checkRunning }] = await Promise.all([
-    import("./gateway/registry_facts.ts"),
-    import("./gateway/registry_checks.ts"),
-    import("./gateway/running_facts.ts"),
-    import("./gateway/running_checks.ts"),
-  ]);
+  const [{ readRegistry }, { checkRegistry, describeUpstreams }, { readRunning }, { checkRunning }] =
+    await Promise.all([
+      import("./gateway/registry_facts.ts"),
+      import("./gateway/registry_checks.ts"),
+      import("./gateway/running_facts.ts"),
+      import("./gateway/running_checks.ts"),
+    ]);
   const parts: Examination[] = [];
-  const registry = await readRegistry(loaded, records);
+  const registry = await readRegistry(loaded, records, probesUpstreams);
   if (registry !== null) {
     const { upstreams, replicas } = registry;
     parts.push({
@@ -142,10 +153,14 @@ async function examineGateway(
   }
   const running = registry === null ? null : await readRunning(loaded);
   if (registry !== null && running !== null) {
-    const findings = checkRunning(config, running, registry.upstreams);
+    const findings = checkRunning(config, running, registry.upstreams, registry.toolLimits);
     parts.push({ examined: ["the running gateway"], findings });
   }
-  return { parts, replicas: registry?.replicas ?? [] };
+  return {
+    parts,
+    replicas: registry?.replicas ?? [],
+    upstreams: describeUpstreams(registry?.upstreams ?? []),
+  };
 }
 
 async function examineRedis(

@@ -23,10 +23,27 @@ export interface Finding {
   readonly upstream?: string;
 }
 
+/** An upstream as it stands, in the fields of the report for programs. */
+export interface UpstreamState {
+  readonly name: string;
+  readonly transport: string;
+  /** Newest first; empty: not known yet. */
+  readonly revisions: readonly string[];
+  /** null: not known yet. */
+  readonly keeps_sessions: boolean | null;
+  readonly isolation: string;
+  /** null: it was not asked. */
+  readonly answers: boolean | null;
+  /** The time to its answer; null: there is none. */
+  readonly ms: number | null;
+}
+
 /** What was looked at, for people, and what was found. */
 export interface Examination {
   readonly examined: readonly string[];
   readonly findings: readonly Finding[];
+  /** Absent: none were looked at. */
+  readonly upstreams?: readonly UpstreamState[];
 }
 
 export const SEVERITIES: readonly Severity[] = ["error", "warning", "note"];

@@ -1,20 +1,47 @@
 // The report of `sluice doctor`, for people and for programs.
 import { textColumns, wrapped } from "../command_line/help_text.ts";
-import { type Examination, exitCodeOf, type Finding, SEVERITIES, type Severity } from "./finding.ts";
+import {
+  type Examination,
+  exitCodeOf,
+  type Finding,
+  SEVERITIES,
+  type Severity,
+  type UpstreamState,
+} from "./finding.ts";
 
 const INDENT = " ".repeat(9);
 
 /** For people: each finding with its reason, its remedy and its page, then a line about all. */
-export function reportText({ examined, findings }: Examination): string {
+export function reportText({ examined, findings, upstreams = [] }: Examination): string {
   const last = `${verdict(findings)} Examined: ${examined.join(", ")}.`;
-  return [...findings.map(findingText), wrapped(last, textColumns()).join("\n")].join("\n\n");
+  const described = upstreams.slice(0, MAX_DESCRIBED).map((upstream) =>
+    wrapped(describe(upstream), textColumns()).join("\n")
+  );
+  return [
+    ...findings.map(findingText),
+    ...(described.length === 0 ? [] : [described.join("\n")]),
+    wrapped(last, textColumns()).join("\n"),
+  ].join("\n\n");
 }
 
-export function reportJson({ examined, findings }: Examination): unknown {
+/** So many upstreams have a line for people; the report for programs has all. */
+const MAX_DESCRIBED = 20;
+
+function describe({ name, revisions, keeps_sessions, ms }: UpstreamState): string {
+  const facts = [
+    revisions.length === 0 ? "was never listed" : `speaks MCP ${revisions.join(" and ")}`,
+    ...(keeps_sessions === null ? [] : [keeps_sessions ? "keeps sessions" : "keeps no sessions"]),
+    ...(ms === null ? [] : [`answers in ${ms} ms`]),
+  ];
+  return `Upstream ${name} ${facts.join(", ")}.`;
+}
+
+export function reportJson({ examined, findings, upstreams = [] }: Examination): unknown {
   return {
     status: ["well", "warnings", "errors"][exitCodeOf(findings)],
     counts: Object.fromEntries(SEVERITIES.map((severity) => [severity, countOf(findings, severity)])),
     examined,
+    upstreams,
     findings,
   };
 }

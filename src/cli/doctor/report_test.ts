@@ -43,6 +43,25 @@ Deno.test("reportText() and reportJson() say what was found and what was examine
     status: "warnings",
     counts: { error: 0, warning: 1, note: 0 },
     examined,
+    upstreams: [],
     findings,
   });
+  const upstream = {
+    ...{ name: "up", transport: "STREAMABLEHTTP", revisions: ["2025-11-25"], keeps_sessions: true },
+    ...{ isolation: "session", answers: true, ms: 1.5 },
+  };
+  const silent = {
+    ...upstream,
+    name: "other",
+    revisions: [],
+    keeps_sessions: null,
+    answers: false,
+    ms: null,
+  };
+  assertEquals(reportText({ examined, findings: [], upstreams: [upstream, silent] }).split("\n"), [
+    "Upstream up speaks MCP 2025-11-25, keeps sessions, answers in 1.5 ms.",
+    "Upstream other was never listed.",
+    "",
+    "All is well. Examined: the settings, this machine.",
+  ]);
 });

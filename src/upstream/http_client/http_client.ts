@@ -9,7 +9,7 @@ import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 
 export interface HttpRequest {
-  readonly method: "GET" | "POST" | "DELETE" | "PUT" | "PATCH" | "HEAD";
+  readonly method: "GET" | "POST" | "DELETE" | "PUT" | "PATCH" | "HEAD" | "OPTIONS";
   readonly url: URL;
   readonly headers: Headers;
   readonly body?: string;

@@ -21,6 +21,9 @@ const UPSTREAM: UpstreamFacts = {
   skipped: 0,
   failedLists: 0,
   isPending: false,
+  passthroughHeaders: null,
+  protocols: ["2025-11-25"],
+  probed: { ms: 3 },
 };
 const ANSWER = { status: 200, text: `{"app":{"version":"${VERSION}"}}`, clockAheadMs: 300 };
 const REPLICA: ReplicaFacts = { address: "http://10.0.0.1:4444", isForeign: false, asked: ANSWER };
@@ -29,9 +32,16 @@ const WELL: RegistryFacts = {
   metricsTokens: [{ name: "scraper", expiresAt: null }, { name: "long", expiresAt: NOW + 90 * DAY }],
   opensCredentials: true,
   replicas: [REPLICA],
+  toolLimits: [],
 };
 const SETTINGS = {
   ...{ authRequired: true, mcpSessionPoolEnabled: true, replicaTtlMs: 10_000 },
+  ...{
+    enableHeaderPassthrough: true,
+    enableSensitiveHeaderPassthrough: false,
+    otelEnableObservability: false,
+  },
+  ...{ defaultPassthroughHeaders: ["x-locale"], mcpSessionPoolIdentityHeaders: ["X-User-ID"] },
   ...{ host: "0.0.0.0", port: 4444, ssl: false },
 };
 
@@ -50,6 +60,18 @@ Deno.test("checkRegistry() finds nothing where upstreams, tokens and replicas ar
   assertEquals(registry({ upstreams: [{ ...UPSTREAM, stateful: false, isolation: "shared" }] }), []);
   assertEquals(registry({ upstreams: [{ ...UPSTREAM, url: "http://127.0.0.1:9000/mcp" }] }), []);
   assertEquals(registry({ opensCredentials: null }), []);
+  // The connection that the last check could not open is open now.
+  const refused = { lastError: 'Cannot connect to upstream "up": connection refused', reachable: false };
+  assertEquals(registry({ upstreams: [{ ...UPSTREAM, ...refused }] }), []);
+  assertEquals(registry({ upstreams: [{ ...UPSTREAM, ...refused, probed: null }] }), [
+    "warning upstream.unreachable",
+  ]);
+  const traced = { ...UPSTREAM, passthroughHeaders: ["traceparent"] };
+  assertEquals(registry({ upstreams: [traced] }, { otelEnableObservability: true }), []);
+  assertEquals(registry({ upstreams: [traced] }, { mcpSessionPoolEnabled: false }), []);
+  // Without authentication, identity headers that are passed on tell callers apart.
+  const identified = { authRequired: false, defaultPassthroughHeaders: ["x-user-id"] };
+  assertEquals(registry({ upstreams: [{ ...UPSTREAM, isolation: "caller" }] }, identified), []);
   assertEquals(registry({ upstreams: [{ ...UPSTREAM, isolation: "caller" }] }), []);
 });
 
@@ -89,6 +111,9 @@ Deno.test("checkRegistry() finds what is wrong with each upstream, token and rep
   const cases: [facts: Partial<RegistryFacts>, finding: string, settings?: Partial<typeof SETTINGS>][] = [
     [upstream({ reachable: false, lastError: "refused" }), "warning upstream.unreachable"],
     [upstream({ reachable: false, isPending: true }), "warning upstream.never_listed"],
+    [upstream({ probed: { reason: "connection refused" } }), "warning upstream.unreachable"],
+    [upstream({ probed: { ms: 2_500 } }), "note upstream.latency"],
+    [upstream({ passthroughHeaders: ["X-Locale", "traceparent"] }), "warning upstream.tracing_pool"],
     [upstream({ skipped: 2 }), "note upstream.lists"],
     [upstream({ failedLists: 1 }), "warning upstream.lists"],
     [upstream({ isolation: "shared" }), "warning upstream.shared_state"],
@@ -132,8 +157,10 @@ sluice_worker_heap_bytes{worker="0"} 90000000
 sluice_worker_heap_limit_bytes{worker="0"} 2147483648
 sluice_upstream_breaker_open{upstream="up"} 0
 sluice_workers_ended_total{reason="recycled"} 3
-mcp_client_operation_duration_seconds_sum{upstream="up",mcp_method_name="tools/call",error_type=""} 900
-mcp_client_operation_duration_seconds_count{upstream="up",mcp_method_name="tools/call",error_type=""} 90000
+sluice_tool_call_duration_seconds_sum{upstream="up",gen_ai_tool_name="a"} 900
+sluice_tool_call_duration_seconds_count{upstream="up",gen_ai_tool_name="a"} 90000
+sluice_tool_call_duration_seconds_sum{upstream="up",gen_ai_tool_name="b"} 10
+sluice_tool_call_duration_seconds_count{upstream="up",gen_ai_tool_name="b"} 10
 `;
 
 Deno.test("checkRunning() finds nothing in the ordinary state of a gateway", () => {
@@ -182,8 +209,8 @@ Deno.test("checkRunning() names the cause of each symptom and the line that mend
       "warning running.breaker sluice doctor --upstream https://mcp.example.com/mcp",
     ],
     [
-      'mcp_client_operation_duration_seconds_sum{upstream="up",mcp_method_name="tools/call",error_type=""} 4500000',
-      "warning running.latency TOOL_TIMEOUT=500",
+      'sluice_tool_call_duration_seconds_sum{upstream="up",gen_ai_tool_name="b"} 450',
+      "warning running.latency TOOL_TIMEOUT=450",
     ],
     [
       "sluice_requests_limit 128",
@@ -196,6 +223,18 @@ Deno.test("checkRunning() names the cause of each symptom and the line that mend
     const text = HEALTHY.split("\n").filter((line) => !line.startsWith(`${name} `)).join("\n") + more;
     assertEquals(lines(checkRunning(RUNNING, readSamples(text), [UPSTREAM])), [finding]);
   }
+  // A tool's own limit counts for the tool: a longer one is well, a shorter one is not, however fast the upstream's other tools are.
+  const slow = readSamples(
+    `${HEALTHY}sluice_tool_call_duration_seconds_sum{upstream="up",gen_ai_tool_name="c"} 450\n` +
+      'sluice_tool_call_duration_seconds_count{upstream="up",gen_ai_tool_name="c"} 10\n',
+  );
+  const judged = (timeoutMs: number) =>
+    lines(checkRunning(RUNNING, slow, [UPSTREAM], [{ id: "t1", upstream: "up", tool: "c", timeoutMs }]));
+  assertEquals(judged(600_000), []);
+  assertEquals(judged(80_000), [
+    "warning running.latency curl -sX PUT 'http://127.0.0.1:4444/tools/t1' " +
+    `-H "Authorization: Bearer $(sluice token --admin)" -H "Content-Type: application/json" -d '{"timeout_ms":450000}'`,
+  ]);
   const auto = { ...RUNNING, backpressure: "auto" as const };
   const full = readSamples(`${HEALTHY}sluice_requests_refused_total{code="TOO_MANY_STREAMS"} 900\n`);
   assertEquals(lines(checkRunning(auto, full, [UPSTREAM])), [

@@ -2,16 +2,21 @@
 import type { Config } from "../../../config/schema.ts";
 import type { ReplicaStatus } from "../../../telemetry/checkup.ts";
 import { VERSION } from "../../../version.ts";
-import { type Finding, sentence } from "../finding.ts";
+import { type Finding, sentence, type UpstreamState } from "../finding.ts";
 import { credentialsLine, examineLine, requestLine, type ServingPlace } from "../remedies/gateway_lines.ts";
+import { passedOfOneRequest, passesIdentity, type PassingSettings } from "./passed_headers.ts";
 import type { RegistryFacts, ReplicaFacts, UpstreamFacts } from "./registry_facts.ts";
 
 type Settings =
-  & Pick<Config, "authRequired" | "mcpSessionPoolEnabled" | "replicaTtlMs">
+  & Pick<Config, "authRequired" | "replicaTtlMs">
+  & PassingSettings
   & ServingPlace;
 
 /** Replicas compare the times of signatures; a reply's date has seconds. */
 const CLOCK_TOLERANCE_MS = 10_000;
+
+/** A request without work has no reason to take so long. */
+const SLOW_MS = 2_000;
 
 /** A token that ends within this time is named. */
 const SOON_MS = 14 * 24 * 60 * 60 * 1000;
@@ -19,8 +24,10 @@ const SOON_MS = 14 * 24 * 60 * 60 * 1000;
 export function checkRegistry(settings: Settings, facts: RegistryFacts, now: number): Finding[] {
   return [
     ...checkReachable(settings, facts.upstreams),
+    ...checkLatency(settings, facts.upstreams),
     ...checkLists(settings, facts.upstreams),
     ...checkState(settings, facts.upstreams),
+    ...checkPassed(settings, facts.upstreams),
     ...checkPlain(settings, facts.upstreams),
     ...checkCredentials(facts),
     ...checkTokens(facts, now),
@@ -30,15 +37,17 @@ export function checkRegistry(settings: Settings, facts: RegistryFacts, now: num
 
 function checkReachable(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
   return upstreams.filter((upstream) => upstream.enabled && hasFailed(upstream)).map((upstream) => {
-    const { name, lastError, isPending } = upstream;
+    const { name, isPending, probed } = upstream;
+    const what = isPending
+      ? "has never answered"
+      : answersNow(upstream)
+      ? "has failed its last check"
+      : "does not answer";
+    const reason = probed !== null && "reason" in probed ? probed.reason : upstream.lastError;
     return {
       id: isPending ? "upstream.never_listed" : "upstream.unreachable",
       severity: "warning",
-      found: sentence(
-        `upstream ${name} ${isPending ? "has never answered" : "does not answer"}${
-          lastError === null ? "" : `: ${lastError}`
-        }`,
-      ),
+      found: sentence(`upstream ${name} ${what}${reason === null ? "" : `: ${reason}`}`),
       why: "Calls of its tools fail.",
       fix: examineLine(settings, upstream),
       remark: `or switch it off: POST /gateways/${encodeURIComponent(name)}/state?activate=false`,
@@ -48,9 +57,37 @@ function checkReachable(settings: Settings, upstreams: readonly UpstreamFacts[])
   });
 }
 
-/** Several failed checks make an upstream unreachable; one is told already. */
-function hasFailed({ reachable, lastError }: UpstreamFacts): boolean {
+/** Several failed checks make an upstream unreachable; one is told already. What it answers now counts more than a former connection. */
+function hasFailed(upstream: UpstreamFacts): boolean {
+  const { reachable, lastError, probed, isPending } = upstream;
+  if (probed !== null && "reason" in probed) return true;
+  if (!isPending && answersNow(upstream) && /^Cannot connect to upstream /.test(lastError ?? "")) {
+    return false;
+  }
   return !reachable || lastError !== null;
+}
+
+function answersNow({ probed }: UpstreamFacts): boolean {
+  return probed !== null && "ms" in probed;
+}
+
+function checkLatency(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
+  return upstreams.flatMap((upstream): Finding[] => {
+    const { name, probed } = upstream;
+    if (probed === null || "reason" in probed || probed.ms < SLOW_MS) return [];
+    return [{
+      id: "upstream.latency",
+      severity: "note",
+      found: `Upstream ${name} takes ${
+        (probed.ms / 1000).toFixed(1)
+      } s to answer a request that asks for nothing.`,
+      why: "Each call waits at least as long.",
+      fix: examineLine(settings, upstream),
+      remark: "shows which step takes the time",
+      page: "doctor#one-upstream-step-by-step",
+      upstream: name,
+    }];
+  });
 }
 
 function checkLists(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
@@ -76,10 +113,10 @@ function checkLists(settings: Settings, upstreams: readonly UpstreamFacts[]): Fi
 
 /** The rule: state of one user is never behind a session that another one shares. */
 function checkState(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
-  const { authRequired } = settings;
+  const isAnonymous = !settings.authRequired && !passesIdentity(settings);
   const stateful = upstreams.filter(({ enabled, stateful }) => enabled && stateful === true);
   const shared = stateful.filter(({ isolation }) => isolation === "shared");
-  const anonymous = authRequired ? [] : stateful.filter(({ isolation }) => isolation === "caller");
+  const anonymous = !isAnonymous ? [] : stateful.filter(({ isolation }) => isolation === "caller");
   return [
     ...shared.map(({ name }): Finding => ({
       id: "upstream.shared_state",
@@ -102,6 +139,28 @@ function checkState(settings: Settings, upstreams: readonly UpstreamFacts[]): Fi
       upstream: name,
     })),
   ];
+}
+
+/** Lists of an upstream's own, which replace DEFAULT_PASSTHROUGH_HEADERS. */
+function checkPassed(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
+  if (!settings.mcpSessionPoolEnabled) return [];
+  return upstreams.flatMap(({ name, enabled, stateful, passthroughHeaders }): Finding[] => {
+    const own = passthroughHeaders ?? [];
+    const passed = passedOfOneRequest(own, settings);
+    if (!enabled || stateful === false || passed.length === 0) return [];
+    return [{
+      id: "upstream.tracing_pool",
+      severity: "warning",
+      found: `Upstream ${name} gets ${passed.join(", ")} of callers, and MCP_SESSION_POOL_ENABLED is true.`,
+      why:
+        "A pooled session serves calls with the same passed headers alone: with these, each call opens a session.",
+      fix: requestLine(settings, "PUT", name, {
+        body: { passthrough_headers: own.filter((each) => !passed.includes(each)) },
+      }),
+      page: "upstreams#whose-calls-share-state",
+      upstream: name,
+    }];
+  });
 }
 
 function checkPlain(settings: Settings, upstreams: readonly UpstreamFacts[]): Finding[] {
@@ -238,4 +297,19 @@ function isHere(url: string): boolean {
 
 function counted(count: number, noun: string, plural = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : plural}`;
+}
+
+/** What each enabled upstream speaks and keeps, and how fast it answers. */
+export function describeUpstreams(upstreams: readonly UpstreamFacts[]): UpstreamState[] {
+  return upstreams.filter(({ enabled }) => enabled).map((
+    { name, transport, protocols, stateful, isolation, probed },
+  ) => ({
+    name,
+    transport,
+    revisions: protocols,
+    keeps_sessions: stateful,
+    isolation,
+    answers: probed === null ? null : !("reason" in probed),
+    ms: probed === null || "reason" in probed ? null : Math.round(10 * probed.ms) / 10,
+  }));
 }

@@ -3,6 +3,7 @@ import { decodeRecord } from "../../../cluster/replica_record.ts";
 import { ReplicaSignatures } from "../../../cluster/request_signature.ts";
 import { SluiceError } from "../../../base/errors.ts";
 import type { Loaded } from "../../../config/load.ts";
+import { DEMO_TAG } from "../../../demo/demo_tag.ts";
 import { createRegistry } from "../../../store/registry/registry.ts";
 import type { GatewayRow } from "../../../store/registry/rows.ts";
 import { createSecretBox } from "../../../store/secret_box.ts";
@@ -12,6 +13,7 @@ import { credentialsOwner } from "../../../upstream/credentials.ts";
 import { gatewayAccess } from "../../command_line/gateway_client.ts";
 import { isMissing, openGatewayDatabase } from "../../command_line/gateway_state.ts";
 import { type Asked, GatewayQuestions, isSecretsFileOpen } from "./gateway_questions.ts";
+import { type Probed, probeUpstreams } from "./upstream_probe.ts";
 
 export interface RegistryFacts {
   readonly upstreams: readonly UpstreamFacts[];
@@ -20,6 +22,8 @@ export interface RegistryFacts {
   /** Whether AUTH_ENCRYPTION_SECRET here opens the stored credentials; null: there are none, or no secret is here. */
   readonly opensCredentials: boolean | null;
   readonly replicas: readonly ReplicaFacts[];
+  /** Tools with a time limit of their own. */
+  readonly toolLimits: readonly ToolLimit[];
 }
 
 export type UpstreamFacts =
@@ -34,14 +38,28 @@ export type UpstreamFacts =
     | "enabled"
     | "reachable"
     | "lastError"
+    | "passthroughHeaders"
+    | "protocols"
   >
   & {
+    /** What it answers now; null: it was not asked. */
+    readonly probed: Probed | null;
     readonly skipped: number;
     /** Lists that could not be read. */
     readonly failedLists: number;
     /** The registration waits for a first answer, or was given up. */
     readonly isPending: boolean;
   };
+
+/** A tool with a time limit of its own. */
+export interface ToolLimit {
+  readonly id: string;
+  /** The name of its upstream. */
+  readonly upstream: string;
+  /** Its name at the upstream. */
+  readonly tool: string;
+  readonly timeoutMs: number;
+}
 
 export interface ReplicaFacts {
   readonly address: string;
@@ -51,10 +69,14 @@ export interface ReplicaFacts {
   readonly asked: Asked | null;
 }
 
-/** null: there is no database that a gateway has used. Unreachable servers are the findings of others. */
+/**
+ * @param probes whether upstreams are asked for an answer
+ * @returns null: there is no database that a gateway has used. Unreachable servers are the findings of others
+ */
 export async function readRegistry(
   loaded: Loaded,
   records: readonly StoredRecord[] | null,
+  probes: boolean,
 ): Promise<RegistryFacts | null> {
   const { config } = loaded;
   let database: Database;
@@ -69,6 +91,9 @@ export async function readRegistry(
     const registry = createRegistry(database);
     const [rows, tokens] = [await registry.gateways.list(), await registry.apiTokens.all()];
     const secret = await encryptionSecret(loaded);
+    // The demo upstream is a part of the gateway, and ends with it.
+    const others = rows.filter(({ tags }) => !tags.includes(DEMO_TAG));
+    const probed = probes ? await probeUpstreams(others, config) : new Map<string, Probed>();
     return {
       upstreams: rows.map((row) => ({
         name: row.name,
@@ -80,6 +105,9 @@ export async function readRegistry(
         enabled: row.enabled,
         reachable: row.reachable,
         lastError: row.lastError,
+        passthroughHeaders: row.passthroughHeaders,
+        protocols: row.protocols,
+        probed: probed.get(row.id) ?? null,
         skipped: row.skipped.length,
         failedLists: row.listWarnings.filter(({ name }) => name === null).length,
         isPending: row.registration !== null,
@@ -91,6 +119,10 @@ export async function readRegistry(
       replicas: secret === null
         ? []
         : await readReplicas(records ?? await storedRecords(database), secret, loaded),
+      toolLimits: await database.query<ToolLimit>(
+        sql`SELECT tools.id AS id, gateways.name AS upstream, original_name AS tool, timeout_ms AS "timeoutMs"
+          FROM tools JOIN gateways ON gateways.id = gateway_id WHERE timeout_ms IS NOT NULL`,
+      ),
     };
   } finally {
     await database.close();

@@ -1,8 +1,14 @@
 // Judges what a running gateway has met since its start, from its metrics: the symptoms of the tuning guide with their causes.
 import type { Config } from "../../../config/schema.ts";
 import type { Finding } from "../finding.ts";
-import { credentialsLine, examineLine, reloadLine, type ServingPlace } from "../remedies/gateway_lines.ts";
-import type { UpstreamFacts } from "./registry_facts.ts";
+import {
+  credentialsLine,
+  examineLine,
+  reloadLine,
+  requestLine,
+  type ServingPlace,
+} from "../remedies/gateway_lines.ts";
+import type { ToolLimit, UpstreamFacts } from "./registry_facts.ts";
 
 export type RunningSettings =
   & Pick<
@@ -43,18 +49,20 @@ export function readSamples(text: string): Samples {
     const [, name, labels = "", value] = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line) ?? [];
     if (name === undefined) continue;
     const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, label, text]) => [label, text]);
-    samples.set(name, [...samples.get(name) ?? [], {
-      labels: Object.fromEntries(pairs),
-      value: Number(value),
-    }]);
+    const sample = { labels: Object.fromEntries(pairs), value: Number(value) };
+    const others = samples.get(name);
+    if (others === undefined) samples.set(name, [sample]);
+    else others.push(sample);
   }
   return samples;
 }
 
+/** @param limits tools with a time limit of their own */
 export function checkRunning(
   settings: RunningSettings,
   running: Running,
   upstreams: readonly RunningUpstream[],
+  limits: readonly ToolLimit[] = [],
 ): Finding[] {
   if ("brokenStatus" in running) return [broken(running.brokenStatus)];
   const samples = running;
@@ -212,21 +220,7 @@ export function checkRunning(
       upstream: upstream.name,
     });
   }
-  const timed = samples.get("mcp_client_operation_duration_seconds_count") ?? [];
-  for (const upstream of new Set(timed.map(({ labels }) => labels.upstream!))) {
-    const mean = sum("mcp_client_operation_duration_seconds_sum", { upstream }) /
-      sum("mcp_client_operation_duration_seconds_count", { upstream });
-    if (!(mean > settings.toolTimeoutMs / 2000)) continue;
-    add({
-      id: "running.latency",
-      found: `Requests to upstream ${upstream} take ${mean.toFixed(1)} s in the mean, and TOOL_TIMEOUT is ${
-        settings.toolTimeoutMs / 1000
-      } s.`,
-      why: "Half of the time limit in the mean: many calls will end at it.",
-      fix: `TOOL_TIMEOUT=${Math.ceil(10 * mean)}`,
-      page: "upstreams#how-long-a-tool-may-run",
-    });
-  }
+  findings.push(...checkLatency(settings, samples, limits));
   const limit = sum("sluice_requests_limit");
   if (settings.backpressure !== "auto" && limit > 0 && limit !== settings.workers * settings.backpressure) {
     add({
@@ -241,6 +235,42 @@ export function checkRunning(
     });
   }
   return findings;
+}
+
+/** Tools that take half of their time limit in the mean: a tool's own limit, or TOOL_TIMEOUT. */
+function checkLatency(settings: RunningSettings, samples: Samples, limits: readonly ToolLimit[]): Finding[] {
+  const keyOf = (upstream: string | undefined, tool: string | undefined) => `${upstream}\n${tool}`;
+  const own = new Map(limits.map((limit) => [keyOf(limit.upstream, limit.tool), limit]));
+  const sums = new Map(
+    (samples.get("sluice_tool_call_duration_seconds_sum") ?? []).map(({ labels, value }) =>
+      [keyOf(labels.upstream, labels.gen_ai_tool_name), value] as const
+    ),
+  );
+  const counts = samples.get("sluice_tool_call_duration_seconds_count") ?? [];
+  return counts.flatMap(({ labels: { upstream, gen_ai_tool_name: tool }, value: calls }): Finding[] => {
+    const key = keyOf(upstream, tool);
+    const mean = (sums.get(key) ?? 0) / calls;
+    const limit = own.get(key);
+    const limitMs = limit?.timeoutMs ?? settings.toolTimeoutMs;
+    if (!(mean > limitMs / 2000)) return [];
+    return [{
+      id: "running.latency",
+      severity: "warning",
+      found: `Calls of the tool ${tool} of upstream ${upstream} take ${mean.toFixed(1)} s in the mean, and ${
+        limit === undefined ? "TOOL_TIMEOUT" : "its timeout_ms"
+      } is ${limitMs / 1000} s.`,
+      why: "Half of the time limit in the mean: many calls will end at it.",
+      ...(limit === undefined
+        ? { fix: `TOOL_TIMEOUT=${Math.ceil(10 * mean)}`, remark: "or timeout_ms of this tool alone" }
+        : {
+          fix: requestLine(settings, "PUT", limit.id, {
+            kind: "tools",
+            body: { timeout_ms: 1000 * Math.ceil(10 * mean) },
+          }),
+        }),
+      page: "upstreams#how-long-a-tool-may-run",
+    }];
+  });
 }
 
 function broken(status: number): Finding {

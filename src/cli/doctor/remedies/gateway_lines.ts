@@ -14,17 +14,21 @@ export interface NamedUpstream {
   readonly transport: string;
 }
 
-/** Asks the gateway about the upstream `name`, as an administrator. */
+/** Asks the gateway about an upstream, or an entry of another kind, as an administrator. @param name a name or an id */
 export function requestLine(
   place: ServingPlace,
   method: "GET" | "POST" | "PUT",
   name: string,
-  { path = "", body }: { readonly path?: string; readonly body?: unknown } = {},
+  { kind = "gateways", path = "", body }: {
+    readonly kind?: "gateways" | "tools";
+    readonly path?: string;
+    readonly body?: unknown;
+  } = {},
 ): string {
   const sent = body === undefined
     ? ""
     : ` -H "Content-Type: application/json" -d ${shellWord(JSON.stringify(body))}`;
-  const url = `${localUrl(place)}/gateways/${encodeURIComponent(name).replaceAll("'", "%27")}${path}`;
+  const url = `${localUrl(place)}/${kind}/${encodeURIComponent(name).replaceAll("'", "%27")}${path}`;
   return `curl -sX ${method} '${url}' -H "Authorization: Bearer $(sluice token --admin)"${sent}`;
 }
 
