@@ -3,7 +3,7 @@ import type { Loaded } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { parseDatabaseUrl } from "../../store/database_url.ts";
 import type { PostgresTarget } from "../../store/postgres/postgres_url.ts";
-import type { Examination } from "./finding.ts";
+import { counted, type Examination } from "./finding.ts";
 import type { ReplicaFacts, StoredRecord } from "./gateway/registry_facts.ts";
 import { checkListening } from "./listening.ts";
 import { checkMachine } from "./machine_checks.ts";
@@ -179,8 +179,4 @@ async function examineRedis(
     replicas: "reason" in facts.answer ? null : facts.answer.replicas,
     records: "reason" in facts.answer ? null : facts.answer.records,
   };
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

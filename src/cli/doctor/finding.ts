@@ -63,3 +63,8 @@ export function bySeverity(findings: readonly Finding[]): Finding[] {
 export function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
 }
+
+/** "1 worker", "2 workers". */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
+}

@@ -1,7 +1,7 @@
 // Compares the machine with what the settings need of it.
 import type { Config } from "../../config/schema.ts";
 import { type DescriptorConfig, descriptorsNeeded } from "../../tuning/sums.ts";
-import type { Finding } from "./finding.ts";
+import { counted, type Finding } from "./finding.ts";
 import type { MachineFacts, SysctlName } from "./machine_facts.ts";
 
 export type MachineConfig =
@@ -204,8 +204,4 @@ function checkKernel(config: MachineConfig, { sysctl, packets }: MachineFacts): 
 function numberOf(sysctl: MachineFacts["sysctl"], name: SysctlName): number | null {
   const text = sysctl[name];
   return text === undefined || !/^\d+$/.test(text) ? null : Number(text);
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

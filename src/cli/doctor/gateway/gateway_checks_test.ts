@@ -235,6 +235,8 @@ Deno.test("checkRunning() names the cause of each symptom and the line that mend
     "warning running.latency curl -sX PUT 'http://127.0.0.1:4444/tools/t1' " +
     `-H "Authorization: Bearer $(sluice token --admin)" -H "Content-Type: application/json" -d '{"timeout_ms":450000}'`,
   ]);
+  const one = checkRunning(RUNNING, readSamples("sluice_accept_failures_total 1"), []);
+  assertStringIncludes(one[0]!.found, "could not take 1 connection: ");
   const auto = { ...RUNNING, backpressure: "auto" as const };
   const full = readSamples(`${HEALTHY}sluice_requests_refused_total{code="TOO_MANY_STREAMS"} 900\n`);
   assertEquals(lines(checkRunning(auto, full, [UPSTREAM])), [

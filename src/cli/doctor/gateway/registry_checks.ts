@@ -2,7 +2,7 @@
 import type { Config } from "../../../config/schema.ts";
 import type { ReplicaStatus } from "../../../telemetry/checkup.ts";
 import { VERSION } from "../../../version.ts";
-import { type Finding, sentence, type UpstreamState } from "../finding.ts";
+import { counted, type Finding, sentence, type UpstreamState } from "../finding.ts";
 import { credentialsLine, examineLine, requestLine, type ServingPlace } from "../remedies/gateway_lines.ts";
 import { passedOfOneRequest, passesIdentity, type PassingSettings } from "./passed_headers.ts";
 import type { RegistryFacts, ReplicaFacts, UpstreamFacts } from "./registry_facts.ts";
@@ -293,10 +293,6 @@ function versionIn(text: string): string | null {
 function isHere(url: string): boolean {
   const host = URL.parse(url)?.hostname ?? "";
   return host === "localhost" || /^127\./.test(host) || host === "[::1]";
-}
-
-function counted(count: number, noun: string, plural = `${noun}s`): string {
-  return `${count} ${count === 1 ? noun : plural}`;
 }
 
 /** What each enabled upstream speaks and keeps, and how fast it answers. */

@@ -1,6 +1,6 @@
 // Judges what a running gateway has met since its start, from its metrics: the symptoms of the tuning guide with their causes.
 import type { Config } from "../../../config/schema.ts";
-import type { Finding } from "../finding.ts";
+import { counted, type Finding } from "../finding.ts";
 import {
   credentialsLine,
   examineLine,
@@ -89,8 +89,9 @@ export function checkRunning(
   if (refused > RARE * (answers + refused)) {
     add({
       id: "running.refused",
-      found:
-        `The running gateway has refused ${refused} requests because all places were taken, beside ${answers} answers.`,
+      found: `The running gateway has refused ${
+        counted(refused, "request")
+      } because all places were taken, beside ${counted(answers, "answer")}.`,
       why: "Clients get 503. The load is above BACKPRESSURE, or upstreams are slower than planned.",
       fix: settings.backpressure === "auto" ? tuning : `BACKPRESSURE=${2 * settings.backpressure}`,
       remark: settings.backpressure === "auto"
@@ -103,7 +104,7 @@ export function checkRunning(
   if (timeouts > RARE * calls) {
     add({
       id: "running.timeouts",
-      found: `${timeouts} of ${calls} calls of the running gateway have ended at their time limit.`,
+      found: `${timeouts} of ${counted(calls, "call")} of the running gateway ended at the time limit.`,
       why: "The tools take longer than TOOL_TIMEOUT or their own timeout_ms.",
       fix: `TOOL_TIMEOUT=${2 * settings.toolTimeoutMs / 1000}`,
       remark: "or timeout_ms of the slow tools; look at sluice_tool_call_duration_seconds by tool",
@@ -136,7 +137,7 @@ export function checkRunning(
     if (count === 0) continue;
     add({
       id,
-      found: `${count} requests of the running gateway found ${what} in time (${code}).`,
+      found: `${counted(count, "request")} of the running gateway found ${what} in time (${code}).`,
       why: "The pool is too small for the load, or what it leads to is slow.",
       fix,
       page: "sizing#settings-that-follow",
@@ -165,7 +166,9 @@ export function checkRunning(
     if (refusing.length === 0) {
       add({
         id: "running.upstream_auth",
-        found: `Upstreams have refused the credentials of ${unauthorized} calls or checks.`,
+        found: `Upstreams have refused the credentials of ${
+          counted(unauthorized, "call or check", "calls or checks")
+        }.`,
         why,
         fix: "sluice logs --text UPSTREAM_AUTH_FAILED",
         remark: "names the upstreams; their pages under /admin take new credentials",
@@ -178,8 +181,8 @@ export function checkRunning(
       id: "running.accept",
       severity: "error",
       found: `The running gateway could not take ${
-        sum("sluice_accept_failures_total")
-      } connections: no file descriptor was free.`,
+        counted(sum("sluice_accept_failures_total"), "connection")
+      }: no file descriptor was free.`,
       why: "Clients wait, and health checks fail.",
       fix: "LimitNOFILE=65536",
       remark: "in the unit of systemd; nofile in ulimits of Docker Compose",
@@ -198,7 +201,7 @@ export function checkRunning(
     add({
       id: "running.memory",
       found: ended > 0
-        ? `${ended} workers of the running gateway have died or stood still.`
+        ? `${counted(ended, "worker")} of the running gateway died or stood still.`
         : `A worker of the running gateway has filled ${Math.round(fullest * 100)} % of its heap.`,
       why: "A worker out of memory ends with its calls; one that nears its limit ends sessions first.",
       fix: tuning,
