@@ -122,8 +122,15 @@ Deno.test("`sluice tune` writes YAML and a unit that their programs take, and ke
   assertEquals(securityContext.seccompProfile, { type: "RuntimeDefault" });
   assertEquals([securityContext.runAsNonRoot, container.securityContext], [true, {
     allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
     capabilities: { drop: ["ALL"] },
   }]);
+  // Nothing is written beside these folders.
+  assertEquals(container.volumeMounts.map(({ mountPath }: { mountPath: string }) => mountPath), [
+    "/data",
+    "/tmp",
+  ]);
+  assertEquals([services.gateway.read_only, services.gateway.tmpfs], [true, ["/tmp"]]);
 
   const secrets = text("secrets.env");
   assertEquals(Deno.statSync(`${folder}/secrets.env`).mode! & 0o777, 0o600);

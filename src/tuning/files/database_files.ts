@@ -38,6 +38,7 @@ export function pgbouncerFile({ pgbouncer, files }: Plan): PlannedFile[] {
         "listen_addr = 127.0.0.1",
         "listen_port = 6432",
         "auth_type = scram-sha-256",
+        "# Its user has to read the file: install -o postgres -m 600 userlist.txt /etc/pgbouncer/",
         "auth_file = /etc/pgbouncer/userlist.txt",
         "# `sluice doctor` reads the limits as this user.",
         "stats_users = sluice",

@@ -57,7 +57,12 @@ export function secretFiles(plan: Plan, secrets: PlannedSecrets): PlannedFile[] 
   };
   if (database !== "pgbouncer") return [env];
   const users = `"sluice" "${postgresPassword}"\n`;
-  return [env, { name: "userlist.txt", text: users, use: "/etc/pgbouncer/userlist.txt", isSecret: true }];
+  return [env, {
+    name: "userlist.txt",
+    text: users,
+    use: "/etc/pgbouncer/userlist.txt, of PgBouncer's user",
+    isSecret: true,
+  }];
 }
 
 /** The files with secrets of an earlier plan; null: there is no such file. */

@@ -79,9 +79,10 @@ function deployment(plan: Plan, host: string): string[] {
     "          readinessProbe: { httpGet: { path: /ready, port: 4444 }, periodSeconds: 5 }",
     "          livenessProbe: { httpGet: { path: /health, port: 4444 }, periodSeconds: 10, failureThreshold: 6 }",
     "          startupProbe: { httpGet: { path: /ready, port: 4444 }, periodSeconds: 2, failureThreshold: 60 }",
-    "          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }",
-    "          volumeMounts: [{ name: data, mountPath: /data }]",
-    "      volumes: [{ name: data, emptyDir: {} }]",
+    "          securityContext:",
+    "            { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: [ALL] } }",
+    "          volumeMounts: [{ name: data, mountPath: /data }, { name: tmp, mountPath: /tmp }]",
+    "      volumes: [{ name: data, emptyDir: {} }, { name: tmp, emptyDir: {} }]",
   ];
 }
 
