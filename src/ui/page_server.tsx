@@ -331,10 +331,10 @@ async function framed(
   { body, title, goesTo }: View,
   { path, place, viewer, notice }: Around,
 ): Promise<string> {
-  const { stylePath, scripts } = await (assets ??= loadAssets());
+  const { theme, stylePath, scripts } = await (assets ??= loadAssets());
   const base = `${place.prefix}${PAGES_PATH}/`;
   return await textOf(
-    <Frame {...{ base, title, path, viewer, notice, stylePath, scripts, goesTo }}>{body}</Frame>,
+    <Frame {...{ base, title, path, viewer, notice, theme, stylePath, scripts, goesTo }}>{body}</Frame>,
   );
 }
 
@@ -354,12 +354,12 @@ async function pageResponse(
     readonly cacheStatus: CacheStatus | "BYPASS";
   },
 ): Promise<Response> {
-  const { scripts } = await (assets ??= loadAssets());
+  const { theme, scripts } = await (assets ??= loadAssets());
   const headers = new Headers({
     ...HEADERS,
     ...statusHeader(cacheStatus),
     "cross-origin-opener-policy": LEAD_TO_CLIENTS.has(path) ? "unsafe-none" : "same-origin",
-    "content-security-policy": policyFor(scripts, formTarget),
+    "content-security-policy": policyFor([theme, ...scripts], formTarget),
   });
   if (coding !== null) headers.set("content-encoding", coding);
   if (notice !== null) headers.append("set-cookie", noticeCookie(null, pagesScope(prefix, isSecure)));
@@ -390,7 +390,7 @@ const STREAM_HEADERS = {
  * Scripts are ours alone, known by their hashes (CSP level 3, section 8.4). A nonce would differ in every response, so that no response
  * could be kept. A page loads nothing from elsewhere, and no other page may frame it.
  */
-function policyFor(scripts: readonly Script[], formTarget = ""): string {
+function policyFor(scripts: readonly Pick<Script, "integrity">[], formTarget = ""): string {
   const hashes = scripts.map(({ integrity }) => `'${integrity}'`).join(" ");
   return `default-src 'none'; script-src ${hashes}; style-src 'self'; img-src data:; media-src data:; ` +
     `connect-src 'self'; form-action 'self' ${formTarget}; base-uri 'self'; frame-ancestors 'none'`;

@@ -154,6 +154,21 @@ Deno.test({
       await other.close();
     });
 
+    await t.step("the chosen theme is there before the scripts are", async () => {
+      const theme = () => page.evaluate("document.documentElement.dataset.theme");
+      await browser.open("tools");
+      await button("Theme: system").click();
+      await button("Theme: light").click();
+      assertEquals(await theme(), "dark");
+      await page.route(/\/assets\/.*\.js$/, (route) => route.abort("connectionrefused"));
+      await browser.open("upstreams");
+      assertEquals(await theme(), "dark");
+      await page.unrouteAll({ behavior: "wait" });
+      await browser.open("upstreams");
+      await button("Theme: dark").click();
+      assertEquals(await theme(), undefined);
+    });
+
     await t.step("a list stays when a proxy answers a search in place of the gateway", async () => {
       await browser.open("tools");
       const refused = { status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" };

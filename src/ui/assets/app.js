@@ -4,6 +4,7 @@
 (() => {
   const root = document.documentElement;
 
+  // theme.js has shown the stored theme already.
   const themes = ["system", "light", "dark"];
   const showTheme = (theme) => {
     if (theme === "system") root.removeAttribute("data-theme");

@@ -7,6 +7,7 @@ import { type Coding, codingFor } from "../../http/representation/accepted.ts";
 import { type Compressed, compressed } from "../../http/representation/compressed.ts";
 import script from "../assets/app.js" with { type: "text" };
 import style from "../assets/style.css" with { type: "text" };
+import theme from "../assets/theme.js" with { type: "text" };
 
 interface Asset {
   readonly type: string;
@@ -23,7 +24,15 @@ export interface Script {
   readonly integrity: string;
 }
 
+/** A script that is a part of each page. */
+export interface InlineScript {
+  readonly text: string;
+  readonly integrity: string;
+}
+
 export interface Assets {
+  /** Sets the theme that the reader has chosen, before the first paint. */
+  readonly theme: InlineScript;
   /** Of the style sheet, relative to `/admin/`. */
   readonly stylePath: string;
   /** In the order in which they run. */
@@ -41,6 +50,7 @@ export async function loadAssets(): Promise<Assets> {
   ]);
   const all = new Map([styleSheet!, ...scripts]);
   return {
+    theme: { text: theme, integrity: integrityOf(await hashOf(theme)) },
     stylePath: `assets/${styleSheet![0]}`,
     scripts: scripts.map(([name, { integrity }]) => ({ path: `assets/${name}`, integrity })),
     async answer(name, request) {
@@ -66,8 +76,16 @@ export async function loadAssets(): Promise<Assets> {
 /** The name with the hash, and what it names. */
 async function assetOf(name: string, type: string, text: string): Promise<readonly [string, Asset]> {
   const plain = new TextEncoder().encode(text);
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", plain));
+  const hash = await hashOf(text);
   const [stem, extension] = name.split(".");
-  const asset = { type, plain, forms: new Map(), integrity: `sha256-${hash.toBase64()}` };
+  const asset = { type, plain, forms: new Map(), integrity: integrityOf(hash) };
   return [`${stem}.${hash.toHex().slice(0, 12)}.${extension}`, asset];
+}
+
+async function hashOf(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+}
+
+function integrityOf(hash: Uint8Array): string {
+  return `sha256-${hash.toBase64()}`;
 }

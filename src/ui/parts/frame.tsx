@@ -1,8 +1,9 @@
 // Room `parts`: what all pages are made of. This file is the frame around a page: head, navigation, notice.
+import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { Permission } from "../../auth/permission_table.ts";
 import { VERSION } from "../../version.ts";
-import type { Script } from "../call/assets.ts";
+import type { InlineScript, Script } from "../call/assets.ts";
 import type { Notice, Viewer } from "../call/page_call.ts";
 import { ConfirmationDialog, PostButton } from "./form.tsx";
 
@@ -66,6 +67,7 @@ export interface FrameProps {
   /** null: the page is shown to somebody who has not signed in. */
   readonly viewer: Viewer | null;
   readonly notice: Notice | null;
+  readonly theme: InlineScript;
   readonly stylePath: string;
   readonly scripts: readonly Script[];
   /** Where the browser goes on to, at once. */
@@ -74,7 +76,7 @@ export interface FrameProps {
 }
 
 export function Frame(props: FrameProps) {
-  const { base, title, path, viewer, notice, stylePath, scripts, goesTo, children } = props;
+  const { base, title, path, viewer, notice, theme, stylePath, scripts, goesTo, children } = props;
   return (
     <html lang="en">
       <head>
@@ -88,6 +90,7 @@ export function Frame(props: FrameProps) {
         {goesTo !== undefined && <meta http-equiv="refresh" content={`0;url=${goesTo}`} />}
         <title>{`${title} · Sluice`}</title>
         <base href={base} />
+        <script>{raw(theme.text)}</script>
         <link rel="icon" href="data:," />
         <link rel="stylesheet" href={stylePath} />
         {scripts.map(({ path, integrity }) => <script src={path} integrity={integrity} defer />)}
@@ -156,7 +159,7 @@ function Navigation({ path, viewer }: { readonly path: string; readonly viewer: 
         <button type="button" class="quiet compact" data-action="theme">Theme: system</button>
         {viewer.isLogin && (
           <a class="button quiet compact" href={`change-password?email=${encodeURIComponent(viewer.email)}`}>
-            Change the password
+            Change password
           </a>
         )}
         {viewer.isSignedIn
