@@ -1,7 +1,7 @@
 // `sluice help`: the manual in a terminal.
 
 import { type Page, parsePage, sectionOf } from "../../help/page.ts";
-import { search, wordStart } from "../../help/search.ts";
+import { excerpt, search } from "../../help/search.ts";
 import { isTopic, readTopic, type TopicName, TOPICS } from "../../help/topics.ts";
 import { type CommandName, COMMANDS } from "../command_line/commands.ts";
 import type { HelpArgs } from "../commands/command_arguments.ts";
@@ -103,17 +103,6 @@ async function showFound(words: readonly string[], style: TerminalStyle): Promis
 
 async function allPages(): Promise<(readonly [TopicName, Page])[]> {
   return await Promise.all(TOPICS.map(async ({ name }) => [name, parsePage(await readTopic(name))] as const));
-}
-
-/** At most `columns` of `text`, with the first of `words` among them; cut between words where there is a space. */
-function excerpt(text: string, [word]: readonly string[], columns: number): string {
-  if (text.length <= columns) return text;
-  const at = Math.max(0, text.search(wordStart(word!)));
-  const from = Math.max(0, Math.min(at - Math.floor(columns / 3), text.length - columns));
-  const isWhole = from + columns >= text.length;
-  const cut = text.slice(from, from + columns);
-  const begun = from === 0 ? cut : cut.replace(/^(?:\S{0,20}\s+|.)/su, "…");
-  return isWhole ? begun : begun.replace(/(?:\s+\S{0,20}|.)$/su, "…");
 }
 
 function terminalStyle(): TerminalStyle {

@@ -2,13 +2,18 @@
 import { raw } from "hono/html";
 import { parser, type Token, walkTokens } from "marked";
 import { SluiceError } from "../../base/errors.ts";
+import { loopTurns } from "../../base/sharing/loop_turns.ts";
 import { parsePage } from "../../help/page.ts";
-import { isTopic, readTopic, TOPICS } from "../../help/topics.ts";
+import { excerpt, type Found, headingsFirst, searchPage } from "../../help/search.ts";
+import { isTopic, readTopic, type TopicName, TOPICS } from "../../help/topics.ts";
 import type { PageHandler } from "../call/page_call.ts";
 import { PageHead } from "../parts/page_parts.tsx";
+import { NothingFound } from "../parts/search_list.tsx";
 
-export const manualPage: PageHandler = () =>
-  Promise.resolve({
+export const manualPage: PageHandler = async ({ query, viewer }) => {
+  const q = (query.get("q") ?? "").slice(0, MOST_CHARS).trim();
+  const words = q.split(/\s+/);
+  return {
     title: "Manual",
     body: (
       <>
@@ -16,19 +21,78 @@ export const manualPage: PageHandler = () =>
         <p class="lead">
           The same pages as <code>sluice help</code>.
         </p>
-        <dl class="facts">
-          {TOPICS.map(({ name, summary }) => (
-            <>
-              <dt>
-                <a href={`help/${name}`}>{name}</a>
-              </dt>
-              <dd>{summary}</dd>
-            </>
-          ))}
-        </dl>
+        <form class="filters" role="search" action="help">
+          <label class="sr-only" for="q">Search the manual</label>
+          <input
+            {...{ id: "q", name: "q", type: "search", value: q, placeholder: "Search the manual" }}
+            maxlength={MOST_CHARS}
+          />
+          <button type="submit">Search</button>
+        </form>
+        {q === "" ? <Topics /> : <FoundSections found={await searchTopics(words, viewer)} words={words} />}
       </>
     ),
-  });
+  };
+};
+
+function Topics() {
+  return (
+    <dl class="facts">
+      {TOPICS.map(({ name, summary }) => (
+        <>
+          <dt>
+            <a href={`help/${name}`}>{name}</a>
+          </dt>
+          <dd>{summary}</dd>
+        </>
+      ))}
+    </dl>
+  );
+}
+
+/** Only pages with all the words are parsed, and between two of them the event loop is left to others: all take a fraction of a second. */
+async function searchTopics(words: readonly string[], reader: unknown): Promise<Found<TopicName>[]> {
+  const found: Found<TopicName>[] = [];
+  for (const { name } of TOPICS) {
+    const text = await readTopic(name);
+    const letters = text.toLowerCase();
+    if (!words.every((word) => letters.includes(word.toLowerCase()))) continue;
+    await loopTurns.next(reader);
+    found.push(...searchPage(name, parsePage(text), words));
+  }
+  return headingsFirst(found, words);
+}
+
+/** Of what is searched for. */
+const MOST_CHARS = 100;
+/** A page shows so many sections; `sluice help --search` has all. */
+const MOST_SECTIONS = 50;
+const EXCERPT_CHARS = 200;
+
+function FoundSections({ found, words }: {
+  readonly found: readonly Found<TopicName>[];
+  readonly words: readonly string[];
+}) {
+  if (found.length === 0) return <NothingFound all="help" />;
+  const more = found.length - MOST_SECTIONS;
+  return (
+    <>
+      <p class="soft small" role="status">
+        {found.length === 1 ? "1 section" : `${found.length} sections`}
+        {more > 0 && `; the first ${MOST_SECTIONS} are shown`}
+      </p>
+      <ul class="asks">
+        {found.slice(0, MOST_SECTIONS).map(({ topic, heading, slug, texts }) => (
+          <li>
+            <a href={`help/${topic}#${slug}`}>{heading}</a>
+            <span class="soft small">{topic}</span>
+            {texts.length > 0 && <span class="about small">{excerpt(texts[0]!, words, EXCERPT_CHARS)}</span>}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
 
 export const topicPage: PageHandler = async ({ params }) => {
   const name = params.topic!;
