@@ -81,7 +81,7 @@ Deno.test({
       await browser.open(`teams/${team}`);
       const row = page.getByRole("row", { name: /^ann@example.com owner/ });
       await row.getByRole("button", { name: "Remove" }).click();
-      await page.getByText("ann@example.com is no member any more.").waitFor();
+      await page.getByText("ann@example.com is removed from the team.").waitFor();
       await row.waitFor({ state: "hidden" });
       await button("Undo").click();
       await row.waitFor();

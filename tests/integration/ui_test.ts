@@ -31,10 +31,10 @@ Deno.test({
       assertEquals(new URL(page.url()).hash, "");
       await browser.look();
       await page.getByLabel("Your email address").fill("ada@example.com");
-      await page.getByLabel("A new password").fill("x");
+      await page.getByLabel("New password").fill("x");
       await button("Create account").click();
       await browser.sees("must have at least 12 characters");
-      await page.getByLabel("A new password").fill(PASSWORD);
+      await page.getByLabel("New password").fill(PASSWORD);
       await button("Create account").click();
       await page.waitForURL(`${sluice.url}/admin`);
       await browser.sees("ada@example.com is the first administrator.");
@@ -52,8 +52,8 @@ Deno.test({
       await page.goto(sluice.url + link);
       assertEquals(new URL(page.url()).hash, "");
       const send = async (password: string) => {
-        await page.getByLabel("A new password").fill(password);
-        await page.getByRole("button", { name: "Set the password" }).click();
+        await page.getByLabel("New password").fill(password);
+        await page.getByRole("button", { name: "Set password" }).click();
       };
       await send("x");
       await browser.sees("must have at least 12 characters");
@@ -73,7 +73,7 @@ Deno.test({
     await t.step("an upstream is added, switched off, switched on again, and refreshed", async () => {
       await link("Add an upstream").click();
       const name = page.getByLabel("Name", { exact: true });
-      await page.getByLabel("Address", { exact: true }).fill("http://127.0.0.1:1/mcp");
+      await page.getByLabel("URL", { exact: true }).fill("http://127.0.0.1:1/mcp");
       await name.fill("counter <b>");
       await page.getByLabel("Credentials").selectOption("bearer");
       await page.getByLabel("Token", { exact: true }).fill("kept while one tests");
@@ -86,7 +86,7 @@ Deno.test({
       await browser.sees("Nothing listens there.");
       await browser.look();
       await name.fill("counter");
-      await page.getByLabel("Address", { exact: true }).fill(counter.url);
+      await page.getByLabel("URL", { exact: true }).fill(counter.url);
       await page.getByLabel("Credentials").selectOption("none");
       await button("Test connection").click();
       await page.locator("#tested").getByText("offers 3 tools").waitFor();
@@ -98,7 +98,7 @@ Deno.test({
       await button("Undo").click();
       await browser.sees("counter is on.");
       await button("Refresh").click();
-      await browser.sees("Listed again");
+      await browser.sees("Refreshed");
     });
 
     await t.step("an upstream is changed; its secrets are not shown, and stay", async () => {
@@ -122,7 +122,7 @@ Deno.test({
       assertEquals([body.isolation, body.tags.length, keys], ["caller", 2, ["X-API-Key", "X-Tenant"]]);
       assertEquals(counter.lastHeaders.get("x-api-key"), "s3cret");
       await browser.open(`upstreams/${id}/edit`);
-      await page.getByLabel("Address", { exact: true }).fill("http://127.0.0.1:1/mcp");
+      await page.getByLabel("URL", { exact: true }).fill("http://127.0.0.1:1/mcp");
       await button("Save").click();
       await page.getByText("is another server: send its credentials too").waitFor();
       await page.getByLabel("Credentials").selectOption("none");
@@ -260,7 +260,7 @@ Deno.test({
       }, { what: "the calls on the overview", everyMs: 200 });
       assertEquals(await placeOfWorkers(), place, "the first row moves what is below");
       const workers = page.getByRole("region", { name: "Workers" }).getByRole("row", {
-        name: /^Worker \d serves/,
+        name: /^Worker \d ready/,
       });
       await waitFor(async () => await workers.count() === 2, { what: "both workers on the overview" });
       await row.getByRole("link", { name: "get" }).click();
@@ -390,7 +390,7 @@ Deno.test({
       await browser.open("");
       await link("1 change of an upstream waits").click();
       await browser.sees("+Adds.<script>alert(1)</script>\\u{200B}");
-      await browser.sees("1 invisible");
+      await browser.sees("invisible characters: 1");
       await browser.look();
       await button("Approve").click();
       await page.getByText("Nothing waits for you").waitFor();
@@ -426,11 +426,13 @@ Deno.test({
         chosen.resolve();
         await page.locator("[data-chosen]").getByLabel("in the team Travel").and(page.locator(":checked"))
           .waitFor();
+        await page.getByLabel("Expires (UTC, optional)").fill("2099-01-31T18:00");
         await button("Assign role").click();
         await page.getByRole("cell", { name: "in the team Travel" }).waitFor();
         await button("Remove").click();
         await button("Undo").click();
         await page.getByText("The role is assigned.").waitFor();
+        await page.locator("td time[title='2099-01-31 18:00:00 UTC']").waitFor();
         await browser.look();
         for (const path of ["users", "teams", "roles", "roles/new", "audit", "help", "help/users"]) {
           await browser.open(path);
@@ -440,8 +442,8 @@ Deno.test({
         await button("Sign out").click();
         await browser.sees("You are signed out.");
         await page.goto(invited);
-        await page.getByLabel("A new password").fill("another good password");
-        await button("Set the password").click();
+        await page.getByLabel("New password").fill("another good password");
+        await button("Set password").click();
         await page.getByLabel("Email address").fill("bob@example.com");
         await page.getByLabel("Password").fill("another good password");
         await button("Sign in").click();
@@ -458,11 +460,11 @@ Deno.test({
     );
 
     await t.step("whoever has signed in changes the password", async () => {
-      await link("Change the password").click();
+      await link("Change password").click();
       await browser.sees("Whoever signs in at an identity provider");
-      await page.getByLabel("The present password").fill("another good password");
-      await page.getByLabel("A new password").fill("one more good password");
-      await button("Change the password").click();
+      await page.getByLabel("Current password").fill("another good password");
+      await page.getByLabel("New password").fill("one more good password");
+      await button("Change password").click();
       await browser.arrives("");
       await browser.sees("The password is changed.", "[role=status]");
     });
@@ -511,7 +513,7 @@ Deno.test({
       await page.waitForURL(`${sluice.url}/admin/upstreams`);
       await follow("Add an upstream");
       await page.waitForURL(`${sluice.url}/admin/upstreams/new`);
-      await fill("Address", `${counter.url}?typed`);
+      await fill("URL", `${counter.url}?typed`);
       await fill("Name", "typed");
       await follow("Connect and add");
       await page.getByText("typed is added").waitFor();

@@ -98,13 +98,13 @@ Deno.test({
       await look(`tools/${name}`);
     }
     await browser.open("upstreams/new");
-    await page.getByLabel("Address", { exact: true }).fill(upstream.url);
+    await page.getByLabel("URL", { exact: true }).fill(upstream.url);
     await page.getByLabel("Name", { exact: true }).fill(`${NAME}2`);
     await page.getByLabel("Description", { exact: true }).fill(HOSTILE);
     await page.getByRole("button", { name: "Test connection" }).click();
     await page.locator("#tested [role]").waitFor();
     await look("upstreams/test");
-    await page.getByLabel("Address", { exact: true }).fill(LINK);
+    await page.getByLabel("URL", { exact: true }).fill(LINK);
     await page.getByRole("button", { name: "Connect and add" }).click();
     await page.locator("[role=alert]").waitFor();
     await look("upstreams/new, refused");

@@ -1,7 +1,7 @@
 // The pages of logins at upstreams: the list, the page that a call without a login leads to, and the way to the provider and back.
 import type { PageHandler } from "../call/page_call.ts";
 import { PostButton } from "../parts/form.tsx";
-import { ActionsHead, Ago, Badge, Empty, Facts, PageHead, Pages } from "../parts/page_parts.tsx";
+import { ActionsHead, Ago, Badge, Empty, Facts, Moment, PageHead, Pages } from "../parts/page_parts.tsx";
 import { type ListPage, partOf } from "../parts/search_list.tsx";
 
 interface Connection {
@@ -222,7 +222,7 @@ export const connectionPage: PageHandler = async ({ rest, params, logins }) => {
         <Facts
           facts={[
             ["State", <State of={found} />],
-            ["Connected", <Ago at={found.connected_at} now={now} />],
+            ["Connected", <Moment at={found.connected_at} now={now} />],
             ["Expires", <Expiry of={found} now={now} />],
             ["Redirect URI", <code>{logins.redirectUri(id)}</code>],
           ]}

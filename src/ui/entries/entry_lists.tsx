@@ -24,7 +24,7 @@ const RESOURCES: Kind = {
   path: "resources",
   title: "Resources",
   empty: "Resources come with upstreams. Those that are registered list none.",
-  columns: [["Address", ({ uri }) => uri ?? ""], ["Type", ({ mimeType }) => mimeType ?? "–"]],
+  columns: [["URI", ({ uri }) => uri ?? ""], ["Type", ({ mimeType }) => mimeType ?? "–"]],
 };
 
 const PROMPTS: Kind = {

@@ -74,8 +74,8 @@ async function promptView(
         <Facts
           facts={[
             ["Upstream", gatewaySlug && <a href={`upstreams/${gatewayId}`}>{gatewaySlug}</a>],
-            ["Name there", originalName === name ? null : <code>{originalName}</code>],
-            ["Seen by", prompt.visibility],
+            ["Original name", originalName === name ? null : <code>{originalName}</code>],
+            ["Visibility", prompt.visibility],
             ["Rendered", executionsOf(prompt.metrics)],
             ["Log", hasLog ? <a href={logPath({ tool: name })}>its lines in the log</a> : null],
             ["Tags", tagsOf(prompt)],

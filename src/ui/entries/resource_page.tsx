@@ -60,11 +60,11 @@ async function resourceView({ rest, params, viewer }: PageCall, read: Read | nul
         {resource.description !== null && <p dir="auto">{resource.description}</p>}
         <Facts
           facts={[
-            ["Address", <code>{uri}</code>],
+            ["URI", <code>{uri}</code>],
             ["Upstream", upstream && <a href={`upstreams/${gatewayId}`}>{upstream.name}</a>],
             ["Type", resource.mimeType],
             ["Size", resource.size === null ? null : `${resource.size.toLocaleString("en")} bytes`],
-            ["Seen by", resource.visibility],
+            ["Visibility", resource.visibility],
             ["Read by clients", executionsOf(resource.metrics)],
             [
               "Log",

@@ -32,7 +32,7 @@ export async function templatesOf({ rest, query }: PageCall): Promise<Markup | n
         <thead>
           <tr>
             <th>Name</th>
-            <th>Address</th>
+            <th>URI template</th>
             <th>Type</th>
           </tr>
         </thead>
@@ -43,7 +43,7 @@ export async function templatesOf({ rest, query }: PageCall): Promise<Markup | n
                 <a href={`resources/${id}`}>{name}</a>
                 {description !== null && <span class="about">{description}</span>}
               </td>
-              <td data-label="Address" class="long">{uriTemplate}</td>
+              <td data-label="URI template" class="long">{uriTemplate}</td>
               <td data-label="Type">{mimeType ?? "–"}</td>
             </tr>
           ))}

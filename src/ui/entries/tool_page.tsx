@@ -81,8 +81,9 @@ async function toolView(
         <Facts
           facts={[
             ["Upstream", tool.gatewaySlug && <a href={`upstreams/${tool.gatewayId}`}>{tool.gatewaySlug}</a>],
-            ["Name there", tool.originalName === name ? null : <code>{tool.originalName}</code>],
-            ["Seen by", tool.visibility],
+            ["Title", tool.title],
+            ["Original name", tool.originalName === name ? null : <code>{tool.originalName}</code>],
+            ["Visibility", tool.visibility],
             [
               "Hints",
               hints.length === 0 ? null : hints.map((hint) => (
@@ -117,14 +118,14 @@ async function toolView(
         )}
         {history !== null && <HistoryPart {...history} />}
         {callers !== null && <Callers tool={name} callers={callers} />}
-        <h2>Schema</h2>
+        <h2>Schemas</h2>
         <details>
-          <summary>What it takes</summary>
+          <summary>Input schema</summary>
           <pre tabindex={0}>{JSON.stringify(inputSchema, null, 2)}</pre>
         </details>
         {outputSchema !== null && (
           <details>
-            <summary>What it returns</summary>
+            <summary>Output schema</summary>
             <pre tabindex={0}>{JSON.stringify(outputSchema, null, 2)}</pre>
           </details>
         )}

@@ -38,7 +38,7 @@ interface FieldProps {
 }
 
 interface TextFieldProps extends FieldProps {
-  readonly type?: "text" | "url" | "email" | "password" | "number" | "search";
+  readonly type?: "text" | "url" | "email" | "password" | "number" | "search" | "datetime-local";
   readonly placeholder?: string;
   readonly required?: boolean;
   /** Shown until the form was sent. */
@@ -89,9 +89,13 @@ export interface Option {
 }
 
 export function SelectField(
-  props: FieldProps & { readonly options: readonly Option[]; readonly initial?: string },
+  props: FieldProps & {
+    readonly options: readonly Option[];
+    readonly initial?: string;
+    readonly required?: boolean;
+  },
 ) {
-  const { name, form, options, initial } = props;
+  const { name, form, options, initial, required } = props;
   const { id, describedBy, isInvalid } = idsOf(props);
   const chosen = form.values.get(name) ?? initial ?? options[0]?.value;
   return (
@@ -99,6 +103,7 @@ export function SelectField(
       <select
         id={id}
         name={name}
+        required={required}
         aria-describedby={describedBy}
         aria-invalid={isInvalid ? "true" : undefined}
       >

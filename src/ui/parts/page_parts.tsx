@@ -144,7 +144,22 @@ export function OnlyOf({ upstream, all, noun }: {
 export function Ago({ at, now }: { readonly at: string | null; readonly now: number }) {
   if (at === null) return <>never</>;
   const seconds = Math.round((now - Date.parse(at)) / 1000);
-  return <time dateTime={at} title={at}>{wordsOf(seconds)}</time>;
+  return <time dateTime={at} title={utcOf(at)}>{wordsOf(seconds)}</time>;
+}
+
+/** A moment among the facts of a page: how long ago it is, and when it was. */
+export function Moment({ at, now }: { readonly at: string | null; readonly now: number }) {
+  return (
+    <>
+      <Ago at={at} now={now} />
+      {at !== null && <span class="soft small">{` ${utcOf(at)}`}</span>}
+    </>
+  );
+}
+
+/** `2026-11-30 19:35:12 UTC` */
+export function utcOf(at: string): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
 function wordsOf(seconds: number): string {

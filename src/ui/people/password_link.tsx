@@ -1,6 +1,6 @@
 // A link with which a user sets a password, as an administrator makes it.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
-import { Ago, CopyText, PageHead } from "../parts/page_parts.tsx";
+import { CopyText, Moment, PageHead } from "../parts/page_parts.tsx";
 import type { User } from "./people_shapes.ts";
 import { CRUMBS, pagePathOf, restPathOf } from "./user_paths.ts";
 
@@ -24,7 +24,7 @@ export async function linkView({ rest, origin }: PageCall, { email }: User): Pro
         />
         <p>
           Give this link to {email}. It works once, ends{" "}
-          <Ago at={made.expires_at} now={Date.now()} />, and is not shown again.
+          <Moment at={made.expires_at} now={Date.now()} />, and is not shown again.
         </p>
         <CopyText id="link" text={origin + made.link} />
         <p>

@@ -53,7 +53,7 @@ function valuesOf({ name, description, visibility }: Team): URLSearchParams {
 }
 
 function formView(form: FormState, team: Team | null, status?: number): View {
-  const title = team === null ? "Create a team" : `Edit ${team.name}`;
+  const title = team === null ? "New team" : `Edit ${team.name}`;
   const path = team === null ? "teams" : `teams/${team.id}`;
   const crumbs = team === null ? CRUMBS : [...CRUMBS, { path, label: team.name }];
   return {
@@ -67,7 +67,7 @@ function formView(form: FormState, team: Team | null, status?: number): View {
           {team !== null && <SeenValues form={form} values={valuesOf(team)} />}
           <TextField {...{ name: "name", label: "Name", form }} required />
           <TextField {...{ name: "description", label: "Description", form }} />
-          <SelectField {...{ name: "visibility", label: "Who finds it", form, options: VISIBILITIES }} />
+          <SelectField {...{ name: "visibility", label: "Visibility", form, options: VISIBILITIES }} />
           <div class="buttons">
             <button type="submit" class="main">{team === null ? "Create team" : "Save"}</button>
             <a class="button" href={path}>Cancel</a>

@@ -20,7 +20,7 @@ export const listTeams: PageHandler = async ({ rest, viewer, query }) => {
   };
   if (query.has("part")) return { title: "Teams", body: <FoundPart {...shown} />, isPart: true };
   const isEmpty = found.pagination.total_items === 0 && words === "";
-  const add = viewer.can("teams.create") && <a class="button main" href="teams/new">Create a team</a>;
+  const add = viewer.can("teams.create") && <a class="button main" href="teams/new">New team</a>;
   return {
     title: "Teams",
     body: (
@@ -46,7 +46,7 @@ function TeamTable({ teams }: { readonly teams: readonly Team[] }) {
       <thead>
         <tr>
           <th>Team</th>
-          <th>Who finds it</th>
+          <th>Visibility</th>
           <th class="number">Members</th>
         </tr>
       </thead>
@@ -58,8 +58,8 @@ function TeamTable({ teams }: { readonly teams: readonly Team[] }) {
               {team.is_personal && <Badge mood="plain" label="personal" />}
               {team.description !== null && <span class="about">{team.description}</span>}
             </td>
-            <td data-label="Who finds it">
-              {team.visibility === "public" ? "every user" : "its members"}
+            <td data-label="Visibility">
+              {team.visibility}
             </td>
             <td data-label="Members" class="number">{team.member_count}</td>
           </tr>

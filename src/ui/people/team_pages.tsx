@@ -2,7 +2,7 @@
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
 import { PAGES_PATH } from "../call/session_cookie.ts";
 import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
-import { ActionsHead, Ago, Badge, CopyText, PageHead, Pages } from "../parts/page_parts.tsx";
+import { ActionsHead, Ago, Badge, CopyText, Moment, PageHead, Pages } from "../parts/page_parts.tsx";
 import { partOf } from "../parts/search_list.tsx";
 import type { Invitation, JoinRequest, Member, Team } from "./people_shapes.ts";
 
@@ -54,7 +54,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
             <tr>
               <th>User</th>
               <th>Role</th>
-              <th>Since</th>
+              <th>Joined</th>
               <ActionsHead />
             </tr>
           </thead>
@@ -67,7 +67,7 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
                     : user_email}
                 </td>
                 <td data-label="Role">{role}</td>
-                <td data-label="Since">
+                <td data-label="Joined">
                   <Ago at={joined_at} now={now} />
                 </td>
                 <td class="right">
@@ -113,11 +113,11 @@ async function teamView(call: PageCall, form: FormState, status?: number): Promi
                       </span>
                       <PostButton
                         path={`${path}/invitations/cancel`}
-                        label="Take back"
+                        label="Revoke"
                         class="quiet compact"
                         fields={{ invitation: id }}
                         confirm={{
-                          question: `Take the invitation of ${email} back?`,
+                          question: `Revoke the invitation of ${email}?`,
                           loss: "Its link does not work any more.",
                         }}
                       />
@@ -207,7 +207,7 @@ function invitationView({ origin, params }: PageCall, { email, token, expires_at
         <PageHead title="An invitation" crumbs={CRUMBS} />
         <p>
           Give this link to {email}, who signs in and is a member then. The link ends{" "}
-          <Ago at={expires_at} now={Date.now()} />, and is not shown again.
+          <Moment at={expires_at} now={Date.now()} />, and is not shown again.
         </p>
         <CopyText id="link" text={`${origin}${PAGES_PATH}/invitation#${token}`} />
         <p>
@@ -260,13 +260,13 @@ export const removeMember: PageHandler = async ({ params, form, rest }) => {
   const to = `teams/${params.id}`;
   if ("refused" in answer) return { to, notice: { text: answer.refused.text, isFailure: true } };
   const undo = { path: `${to}/members`, fields: { email, role } };
-  return { to, notice: { text: `${email} is no member any more.`, undo } };
+  return { to, notice: { text: `${email} is removed from the team.`, undo } };
 };
 
 export const cancelInvitation: PageHandler = async ({ params, form, rest }) => {
   const invitation = (await form()).get("invitation") ?? "";
   await rest.send("DELETE", `/teams/invitations/${encodeURIComponent(invitation)}`);
-  return { to: `teams/${params.id}`, notice: { text: "The invitation is taken back." } };
+  return { to: `teams/${params.id}`, notice: { text: "The invitation is revoked." } };
 };
 
 export const deleteTeam: PageHandler = async ({ params, rest }) => {

@@ -11,7 +11,7 @@ import {
   SelectField,
   TextField,
 } from "../parts/form.tsx";
-import { Ago, Badge, CopyText, Empty, Facts, PageHead, Pages } from "../parts/page_parts.tsx";
+import { Ago, Badge, CopyText, Empty, Facts, Moment, PageHead, Pages } from "../parts/page_parts.tsx";
 import { readPart } from "../parts/search_list.tsx";
 import { findServers, nameOf } from "./place_search.ts";
 
@@ -279,8 +279,8 @@ export const tokenPage: PageHandler = async ({ rest, params }) => {
         <Facts
           facts={[
             ["Owner", token.user_email],
-            ["Made", <Ago at={token.created_at} now={now} />],
-            ["Expires", token.expires_at ?? "never"],
+            ["Created", <Moment at={token.created_at} now={now} />],
+            ["Expires", <Moment at={token.expires_at} now={now} />],
             [
               "Virtual server",
               token.server_id && <a href={`virtual-servers/${token.server_id}`}>{token.server_id}</a>,
@@ -299,7 +299,7 @@ export const tokenPage: PageHandler = async ({ rest, params }) => {
             ["Requests", usage.total_requests.toLocaleString("en")],
             ["Refused", usage.blocked_requests.toLocaleString("en")],
             ["Average time", usage.total_requests === 0 ? null : `${usage.average_response_time_ms} ms`],
-            ["Last used", <Ago at={token.last_used} now={now} />],
+            ["Last used", <Moment at={token.last_used} now={now} />],
             [
               "From",
               usage.addresses.length === 0 ? null : usage.addresses.map(({ address }) => address).join(", "),

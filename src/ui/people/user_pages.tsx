@@ -11,7 +11,7 @@ import {
   SelectField,
   TextField,
 } from "../parts/form.tsx";
-import { ActionsHead, Ago, Badge, Empty, Facts, NextPage, PageHead } from "../parts/page_parts.tsx";
+import { ActionsHead, Ago, Badge, Empty, Facts, Moment, NextPage, PageHead } from "../parts/page_parts.tsx";
 import { linkView } from "./password_link.tsx";
 import type { Assignment, Role, User } from "./people_shapes.ts";
 import { EVERYWHERE, findPlaces, placeOf, placeValue, readPlace } from "./place_picker.tsx";
@@ -233,9 +233,9 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
           facts={[
             ["Name", user.full_name],
             ["Signs in by", user.auth_provider === "local" ? "password" : user.auth_provider],
-            ["Last login", <Ago at={user.last_login} now={now} />],
-            ["Since", <Ago at={user.created_at} now={now} />],
-            ["Lock ends", user.is_locked ? <Ago at={user.locked_until} now={now} /> : null],
+            ["Last login", <Moment at={user.last_login} now={now} />],
+            ["Created", <Moment at={user.created_at} now={now} />],
+            ["Lock ends", user.is_locked ? <Moment at={user.locked_until} now={now} /> : null],
           ]}
         />
         {user.email !== viewer.email && (
@@ -257,8 +257,8 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
               <thead>
                 <tr>
                   <th>Role</th>
-                  <th>Where</th>
-                  <th>Ends</th>
+                  <th>Scope</th>
+                  <th>Expires</th>
                   <ActionsHead />
                 </tr>
               </thead>
@@ -269,10 +269,10 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
                       <strong>{assignment.role_name ?? assignment.role_id}</strong>{" "}
                       {!assignment.is_active && <Badge mood="plain" label="has ended" />}
                     </td>
-                    <td data-label="Where" class="long">{places[i]!.label}</td>
-                    <td data-label="Ends">
+                    <td data-label="Scope" class="long">{places[i]!.label}</td>
+                    <td data-label="Expires">
                       {assignment.expires_at === null
-                        ? "when it is removed"
+                        ? "never"
                         : <Ago at={assignment.expires_at} now={now} />}
                     </td>
                     <td class="right">
@@ -297,19 +297,20 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
         <form class="form" method="post" action={`${path}/roles`}>
           <SelectField
             {...{ name: "role_id", label: "Role", form }}
-            options={roles.map(({ id, name, description }) => ({
-              value: id,
-              label: `${name}: ${description}`,
-            }))}
+            required
+            options={[
+              { value: "", label: "Choose a role" },
+              ...roles.map(({ id, name, description }) => ({ value: id, label: `${name}: ${description}` })),
+            ]}
           />
           <ChoicePicker
-            {...{ name: "place", label: "Where", fixed: [EVERYWHERE], path: "users/places" }}
+            {...{ name: "place", label: "Scope", fixed: [EVERYWHERE], path: "users/places" }}
             noun="a team or a virtual server"
             chosen={await readPlace(rest, placeOf(form.values.get("place")))}
             found={await findPlaces(rest, "")}
           />
           <TextField
-            {...{ name: "expires_at", label: "Until (optional)", form, placeholder: "2027-01-31T18:00:00Z" }}
+            {...{ name: "expires_at", label: "Expires (UTC, optional)", form, type: "datetime-local" }}
             hint="Without a time the role stays until it is removed."
           />
           <div class="buttons">
@@ -324,11 +325,11 @@ async function userView(call: PageCall, form: FormState, status?: number): Promi
 export const giveRole: PageHandler = async (call) => {
   const { params, form, rest } = call;
   const values = await form();
-
   const until = values.get("expires_at")?.trim() ?? "";
   const answer = await rest.attempt("POST", `/rbac/users/${encodeURIComponent(params.email!)}/roles`, {
     ...{ role_id: values.get("role_id") ?? "", ...placeOf(values.get("place")) },
-    ...(until === "" ? {} : { expires_at: until }),
+    // The field of a browser has minutes and no time zone; Undo sends a whole moment.
+    ...(until === "" ? {} : { expires_at: until.replace(/T\d\d:\d\d$/, "$&:00Z") }),
   });
   if ("refused" in answer) return await userView(call, { values, refused: answer.refused }, 422);
   return { to: pagePathOf(params.email!), notice: { text: "The role is assigned." } };

@@ -46,7 +46,7 @@ export async function seenList({ rpc }: PageCall, serverId: string, kind: SeenKi
         <table class="cards-on-phone seen">
           <thead>
             <tr>
-              <th>{key === "resources" ? "Address" : "Name"}</th>
+              <th>{key === "resources" ? "URI" : "Name"}</th>
               <th>Description</th>
             </tr>
           </thead>

@@ -25,7 +25,7 @@ export const listServers: PageHandler = async (call) => {
           <tr>
             <th>Name</th>
             <th>Members</th>
-            <th>Seen by</th>
+            <th>Visibility</th>
             <th>State</th>
           </tr>
         </thead>
@@ -37,7 +37,7 @@ export const listServers: PageHandler = async (call) => {
                 {server.description !== null && <span class="about">{server.description}</span>}
               </td>
               <td data-label="Members">{membersIn(server)}</td>
-              <td data-label="Seen by">{server.visibility}</td>
+              <td data-label="Visibility">{server.visibility}</td>
               <td data-label="State">
                 <ServerState server={server} />
               </td>
@@ -58,7 +58,7 @@ export const listServers: PageHandler = async (call) => {
           ? (
             <Empty title="No virtual server yet">
               <p>
-                A virtual server is an address of its own, with the tools, resources and prompts that you
+                A virtual server is an endpoint of its own, with the tools, resources and prompts that you
                 choose from all upstreams: one for each kind of agent.
               </p>
               <div class="buttons">{add}</div>
@@ -88,8 +88,10 @@ function membersIn(server: VirtualServer): string {
     countOf(server.associatedResources, "resource"),
     countOf(server.associatedPrompts, "prompt"),
   ].filter((part) => part !== null);
-  return parts.length === 0 ? "none" : parts.join(", ");
+  return parts.length === 0 ? NO_MEMBERS : parts.join(", ");
 }
+
+const NO_MEMBERS = "none";
 
 function countOf({ length }: readonly string[], what: string): string | null {
   return length === 0 ? null : `${length} ${what}${length === 1 ? "" : "s"}`;
@@ -123,7 +125,7 @@ export const serverPage: PageHandler = async (call) => {
               class="danger"
               confirm={{
                 question: `Delete ${name}?`,
-                loss: "Its clients lose their address. The upstreams stay.",
+                loss: "Its clients lose their endpoint. The upstreams stay.",
               }}
             />
           )}
@@ -140,10 +142,10 @@ export const serverPage: PageHandler = async (call) => {
               server.naming === "original" ? "as their upstreams say" : "with the upstream's name in front",
             ],
             ["Revisions", [server.revisions].flat().join(", ")],
-            ["Seen by", server.visibility],
+            ["Visibility", server.visibility],
           ]}
         />
-        <h2>Address</h2>
+        <h2>Endpoint URL</h2>
         <CopyText id="address" text={`${origin}/servers/${id}/mcp`} />
         {conflicts.length > 0 && (
           <>
@@ -161,6 +163,14 @@ export const serverPage: PageHandler = async (call) => {
               ))}
             </ul>
           </>
+        )}
+        {membersIn(server) === NO_MEMBERS && (
+          <div class="notice warn">
+            <p>
+              It has no members, so its clients see nothing.{" "}
+              {viewer.can("servers.update") && <a href={`virtual-servers/${id}/edit`}>Choose members</a>}
+            </p>
+          </div>
         )}
         <h2>What its clients see</h2>
         {enabled
@@ -260,7 +270,7 @@ async function composeView(
           <TextField {...{ name: "name", label: "Name", form }} required />
           <TextField {...{ name: "description", label: "Description", form }} />
           <SelectField
-            {...{ name: "visibility", label: "Who sees it", form, options: visibilities(server) }}
+            {...{ name: "visibility", label: "Visibility", form, options: visibilities(server) }}
           />
           <h2>Members</h2>
           <Picker

@@ -140,7 +140,7 @@ function itemsOf({ upstreams, held, figures, settings, checkup }: AttentionProps
       label: "conflict",
       path: "virtual-servers",
       link: countOf(conflicts, "conflict"),
-      text: " of names or addresses: an entry is hidden by another one.",
+      text: " of names or URIs: an entry is hidden by another one.",
     }]),
     ...(settings === null || settings.needs_restart.length === 0 ? [] : [{
       mood: "warn" as const,

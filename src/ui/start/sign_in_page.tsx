@@ -232,11 +232,11 @@ function changePasswordView(form: FormState, status?: number): View {
   const next = form.values.get("next");
   const isRequired = form.values.has("required");
   return {
-    title: "Change the password",
+    title: "Change password",
     status,
     body: (
       <>
-        <h1>Change the password</h1>
+        <h1>Change password</h1>
         <p class="soft">
           {isRequired
             ? "This account needs a new password before it can be used."
@@ -247,9 +247,9 @@ function changePasswordView(form: FormState, status?: number): View {
           {next !== null && <input type="hidden" name="next" value={next} />}
           {isRequired && <input type="hidden" name="required" value="" />}
           <EmailField form={form} />
-          <PasswordField name="old_password" label="The present password" form={form} />
+          <PasswordField name="old_password" label="Current password" form={form} />
           <PasswordField name="new_password" form={form} isNew />
-          <button type="submit" class="main">Change the password</button>
+          <button type="submit" class="main">Change password</button>
         </form>
         {!isRequired && (
           <p class="soft small">
@@ -285,7 +285,7 @@ function resetPasswordView(form: FormState, status?: number): View {
         <form method="post" action="reset-password">
           <OneTimeTokenField form={form} />
           <PasswordField name="new_password" form={form} isNew />
-          <button type="submit" class="main">Set the password</button>
+          <button type="submit" class="main">Set password</button>
         </form>
       </>
     ),
@@ -298,7 +298,7 @@ export function EmailField(
   return <TextField {...{ name: "email", label, form }} type="email" required autocomplete="username" />;
 }
 
-function PasswordField({ name, form, isNew = false, label = "A new password" }: {
+function PasswordField({ name, form, isNew = false, label = "New password" }: {
   readonly name: string;
   readonly form: FormState;
   /** The user chooses it now. */

@@ -1,6 +1,6 @@
 // Room `system`: the audit trail, the log, the settings, and the manual. This file shows the trail, the newest record first.
 import type { PageHandler } from "../call/page_call.ts";
-import { Badge, Empty, logPath, NextPage, PageHead } from "../parts/page_parts.tsx";
+import { Badge, Empty, logPath, NextPage, PageHead, utcOf } from "../parts/page_parts.tsx";
 import { NothingFound } from "../parts/search_list.tsx";
 
 interface AuditRecord {
@@ -63,10 +63,10 @@ export const auditPage: PageHandler = async ({ rest, query, viewer }) => {
                 <table class="cards-on-phone">
                   <thead>
                     <tr>
-                      <th>What</th>
+                      <th>Action</th>
                       <th>Who</th>
                       <th>Outcome</th>
-                      <th>When (UTC)</th>
+                      <th>When</th>
                     </tr>
                   </thead>
                   <tbody>
@@ -90,6 +90,26 @@ function withCursor(asked: URLSearchParams, cursor: string): string {
   return `audit?${next}`;
 }
 
+/** The pages of what a record is about, by its kind. */
+const PAGES: Readonly<Record<string, string>> = {
+  gateway: "upstreams",
+  server: "virtual-servers",
+  tool: "tools",
+  resource: "resources",
+  prompt: "prompts",
+  team: "teams",
+  user: "users",
+};
+
+function Entity({ kind, id }: { readonly kind: string; readonly id: string }) {
+  const page = PAGES[kind];
+  return (
+    <span class="note">
+      {kind} {page === undefined ? id : <a href={`${page}/${encodeURIComponent(id)}`}>{id}</a>}
+    </span>
+  );
+}
+
 function RecordRow({ record, hasLog }: { readonly record: AuditRecord; readonly hasLog: boolean }) {
   const { operation, method, entity, actor, outcome, code, at, address, count, changes } = record;
   const changed = Object.entries(changes ?? {});
@@ -97,7 +117,7 @@ function RecordRow({ record, hasLog }: { readonly record: AuditRecord; readonly 
     <tr>
       <td>
         <strong>{operation ?? method}</strong> {count > 1 && <span class="soft">{`${count} times`}</span>}
-        {entity !== null && <span class="about">{`${entity.kind} ${entity.id}`}</span>}
+        {entity !== null && <Entity {...entity} />}
         {changed.length > 0 && (
           <details class="small">
             <summary>{changed.length === 1 ? "1 change" : `${changed.length} changes`}</summary>
@@ -124,9 +144,9 @@ function RecordRow({ record, hasLog }: { readonly record: AuditRecord; readonly 
       <td data-label="Outcome">
         <Badge mood={MOODS[outcome]} label={code ?? outcome} />
       </td>
-      <td data-label="When (UTC)" class="nowrap">
+      <td data-label="When" class="nowrap">
         <span>
-          <time dateTime={at} title={record.correlationId}>{at.replace("T", " ").slice(0, 19)}</time>
+          <time dateTime={at} title={record.correlationId}>{utcOf(at)}</time>
           {hasLog && (
             <a class="about" href={logPath({ correlation_id: record.correlationId })}>its lines in the log</a>
           )}

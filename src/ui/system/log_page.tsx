@@ -54,7 +54,7 @@ export const logPage: PageHandler = async ({ rest, query }) => {
       <>
         <PageHead title="Logs">
           {isLive ? <Badge mood="good" label="live" /> : <Badge mood="plain" label="paused" />}
-          <a class="button" href={`logs?${other}`}>{isLive ? "Pause" : "Go on"}</a>
+          <a class="button" href={`logs?${other}`}>{isLive ? "Pause" : "Resume"}</a>
         </PageHead>
         <LogFilters query={query} />
         {oldest === null
@@ -186,7 +186,7 @@ function LineItem({ line }: { readonly line: Line }) {
         {code !== undefined
           ? <Badge mood="bad" label={String(code)} />
           : status !== undefined && <span class="soft">{` ${status}`}</span>}
-        {typeof latencyMs === "number" && <span class="soft">{` ${timeOf(latencyMs / 1000)}`}</span>}
+        {typeof latencyMs === "number" && <span class="soft nowrap">{` ${timeOf(latencyMs / 1000)}`}</span>}
         {typeof data.message === "string" && <span class="about">{data.message}</span>}
         <div class="small soft">
           <Facet name="tool" value={tool} />
@@ -220,8 +220,11 @@ function Facet({ name, label = name, value }: {
   );
 }
 
+/** The time of a line, and its day if it is not today. */
 function shownTime(time: string): string {
-  return time.slice(11, 23);
+  const [day, clock = ""] = time.split("T");
+  const isToday = day === new Date().toISOString().slice(0, 10);
+  return `${isToday ? "" : `${day} `}${clock.slice(0, 12)}`;
 }
 
 /** The stream of GET /logs/stream, with items of the list in place of JSON. */

@@ -141,7 +141,7 @@ function SettingGroups({ groups, waiting, limitNow }: Shown) {
               <tr>
                 <th>Setting</th>
                 <th>Value</th>
-                <th>Comes from</th>
+                <th>Source</th>
                 <th>A change needs</th>
               </tr>
             </thead>
@@ -161,6 +161,9 @@ function SettingGroups({ groups, waiting, limitNow }: Shown) {
   );
 }
 
+/** How a report shows that nothing is set. */
+const NOTHING: ReadonlySet<string> = new Set(["", "-", "(none)"]);
+
 function SettingRow({ setting, isWaiting, now }: {
   readonly setting: SettingReport;
   readonly isWaiting: boolean;
@@ -179,11 +182,11 @@ function SettingRow({ setting, isWaiting, now }: {
       </td>
       <td data-label="Value">
         <span>
-          {shown === "" ? <span class="soft">none</span> : <code>{shown}</code>}
+          {NOTHING.has(shown) ? <span class="soft">none</span> : <code>{shown}</code>}
           {now !== null && <span class="doc">{`now ${now}, in all workers`}</span>}
         </span>
       </td>
-      <td data-label="Comes from">
+      <td data-label="Source">
         <Origin setting={setting} />
       </td>
       <td data-label="A change needs">

@@ -1,5 +1,6 @@
 // Changes of upstreams that wait for an approval: what was, what would be, and the decision.
 import type { HeldChange } from "../../admin/approvals/held_change.ts";
+import type { SuspicionKind } from "../../admin/approvals/suspicious_text.ts";
 import type { PageHandler } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
 import { Ago, Badge, Empty, OnlyOf, PageHead, Pages } from "../parts/page_parts.tsx";
@@ -66,6 +67,17 @@ export const heldPage: PageHandler = async ({ rest, query }) => {
   };
 };
 
+/** What hides a part of a text. */
+const SUSPICIONS: Readonly<Record<SuspicionKind, string>> = {
+  tag: "tag characters",
+  bidi: "characters that turn the direction",
+  control: "control characters",
+  invisible: "invisible characters",
+  private_use: "private-use characters",
+  blank_run: "long blanks",
+  long_line: "very long lines",
+};
+
 function ChangeCard({ change, query, now, isChoosable }: {
   readonly change: HeldChange;
   /** Of the page, which the decision leads back to. */
@@ -91,7 +103,9 @@ function ChangeCard({ change, query, now, isChoosable }: {
         <h2>{name}</h2>
         <Badge mood="plain" label={kind} />
         {state === "rejected" && <Badge mood="plain" label="rejected" />}
-        {suspicions.map((suspicion) => <Badge mood="bad" label={`${suspicion.count} ${suspicion.kind}`} />)}
+        {suspicions.map((suspicion) => (
+          <Badge mood="bad" label={`${SUSPICIONS[suspicion.kind]}: ${suspicion.count}`} />
+        ))}
         <div class="actions">
           <form method="post" action={pathOf(query)}>
             <input type="hidden" name="change" value={seenVersion(change)} />

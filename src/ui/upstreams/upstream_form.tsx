@@ -23,7 +23,7 @@ const AUTH_TYPES: readonly Option[] = [
   { value: "bearer", label: "Bearer token" },
   { value: "basic", label: "User name and password" },
   { value: "authheaders", label: "Headers" },
-  { value: "query_param", label: "A parameter of the address" },
+  { value: "query_param", label: "A query parameter of the URL" },
   { value: "oauth", label: "A login by OAuth" },
   { value: "aws_sigv4", label: "A signature for AWS" },
 ];
@@ -101,12 +101,12 @@ export function UpstreamFields({ form, way, visibility, isNew }: UpstreamFieldsP
           {...{ name: "tool_approval", label: "Changes that wait for an approval", form, options: APPROVALS }}
         />
         <ChoicePicker
-          {...{ name: "visibility", label: "Who sees it", fixed: VISIBILITIES, path: "upstreams/teams" }}
+          {...{ name: "visibility", label: "Visibility", fixed: VISIBILITIES, path: "upstreams/teams" }}
           {...{ noun: "a team", ...visibility }}
         />
         <TextField {...{ name: "tags", label: "Tags", form }} hint="Separated by commas." />
         <TextField
-          {...{ name: "refresh_interval_seconds", label: "Listed again every (seconds)", form }}
+          {...{ name: "refresh_interval_seconds", label: "Refresh interval (seconds)", form }}
           type="number"
           hint="Empty: as often as the gateway's setting says."
         />
@@ -141,7 +141,7 @@ function AddressFields({ form, isNew }: PlaceProps) {
   return (
     <>
       <TextField
-        {...{ name: "url", label: "Address", form, placeholder: "https://mcp.example.com/mcp" }}
+        {...{ name: "url", label: "URL", form, placeholder: "https://mcp.example.com/mcp" }}
         required
         isCode
         hint={isNew ? undefined : `${MASK} stands for the stored value of a parameter.`}

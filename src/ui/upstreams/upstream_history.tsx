@@ -34,7 +34,7 @@ export function UpstreamHistory({ events, now }: {
       <table class="cards-on-phone">
         <thead>
           <tr>
-            <th>What</th>
+            <th>Event</th>
             <th>When</th>
           </tr>
         </thead>

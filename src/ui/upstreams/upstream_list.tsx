@@ -12,7 +12,7 @@ export const listUpstreams: PageHandler = async (call) => {
   const { rest, viewer, query } = call;
   const found = await readPage<Upstream>(call, "/admin/gateways");
   const shown = {
-    ...{ path: "upstreams", query, placeholder: "Search by name, address or tag", found },
+    ...{ path: "upstreams", query, placeholder: "Search by name, URL or tag", found },
     children: found.data.length > 0 && <UpstreamTable upstreams={found.data} />,
   };
   if (query.has("part")) return { title: "Upstreams", body: <FoundPart {...shown} />, isPart: true };
@@ -33,7 +33,7 @@ export const listUpstreams: PageHandler = async (call) => {
           ? (
             <Empty title="No upstream yet">
               <p>
-                An upstream is an MCP server behind this gateway. Add one by its address, by the command that
+                An upstream is an MCP server behind this gateway. Add one by its URL, by the command that
                 starts it, or all of a client's configuration.
               </p>
               <div class="buttons">{add}</div>

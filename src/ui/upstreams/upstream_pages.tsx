@@ -3,7 +3,7 @@ import type { Child } from "hono/jsx";
 import type { PageHandler, Viewer } from "../call/page_call.ts";
 import { PostButton } from "../parts/form.tsx";
 import type { GatewayEventRow } from "../../store/registry/history/gateway_history.ts";
-import { Ago, Badge, Facts, logPath, PageHead } from "../parts/page_parts.tsx";
+import { Ago, Badge, Facts, logPath, Moment, PageHead } from "../parts/page_parts.tsx";
 import { adviceFor } from "../../upstream/upstream_advice.ts";
 import {
   commandOf,
@@ -194,7 +194,7 @@ const AUTH_TYPES: Readonly<Record<string, string>> = {
   basic: "user name and password",
   bearer: "bearer token",
   authheaders: "headers",
-  query_param: "a parameter of the address",
+  query_param: "a query parameter of the URL",
   oauth: "a login by OAuth",
   aws_sigv4: "a signature for AWS",
   env: "environment variables",
@@ -208,12 +208,12 @@ function factsOf(upstream: Upstream, now: number): (readonly [string, Child])[] 
     ["Offers", <Offers upstream={upstream} />],
     isProgram
       ? ["Command", <code>{commandOf(upstream) ?? upstream.url}</code>]
-      : ["Address", <code>{upstream.url}</code>],
+      : ["URL", <code>{upstream.url}</code>],
     ["Working directory", upstream.cwd ? <code>{upstream.cwd}</code> : null],
     ["Server", introductionOf(upstream.serverInfo)],
     ["Transport", transportName(upstream.transport)],
     [
-      "Speaks",
+      "Protocol versions",
       upstream.protocols.length === 0 ? upstream.protocolVersion : upstream.protocols.join(", "),
     ],
     ["Sessions", ISOLATIONS[upstream.isolation] ?? upstream.isolation],
@@ -247,11 +247,11 @@ function factsOf(upstream: Upstream, now: number): (readonly [string, Child])[] 
         )}
       </>,
     ],
-    ["Seen by", upstream.visibility],
+    ["Visibility", upstream.visibility],
     ["Tags", tags.length === 0 ? null : tags.map(({ label }) => label).join(", ")],
-    ["Comes from", upstream.source ? <code>{upstream.source}</code> : null],
-    ["Last answer", <Ago at={upstream.lastSeen} now={now} />],
-    ["Last listed", <Ago at={upstream.lastRefreshAt} now={now} />],
+    ["Source", upstream.source ? <code>{upstream.source}</code> : null],
+    ["Last answer", <Moment at={upstream.lastSeen} now={now} />],
+    ["Last refresh", <Moment at={upstream.lastRefreshAt} now={now} />],
   ];
 }
 
@@ -375,8 +375,8 @@ export const refreshUpstream: PageHandler = async ({ params, rest }) => {
   const { toolsAdded, toolsUpdated, toolsRemoved } = answer.done;
   const isSame = toolsAdded + toolsUpdated + toolsRemoved === 0;
   const text = isSame
-    ? "Listed again: its tools are the same."
-    : `Listed again: ${countOf(toolsAdded, "tool")} new, ${toolsUpdated} changed, ${toolsRemoved} gone.`;
+    ? "Refreshed: its tools are the same."
+    : `Refreshed: ${countOf(toolsAdded, "tool")} new, ${toolsUpdated} changed, ${toolsRemoved} gone.`;
   return { to, notice: { text } };
 };
 

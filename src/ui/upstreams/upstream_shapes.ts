@@ -103,11 +103,12 @@ export interface UpstreamState {
 }
 
 export function stateOf(upstream: Upstream): UpstreamState {
-  const { enabled, status, reachable, callsUnderWay } = upstream;
+  const { enabled, status, reachable, callsUnderWay, lastError } = upstream;
   if (isDraining(upstream)) return { mood: "warn", label: `draining: ${countOf(callsUnderWay!, "call")}` };
   if (!enabled) return STATES.disabled;
   if (status !== "ready") return STATES[status];
-  return reachable ? STATES.reachable : STATES.unreachable;
+  if (!reachable) return STATES.unreachable;
+  return lastError === null ? STATES.reachable : { mood: "warn", label: "failing" };
 }
 
 /** It is off for new calls, and some are under way. */

@@ -86,9 +86,9 @@ function TestSuccess({ found }: { readonly found: TestedUpstream }) {
 }
 
 const WAYS: readonly { readonly way: Way | "file"; readonly label: string; readonly intro: string }[] = [
-  { way: "address", label: "An address", intro: "A server that runs somewhere else." },
-  { way: "command", label: "A command", intro: "A server that the gateway starts." },
-  { way: "file", label: "A configuration", intro: "All servers of a client's file, at once." },
+  { way: "address", label: "By URL", intro: "A server that runs somewhere else." },
+  { way: "command", label: "By command", intro: "A server that the gateway starts." },
+  { way: "file", label: "From a configuration", intro: "All servers of a client's file, at once." },
 ];
 
 export function WayTabs({ chosen }: { readonly chosen: Way | "file" }) {
@@ -201,7 +201,7 @@ async function editUpstreamView(
         <p class="soft">
           {way === "command"
             ? "Another command or environment is tried first: if it cannot be listed, nothing is changed."
-            : "Another address, certificate or credential is tried first: if the upstream cannot be listed, nothing is changed."}
+            : "Another URL, certificate or credential is tried first: if the upstream cannot be listed, nothing is changed."}
         </p>
         <Refused refused={form.refused} />
         <form class="form" method="post" action={`upstreams/${id}/edit`}>
