@@ -169,6 +169,40 @@ Deno.test({
       assertEquals(await theme(), undefined);
     });
 
+    await t.step("the manual is searched", async () => {
+      await browser.open("help");
+      await page.getByLabel("Search the manual").fill("circuit breaker");
+      await page.keyboard.press("Enter");
+      await browser.arrives("/help?q=circuit+breaker");
+      await page.getByRole("link", { name: "Circuit breaker", exact: true }).click();
+      await browser.arrives("/help/upstreams#circuit-breaker");
+      await browser.open("help?q=no+such+word+anywhere");
+      await page.getByRole("main").getByRole("link", { name: "Show all" }).click();
+      await browser.arrives("/help");
+    });
+
+    await t.step("a page is printed without what is pressed", async () => {
+      await browser.open(`upstreams/${id}`);
+      await page.emulateMedia({ media: "print" });
+      await button("Refresh").waitFor({ state: "hidden" });
+      await page.getByRole("navigation", { name: "Pages", exact: true }).waitFor({ state: "hidden" });
+      await page.getByText("streamable HTTP").waitFor();
+      await page.emulateMedia({ media: null });
+    });
+
+    await t.step("without a script the navigation of a phone is open", async () => {
+      const context = await page.context().browser()!.newContext({
+        javaScriptEnabled: false,
+        viewport: { width: 390, height: 844 },
+        storageState: await page.context().storageState(),
+      });
+      const other = await context.newPage();
+      await other.goto(`${sluice.url}/admin/tools`);
+      await other.getByRole("link", { name: "Virtual servers" }).click();
+      await other.waitForURL("**/admin/virtual-servers");
+      await context.close();
+    });
+
     await t.step("a list stays when a proxy answers a search in place of the gateway", async () => {
       await browser.open("tools");
       const refused = { status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" };

@@ -2,16 +2,21 @@
 import type { WorkerStatus } from "../../telemetry/worker_status.ts";
 import { BUCKETS, type MetricsSnapshot, SEPARATOR } from "../../telemetry/metric_values.ts";
 
-export interface Figures {
+/** What happened between two samples. */
+export interface Interval {
   /** Requests of MCP clients by second. */
   readonly perSecond: number;
   readonly errorsPerSecond: number;
-  /** Seconds; null: no request in the window. Infinity: above all buckets. */
+  /** Seconds; null: no request. Infinity: above all buckets. */
   readonly p50: number | null;
   readonly p95: number | null;
   readonly p99: number | null;
-  /** Requests by second in each interval between two samples, oldest first. */
-  readonly history: readonly number[];
+}
+
+/** The interval is the window. */
+export interface Figures extends Interval {
+  /** From each sample to the next, oldest first. */
+  readonly history: readonly Interval[];
   /** The tools that were called most in the window. */
   readonly busiest: readonly { readonly upstream: string; readonly tool: string; readonly calls: number }[];
   /** Gauges by name, summed over workers. */
@@ -112,14 +117,9 @@ export class LiveFigures {
     this.#samples.push(sample);
     if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
     const before = this.#samples.find((each) => at - each.at <= WINDOW_MS)!;
-    const seconds = (at - before.at) / 1000;
-    const rate = (count: number) => seconds === 0 ? 0 : count / seconds;
-    const buckets = sample.buckets.map((count, i) => count - (before.buckets[i] ?? 0));
     return {
-      perSecond: rate(sample.operations - before.operations),
-      errorsPerSecond: rate(sample.errors - before.errors),
-      ...{ p50: quantile(buckets, 0.5), p95: quantile(buckets, 0.95), p99: quantile(buckets, 0.99) },
-      history: historyOf(this.#samples),
+      ...intervalOf(before, sample),
+      history: this.#samples.slice(1).map((each, i) => intervalOf(this.#samples[i]!, each)),
       busiest: busiestOf(before.calls, sample.calls),
       gauges: gaugesIn(snapshots),
       workers: workersOf(workers, snapshots),
@@ -128,6 +128,18 @@ export class LiveFigures {
       ofTool: (upstream, tool) => toolFiguresOf(this.#samples, `${upstream}${SEPARATOR}${tool}`),
     };
   }
+}
+
+function intervalOf(before: Sample, after: Sample): Interval {
+  const seconds = (after.at - before.at) / 1000;
+  // The metrics of a worker that has ended without a word are gone.
+  const rate = (count: number) => seconds === 0 ? 0 : Math.max(0, count / seconds);
+  const buckets = after.buckets.map((count, i) => Math.max(0, count - (before.buckets[i] ?? 0)));
+  return {
+    perSecond: rate(after.operations - before.operations),
+    errorsPerSecond: rate(after.errors - before.errors),
+    ...{ p50: quantile(buckets, 0.5), p95: quantile(buckets, 0.95), p99: quantile(buckets, 0.99) },
+  };
 }
 
 function sampleOf(at: number, snapshots: readonly MetricsSnapshot[], tools: Sample["tools"]): Sample {
@@ -242,13 +254,6 @@ export function quantile(buckets: readonly number[], share: number): number | nu
     return lower + (upper - lower) * (count === 0 ? 0 : rest / count);
   }
   return Infinity;
-}
-
-function historyOf(samples: readonly Sample[]): number[] {
-  return samples.slice(1).map((sample, i) => {
-    const before = samples[i]!;
-    return Math.max(0, (sample.operations - before.operations) / ((sample.at - before.at) / 1000));
-  });
 }
 
 function busiestOf(

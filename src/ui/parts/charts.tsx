@@ -57,23 +57,34 @@ export function Bar(
     <div class="bar">
       <div>
         <span>{label}</span>{" "}
-        <span class="soft">{limit > 0 ? `${value} of ${limit.toLocaleString("en")}` : value}</span>
+        <span class="soft">
+          {value.toLocaleString("en")}
+          {limit > 0 && ` of ${limit.toLocaleString("en")}`}
+        </span>
       </div>
       {limit > 0 && <meter min={0} max={limit} high={limit * 0.8} value={value} aria-label={label} />}
     </div>
   );
 }
 
+/** A rate. One that is not zero is not shown as zero. */
 export function rounded(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString("en") : value === 0 ? "0" : value.toFixed(1);
+  if (value >= 100) return Math.round(value).toLocaleString("en");
+  return value === 0 ? "0" : atLeast(value, 0.1);
 }
 
 export function timeOf(seconds: number | null): string {
   if (seconds === null) return "–";
   if (seconds === Infinity) return "> 300 s";
-  return seconds < 1 ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(1)} s`;
+  if (seconds >= 1) return `${seconds.toFixed(seconds < 100 ? 1 : 0)} s`;
+  return `${seconds < 0.01 ? atLeast(seconds * 1000, 0.1) : Math.round(seconds * 1000)} ms`;
 }
 
-export function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 1024 / 1024)} MB`;
+function atLeast(value: number, least: number): string {
+  return value > 0 && value < least / 2 ? `< ${least}` : value.toFixed(1);
+}
+
+export function bytesOf(bytes: number): string {
+  const megabytes = bytes / 1024 ** 2;
+  return megabytes < 1024 ? `${Math.round(megabytes)} MB` : `${(megabytes / 1024).toFixed(1)} GB`;
 }

@@ -1,7 +1,7 @@
 // The live part of the overview: rates, times, load against its limits, workers, and who and what is busiest.
 import type { Child } from "hono/jsx";
-import type { Figures } from "../call/live_figures.ts";
-import { Bar, Card, megabytes, rounded, Sparkline, timeOf } from "../parts/charts.tsx";
+import type { Figures, Interval } from "../call/live_figures.ts";
+import { Bar, bytesOf, Card, rounded, Sparkline, timeOf } from "../parts/charts.tsx";
 import type { ReplicaStatus } from "../../telemetry/checkup.ts";
 import { Replicas } from "../system/replica_table.tsx";
 import { Ago, Badge, logPath, type Mood } from "../parts/page_parts.tsx";
@@ -20,26 +20,37 @@ export interface LivePartProps {
   readonly replicas: readonly ReplicaStatus[];
 }
 
+/** The last bound of the buckets: a line goes no higher. */
+const LONGEST_S = 300;
+/** The top of a line of latencies is at least this. */
+const SHORTEST_S = 0.001;
+
 export function LivePart({ figures, callers, replicas }: LivePartProps) {
-  const { perSecond, errorsPerSecond, p50, p95, p99, history } = figures;
+  const { perSecond, errorsPerSecond, history } = figures;
+  const line = (of: (interval: Interval) => number | null, least?: number) => (
+    <Sparkline values={history.map((interval) => Math.min(of(interval) ?? 0, LONGEST_S))} least={least} />
+  );
   return (
     <>
       <div class="cards">
-        <Card label="Requests per second" value={rounded(perSecond)}>
-          <Sparkline values={history} />
+        <Card label="Requests/s" value={rounded(perSecond)}>
+          {line((interval) => interval.perSecond)}
         </Card>
-        <Card label="Errors per second" value={rounded(errorsPerSecond)} isBad={errorsPerSecond > 0} />
-        <Card label="Median time" value={timeOf(p50)} />
-        <Card label="95th percentile" value={timeOf(p95)} />
-        <Card label="99th percentile" value={timeOf(p99)} />
+        <Card label="Errors/s" value={rounded(errorsPerSecond)} isBad={errorsPerSecond > 0}>
+          {line((interval) => interval.errorsPerSecond)}
+        </Card>
+        {(["p50", "p95", "p99"] as const).map((name) => (
+          <Card label={`Latency, ${name}`} value={timeOf(figures[name])}>
+            {line((interval) =>
+              interval[name], SHORTEST_S)}
+          </Card>
+        ))}
       </div>
       <div class="columns">
-        <Load figures={figures} />
-        <div>
-          <Busiest figures={figures} />
-          {callers !== null && <BusiestCallers callers={callers} />}
-        </div>
+        <Busiest figures={figures} />
+        {callers !== null && <BusiestCallers callers={callers} />}
       </div>
+      <Load figures={figures} />
       <Workers figures={figures} />
       <Replicas replicas={replicas} />
     </>
@@ -55,31 +66,33 @@ function Load({ figures: { gauges, labelled } }: { readonly figures: Figures }) 
   return (
     <section aria-label="Load">
       <h2>Load</h2>
-      <Bar
-        label="Requests under way"
-        value={gauge("sluice_requests_in_flight")}
-        limit={gauge("sluice_requests_limit")}
-      />
-      <Bar label="Streams" value={gauge("sluice_streams_open")} limit={gauge("sluice_streams_limit")} />
-      <Bar
-        label="Connections of clients"
-        value={gauge("sluice_connections_open")}
-        limit={gauge("sluice_connections_limit")}
-      />
-      <Bar
-        label="Connections to upstreams"
-        value={gauge("sluice_outbound_connections_open")}
-        limit={gauge("sluice_outbound_connections_limit")}
-      />
-      <Bar label="Pooled sessions" value={pooled} limit={gauge("sluice_pool_sessions_limit")} />
+      <div class="bars">
+        <Bar
+          label="Requests in flight"
+          value={gauge("sluice_requests_in_flight")}
+          limit={gauge("sluice_requests_limit")}
+        />
+        <Bar label="Streams" value={gauge("sluice_streams_open")} limit={gauge("sluice_streams_limit")} />
+        <Bar
+          label="Client connections"
+          value={gauge("sluice_connections_open")}
+          limit={gauge("sluice_connections_limit")}
+        />
+        <Bar
+          label="Upstream connections"
+          value={gauge("sluice_outbound_connections_open")}
+          limit={gauge("sluice_outbound_connections_limit")}
+        />
+        <Bar label="Pooled sessions" value={pooled} limit={gauge("sluice_pool_sessions_limit")} />
+      </div>
       <dl class="facts">
-        <dt>Calls that wait</dt>
+        <dt>Waiting calls</dt>
         <dd>
           {`${gauge("sluice_pool_calls_waiting")} for a pooled session, ${
             gauge("sluice_outbound_calls_waiting")
           } for a connection, ${gauge("sluice_pending_calls")} for their client`}
         </dd>
-        <dt>Sessions of clients</dt>
+        <dt>Client sessions</dt>
         <dd>{gauge("sluice_downstream_sessions") + gauge("sluice_downstream_channels")}</dd>
         <dt>Open breakers</dt>
         <dd>
@@ -161,24 +174,27 @@ function BusyTable({ title, noun, none, rows }: BusyTableProps) {
     <section aria-label={title}>
       <h2>{title}</h2>
       <div class="busiest">
-        {rows.length === 0 ? <p class="soft">{none}</p> : (
-          <table>
-            <thead>
+        <table>
+          <thead>
+            <tr>
+              <th>{noun}</th>
+              <th class="number">Calls in a minute</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.length === 0 && (
               <tr>
-                <th>{noun}</th>
-                <th class="number">Calls in a minute</th>
+                <td colspan={2} class="none soft">{none}</td>
               </tr>
-            </thead>
-            <tbody>
-              {rows.map(({ title, name, calls }) => (
-                <tr>
-                  <td title={title}>{name}</td>
-                  <td class="number">{calls.toLocaleString("en")}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
+            )}
+            {rows.map(({ title, name, calls }) => (
+              <tr>
+                <td title={title}>{name}</td>
+                <td class="number">{calls.toLocaleString("en")}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
       </div>
     </section>
   );
@@ -187,8 +203,8 @@ function BusyTable({ title, noun, none, rows }: BusyTableProps) {
 const STATES: Readonly<Record<string, { readonly mood: Mood; readonly label: string }>> = {
   starting: { mood: "warn", label: "starting" },
   prepared: { mood: "warn", label: "starting" },
-  ready: { mood: "good", label: "serves" },
-  draining: { mood: "warn", label: "ends after its calls" },
+  ready: { mood: "good", label: "ready" },
+  draining: { mood: "warn", label: "draining" },
 };
 
 function Workers({ figures: { workers, gauges } }: { readonly figures: Figures }) {
@@ -218,15 +234,15 @@ function Workers({ figures: { workers, gauges } }: { readonly figures: Figures }
                 <Ago at={new Date(startedAt).toISOString()} now={now} />
               </td>
               <td data-label="Heap" class="number">
-                {heapBytes === null ? "–" : megabytes(heapBytes)}
-                {heapLimitBytes !== null && <span class="soft">{` of ${megabytes(heapLimitBytes)}`}</span>}
+                {heapBytes === null ? "–" : bytesOf(heapBytes)}
+                {heapLimitBytes !== null && <span class="soft">{` of ${bytesOf(heapLimitBytes)}`}</span>}
               </td>
             </tr>
           ))}
         </tbody>
       </table>
       <p class="soft small">
-        The process takes {megabytes(gauges.get("process_resident_memory_bytes") ?? 0)}.
+        The process takes {bytesOf(gauges.get("process_resident_memory_bytes") ?? 0)}.
       </p>
     </section>
   );
