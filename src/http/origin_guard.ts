@@ -17,6 +17,8 @@ export class OriginGuard {
   /** null: any Origin. */
   readonly #origins: ReadonlySet<string> | null;
   readonly #hosts: ReadonlySet<string> | null;
+  /** Scheme and host of the last request, up to the path. Nearly all requests have the same. */
+  #wellFormed = "/";
 
   constructor({ allowedOrigins, allowedHosts, listensOn }: OriginGuardOptions) {
     this.#origins = allowedOrigins.includes("*")
@@ -32,7 +34,7 @@ export class OriginGuard {
   /**
    * @param isForAnyPage the endpoint answers pages of every origin
    * @returns the Origin header; null: no web page sent the request
-   * @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED
+   * @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED; INVALID_REQUEST for a Host that is none (RFC 9112, section 3.2)
    */
   check(
     { headers, url }: { readonly headers: Headers; readonly url: string },
@@ -42,6 +44,7 @@ export class OriginGuard {
     if (origin !== null && !isForAnyPage && !this.allows(origin)) {
       throw new SluiceError("ORIGIN_DENIED", { origin: origin.slice(0, 200) });
     }
+    if (!url.startsWith(this.#wellFormed)) this.#wellFormed = wellFormedIn(url);
     if (this.#hosts === null) return origin;
     // The URL has the authority of an absolute request target or of HTTP/2, which counts before a Host header (RFC 9110, section 7.2;
     // RFC 9113, section 8.3.1), else that of the header.
@@ -60,6 +63,13 @@ export class OriginGuard {
   allows(origin: string): boolean {
     return this.#origins === null || this.#origins.has(origin.toLowerCase()) || isLoopback(origin);
   }
+}
+
+/** The part of a URL before its path, with the slash that begins the path. @throws {SluiceError} INVALID_REQUEST */
+function wellFormedIn(url: string): string {
+  const part = url.slice(0, url.indexOf("/", url.indexOf("//") + 2) + 1);
+  if (URL.canParse(part)) return part;
+  throw new SluiceError("INVALID_REQUEST", { reason: "the Host header names no host" });
 }
 
 /** The host and port in an absolute URL. */

@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { isError } from "../base/errors.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { isError, SluiceError } from "../base/errors.ts";
 import { OriginGuard, type OriginGuardOptions } from "./origin_guard.ts";
 
 function passes(
@@ -66,5 +66,19 @@ Deno.test("OriginGuard.check() takes the hosts that it is told, and localhost", 
     assertEquals(passes({ host: "localhost" }, { allowedHosts, listensOn }), true);
     assertEquals(passes({ host: "other.example" }, { allowedHosts, listensOn }), false);
     assertEquals(passes({ host: "other.example" }, { allowedHosts: ["*"], listensOn }), true);
+  }
+});
+
+Deno.test("OriginGuard.check() refuses a Host that is none, whichever hosts it takes", () => {
+  for (const listensOn of ["0.0.0.0", "127.0.0.1"]) {
+    const guard = new OriginGuard({ allowedOrigins: [], allowedHosts: [], listensOn });
+    const check = (host: string) =>
+      guard.check({ headers: new Headers({ host }), url: `http://${host}/rpc` });
+    check("localhost:4444");
+    for (const host of ["a b", "a:b", "[::1", "<x>", "localhost:99999"]) {
+      const error = assertThrows(() => check(host), SluiceError);
+      assertEquals(error.code, "INVALID_REQUEST", host);
+    }
+    check("localhost:4444");
   }
 });

@@ -5,7 +5,7 @@
 import { SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import { restErrorResponse } from "../../http/error_response.ts";
-import type { Handle } from "../../http/handler.ts";
+import { type Handle, pathOf } from "../../http/handler.ts";
 import { type ServeHandler, serveOneVersion } from "./alpn.ts";
 import { readKeyPair, type TlsConfig } from "./certificate.ts";
 import { listenFault } from "./listen_fault.ts";
@@ -180,7 +180,7 @@ function onlyVersion(version: "1" | "2", handle: Handle): Handle {
   return (request, info) => {
     const isHttp1 = request.headers.has("host");
     const isServed = isHttp1 === (version === "1");
-    if (isServed || isHttp1 && new URL(request.url).pathname === FORWARD_PATH) return handle(request, info);
+    if (isServed || isHttp1 && pathOf(request.url) === FORWARD_PATH) return handle(request, info);
     const error = new SluiceError("HTTP_VERSION_REFUSED", { served: version });
     return Promise.resolve(restErrorResponse({ error, correlationId: crypto.randomUUID() }));
   };
