@@ -79,6 +79,9 @@ Deno.test({
       await browser.sees("Only those of the upstream listing.");
       await page.getByRole("link", { name: "Show all changes" }).click();
       await browser.arrives("/held");
+      // An address that names no upstream limits no list.
+      await browser.open("held?gateway=");
+      await browser.sees("Nothing waits for you");
     });
 
     await t.step("Enter in a search for members does not create the virtual server", async () => {

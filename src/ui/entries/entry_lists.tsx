@@ -1,6 +1,7 @@
 // Room `entries`: pages of tools, resources and prompts. This file has their lists.
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
-import { Empty, OnlyOf, PageHead } from "../parts/page_parts.tsx";
+import { findUpstream, OnlyOf } from "../parts/only_of.tsx";
+import { Empty, PageHead } from "../parts/page_parts.tsx";
 import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
 import { type Entry, type EntryKind, EntryState } from "./entry.tsx";
 import { templatesOf } from "./template_list.tsx";
@@ -77,12 +78,13 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
   };
   const isEmpty = found.pagination.total_items === 0 && !isFiltered && templates === null;
   if (query.has("part")) return { title, body: <FoundPart {...shown} />, isPart: true };
+  const upstream = await findUpstream(call.rest, query.get("gateway_id"));
   return {
     title,
     body: (
       <>
         <PageHead title={title} />
-        <OnlyOf upstream={await upstreamAsked(call)} all={path} noun={path} />
+        <OnlyOf upstream={upstream} all={path} noun={path} />
         {isEmpty
           ? (
             <Empty title={`No ${path} yet`}>
@@ -96,15 +98,4 @@ async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Pr
       </>
     ),
   };
-}
-
-interface Named {
-  readonly id: string;
-  readonly name: string;
-}
-
-/** The upstream that the list is limited to; null: it is not, or the viewer does not see the upstream. */
-async function upstreamAsked({ rest, query }: PageCall): Promise<Named | null> {
-  const id = query.get("gateway_id");
-  return id === null || id === "" ? null : await rest.find<Named>(`/gateways/${encodeURIComponent(id)}`);
 }

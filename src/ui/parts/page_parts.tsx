@@ -123,23 +123,6 @@ export function ActionsHead() {
   );
 }
 
-/** Says that a list is limited to an upstream, and leads to the whole list. */
-export function OnlyOf({ upstream, all, noun }: {
-  /** null: the list is not limited, or the viewer does not see the upstream. */
-  readonly upstream: { readonly id: string; readonly name: string } | null;
-  /** The path of the whole list. */
-  readonly all: string;
-  readonly noun: string;
-}) {
-  if (upstream === null) return null;
-  return (
-    <p class="lead">
-      Only those of the upstream <a href={`upstreams/${upstream.id}`}>{upstream.name}</a>.{" "}
-      <a href={all}>{`Show all ${noun}`}</a>
-    </p>
-  );
-}
-
 /** A moment, as the reader's eye takes it best; the exact time is its title. */
 export function Ago({ at, now }: { readonly at: string | null; readonly now: number }) {
   if (at === null) return <>never</>;

@@ -3,22 +3,20 @@ import type { HeldChange } from "../../admin/approvals/held_change.ts";
 import type { SuspicionKind } from "../../admin/approvals/suspicious_text.ts";
 import type { PageHandler } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
-import { Ago, Badge, Empty, OnlyOf, PageHead, Pages } from "../parts/page_parts.tsx";
+import { findUpstream, OnlyOf } from "../parts/only_of.tsx";
+import { Ago, Badge, Empty, PageHead, Pages } from "../parts/page_parts.tsx";
 import { partOf } from "../parts/search_list.tsx";
-import type { Upstream } from "./upstream_shapes.ts";
 
 /** Each with the texts before and after. */
 const CHANGES_ON_A_PAGE = 20;
 
 /** All changes that wait, or with `?gateway=ID` those of one upstream. */
 export const heldPage: PageHandler = async ({ rest, query }) => {
-  const gateway = query.get("gateway");
+  const gateway = query.get("gateway") || null;
   const held = await rest.get<HeldChange[]>(
     gateway === null ? "/held" : `/gateways/${encodeURIComponent(gateway)}/held`,
   );
-  const upstream = gateway === null
-    ? null
-    : await rest.find<Pick<Upstream, "id" | "name">>(`/gateways/${encodeURIComponent(gateway)}`);
+  const upstream = await findUpstream(rest, gateway);
   const { data, pagination } = partOf(held, query, CHANGES_ON_A_PAGE);
   const now = Date.now();
   return {
