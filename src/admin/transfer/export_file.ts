@@ -4,6 +4,7 @@ import { canSee, isOperator } from "../../auth/rbac.ts";
 import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import type {
   EntityRow,
+  EntryRow,
   GatewayRow,
   PromptRow,
   ResourceRow,
@@ -54,7 +55,7 @@ export async function exportFile(
   const all = await visibleRows(deps, principal);
   const chosen = chosenRows(all, options);
   const gateways = new Map(all.gateways.map((row) => [row.id, row]));
-  const toolNames = new Map(all.tools.map(({ id, name }) => [id, name]));
+  const seen = seenMembers(all);
   const entities: Record<string, unknown[]> = {};
   if (kinds.includes("tools")) {
     entities.tools = chosen.tools.map((row) => {
@@ -68,10 +69,15 @@ export async function exportFile(
     );
   }
   if (kinds.includes("servers")) {
-    entities.servers = chosen.servers.map((row) => serverEntry(row, toolNames));
+    entities.servers = chosen.servers.map((row) => serverEntry(row, seen));
   }
-  if (kinds.includes("prompts")) entities.prompts = chosen.prompts.map(promptEntry);
-  if (kinds.includes("resources")) entities.resources = chosen.resources.map(resourceEntry);
+  const gatewayIdOf = (row: EntryRow) => gateways.has(row.gatewayId ?? "") ? row.gatewayId : null;
+  if (kinds.includes("prompts")) {
+    entities.prompts = chosen.prompts.map((row) => promptEntry(row, gatewayIdOf(row)));
+  }
+  if (kinds.includes("resources")) {
+    entities.resources = chosen.resources.map((row) => resourceEntry(row, gatewayIdOf(row)));
+  }
   const named = (ids: (row: ServerRow) => readonly string[]) =>
     Object.fromEntries(
       chosen.servers.filter((row) => ids(row).length > 0).map((row) => [row.name, ids(row)]),
@@ -88,9 +94,9 @@ export async function exportFile(
       entity_counts: Object.fromEntries(Object.entries(entities).map(([kind, list]) => [kind, list.length])),
       dependencies: includeDependencies
         ? {
-          servers_to_tools: named(({ toolIds }) => toolIds.flatMap((id) => toolNames.get(id) ?? [])),
-          servers_to_resources: named(({ resourceIds }) => resourceIds),
-          servers_to_prompts: named(({ promptIds }) => promptIds),
+          servers_to_tools: named(seen.toolNamesOf),
+          servers_to_resources: named(({ resourceIds }) => seen.only(resourceIds)),
+          servers_to_prompts: named(({ promptIds }) => seen.only(promptIds)),
         }
         : {},
       export_options: selections === null
@@ -113,6 +119,24 @@ async function visibleRows({ store }: Pick<AdminDeps, "store">, principal: Princ
     resources: seen(await store.resources.list()),
     prompts: seen(await store.prompts.list()),
     servers: seen(await store.servers.list()),
+  };
+}
+
+/** The members of servers that the caller sees. The answers of the REST API have no others either. */
+interface SeenMembers {
+  readonly has: (id: string) => boolean;
+  readonly only: (ids: readonly string[]) => readonly string[];
+  readonly toolNamesOf: (server: ServerRow) => readonly string[];
+}
+
+function seenMembers({ gateways, tools, resources, prompts }: Rows): SeenMembers {
+  const ids = new Set([gateways, tools, resources, prompts].flatMap((rows) => rows.map(({ id }) => id)));
+  const toolNames = new Map(tools.map(({ id, name }) => [id, name]));
+  const has = (id: string) => ids.has(id);
+  return {
+    has,
+    only: (members) => members.filter(has),
+    toolNamesOf: ({ toolIds }) => toolIds.flatMap((id) => toolNames.get(id) ?? []),
   };
 }
 
@@ -219,13 +243,14 @@ function toolEntry(
     output_schema: definition.outputSchema ?? null,
     annotations: definition.annotations ?? {},
     timeout_ms: row.timeoutMs,
-    gateway_id: row.gatewayId,
+    gateway_id: gateway?.id ?? null,
     position: row.position,
     definition,
   };
 }
 
-function promptEntry(row: PromptRow): Record<string, unknown> {
+/** @param gatewayId null: the caller does not see the gateway */
+function promptEntry(row: PromptRow, gatewayId: string | null): Record<string, unknown> {
   const definition = JSON.parse(row.definition);
   return {
     ...shared(row),
@@ -236,13 +261,14 @@ function promptEntry(row: PromptRow): Record<string, unknown> {
     registry_name: row.name,
     template: "",
     description: row.description,
-    gateway_id: row.gatewayId,
+    gateway_id: gatewayId,
     position: row.position,
     definition,
   };
 }
 
-function resourceEntry(row: ResourceRow): Record<string, unknown> {
+/** @param gatewayId null: the caller does not see the gateway */
+function resourceEntry(row: ResourceRow, gatewayId: string | null): Record<string, unknown> {
   return {
     ...shared(row),
     name: row.name,
@@ -252,30 +278,30 @@ function resourceEntry(row: ResourceRow): Record<string, unknown> {
     mime_type: row.mimeType,
     is_template: row.isTemplate,
     last_modified: row.updatedAt,
-    gateway_id: row.gatewayId,
+    gateway_id: gatewayId,
     position: row.position,
     definition: JSON.parse(row.definition),
   };
 }
 
-function serverEntry(row: ServerRow, toolNames: ReadonlyMap<string, string>): Record<string, unknown> {
+function serverEntry(row: ServerRow, seen: SeenMembers): Record<string, unknown> {
   return {
     ...shared(row),
     name: row.name,
     description: row.description,
     icon: row.icon,
-    tool_ids: row.toolIds.flatMap((id) => toolNames.get(id) ?? []),
+    tool_ids: seen.toolNamesOf(row),
     sse_endpoint: `/servers/${row.id}/sse`,
     websocket_endpoint: `/servers/${row.id}/ws`,
     jsonrpc_endpoint: `/servers/${row.id}/mcp`,
-    associated_tool_ids: row.toolIds,
-    associated_resource_ids: row.resourceIds,
-    associated_prompt_ids: row.promptIds,
-    associated_gateway_ids: row.gatewayIds,
+    associated_tool_ids: seen.only(row.toolIds),
+    associated_resource_ids: seen.only(row.resourceIds),
+    associated_prompt_ids: seen.only(row.promptIds),
+    associated_gateway_ids: seen.only(row.gatewayIds),
     associated_tags: row.memberTags,
     excluded: row.excluded,
     naming: row.naming,
-    tool_overrides: row.toolOverrides,
+    tool_overrides: Object.fromEntries(Object.entries(row.toolOverrides).filter(([id]) => seen.has(id))),
     server_info: row.serverInfo,
     instructions: row.instructions,
     revisions: row.revisions,

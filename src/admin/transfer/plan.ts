@@ -20,6 +20,7 @@ import type { ApiTokenRow } from "../../store/tokens/token_rows.ts";
 import type { Bundle, GatewayItem, Item } from "./bundle.ts";
 import { type EntryPlan, type GatewayPlace, planEntries } from "./plan_entries.ts";
 import { type PeoplePlan, planPeople } from "./plan_people.ts";
+import { MembersHere } from "./server_items.ts";
 import {
   decide,
   differencesOf,
@@ -153,17 +154,16 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
     placed,
     planning,
   );
-  const gatewayIds = new Map([...places].map(([sourceId, { id }]) => [sourceId, id]));
-  const ids = {
-    toolIds: withPresent(tools.ids, present.tools),
-    resourceIds: withPresent(resources.ids, present.resources),
-    promptIds: withPresent(prompts.ids, present.prompts),
-    gatewayIds: withPresent(gatewayIds, present.gateways),
-  };
+  const members = new MembersHere(present, sees, {
+    toolIds: tools.ids,
+    resourceIds: resources.ids,
+    promptIds: prompts.ids,
+    gatewayIds: new Map([...places].map(([sourceId, { id }]) => [sourceId, id])),
+  });
   const { ids: serverIds, ...servers } = planServers(
     bundle.servers,
     present.servers,
-    ids,
+    members,
     placed,
     planning,
     isOwnExport,
@@ -266,14 +266,6 @@ function withCredentials(
   return { item: { ...item, notes: [...notes, credentialsMissing] }, credentials };
 }
 
-/** Also the ids of what is here already: a server may come without its members. */
-function withPresent(
-  ids: ReadonlyMap<string, string>,
-  present: readonly EntityRow[],
-): ReadonlyMap<string, string> {
-  return new Map([...present.map(({ id }): [string, string] => [id, id]), ...ids]);
-}
-
 /** A transport that was found by trial is no difference. */
 function isNearly(wanted: GatewayRow, present: GatewayRow): boolean {
   return wanted.transport === "STREAMABLEHTTP" && present.transport === "SSE" &&
@@ -292,14 +284,10 @@ function renamed(
   return { ...row, name, slug: slugify(name) };
 }
 
-type MemberIds = Readonly<
-  Record<"toolIds" | "resourceIds" | "promptIds" | "gatewayIds", ReadonlyMap<string, string>>
->;
-
 function planServers(
   items: readonly Item<ServerRow>[],
   present: readonly ServerRow[],
-  ids: MemberIds,
+  members: MembersHere,
   placed: (row: ServerRow) => ServerRow,
   planning: Planning,
   isOwnExport: boolean,
@@ -312,8 +300,8 @@ function planServers(
   const made = new Set<string>();
   const fields = [...SERVER_FIELDS, ...SHARING, ...isOwnExport ? OWN_SERVER_FIELDS : []] as const;
   for (const each of items) {
-    const { row, item } = withMembers(each, placed(each.row), ids);
-    const found = byId.get(row.id) ?? byName.get(row.name);
+    const found = byId.get(each.row.id) ?? byName.get(each.row.name);
+    const { row, item } = members.of(each, placed(each.row), found);
     const isOther = found !== undefined && found.id !== row.id;
     const isTwin = found !== undefined && made.has(found.id);
     const differences = found === undefined || isTwin ? [] : [
@@ -357,29 +345,4 @@ function planServers(
     inserts.push(taken);
   }
   return { inserts, updates, ids: here };
-}
-
-/** The server with the members that are here, by their ids here. */
-function withMembers(
-  item: Item<ServerRow>,
-  row: ServerRow,
-  ids: MemberIds,
-): { row: ServerRow; item: Item<ServerRow> } {
-  const notes = [...item.notes];
-  const here = (field: keyof MemberIds, noun: string): string[] => {
-    const found = row[field].flatMap((id) => ids[field].get(id) ?? []);
-    const missing = row[field].length - found.length;
-    if (missing > 0) notes.push(`${missing} of its ${noun}${missing === 1 ? " is" : "s are"} not here`);
-    return [...new Set(found)];
-  };
-  const members = {
-    toolIds: here("toolIds", "tool"),
-    resourceIds: here("resourceIds", "resource"),
-    promptIds: here("promptIds", "prompt"),
-    gatewayIds: here("gatewayIds", "gateway"),
-  };
-  const toolOverrides = Object.fromEntries(
-    Object.entries(row.toolOverrides).map(([id, override]) => [ids.toolIds.get(id) ?? id, override]),
-  );
-  return { row: { ...row, ...members, toolOverrides }, item: { ...item, notes } };
 }

@@ -152,3 +152,82 @@ Deno.test("an import by somebody else than an administrator brings no upstream t
       assertEquals((await store.gateways.list()).map(({ name }) => name), [...names]);
     }
   }));
+
+Deno.test("an export has no id, name or text of what its maker does not see, and an import of it loses none of that", () =>
+  withAdminApi(async ({ call, store, upstreams }) => {
+    const register = async (name: string) => {
+      const url = `https://${name}.test/mcp`;
+      const [a, b] = ["a", "b"].map((suffix) => `${name}-${suffix}`);
+      upstreams.set(url, discovery({ tools: [a!, b!], resources: [`r:${a}`, `r:${b}`], prompts: [a!, b!] }));
+      return (await call("POST", "/gateways", { body: { name, url } })).body.id as string;
+    };
+    const [open, closed] = [await register("open"), await register("closed")];
+    // Of the visible upstream every second entry is private; of the private upstream every second one stays public.
+    const hidden = new Set([closed]);
+    await store.gateways.update(closed, { visibility: "private" });
+    for (const entities of [store.tools, store.resources, store.prompts]) {
+      for (const { id, definition } of await (entities as typeof store.tools).list()) {
+        const visibility = definition.includes("-b") ? "private" : "public";
+        if (visibility === "private") hidden.add(id);
+        await (entities as typeof store.tools).update(id, { visibility });
+      }
+    }
+    const [tools, resources, prompts] = [
+      await store.tools.list(),
+      await store.resources.list(),
+      await store.prompts.list(),
+    ];
+    const ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id);
+    const secretTool = tools.find(({ id }) => hidden.has(id))!;
+    const overrides = {
+      [secretTool.id]: { name: "hush" },
+      [tools.find(({ id }) => !hidden.has(id))!.id]: { name: "told" },
+    };
+    const server = await store.servers.insert(newServer({
+      ...{ name: "Desk", toolIds: ids(tools), resourceIds: ids(resources), promptIds: ids(prompts) },
+      ...{ gatewayIds: [open, closed], toolOverrides: overrides },
+    }));
+    const scoped = { ...ADMIN, teams: [] };
+    for (
+      const [method, path, body] of [
+        ["GET", "/export", undefined],
+        ["POST", "/export/selective", { servers: ["Desk"], tools: ids(tools) }],
+      ] as const
+    ) {
+      const { body: file } = await call(method, path, { body, as: scoped });
+      const text = JSON.stringify({ ...file, metadata: { ...file.metadata, export_options: {} } });
+      assertEquals([path, [...hidden].filter((id) => text.includes(id))], [path, []]);
+      assertEquals([text.includes("hush"), text.includes("told"), text.includes(secretTool.name)], [
+        false,
+        true,
+        false,
+      ]);
+      const run = async (import_data: unknown, as = scoped) =>
+        (await call("POST", "/import", { body: { import_data, conflict_strategy: "update" }, as })).body;
+      const { entities } = file;
+      assertEquals((await run({ ...file, entities: { servers: entities.servers } })).progress.updated, 0);
+      const changed = entities.servers.map((each: Record<string, unknown>) => ({
+        ...{ ...each, description: path, associated_tool_ids: [] },
+      }));
+      await run({ ...file, entities: { servers: changed } });
+      const after = (await store.servers.get(server.id))!;
+      assertEquals([after.description, after.toolIds.toSorted(), after.resourceIds, after.gatewayIds], [
+        path,
+        [...hidden].filter((id) => ids(tools).includes(id)).toSorted(),
+        server.resourceIds,
+        server.gatewayIds,
+      ]);
+      assertEquals(after.toolOverrides[secretTool.id], { name: "hush" });
+      await store.servers.update(server.id, { toolIds: server.toolIds, description: null });
+    }
+    // A file cannot make a member of what its importer does not see.
+    const { body: file } = await call("GET", "/export");
+    const other = { ...file.entities.servers[0], id: "e".repeat(32), name: "Other" };
+    const answer = await call("POST", "/import", {
+      body: { import_data: { ...file, entities: { servers: [other] } } },
+      as: scoped,
+    });
+    assertStringIncludes(answer.body.warnings.join(), "of its tools are not here");
+    const members = (await store.servers.list()).find(({ name }) => name === "Other")!;
+    assertEquals([...members.toolIds, ...members.gatewayIds].filter((id) => hidden.has(id)), []);
+  }));
