@@ -121,6 +121,20 @@ Deno.test({
       const keys = body.authHeaders.map(({ key }: { key: string }) => key);
       assertEquals([body.isolation, body.tags.length, keys], ["caller", 2, ["X-API-Key", "X-Tenant"]]);
       assertEquals(counter.lastHeaders.get("x-api-key"), "s3cret");
+
+      const scopes = ["read", "write"].map((value) => ({ key: "X-Scope", value }));
+      await sluice.api("PUT", `/gateways/${id}`, { auth_type: "authheaders", auth_headers: scopes });
+      await browser.open(`upstreams/${id}/edit`);
+      const masked = "X-Scope: *****\nX-Scope: *****";
+      assertEquals(await headers.inputValue(), masked);
+      await headers.fill(`${masked}\nX-Tenant: t2`);
+      await button("Save").click();
+      await page.getByText("counter is changed.").waitFor();
+      assertEquals(counter.lastHeaders.get("x-scope"), "read, write");
+      await browser.open(`upstreams/${id}/edit`);
+      await headers.fill("X-Scope: *****");
+      await button("Save").click();
+      await browser.sees('2 headers named "X-Scope" are stored', "form.form");
       await browser.open(`upstreams/${id}/edit`);
       await page.getByLabel("URL", { exact: true }).fill("http://127.0.0.1:1/mcp");
       await button("Save").click();
@@ -132,6 +146,12 @@ Deno.test({
     });
 
     await t.step("a command that fails shows the end of its stderr", async () => {
+      await browser.open("upstreams/new?way=command");
+      await page.getByLabel("Environment").fill("A=1\nA=2");
+      await page.getByLabel("Program").fill("sh");
+      await page.getByLabel("Name", { exact: true }).fill("broken");
+      await button("Connect and add").click();
+      await browser.sees("several lines set A", "form.form");
       await browser.open("upstreams/new?way=command");
       await page.getByLabel("Program").fill("sh");
       await page.getByLabel("Arguments").fill("-c\necho no API_KEY >&2; exit 3");

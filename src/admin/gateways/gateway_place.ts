@@ -59,7 +59,8 @@ function requestedUrl(
     : null;
   const url = input.url === undefined ? kept?.url : unmaskedUrl(input.url, stored);
   if (url === null) {
-    const reason = "a mask in the query stands for a stored value, and none is stored";
+    const reason =
+      "a mask in the query stands for no stored value, or does not say for which one: send the value itself";
     return { place: { transport, url: "" }, faults: [...faults, fault(["body", "url"], reason)] };
   }
   if (url === undefined) {

@@ -1,6 +1,7 @@
 // The URL of an upstream in answers. A path or a query can be the credential of a hosted MCP server, so only administrators see the
 // path, and nobody sees the values of the query.
 import type { Principal } from "../../auth/principal.ts";
+import { storedAt } from "./credentials/repeated_masks.ts";
 import { MASK } from "./schemas.ts";
 
 /** Administrators see the URL with masks in its query, or the whole command of a process. Others see the origin, or the scheme. */
@@ -21,22 +22,22 @@ export function maskedUrl(url: string): string {
 /**
  * The URL with the stored values in place of masks: a value of the same name, and the same one where a name occurs several times.
  * @param stored the URL before the request; null for a new gateway
- * @returns null if a mask stands for no stored value
+ * @returns null if a mask stands for no stored value, or does not say for which one
  */
 export function unmaskedUrl(url: string, stored: string | null): string | null {
   const old = stored === null ? [] : parametersOf(new URL(stored).search);
-  const seen = new Map<string | null, number>();
+  const oldByName = Map.groupBy(old, ({ name }) => name);
   let isKnown = true;
-  const unmasked = withQuery(url, (parameters) =>
-    parameters.map((parameter) => {
-      const { name } = parameter;
-      const nth = seen.get(name) ?? 0;
-      seen.set(name, nth + 1);
+  const unmasked = withQuery(url, (parameters) => {
+    const byName = Map.groupBy(parameters, ({ name }) => name);
+    return parameters.map((parameter) => {
       if (parameter.value !== MASK) return parameter;
-      const known = old.filter((each) => each.name === name)[nth];
-      if (known === undefined) isKnown = false;
+      const ofName = byName.get(parameter.name)!;
+      const known = storedAt(ofName.indexOf(parameter), ofName, oldByName.get(parameter.name) ?? []);
+      if (known === null) isKnown = false;
       return known ?? parameter;
-    }));
+    });
+  });
   return isKnown ? unmasked : null;
 }
 

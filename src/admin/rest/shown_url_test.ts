@@ -34,6 +34,8 @@ Deno.test("unmaskedUrl() takes what is new, and keeps the rest by name and place
     ["https://h/mcp?other=*****", null],
     ["https://h/mcp?a=*****&a=*****&a=*****", null],
     ["https://h/mcp?*****&*****", null],
+    // One of two is left: the mask does not say which one.
+    ["https://h/mcp?a=*****", null],
   ];
   for (const [given, url] of rows) assertEquals([given, unmaskedUrl(given, stored)], [given, url]);
   assertEquals(unmaskedUrl("https://h/?a=*****", null), null);

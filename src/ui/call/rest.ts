@@ -69,6 +69,14 @@ export class Rest {
 
 export function refusalOf(error: SluiceError): Refusal {
   const faults = Array.isArray(error.data) ? error.data as FieldFault[] : [];
-  const text = faults.length === 0 ? operatorText(error) : "Some fields have to be changed.";
-  return { text, code: error.code, faults };
+  return {
+    ...refusalFor(faults),
+    code: error.code,
+    ...(faults.length === 0 ? { text: operatorText(error) } : {}),
+  };
+}
+
+/** @param faults at least one */
+export function refusalFor(faults: readonly FieldFault[]): Refusal {
+  return { text: "Some fields have to be changed.", code: "VALIDATION_FAILED", faults };
 }

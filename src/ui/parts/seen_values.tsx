@@ -55,3 +55,28 @@ export function mergedValues(
   const added = wanted.difference(shown).difference(stored);
   return removed.size + added.size === 0 ? null : [...stored.difference(removed).union(added)];
 }
+
+/**
+ * The same for lines that give names values. A name may have several lines: the order tells them apart.
+ * @returns null: nothing of what is stored changes
+ */
+export function mergedLines(
+  { sent, seen, current }: Readonly<Record<"sent" | "seen" | "current", readonly string[]>>,
+  nameOf: (line: string) => string,
+): string[] | null {
+  const [wanted, shown, stored] = [sent, seen, current].map((lines) => linesByPlace(lines, nameOf));
+  const merged = [...stored!.keys(), ...[...wanted!.keys()].filter((place) => !stored!.has(place))]
+    .flatMap((place) => (wanted!.get(place) === shown!.get(place) ? stored! : wanted!).get(place) ?? []);
+  return merged.join("\n") === current.join("\n") ? null : merged;
+}
+
+/** The lines by their name and their place among those of the name. */
+function linesByPlace(lines: readonly string[], nameOf: (line: string) => string): Map<string, string> {
+  const counts = new Map<string, number>();
+  return new Map(lines.map((line) => {
+    const name = nameOf(line);
+    const place = counts.get(name) ?? 0;
+    counts.set(name, place + 1);
+    return [`${place} ${name}`, line];
+  }));
+}

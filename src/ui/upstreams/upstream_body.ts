@@ -1,7 +1,8 @@
 // What the fields of an upstream's form say in the words of the REST API, and what they show of a stored upstream.
+import { type Refusal, refusalFor } from "../call/rest.ts";
 import { AWS_FIELDS, awsConfigOf, awsValues } from "./aws_fields.tsx";
 import { loginOf, OAUTH_FIELDS, oauthValues } from "./oauth_fields.tsx";
-import { isLineChanged, mergedValues, seenIn } from "../parts/seen_values.tsx";
+import { isLineChanged, mergedLines, mergedValues, seenIn } from "../parts/seen_values.tsx";
 import type { Upstream } from "./upstream_shapes.ts";
 
 /** An upstream has an address, or a command that starts it. */
@@ -77,9 +78,14 @@ const COMMON_FIELDS = [
 ];
 
 /** Lists in one text: by their separators. */
-const LISTS: Readonly<Record<string, string>> = {
-  ...{ tags: ",", passthrough_headers: ",", oauth_scopes: " " },
-  ...{ env: "\n", auth_headers: "\n" },
+const LISTS: Readonly<Record<string, string>> = { tags: ",", passthrough_headers: ",", oauth_scopes: " " };
+
+/** Lines with a name and a value: by the separators of both, and what makes two names the same. */
+const PAIRS: Readonly<
+  Record<string, { readonly separator: string; readonly same: (name: string) => string }>
+> = {
+  env: { separator: "=", same: (name) => name },
+  auth_headers: { separator: ":", same: (name) => name.toLowerCase() },
 };
 
 /** The text that a changed field comes to: of a list, what is stored with what the reader has added and taken away. */
@@ -87,12 +93,30 @@ function mergedText(
   name: string,
   { sent, seen, current }: Readonly<Record<"sent" | "seen" | "current", URLSearchParams>>,
 ): string {
-  const separator = LISTS[name];
-  if (separator === undefined) return textOf(sent, name);
+  const separator = LISTS[name] ?? "\n";
+  const pairs = PAIRS[name];
+  if (LISTS[name] === undefined && pairs === undefined) return textOf(sent, name);
   const listOf = (values: URLSearchParams) =>
     textOf(values, name).split(separator).map((part) => part.trim()).filter((part) => part !== "");
-  const merged = mergedValues({ sent: listOf(sent), seen: listOf(seen), current: listOf(current) });
+  const lists = { sent: listOf(sent), seen: listOf(seen), current: listOf(current) };
+  const merged = pairs === undefined
+    ? mergedValues(lists)
+    : mergedLines(lists, (line) => pairs.same(pairIn(line, pairs.separator)[0]));
   return merged === null ? textOf(current, name) : merged.join(separator === "," ? ", " : separator);
+}
+
+/** A variable has one value: of several lines for one variable an object would have the last. */
+export function repeatedVariablesIn(values: URLSearchParams): { readonly refused: Refusal } | null {
+  const names = linesIn(textOf(values, "env")).map((line) => pairIn(line, "=")[0]);
+  const repeated = [...Map.groupBy(names, (name) => name)].flatMap(([name, all]) =>
+    all.length > 1 ? name : []
+  );
+  if (repeated.length === 0) return null;
+  const faults = repeated.map((name) => ({
+    loc: ["body", "env"],
+    msg: `several lines set ${name}: keep one of them`,
+  }));
+  return { refused: refusalFor(faults) };
 }
 
 function bodyOf(

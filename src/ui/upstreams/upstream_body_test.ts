@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type ErrorCode, SluiceError } from "../../base/errors.ts";
 import { adviceFor } from "../../upstream/upstream_advice.ts";
-import { changesIn, registrationIn, valuesOf } from "./upstream_body.ts";
+import { changesIn, registrationIn, repeatedVariablesIn, valuesOf } from "./upstream_body.ts";
 import type { Upstream } from "./upstream_shapes.ts";
 
 const STORED = {
@@ -173,4 +173,40 @@ Deno.test("a variable of a command that somebody else has added stays", () => {
   assertEquals(changesIn(sent, stored({ A: "*****", B: "*****", D: "*****" })), {
     env: { D: "*****", A: "1", C: "2" },
   });
+});
+
+Deno.test("headers of one name stay as many as they are, each in its place", () => {
+  const header = (key: string, value = "*****") => ({ key, value });
+  const stored = (...authHeaders: { key: string; value: string }[]) =>
+    ({ ...STORED, authHeaders }) as Upstream;
+  const twice = stored(header("X-Scope"), header("X-Key"), header("X-Scope"));
+  const shown = valuesOf(twice);
+  const headersIn = (auth_headers: string, present = twice) =>
+    changesIn(
+      new URLSearchParams({ ...Object.fromEntries(shown), seen: String(shown), auth_headers }),
+      present,
+    ).auth_headers;
+  const lines = ["X-Scope: *****", "X-Key: *****", "X-Scope: *****"];
+  assertEquals(headersIn(lines.join("\r\n")), undefined);
+  assertEquals(headersIn([...lines, "X-B: b"].join("\n")), [...twice.authHeaders!, header("X-B", "b")]);
+  assertEquals(headersIn([...lines.slice(0, 2), "x-scope: new"].join("\n")), [
+    ...twice.authHeaders!.slice(0, 2),
+    header("x-scope", "new"),
+  ]);
+  // One of the two is taken away: which one, the REST API is not told, and refuses it.
+  assertEquals(headersIn(lines.slice(0, 2).join("\n")), twice.authHeaders!.slice(0, 2));
+  // Meanwhile somebody else has added one.
+  assertEquals(
+    headersIn(["X-Scope: new", ...lines.slice(1)].join("\n"), stored(...twice.authHeaders!, header("X-C"))),
+    [header("X-Scope", "new"), ...twice.authHeaders!.slice(1), header("X-C")],
+  );
+});
+
+Deno.test("a variable that several lines set is refused", () => {
+  const faults = (env: string) => repeatedVariablesIn(new URLSearchParams({ env }))?.refused.faults ?? [];
+  assertEquals(faults("A=1\r\nB=2\r\n A =3"), [{
+    loc: ["body", "env"],
+    msg: "several lines set A: keep one of them",
+  }]);
+  assertEquals(faults("A=1\na=1"), []);
 });

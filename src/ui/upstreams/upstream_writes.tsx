@@ -6,7 +6,7 @@ import { type FormState, NEW_FORM, RefusalBox } from "../parts/form.tsx";
 import { PageHead } from "../parts/page_parts.tsx";
 import { SeenValues, UNCHANGED } from "../parts/seen_values.tsx";
 import { adviceFor } from "../../upstream/upstream_advice.ts";
-import { changesIn, registrationIn, valuesOf, type Way } from "./upstream_body.ts";
+import { changesIn, registrationIn, repeatedVariablesIn, valuesOf, type Way } from "./upstream_body.ts";
 import { readVisibility, SHOWN_FIELDS, UpstreamFields } from "./upstream_form.tsx";
 import { WarningList } from "./warning_list.tsx";
 import {
@@ -24,7 +24,7 @@ export const newUpstreamPage: PageHandler = (call) => newUpstreamView(call, NEW_
 export const addUpstream: PageHandler = async (call) => {
   const values = await call.form();
   const wait = values.get("wait") !== "false";
-  const answer = await call.rest.attempt<Upstream>(
+  const answer = repeatedVariablesIn(values) ?? await call.rest.attempt<Upstream>(
     "POST",
     `/gateways?wait=${wait}`,
     registrationIn(values, wayIn(values)),
@@ -43,7 +43,7 @@ export const addUpstream: PageHandler = async (call) => {
 /** The part of the page below the form; without a script, the whole page. */
 export const testUpstream: PageHandler = async (call) => {
   const values = await call.form();
-  const answer = await call.rest.attempt<TestedUpstream>(
+  const answer = repeatedVariablesIn(values) ?? await call.rest.attempt<TestedUpstream>(
     "POST",
     "/gateways/test",
     registrationIn(values, wayIn(values)),
@@ -175,7 +175,8 @@ export const changeUpstream: PageHandler = async (call) => {
   const path = `upstreams/${upstream.id}`;
   const changes = changesIn(values, upstream);
   if (Object.keys(changes).length === 0) return { to: path, notice: UNCHANGED };
-  const answer = await call.rest.attempt<Upstream>("PUT", `/gateways/${upstream.id}`, changes);
+  const answer = repeatedVariablesIn(values) ??
+    await call.rest.attempt<Upstream>("PUT", `/gateways/${upstream.id}`, changes);
   if ("refused" in answer) {
     return await editUpstreamView(call, upstream, { values, refused: answer.refused }, 422);
   }

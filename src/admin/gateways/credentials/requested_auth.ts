@@ -1,6 +1,7 @@
 // Reads the login of a gateway from a request: `auth_type` and its fields.
 import type { Credentials, LoginCredentials } from "../../../upstream/credentials.ts";
 import { type Fault, fault } from "../../rest/faults.ts";
+import { storedAt } from "../../rest/credentials/repeated_masks.ts";
 import { type GatewayInput, MASK } from "../../rest/schemas.ts";
 import { type AuthKind, hasSecret, idleFields, isGiven, NOT_CREDENTIALS } from "./auth_fields.ts";
 import { NONE_STORED, unmasked } from "./masked_secrets.ts";
@@ -98,15 +99,15 @@ type Header = NonNullable<GatewayInput["auth_headers"]>[number];
 
 function requestedHeaders(input: GatewayInput, kept: LoginCredentials | null, faults: Fault[]): Header[] {
   const old = kept?.type === "authheaders" ? kept.headers : [];
-  // Of a repeated name the first one counts.
-  const byName = new Map(old.toReversed().map((header) => [header.key.toLowerCase(), header]));
   const single = singleHeader(input, old[0]?.key, faults);
   const wanted = input.auth_headers ?? single ?? old;
   if (wanted.length === 0) {
     faults.push(fault(["body", "auth_headers"], 'Field required with auth_type "authheaders"', "missing"));
   }
+  const storedByName = Map.groupBy(old, nameOf);
+  const wantedByName = Map.groupBy(wanted, nameOf);
   return wanted.map((header, i) => {
-    const name = header.key.toLowerCase();
+    const name = nameOf(header);
     if (NOT_CREDENTIALS.has(name)) {
       faults.push(
         fault(
@@ -116,10 +117,24 @@ function requestedHeaders(input: GatewayInput, kept: LoginCredentials | null, fa
       );
     }
     if (header.value !== MASK) return header;
-    const stored = byName.get(name);
-    if (stored === undefined) faults.push(fault(["body", "auth_headers", i, "value"], NONE_STORED));
-    return stored ?? header;
+    const stored = storedByName.get(name) ?? [];
+    const ofName = wantedByName.get(name)!;
+    const found = storedAt(ofName.indexOf(header), ofName, stored);
+    if (found === null) {
+      const reason = stored.length > 1 ? ambiguous(header.key, stored.length) : NONE_STORED;
+      faults.push(fault(["body", "auth_headers", i, "value"], reason));
+    }
+    return found ?? header;
   });
+}
+
+function nameOf({ key }: Header): string {
+  return key.toLowerCase();
+}
+
+function ambiguous(name: string, count: number): string {
+  return `${count} headers named "${name}" are stored, and the mask does not say which one it stands for: ` +
+    `send all ${count} in their order, or the values themselves`;
 }
 
 /**

@@ -170,3 +170,27 @@ Deno.test("a mask stands for the stored secret of the same account alone", () =>
     fault(["body", "x"], "send the secret too: the stored one is for the former access key"),
   ]);
 });
+
+Deno.test("masks of several headers of one name stand for them in their order, or are refused", () => {
+  const header = (key: string, value: string) => ({ key, value });
+  const stored = [header("X-Scope", "a"), header("X-Key", "k"), header("X-Scope", "b")];
+  const read = (...auth_headers: { key: string; value: string }[]) =>
+    requestedAuth({ auth_type: "authheaders", auth_headers }, { type: "authheaders", headers: stored });
+  const scope = () => header("x-scope", MASK);
+  const key = () => header("X-Key", MASK);
+  const taken = (...headers: { key: string; value: string }[]) => ({
+    credentials: { type: "authheaders", headers },
+    faults: [],
+  });
+  assertEquals(read(scope(), key(), scope()), taken(...stored));
+  assertEquals(
+    read(scope(), scope(), header("X-Scope", "c")),
+    taken(stored[0]!, stored[2]!, header("X-Scope", "c")),
+  );
+  assertEquals(read(header("X-Scope", "c"), scope()), taken(header("X-Scope", "c"), stored[2]!));
+  const { credentials, faults } = read(key(), scope());
+  assertEquals(credentials, null);
+  assertEquals(faults.map(({ loc }) => loc), [["body", "auth_headers", 1, "value"]]);
+  assertStringIncludes(faults[0]!.msg, "send all 2 in their order, or the values themselves");
+  assertStringIncludes(read(key(), key()).faults[0]!.msg, NONE_STORED);
+});
