@@ -108,7 +108,9 @@ function itemsOf({ upstreams, held, figures, settings, checkup }: AttentionProps
       mood: "warn" as const,
       label: "waits",
       path: "held",
-      link: held === 1 ? "1 change of an upstream waits" : `${held} changes of upstreams wait`,
+      link: held === 1
+        ? "1 change of an upstream waits"
+        : `${held.toLocaleString("en")} changes of upstreams wait`,
       text: " for an approval.",
     }]),
     ...wrong.slice(0, MOST_UPSTREAMS).map((upstream) => ({

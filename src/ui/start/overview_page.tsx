@@ -7,7 +7,6 @@ import type { PageCall, PageHandler } from "../call/page_call.ts";
 import { Empty, PageHead } from "../parts/page_parts.tsx";
 import type { ListPage } from "../parts/search_list.tsx";
 import { type BusyCaller, LivePart } from "./live_part.tsx";
-import type { HeldChange } from "../../admin/approvals/held_change.ts";
 import type { Upstream } from "../upstreams/upstream_shapes.ts";
 
 /** The answer has the number of entries, and none of them, whose members would have to be read. */
@@ -23,11 +22,13 @@ export const overviewPage: PageHandler = async (call) => {
     return { title: "Overview", body, isPart: true, isLive: true };
   }
   const upstreams = await rest.find<Upstream[]>("/gateways?limit=0&include_inactive=true") ?? [];
-  const servers = await rest.find<ListPage<unknown>>(`/admin/servers?page=${BEYOND_THE_LAST}`);
-  const held = await rest.find<HeldChange[]>("/held") ?? [];
-  const pending = held.filter(({ state }) => state === "pending");
   const sum = (count: (upstream: Upstream) => number) =>
     upstreams.reduce((total, upstream) => total + count(upstream), 0);
+  const held = sum(({ heldCount = 0 }) => heldCount);
+  const settings = viewer.can("admin.system_config") ? await rest.find<RunningSettings>("/settings") : null;
+  const attention = <Attention {...{ upstreams, held, figures: live, settings, checkup }} />;
+  if (query.has("attention")) return { title: "Overview", body: attention, isPart: true };
+  const servers = await rest.find<ListPage<unknown>>(`/admin/servers?page=${BEYOND_THE_LAST}`);
   const counts = [
     { label: "Upstreams", path: "upstreams", value: upstreams.length },
     { label: "Virtual servers", path: "virtual-servers", value: servers?.pagination.total_items ?? 0 },
@@ -35,9 +36,6 @@ export const overviewPage: PageHandler = async (call) => {
     { label: "Resources", path: "resources", value: sum(({ resourceCount }) => resourceCount) },
     { label: "Prompts", path: "prompts", value: sum(({ promptCount }) => promptCount) },
   ];
-  const settings = viewer.can("admin.system_config") ? await rest.find<RunningSettings>("/settings") : null;
-  const attention = <Attention {...{ upstreams, held: pending.length, figures: live, settings, checkup }} />;
-  if (query.has("attention")) return { title: "Overview", body: attention, isPart: true };
   return {
     title: "Overview",
     body: (
