@@ -122,6 +122,8 @@ export interface Endpoint {
   readonly failureHeaders?: Readonly<Record<string, string>>;
   /** Answers a failure itself; null: as `speaks` says. */
   readonly failed?: (failed: FailedAnswer) => Promise<Response | null>;
+  /** Answers a request above a limit of the gateway itself, at no cost; null: as `speaks` says. */
+  readonly refusal?: (request: Request, code: RefusalCode) => Response | null;
   /** A GET opens an event stream. */
   readonly streamsOnGet?: boolean;
   serve(exchange: Exchange): Promise<Response>;
@@ -189,7 +191,8 @@ export function createHandler(deps: HandlerDeps): Handle {
 
   const refuse = (request: Request, endpoint: Endpoint | null, code: RefusalCode): Response => {
     discardBody(request);
-    return refused(request, endpoint, code, refusalResponse(code, endpoint?.speaks ?? "rest"));
+    const response = endpoint?.refusal?.(request, code) ?? refusalResponse(code, endpoint?.speaks ?? "rest");
+    return refused(request, endpoint, code, response);
   };
 
   const refuseOverload = async (request: Request, endpoint: Endpoint | null): Promise<Response> => {

@@ -15,7 +15,7 @@ export const REFUSALS = {
   TOO_MANY_STREAMS: texts("TOO_MANY_STREAMS"),
 } as const satisfies Record<RefusalCode, unknown>;
 
-/** @param speaks the endpoint's error format */
+/** @param speaks the endpoint's error format. Pages answer people themselves: `Endpoint.refusal` */
 export function refusalResponse(code: RefusalCode, speaks: "json-rpc" | "rest"): Response {
   const { status, headers, body } = REFUSALS[code];
   return new Response(body[speaks], { status, headers });

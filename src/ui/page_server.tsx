@@ -3,7 +3,6 @@ import type { Principal } from "../auth/principal.ts";
 import { holds } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { callerKey } from "../base/sharing/caller_identity.ts";
-import { operatorText } from "../base/seen_answer.ts";
 import { type Coding, codingFor, VARIES } from "../http/representation/accepted.ts";
 import { compressed } from "../http/representation/compressed.ts";
 import {
@@ -35,8 +34,8 @@ import { loginsOf } from "./connections/page_logins.ts";
 import { authorizationOf, departure } from "./oauth/page_authorization.ts";
 import { SSO_PATH } from "./sso/sso_paths.ts";
 import { noticeCookie, noticeIn, PAGES_PATH, pagesScope, sessionCookie } from "./call/session_cookie.ts";
-import { CorrelationId } from "./parts/page_parts.tsx";
-import { Frame, WaysOn } from "./parts/frame.tsx";
+import { failureView } from "./parts/failure_view.tsx";
+import { Frame } from "./parts/frame.tsx";
 import type { PageRoute } from "./page_routes.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
 
@@ -244,9 +243,10 @@ export interface FailedRequest {
   readonly reported: ReportedError;
 }
 
-/** Whoever is not signed in is asked to; other failures are a page with the error's words. */
+/** Whoever is not signed in is asked to sign in; other failures are a page with the error's words. */
 export async function answerFailure(failed: FailedRequest): Promise<Response> {
-  const { request, path, place, principal, reported: { error, correlationId } } = failed;
+  const { request, path, place, principal, reported } = failed;
+  const { error, correlationId } = reported;
   const isPart = request.headers.has("hx-request");
   if (error.code === "UNAUTHENTICATED" && !isPart) {
     const { search } = new URL(request.url);
@@ -254,52 +254,14 @@ export async function answerFailure(failed: FailedRequest): Promise<Response> {
     return redirect({ to: next === "" ? "sign-in" : `sign-in?next=${encodeURIComponent(next)}` }, place);
   }
   const viewer = principal === null || principal.kind === "anonymous" ? null : viewerOf(principal);
-  const view: View = {
-    title: TITLES[error.code] ?? "That did not work",
-    status: error.row.http,
-    isPart,
-    body: (
-      <FailureBox
-        {...{ error, correlationId, isPart, path }}
-        hasLog={viewer?.can("admin.system_config") === true}
-      />
-    ),
-  };
+  const hasLog = viewer?.can("admin.system_config") === true;
+  const view = failureView(reported, { path, isPart, hasLog });
   const notice = noticeIn(request.headers);
   const page = await rendered(view, { path, place, viewer, notice }, null);
   const shown = { path, notice, status: view.status, cacheStatus: "BYPASS" } as const;
   const response = await pageResponse(page, place, shown);
   response.headers.set(CORRELATION_HEADER, correlationId);
   return response;
-}
-
-const TITLES: Readonly<Partial<Record<string, string>>> = {
-  NOT_FOUND: "There is no such page",
-  FORBIDDEN: "You may not do this",
-  RATE_LIMITED: "Too many requests",
-};
-
-function FailureBox({ error, path, correlationId, isPart, hasLog }: {
-  readonly error: SluiceError;
-  /** Of the page, relative to `/admin/`. */
-  readonly path: string;
-  readonly correlationId: string;
-  readonly isPart: boolean;
-  /** May the viewer read the log, with what an upstream answered? */
-  readonly hasLog: boolean;
-}) {
-  const words = hasLog ? operatorText(error) : error.message;
-  const text = error.code === "INTERNAL" ? "The gateway has a fault. Its log has the cause." : words;
-  return (
-    <>
-      {!isPart && <h1>{TITLES[error.code] ?? "That did not work"}</h1>}
-      <p>{text}</p>
-      <p class="soft small">
-        Correlation id: <CorrelationId id={correlationId} hasLog={hasLog} />
-      </p>
-      {!isPart && <WaysOn path={error.code === "NOT_FOUND" ? path : ""} />}
-    </>
-  );
 }
 
 function redirect({ to, notice, session, cookies }: Redirect, place: Place): Response {

@@ -4,6 +4,8 @@ import { SluiceError } from "../base/errors.ts";
 import { takesHtml } from "../http/representation/accepted.ts";
 import type { Endpoint, Exchange, FailedAnswer } from "../http/handler.ts";
 import { addressOf } from "../http/rate_tiers.ts";
+import type { RefusalCode } from "../http/refusal.ts";
+import { pageRefusal } from "./call/refusal_page.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
 import { authorizationIn, PAGES_PATH } from "./call/session_cookie.ts";
 import { type FoundPages, LIVE_LOG, pagesAt } from "./page_routes.ts";
@@ -26,6 +28,8 @@ export class UiEndpoint {
       speaks: "rest",
       authorizationIn,
       failed: (failed: FailedAnswer) => this.#answerFailure(failed),
+      refusal: (request: Request, code: RefusalCode) =>
+        isForPeople(request) ? pageRefusal(code, request.headers.has("hx-request")) : null,
     } as const;
     const serve = (exchange: Exchange) => this.#serve(exchange);
     this.#pages = { name: "ui", ...shared, serve };

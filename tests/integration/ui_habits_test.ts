@@ -211,15 +211,15 @@ Deno.test({
       const refused = { status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" };
       await page.route("**/admin/tools?*part*", (route) => route.fulfill(refused));
       await page.getByLabel("Search").fill("zoo");
-      await page.locator("#unanswered").filter({ hasText: "The gateway does not answer." }).waitFor();
+      await page.locator("#trouble").filter({ hasText: "The gateway does not answer." }).waitFor();
       assertEquals(await page.getByRole("heading", { name: "Bad Gateway" }).count(), 0);
       await page.unrouteAll({ behavior: "wait" });
     });
 
     await t.step("a page says when the gateway does not answer, and goes on when it does", async () => {
-      const notice = page.locator("#unanswered").filter({ hasText: "The gateway does not answer." });
+      const notice = page.locator("#trouble").filter({ hasText: "The gateway does not answer." });
       const goesOn = async () => {
-        await page.locator("#unanswered:empty").waitFor({ state: "attached" });
+        await page.locator("#trouble:empty").waitFor({ state: "attached" });
       };
       const goOn = (route: Route) => route.continue();
       const refuse = (route: Route) => route.abort("connectionrefused");

@@ -154,6 +154,78 @@
     asking = null;
   });
 
+  // A one-time token comes behind the #, which browsers send to nobody.
+  const setupToken = document.querySelector("input[data-from-hash]");
+  const takeToken = () => {
+    if (setupToken === null || location.hash.length <= 1) return;
+    setupToken.value = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname);
+  };
+  takeToken();
+  // Another link, opened where the page is open already.
+  globalThis.addEventListener("hashchange", takeToken);
+
+  // What goes wrong with requests that the page itself makes is said in one place, for whatever has asked last. It goes when that works.
+  const box = document.getElementById("trouble");
+  const troubles = new Map();
+  let shown = "";
+  const show = () => {
+    const words = [...troubles.values()].findLast((trouble) => trouble.words !== "")?.words ?? "";
+    if (box === null || words === shown) return;
+    shown = words;
+    box.textContent = words;
+  };
+  const isLive = (element) => element.matches?.("[hx-trigger*=every]");
+  const settle = (element, trouble) => {
+    for (const each of troubles.keys()) {
+      if (each === element || !each.isConnected || !isLive(each)) troubles.delete(each);
+    }
+    if (trouble !== undefined) troubles.set(element, trouble);
+    show();
+  };
+  const fail = async (element, words) => {
+    const trouble = { words: troubles.get(element)?.words ?? "" };
+    settle(element, trouble);
+    trouble.words = await words;
+    show();
+  };
+
+  // Each failure that the gateway answers has a correlation id. Others are those of a proxy in front of it.
+  const isOwn = (response) => response.headers.has("x-correlation-id");
+  const wordsOf = async (response, element) => {
+    const page = isOwn(response) ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
+    const words = page?.querySelector("p")?.textContent;
+    if (words === undefined) return box.dataset.unanswered;
+    return isLive(element) ? `${words} ${box.dataset.live}` : words;
+  };
+  // A call to which nobody is signed in any more is answered with the sign-in page.
+  const failBy = (element, response) => {
+    if (response.status === 401) location.reload();
+    else fail(element, wordsOf(response, element));
+  };
+
+  // A failure replaces neither a part that renews itself nor the list of a search. What a button has asked for shows its failure itself.
+  document.addEventListener("htmx:before:response", (event) => {
+    const { sourceElement, response: { raw }, request } = event.detail.ctx;
+    if (raw.ok || raw.status !== 401 && isOwn(raw) && request.method === "POST") return settle(sourceElement);
+    event.preventDefault();
+    failBy(sourceElement, raw);
+  });
+  document.addEventListener("htmx:error", ({ target }) => fail(target, box.dataset.unanswered));
+
+  // A stream that ends is opened anew by its trigger, after the last event that the page has.
+  document.addEventListener("htmx:sse:after:connection", ({ target }) => settle(target));
+  document.addEventListener("htmx:sse:after:message", ({ target, detail }) => {
+    target.dataset.lastEvent = detail.message.id;
+  });
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+    const { lastEvent } = ctx.sourceElement.dataset;
+    if (lastEvent) ctx.request.headers["Last-Event-ID"] = lastEvent;
+  });
+  document.addEventListener("htmx:sse:error", ({ target, detail }) => {
+    if (detail.status === undefined) fail(target, box.dataset.unanswered);
+  });
+
   // A form is sent once: a second press while the answer is awaited would do the same again. The pause ends in case nothing is answered.
   const LONGEST_PAUSE_MS = 10_000;
   const resume = (form) => form.removeAttribute("aria-busy");
@@ -166,45 +238,4 @@
   });
   // The way back may show the page as it was left.
   globalThis.addEventListener("pageshow", () => document.querySelectorAll("form[aria-busy]").forEach(resume));
-
-  // A one-time token comes behind the #, which browsers send to nobody.
-  const setupToken = document.querySelector("input[data-from-hash]");
-  const takeToken = () => {
-    if (setupToken === null || location.hash.length <= 1) return;
-    setupToken.value = location.hash.slice(1);
-    history.replaceState(null, "", location.pathname);
-  };
-  takeToken();
-  // Another link, opened where the page is open already.
-  globalThis.addEventListener("hashchange", takeToken);
-
-  // A call to which nobody is signed in any more is answered with the sign-in page.
-  const leaveIf = (status) => {
-    if (status === 401) location.reload();
-  };
-  document.addEventListener(
-    "htmx:after:request",
-    ({ detail }) => leaveIf(detail?.ctx?.response?.raw?.status),
-  );
-
-  // Without an answer of the gateway a part of the page stays as it is, and the page says that it may be old.
-  const unanswered = document.getElementById("unanswered");
-  const noteAnswer = (isThere) => {
-    if (unanswered !== null) unanswered.textContent = isThere ? "" : unanswered.dataset.words;
-  };
-  const OF_PROXIES = [502, 503, 504];
-  document.addEventListener("htmx:before:response", (event) => {
-    const { sourceElement, response } = event.detail.ctx;
-    const isRenewed = sourceElement.matches?.("[hx-trigger*=every]");
-    // Each failure that the gateway answers has a correlation id.
-    const isForeign = !response.raw.headers.has("x-correlation-id");
-    if (OF_PROXIES.includes(response.status) && (isRenewed || isForeign)) event.preventDefault();
-    noteAnswer(!event.defaultPrevented);
-  });
-  document.addEventListener("htmx:error", () => noteAnswer(false));
-  document.addEventListener("htmx:sse:after:connection", () => noteAnswer(true));
-  document.addEventListener("htmx:sse:error", ({ detail }) => {
-    leaveIf(detail.status);
-    noteAnswer(false);
-  });
 })();

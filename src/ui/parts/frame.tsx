@@ -85,7 +85,7 @@ export function Frame(props: FrameProps) {
         <meta name="color-scheme" content="light dark" />
         <meta
           name="htmx-config"
-          content='{"includeIndicatorCSS":false,"history":true,"defaultTimeout":0,"sse":{"reconnectMaxDelay":5000}}'
+          content='{"includeIndicatorCSS":false,"history":true,"defaultTimeout":0,"sse":{"reconnectMaxAttempts":0}}'
         />
         {goesTo !== undefined && <meta http-equiv="refresh" content={`0;url=${goesTo}`} />}
         <title>{`${title} · Sluice`}</title>
@@ -112,7 +112,7 @@ export function Frame(props: FrameProps) {
                 {children}
               </main>
               <ConfirmationDialog />
-              <Unanswered />
+              <Trouble />
             </div>
           )}
       </body>
@@ -185,12 +185,20 @@ export function WaysOn({ path }: { readonly path: string }) {
   );
 }
 
-/** What the script says while the gateway does not answer it. It covers the end of the page, so that nothing moves. */
-function Unanswered() {
-  const words =
-    "The gateway does not answer. This page may show old data. Live parts resume by themselves; " +
-    "reload the page to see the rest.";
-  return <div id="unanswered" role="status" data-words={words}></div>;
+/** Where the script says what goes wrong with its requests. It covers the end of the page, so that nothing moves. */
+function Trouble() {
+  const live = "This page may show old data. Live parts are tried again by themselves.";
+  return (
+    <>
+      <div
+        id="trouble"
+        role="status"
+        data-unanswered={`The gateway does not answer. ${live} Reload the page to see the rest.`}
+        data-live={live}
+      >
+      </div>
+    </>
+  );
 }
 
 function NoticeBox({ notice }: { readonly notice: Notice | null }) {
