@@ -3,6 +3,7 @@ import type { PageHandler } from "./call/page_call.ts";
 
 // Pages are loaded on first use, with the library that renders them: a worker that shows none saves the memory.
 const signIn = () => import("./start/sign_in_page.tsx");
+const signedOut = () => import("./start/signed_out_page.tsx");
 const overview = () => import("./start/overview_page.tsx");
 const entries = () => import("./entries/entry_lists.tsx");
 const entry = () => import("./entries/entry.tsx");
@@ -66,6 +67,7 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   open("GET", "reset-password", on(signIn, "resetPasswordPage")),
   open("POST", "reset-password", on(signIn, "resetPassword")),
   page("POST", "sign-out", on(signIn, "signOut")),
+  page("GET", "session", on(signedOut, "sessionPage")),
 
   kept("", on(overview, "overviewPage")),
 

@@ -37,6 +37,7 @@ import { noticeCookie, noticeIn, PAGES_PATH, pagesScope, sessionCookie } from ".
 import { failureView } from "./parts/failure_view.tsx";
 import { Frame } from "./parts/frame.tsx";
 import type { PageRoute } from "./page_routes.ts";
+import { withoutSession } from "./start/signed_out_page.tsx";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
 
 let assets: Promise<Assets> | undefined;
@@ -248,14 +249,12 @@ export async function answerFailure(failed: FailedRequest): Promise<Response> {
   const { request, path, place, principal, reported } = failed;
   const { error, correlationId } = reported;
   const isPart = request.headers.has("hx-request");
-  if (error.code === "UNAUTHENTICATED" && !isPart) {
-    const { search } = new URL(request.url);
-    const next = request.method === "GET" ? path + search : "";
-    return redirect({ to: next === "" ? "sign-in" : `sign-in?next=${encodeURIComponent(next)}` }, place);
-  }
   const viewer = principal === null || principal.kind === "anonymous" ? null : viewerOf(principal);
   const hasLog = viewer?.can("admin.system_config") === true;
-  const view = failureView(reported, { path, isPart, hasLog });
+  const view = error.code === "UNAUTHENTICATED" && !isPart
+    ? withoutSession(request, path)
+    : failureView(reported, { path, isPart, hasLog });
+  if (isRedirect(view)) return redirect(view, place);
   const notice = noticeIn(request.headers);
   const page = await rendered(view, { path, place, viewer, notice }, null);
   const shown = { path, notice, status: view.status, cacheStatus: "BYPASS" } as const;

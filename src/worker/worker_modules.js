@@ -362,6 +362,7 @@ import "../telemetry/traces/sampler.ts";
 import "../telemetry/traces/trace_context.ts";
 import "../telemetry/traces/traced.ts";
 import "../ui/call/live_figures.ts";
+import "../ui/call/refusal_page.ts";
 import "../ui/call/session_cookie.ts";
 import "../ui/call/shared_reads.ts";
 import "../ui/connections/own_client_metadata.ts";

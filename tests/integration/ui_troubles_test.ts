@@ -1,6 +1,6 @@
-// What people see of the pages under /admin when the gateway refuses them: an overload, and failures of live parts.
-import { assertEquals } from "@std/assert";
-import type { Route } from "playwright-core";
+// What people see of the pages under /admin when the gateway refuses them: an overload, failures of live parts, a session that ends.
+import { assert, assertEquals } from "@std/assert";
+import type { Page, Route } from "playwright-core";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -8,6 +8,7 @@ import { UiBrowser } from "../support/ui_browser.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const LIMIT = 8;
+const PASSWORD = "correct horse battery";
 
 /** Refusals are told by the console too. */
 const isExpected = (fault: string) =>
@@ -65,22 +66,30 @@ Deno.test({
       await isWell();
     });
 
-    await t.step("a list and a whole page say it too, and lose nothing", async () => {
+    await t.step("a list, a form and a whole page say it too, and lose nothing", async () => {
       await browser.open("tools");
       await browser.sees("3 found", "#found > p");
+      const form = await page.context().newPage();
+      await form.goto(`${sluice.url}/admin/teams/new`);
+      await form.getByLabel("Name", { exact: true }).fill("Travel");
       const whole = await page.context().newPage();
       await overloaded(async () => {
         await page.getByLabel("Search").fill("hold");
         await says("The gateway is overloaded");
         await browser.sees("3 found", "#found > p");
+        await form.getByRole("button", { name: "Create team" }).click();
+        await form.locator("#trouble").filter({ hasText: "The gateway is overloaded" }).waitFor();
+        assertEquals(await form.getByLabel("Name", { exact: true }).inputValue(), "Travel");
         const answer = await whole.goto(`${sluice.url}/admin/upstreams`);
         assertEquals(answer!.status(), 503);
         await whole.getByRole("heading", { name: "The gateway is overloaded" }).waitFor();
       });
+      await form.getByRole("button", { name: "Create team" }).click();
+      await form.getByText("The team Travel is created").waitFor();
       await page.getByLabel("Search").fill("hol");
       await browser.sees("1 found", "#found > p");
       await isWell();
-      await whole.close();
+      for (const other of [form, whole]) await other.close();
     });
 
     await t.step(
@@ -145,6 +154,135 @@ Deno.test({
         await fails("two");
       },
     );
+
+    assertEquals(browser.faults.filter((fault) => !isExpected(fault)), []);
+  },
+});
+
+Deno.test({
+  name: "A form keeps what was filled in when the session ends meanwhile, and is sent after a new sign-in",
+  ignore: canLeaveOut("chromium"),
+  fn: async (t) => {
+    await using counter = CounterUpstream.start();
+    await using sluice = await Sluice.start();
+    await using browser = await UiBrowser.start(sluice.url);
+    const { page } = browser;
+    const email = "ada@example.com";
+    await sluice.api("POST", "/auth/email/admin/users", { email, password: PASSWORD, is_admin: true });
+    await sluice.api("POST", "/teams", { name: "Travel", visibility: "public" });
+    const signIn = async (on: Page) => {
+      await on.getByLabel("Email address").fill(email);
+      await on.getByLabel("Password").fill(PASSWORD);
+      await on.getByRole("button", { name: "Sign in" }).click();
+      await on.waitForURL(`${sluice.url}/admin`);
+    };
+    /** The session ends at the gateway; the browser still sends it. */
+    const revoke = async (on: Page) => {
+      const cookies = await on.context().cookies();
+      const { value } = cookies.find(({ name }) => name === "sluice_session")!;
+      const { status } = await sluice.api("POST", "/auth/logout", undefined, value);
+      assertEquals(status, 200);
+    };
+    const fillIn = async (on: Page, name: string) => {
+      await on.goto(`${sluice.url}/admin/upstreams/new`);
+      await on.getByLabel("Address", { exact: true }).fill(`${counter.url}?for=${name}`);
+      await on.getByLabel("Name", { exact: true }).fill(name);
+      await on.getByLabel("Credentials").selectOption("bearer");
+      await on.getByLabel("Token", { exact: true }).fill("s3cret-typed");
+    };
+    const names = async () =>
+      (await sluice.api("GET", "/gateways")).body.map(({ name }: { name: string }) => name).sort();
+    const button = (name: string) => page.getByRole("button", { name, exact: true });
+    const trouble = page.locator("#trouble").filter({ hasText: "You are not signed in any more" });
+
+    await browser.open("sign-in");
+    await signIn(page);
+
+    for (
+      const [name, end] of [["revoked", revoke], [
+        "expired",
+        (on: Page) => on.context().clearCookies(),
+      ]] as const
+    ) {
+      await t.step(`a session that is ${name}`, async () => {
+        await fillIn(page, name);
+        await page.getByText("More", { exact: true }).click();
+        await end(page);
+        // A search in the form, a test of it, and the form itself.
+        await page.getByLabel("Search for a team").fill("Tra");
+        await trouble.waitFor();
+        await button("Test connection").click();
+        await button("Connect and add").click();
+        await waitFor(async () => await page.locator("form[aria-busy]").count() === 0, {
+          what: "the refusal",
+        });
+        await trouble.waitFor();
+        if (name === "revoked") await browser.look("signed_out");
+        assertEquals(await page.getByLabel("Name", { exact: true }).inputValue(), name);
+        assertEquals(await page.getByLabel("Token", { exact: true }).inputValue(), "s3cret-typed");
+        const stored = await page.evaluate(
+          "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, history.state])",
+        ) as string;
+        assert(!stored.includes("s3cret-typed"), stored);
+
+        const [tab] = await Promise.all([
+          page.context().waitForEvent("page"),
+          page.getByRole("link", { name: "Sign in in another tab" }).click(),
+        ]);
+        await signIn(tab);
+        await tab.close();
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+        await page.locator("#trouble:empty").waitFor({ state: "attached" });
+        await button("Connect and add").click();
+        await browser.sees(`${name} is added, with 3 tools`);
+        assertEquals(counter.lastHeaders.get("authorization"), "Bearer s3cret-typed");
+      });
+    }
+
+    await t.step("a page without a form leads to the sign-in, and back", async () => {
+      await browser.open("");
+      await page.getByRole("region", { name: "Load" }).waitFor();
+      await revoke(page);
+      await page.waitForURL(`${sluice.url}/admin/sign-in`);
+    });
+
+    await t.step("a consent is read anew, and a sign-out leads to the sign-in", async () => {
+      for (const [path, next] of [["device", "?next=device%3Fuser_code%3DB"], ["sign-out", ""]] as const) {
+        const answer = await fetch(`${sluice.url}/admin/${path}`, {
+          ...{ method: "POST", redirect: "manual", body: new URLSearchParams({ user_code: "B" }) },
+          headers: {
+            origin: sluice.url,
+            accept: "text/html",
+            referer: `${sluice.url}/admin/${path}?user_code=B`,
+          },
+        });
+        await answer.body?.cancel();
+        assertEquals([answer.status, answer.headers.get("location")], [303, `/admin/sign-in${next}`]);
+      }
+    });
+
+    await t.step("without a script the browser sends the form again", async () => {
+      const context = await page.context().browser()!.newContext({ javaScriptEnabled: false });
+      const plain = await context.newPage();
+      await plain.goto(`${sluice.url}/admin/sign-in`);
+      await signIn(plain);
+      await fillIn(plain, "plain");
+      await revoke(plain);
+      await plain.getByRole("button", { name: "Connect and add", exact: true }).click();
+      await plain.getByRole("heading", { name: "You are not signed in any more" }).waitFor();
+      assertEquals(await names(), ["expired", "revoked"]);
+      assert(!(await plain.content()).includes("s3cret-typed"));
+      const [tab] = await Promise.all([
+        context.waitForEvent("page"),
+        plain.getByRole("link", { name: "Sign in in another tab" }).click(),
+      ]);
+      await signIn(tab);
+      await tab.close();
+      await plain.reload();
+      await plain.getByText("plain is added, with 3 tools").waitFor();
+      assertEquals(await names(), ["expired", "plain", "revoked"]);
+      await context.close();
+    });
 
     assertEquals(browser.faults.filter((fault) => !isExpected(fault)), []);
   },

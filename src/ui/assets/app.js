@@ -131,12 +131,15 @@
     }).observe(list, { childList: true });
   }
 
+  /** Forms that the gateway takes: they are being sent. */
+  const checked = new WeakSet();
+
   // A button that loses something asks first. The dialog's Cancel has the focus, and Escape answers the same.
   const dialog = document.getElementById("confirmation");
   let asking = null;
   document.addEventListener("submit", (event) => {
     const { submitter } = event;
-    if (submitter?.dataset.confirm === undefined || submitter === asking) return;
+    if (submitter?.dataset.confirm === undefined || submitter === asking || checked.has(event.target)) return;
     event.preventDefault();
     asking = submitter;
     document.getElementById("confirmation-question").textContent = submitter.dataset.confirm;
@@ -167,6 +170,7 @@
 
   // What goes wrong with requests that the page itself makes is said in one place, for whatever has asked last. It goes when that works.
   const box = document.getElementById("trouble");
+  const SIGNED_OUT = "signed out";
   const troubles = new Map();
   let shown = "";
   const show = () => {
@@ -174,6 +178,9 @@
     if (box === null || words === shown) return;
     shown = words;
     box.textContent = words;
+    if (words === SIGNED_OUT) {
+      box.replaceChildren(document.getElementById("signed-out").content.cloneNode(true));
+    }
   };
   const isLive = (element) => element.matches?.("[hx-trigger*=every]");
   const settle = (element, trouble) => {
@@ -198,10 +205,12 @@
     if (words === undefined) return box.dataset.unanswered;
     return isLive(element) ? `${words} ${box.dataset.live}` : words;
   };
-  // A call to which nobody is signed in any more is answered with the sign-in page.
+  // What was typed into a form stays, and the page says how it is sent after all. Any other page is replaced by the sign-in.
   const failBy = (element, response) => {
-    if (response.status === 401) location.reload();
-    else fail(element, wordsOf(response, element));
+    if (response.status !== 401) fail(element, wordsOf(response, element));
+    else if (document.querySelector("main form.form, main form[aria-busy]") !== null) {
+      fail(element, SIGNED_OUT);
+    } else location.reload();
   };
 
   // A failure replaces neither a part that renews itself nor the list of a search. What a button has asked for shows its failure itself.
@@ -229,13 +238,43 @@
   // A form is sent once: a second press while the answer is awaited would do the same again. The pause ends in case nothing is answered.
   const LONGEST_PAUSE_MS = 10_000;
   const resume = (form) => form.removeAttribute("aria-busy");
+  const askSession = () => fetch("session", { headers: { "HX-Request": "true" } });
+  // It is sent when the gateway answers and knows who sends it. Otherwise it stays as it was filled in.
+  const send = async (form, submitter) => {
+    try {
+      const response = await askSession();
+      if (!response.ok) {
+        failBy(form, response);
+        return resume(form);
+      }
+      settle(form);
+      // A part of the page that was renewed meanwhile has another form in this one's place.
+      if (!form.isConnected) document.body.append(form);
+      checked.add(form);
+      form.requestSubmit(submitter);
+    } catch {
+      fail(form, box.dataset.unanswered);
+      resume(form);
+    } finally {
+      checked.delete(form);
+    }
+  };
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post" || checked.has(form)) return;
     if (form.hasAttribute("aria-busy")) return event.preventDefault();
     form.setAttribute("aria-busy", "true");
     setTimeout(resume, LONGEST_PAUSE_MS, form);
+    if (box === null) return;
+    event.preventDefault();
+    send(form, event.submitter);
   });
   // The way back may show the page as it was left.
   globalThis.addEventListener("pageshow", () => document.querySelectorAll("form[aria-busy]").forEach(resume));
+  // Whoever has signed in in another tab comes back.
+  document.addEventListener("visibilitychange", async () => {
+    if (document.hidden || shown !== SIGNED_OUT) return;
+    const response = await askSession().catch(() => null);
+    if (response?.ok) settle(document);
+  });
 })();

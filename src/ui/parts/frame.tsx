@@ -197,6 +197,11 @@ function Trouble() {
         data-live={live}
       >
       </div>
+      <template id="signed-out">
+        You are not signed in any more, and nothing was sent.{" "}
+        <a href="sign-in" target="_blank">Sign in in another tab</a>, then go on here: this page keeps what
+        was filled in.
+      </template>
     </>
   );
 }
