@@ -118,7 +118,7 @@ export class ManualShell implements AsyncDisposable {
       return !/--demo|--dev/.test(code) ||
         output.lines.some((line) => line.includes("demo upstream registered"));
     };
-    await waitFor(isReady, { what: `the server of port ${port}: ${output.tail()}` });
+    await waitFor(isReady, { what: () => `the server of port ${port}: ${output.tail()}` });
     return hasEnded ? `the server has ended: ${output.tail()}` : null;
   }
 
@@ -192,10 +192,11 @@ function faultOf(output: string): string | null {
   return isError ? `the answer is an error: ${output}` : null;
 }
 
-/** Ends the processes of a server: `setsid` has made them a group. */
-async function stop({ child }: Server): Promise<void> {
+/** Ends the processes of a server: `setsid` has made them a group. The output ends with the last of them, later than the shell. */
+async function stop({ child, output }: Server): Promise<void> {
   await new Deno.Command("kill", { args: ["--", `-${child.pid}`], stderr: "null" }).output();
   await child.status;
+  await output.ended;
 }
 
 /** The program from source, or the executable that SLUICE_EXECUTABLE names. */
