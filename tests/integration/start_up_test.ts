@@ -37,8 +37,11 @@ Deno.test("serve warns of ContextForge's settings without effect at every LOG_LE
       TRUST_PROXY_AUTH: "true",
     },
   });
-  const warnings = sluice.log().filter(({ event }) => event === "setting")
-    .map(({ warning }) => String(warning).replace(/ In ContextForge.*/, ""));
+  // With this LOG_LEVEL no line tells that the start is over.
+  const warnings = await waitFor(() => {
+    const found = sluice.log().filter(({ event }) => event === "setting");
+    return found.length >= 3 && found.map(({ warning }) => String(warning).replace(/ In ContextForge.*/, ""));
+  }, { what: "three warnings of settings" });
   // The environment has no order.
   assertEquals([...warnings.slice(0, 2).sort(), ...warnings.slice(2)], [
     "No effect: PLUGINS_ENABLED (environment).",

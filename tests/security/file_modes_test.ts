@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { runCli } from "../support/cli.ts";
 import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 /** Name and mode of every file in a folder. */
 function modesIn(folder: string): [name: string, mode: string][] {
@@ -35,7 +36,10 @@ Deno.test("serve warns of a database that other users can read", async () => {
     await (await Sluice.start({ cwd, env: { WORKERS: "1" } }))[Symbol.asyncDispose]();
     await Deno.chmod(`${cwd}/mcp.db`, 0o644);
     await using sluice = await Sluice.start({ cwd, env: { WORKERS: "1", LOG_LEVEL: "WARNING" } });
-    const warnings = sluice.log().filter(({ warning }) => String(warning).includes("chmod 600"));
+    const warnings = await waitFor(
+      () => sluice.log().filter(({ warning }) => String(warning).includes("chmod 600")),
+      { what: "the warning" },
+    );
     assertEquals(warnings.length, 1);
   } finally {
     await Deno.remove(cwd, { recursive: true });

@@ -2,6 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runCli } from "../support/cli.ts";
 import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 /** From ContextForge's quick start. */
 const PUBLISHED = "my-test-key-but-now-longer-than-32-bytes";
@@ -31,8 +32,10 @@ for (const name of ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"]) {
     const words = `${name}=**** (environment): can be guessed`;
     const env = { WORKERS: "1", LOG_LEVEL: "ERROR", JWT_SECRET_KEY: RANDOM, [name]: GUESSABLE };
     await using sluice = await Sluice.start({ env });
-    const warnings = sluice.log().map(({ warning }) => String(warning)).filter((text) =>
-      text.startsWith(words)
+    // With this LOG_LEVEL no line tells that the start is over.
+    const warnings = await waitFor(
+      () => sluice.log().map(({ warning }) => String(warning)).filter((text) => text.startsWith(words)),
+      { what: "the warning" },
     );
     assertEquals([warnings.length, warnings[0]?.includes(HOW_TO)], [1, true]);
     // Both are refused before anything is connected.

@@ -102,6 +102,8 @@ export class Sluice implements AsyncDisposable {
         return response.ok && listeningSockets(sluice.port).length === sluice.workers;
       }, { what: "/ready and all workers", deadlineMs: options.readyWithinMs ?? 120_000 });
       if (sluice.exitCode !== undefined) throw new Error(`It ended with exit code ${sluice.exitCode}`);
+      // Its line comes after all those of the start, which tests read in the log. The pipe is slower than the socket.
+      if (showsInfo(options.env)) await sluice.logged("serving");
       return sluice;
     } catch (error) {
       await sluice.kill();
@@ -175,6 +177,14 @@ export class Sluice implements AsyncDisposable {
     return this.stdout.lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
   }
 
+  /** The first line of its log with that event, once it is there: it may come after the answer that it belongs to. */
+  logged(event: string): Promise<Record<string, unknown>> {
+    const isText = () => this.stdout.lines.some((line) => !line.startsWith("{") && line.includes(event));
+    return waitFor(() => this.log().find((line) => line.event === event) ?? (isText() ? { event } : null), {
+      what: () => `"${event}" in the log:\n${this.stdout.tail()}`,
+    });
+  }
+
   /** A token that it accepts. */
   token(options: TokenOptions = {}): Promise<string> {
     return mintToken(this.secret, options);
@@ -238,6 +248,11 @@ export class Sluice implements AsyncDisposable {
       if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
     }
   }
+}
+
+/** Its default level is INFO. */
+function showsInfo({ LOG_LEVEL = "INFO" }: Readonly<Record<string, string>> = {}): boolean {
+  return LOG_LEVEL === "INFO" || LOG_LEVEL === "DEBUG";
 }
 
 function inherited(...names: string[]): Record<string, string> {
