@@ -1,6 +1,7 @@
 // The audit trail in other systems: a file, a real syslog server, TLS, and a webhook, which may fail without losing a record.
 import { assert, assertEquals } from "@std/assert";
 import { createHmac } from "node:crypto";
+import { endChild } from "../support/end_child.ts";
 import { freePort } from "../support/free_port.ts";
 import { metric } from "../support/metric.ts";
 import { canLeaveOut, findProgram } from "../support/programs.ts";
@@ -51,7 +52,8 @@ Deno.test({
       const env = { ...ON, AUDIT_SYSLOG_URL: `${protocol}://127.0.0.1:${port}` };
       let server = await startRsyslog(folder, port);
       try {
-        await waitFor(() => Deno.stat(`${folder}/rsyslog.pid`).then(() => true, () => false), {
+        // It writes its process id before it listens.
+        await waitFor(async () => (await Deno.connect({ hostname: "127.0.0.1", port })).close() ?? true, {
           what: "rsyslog",
         });
         await using sluice = await Sluice.start({ env });
@@ -63,9 +65,8 @@ Deno.test({
         const { pri, msgid, "structured-data": data } = first;
         assertEquals([pri, msgid, data], ["110", "audit", '[meta sequenceId="1"]']);
         if (protocol === "tcp") {
-          server.kill("SIGKILL");
-          await server.status;
-          await Deno.remove(`${folder}/rsyslog.pid`);
+          await endChild(server, "SIGKILL");
+          await Deno.remove(`${folder}/rsyslog.pid`).catch(() => {});
           await makeServers(sluice, 3, 3);
           server = await startRsyslog(folder, port);
         }
@@ -78,8 +79,7 @@ Deno.test({
           assertEquals([record.operation, record.actor.email], ["createServer", "admin@example.com"]);
         }
       } finally {
-        server.kill("SIGTERM");
-        await server.status;
+        await endChild(server);
         await Deno.remove(folder, { recursive: true });
       }
     }

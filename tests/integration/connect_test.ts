@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FROM_SOURCE, runCli, shellWords, Terminal } from "../support/cli.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import { endChild } from "../support/end_child.ts";
 import { npmProgram } from "../support/npm_programs.ts";
 import { Sluice } from "../support/sluice.ts";
 
@@ -41,8 +42,7 @@ async function toolsOver(
     }
     throw new Error(`It ended after: ${text}`);
   } finally {
-    child.kill("SIGKILL");
-    await child.status;
+    await endChild(child, "SIGKILL");
   }
 }
 

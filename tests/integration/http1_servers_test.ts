@@ -1,7 +1,10 @@
 // The upstream HTTP/1.1 client against real servers: Deno.serve, Node's http, nginx; bare and over TLS.
 
 import { assert, assertEquals } from "@std/assert";
+import { endChild } from "../support/end_child.ts";
+import { freePort } from "../support/free_port.ts";
 import { clientOf, get, MAX, post, rejects, type Running, textOf } from "../support/http1_hostile.ts";
+import { nodeProgram } from "../support/npm_programs.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -56,15 +59,14 @@ server.listen(0, "127.0.0.1", () => console.log(server.address().port));
 `;
 
 async function startNode(): Promise<Running> {
-  const child = new Deno.Command("node", { args: ["-e", NODE_SERVER], stdout: "piped" }).spawn();
+  const child = new Deno.Command(nodeProgram(), { args: ["-e", NODE_SERVER], stdout: "piped" }).spawn();
   const reader = child.stdout.getReader();
   const port = new TextDecoder().decode((await reader.read()).value).trim();
   return {
     url: `http://127.0.0.1:${port}`,
     [Symbol.asyncDispose]: async () => {
-      child.kill("SIGKILL");
+      await endChild(child, "SIGKILL");
       await reader.cancel();
-      await child.status;
     },
   };
 }
@@ -109,9 +111,7 @@ for (const [name, start] of [["Deno.serve", () => startDenoServe()], ["Node's ht
 
 async function startNginx(extra = ""): Promise<Running & { readonly folder: string }> {
   const folder = await Deno.makeTempDir();
-  const probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = probe.addr as Deno.NetAddr;
-  probe.close();
+  const port = freePort();
   await Deno.writeTextFile(`${folder}/large.txt`, "0123456789".repeat(300_000));
   await Deno.writeTextFile(
     `${folder}/nginx.conf`,
@@ -135,8 +135,7 @@ async function startNginx(extra = ""): Promise<Running & { readonly folder: stri
     url: `http://127.0.0.1:${port}`,
     folder,
     [Symbol.asyncDispose]: async () => {
-      child.kill("SIGTERM");
-      await child.status;
+      await endChild(child);
       await Deno.remove(folder, { recursive: true });
     },
   };

@@ -1,5 +1,6 @@
 // Listening, as real clients meet it: both HTTP versions, TLS, the backlog, and a certificate that is replaced under load.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { endChild } from "../support/end_child.ts";
 import { makeSelfSigned, openssl, type SelfSigned } from "../support/self_signed.ts";
 import { run } from "../support/command.ts";
 import { listeningSockets } from "../support/process_stats.ts";
@@ -198,7 +199,7 @@ Deno.test({
       // Kept connections, and a connection for each request. hey would put the port into the name that it asks for by TLS.
       const hey = (...options: string[]) =>
         new Deno.Command("hey", {
-          args: ["-z", "60s", "-host", "localhost", ...options, `${sluice.url}/health`],
+          args: ["-z", "300s", "-host", "localhost", ...options, `${sluice.url}/health`],
           stdin: "null",
           stdout: "piped",
           stderr: "piped",
@@ -231,8 +232,9 @@ Deno.test({
         const now = listeningSockets(sluice.port);
         return now.length === before.length && now.every((socket) => !before.includes(socket));
       }, { what: "new listeners alone" });
-      for (const child of load) child.kill("SIGINT");
-      for (const { stdout, stderr } of await Promise.all(load.map((child) => child.output()))) {
+      const outputs = load.map((child) => child.output());
+      for (const child of load) await endChild(child, "SIGINT");
+      for (const { stdout, stderr } of await Promise.all(outputs)) {
         const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
         assert(!text.includes("Error distribution"), text);
         assertEquals(Array.from(text.matchAll(/\[(\d+)\]\s+\d+ responses/g), ([, status]) => status), [

@@ -1,6 +1,7 @@
 // Real clients that know nothing but an address: a person signs in and allows them in Chromium, they call, refresh, and are disconnected.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ChildOutput } from "../support/child_output.ts";
+import { endChild } from "../support/end_child.ts";
 import { freePort } from "../support/free_port.ts";
 import { checkLoginClient } from "../support/login_client.ts";
 import { npmProgram } from "../support/npm_programs.ts";
@@ -184,8 +185,7 @@ Deno.test({
         what: "the tools",
       });
       await writer.close();
-      child.kill("SIGTERM");
-      await child.status;
+      await endChild(child);
       await Promise.all([stdout.ended, stderr.ended]);
       await Deno.remove(home, { recursive: true });
     });
@@ -226,8 +226,7 @@ Deno.test({
       await other.getByText("Authentication succeeded.").waitFor();
       await other.getByText("Connected", { exact: true }).waitFor();
       await other.close();
-      child.kill("SIGTERM");
-      await child.status;
+      await endChild(child);
       await Promise.all([stdout.ended, stderr.ended]);
       await Deno.remove(home, { recursive: true });
     });
@@ -261,7 +260,12 @@ Deno.test({
       await popup.getByLabel("Email address").fill(user.email);
       await popup.getByLabel("Password").fill(PASSWORD);
       await popup.getByRole("button", { name: "Sign in" }).click();
-      await popup.getByRole("button", { name: "Allow" }).click();
+      // The window closes itself, perhaps before the click has returned.
+      const closed = popup.waitForEvent("close");
+      await popup.getByRole("button", { name: "Allow" }).click().catch(async (error) => {
+        if (!popup.isClosed()) throw error;
+      });
+      await closed;
       await page.getByText("code=").waitFor();
       await site.shutdown();
     });

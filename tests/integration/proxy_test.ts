@@ -7,6 +7,7 @@ import { Proxies, type ProxySettings } from "../../src/upstream/dial/proxies.ts"
 import type { Http1ClientOptions } from "../../src/upstream/http_client/http1_client.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { DuplexPeer } from "../support/duplex_peer.ts";
+import { endChild } from "../support/end_child.ts";
 import { ForwardProxy, type ForwardProxyOptions } from "../support/forward_proxy.ts";
 import { freePort } from "../support/free_port.ts";
 import { clientOf, get, post, rejects, textOf } from "../support/http1_hostile.ts";
@@ -326,8 +327,7 @@ async function startTinyproxy(port = freePort()) {
   return {
     at: (credentials: string) => `http://${credentials}127.0.0.1:${port}`,
     [Symbol.asyncDispose]: async () => {
-      child.kill("SIGTERM");
-      await child.status;
+      await endChild(child);
     },
   };
 }

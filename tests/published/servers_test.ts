@@ -2,6 +2,7 @@
 // that speak both kinds of revisions do so in both.
 import { assert, assertEquals } from "@std/assert";
 import { elementTexts, memberText, memberTexts } from "../../src/mcp/json_rpc.ts";
+import { endChild } from "../support/end_child.ts";
 import { freePort } from "../support/free_port.ts";
 import { npmProgram } from "../support/npm_programs.ts";
 import {
@@ -337,7 +338,6 @@ Deno.test("A FastMCP server that is mounted below a path says the same through t
       });
     }
   } finally {
-    child.kill("SIGKILL");
-    await child.status;
+    await endChild(child, "SIGKILL");
   }
 });

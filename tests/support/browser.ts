@@ -1,5 +1,6 @@
 // Chromium without a window, which opens browser_page.ts from a web server of the test's.
 import { ChildOutput } from "./child_output.ts";
+import { endChild } from "./end_child.ts";
 import { serveOnLoopback } from "./loopback_server.ts";
 import { spawnChromium } from "./spawn_chromium.ts";
 
@@ -75,8 +76,7 @@ export class PageServer implements AsyncDisposable {
       return await this.#report.promise;
     } finally {
       clearTimeout(late);
-      child.kill("SIGKILL");
-      await child.status;
+      await endChild(child, "SIGKILL");
       await stderr.ended;
     }
   }

@@ -1,6 +1,8 @@
 // An upstream on Node's TLS that wants a certificate of its clients, over HTTP/1.1 and HTTP/2: /mcp (streamable HTTP) and /sse. Its
 // tool `whoami` says whose certificate the connection has, the version of HTTP, and whether the TLS session is a resumed one.
 import type { Authority, Pair } from "./client_authority.ts";
+import { endChild } from "./end_child.ts";
+import { nodeProgram } from "./npm_programs.ts";
 
 const SERVER = `
 const { readFileSync } = require("node:fs");
@@ -52,7 +54,7 @@ export async function startCertifiedUpstream(
   clients: Authority,
   tls: "TLSv1.2" | "TLSv1.3" = "TLSv1.3",
 ): Promise<CertifiedUpstream> {
-  const child = new Deno.Command("node", {
+  const child = new Deno.Command(nodeProgram(), {
     args: ["-e", SERVER, own.certFile, own.keyFile, clients.certFile, tls],
     stdout: "piped",
   }).spawn();
@@ -61,9 +63,8 @@ export async function startCertifiedUpstream(
   return {
     origin: `https://127.0.0.1:${port}`,
     [Symbol.asyncDispose]: async () => {
-      child.kill("SIGKILL");
+      await endChild(child, "SIGKILL");
       await reader.cancel();
-      await child.status;
     },
   };
 }

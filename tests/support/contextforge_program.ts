@@ -1,4 +1,5 @@
 // The real ContextForge, from PyPI, as a child process, and what people make in it before they move.
+import { endChild } from "./end_child.ts";
 import { freePort } from "./free_port.ts";
 import { askApi } from "./gateway_api.ts";
 import type { GuardedUpstream } from "./guarded_upstream.ts";
@@ -113,8 +114,7 @@ export class ContextForge implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGTERM");
-    await this.#child.status;
+    await endChild(this.#child);
   }
 }
 

@@ -1,5 +1,6 @@
 // The counter upstream as a process of its own, which can be killed and started again at the same port.
 import { CounterUpstream } from "./counter_upstream.ts";
+import { endChild } from "./end_child.ts";
 import { freePort } from "./free_port.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -59,8 +60,7 @@ export class CounterProcess implements AsyncDisposable {
 
   /** SIGKILL: nobody is told. */
   async kill(): Promise<void> {
-    this.#child?.kill("SIGKILL");
-    await this.#child?.status;
+    if (this.#child !== undefined) await endChild(this.#child, "SIGKILL");
     this.#child = undefined;
   }
 

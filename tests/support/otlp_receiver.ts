@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { ChildOutput } from "./child_output.ts";
+import { endChild } from "./end_child.ts";
 import { pythonProgram } from "./python_programs.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -79,9 +80,8 @@ export class OtlpReceiver implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
+    await endChild(this.#child, "SIGKILL");
     await this.#child.stdin.close();
-    await this.#child.status;
     await Promise.all([this.#output.ended, this.#errors.ended]);
   }
 }

@@ -1,4 +1,5 @@
 // Prometheus as a process, which scrapes one gateway and evaluates rules.
+import { endChild } from "./end_child.ts";
 import { freePort } from "./free_port.ts";
 import { findProgram } from "./programs.ts";
 import { waitFor } from "./wait_for.ts";
@@ -29,7 +30,7 @@ export class Prometheus implements AsyncDisposable {
     await Deno.writeTextFile(`${folder}/rules.yml`, rules);
     // JSON is YAML.
     const config = {
-      global: { scrape_interval: "500ms", scrape_timeout: "500ms", evaluation_interval: "500ms" },
+      global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
       rule_files: ["rules.yml"],
       scrape_configs: [{
         job_name: "sluice",
@@ -52,10 +53,11 @@ export class Prometheus implements AsyncDisposable {
       stderr: "null",
     }).spawn();
     const prometheus = new Prometheus(`http://127.0.0.1:${port}`, folder, child);
-    await waitFor(() => fetch(`${prometheus.#url}/-/ready`).then((response) => response.text(), () => null), {
-      what: "Prometheus",
-      deadlineMs: 30_000,
-    });
+    await waitFor(async () => {
+      const response = await fetch(`${prometheus.#url}/-/ready`);
+      await response.body?.cancel();
+      return response.ok;
+    }, { what: "Prometheus" });
     return prometheus;
   }
 
@@ -75,8 +77,7 @@ export class Prometheus implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGTERM");
-    await this.#child.status;
+    await endChild(this.#child);
     await Deno.remove(this.#folder, { recursive: true });
   }
 }

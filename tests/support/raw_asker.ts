@@ -1,6 +1,7 @@
 // Requests whose responses are kept as text, so that two ways to one server can be compared byte for byte: over standard input
 // and output, and over streamable HTTP.
 import { ChildOutput } from "./child_output.ts";
+import { endChild } from "./end_child.ts";
 import { claimsOf } from "./sessionless_parts.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -60,8 +61,7 @@ export async function askProcess({ command, args, env }: RawCommand, spoken: Spo
   return {
     ask: (method, params = {}) => send(method, spoken === "2025-11-25" ? params : claiming(params)),
     [Symbol.asyncDispose]: async () => {
-      child.kill("SIGKILL");
-      await child.status;
+      await endChild(child, "SIGKILL");
       await Promise.all([stdout.ended, stderr.ended]);
     },
   };

@@ -1,4 +1,5 @@
 // An upstream that takes its time and little else: stateless, and with as few answers at once as it is told. For load.
+import { endChild } from "./end_child.ts";
 import { serveOnLoopback } from "./loopback_server.ts";
 import { freePort } from "./free_port.ts";
 import { waitFor } from "./wait_for.ts";
@@ -142,8 +143,7 @@ export async function startSlowProcess(
     stdout: "null",
   }).spawn();
   const stop = async () => {
-    child.kill("SIGKILL");
-    await child.status;
+    await endChild(child, "SIGKILL");
   };
   try {
     await waitFor(async () => (await (await fetch(url)).body?.cancel(), true), { what: "the slow upstream" });
