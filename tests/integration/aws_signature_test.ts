@@ -5,6 +5,7 @@ import { createHash, createHmac } from "node:crypto";
 import { whoamiResult } from "../support/login_upstream.ts";
 import { serveOnLoopback } from "../support/loopback_server.ts";
 import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 const ID = "AKIAOFTHETEST0000001";
 const FIRST_SECRET = "secret/of+the+test";
@@ -153,11 +154,7 @@ Deno.test("Requests to an upstream are signed for AWS, with keys and with refere
     await Deno.writeTextFile(`${directory}/secret`, keys.secret);
     await Deno.writeTextFile(`${directory}/token`, keys.token);
     // A refused secret is read again at most each second.
-    let answer = "";
-    for (const until = Date.now() + 30_000; answer !== "signed" && Date.now() < until;) {
-      answer = await call("referred");
-    }
-    assertEquals(answer, "signed");
+    await waitFor(async () => await call("referred") === "signed", { what: "the new secret to be used" });
   });
 
   await t.step("no secret in answers, exports and logs", async () => {

@@ -206,7 +206,10 @@ Deno.test("A plain copy of the database file holds the registry a moment after i
   for (const names of [["One"], ["One", "Two"]]) {
     const server = { id: names.at(-1)!.toLowerCase(), name: names.at(-1) };
     assertEquals((await sluice.api("POST", "/servers", { server })).status, 201);
-    await waitFor(() => servers().length === names.length, { what: "the copy to be complete" });
-    assertEquals(servers(), names);
+    const copied = await waitFor(() => {
+      const found = servers();
+      return found.length === names.length && found;
+    }, { what: "the copy to be complete" });
+    assertEquals(copied, names);
   }
 });

@@ -166,7 +166,7 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
       const calls = () =>
         prometheus.values('sluice_tool_calls_total{gen_ai_tool_name="echo",outcome="success"}');
       await waitFor(async () => (await calls())[0] === 7, { what: "the counted calls" });
-      assertEquals(await prometheus.values("up"), [1]);
+      await waitFor(async () => (await prometheus.values("up"))[0] === 1, { what: "a scrape in time" });
       const { panels } = JSON.parse(dashboard!.out);
       const targets = panels.flatMap(({ targets = [] }: { targets?: { expr: string }[] }) => targets);
       assert(targets.length > 30);
@@ -184,8 +184,10 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
       await waitFor(async () => (await judged()).every(({ health }: { health: string }) => health === "ok"), {
         what: "the rules to be evaluated",
       });
-      const active = (await judged()).filter(({ state }: { state: string }) => state !== "inactive");
-      assertEquals(active.map(({ name }: { name: string }) => name), []);
+      // One that a slow machine has caused for a moment goes again.
+      await waitFor(async () => (await judged()).every(({ state }: { state: string }) => state === "inactive"), {
+        what: "no alert",
+      });
     },
   });
 });

@@ -28,7 +28,7 @@ const REGISTRY =
   /^\/(gateways|servers|tools|resources|prompts|tokens|auth|teams|rbac)\b(?!\/[^/]+\/(mcp|message))/;
 
 /** Enough connections that each of the workers has got one, but for a chance of one in thousands. */
-const LOOKS = 12;
+const LOOKS = 20;
 
 export interface ClusterOptions {
   /** Settings of every replica, over the cluster's own. */

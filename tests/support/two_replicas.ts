@@ -34,7 +34,7 @@ export async function withTwo(
 }
 
 /** Over connections of their own: each worker gets some. */
-const LOOKS = 12;
+const LOOKS = 20;
 
 /** Every worker of the replica, which looks for changes every few seconds, lists the tool. */
 export async function known(replica: Sluice, tool: string): Promise<void> {
