@@ -41,6 +41,8 @@ for (const [path, workers] of [["/rpc", 1], ["/mcp", 1], ["/mcp", 2]] as const) 
         assert((await response.text()).includes('"result"'));
       }
     }));
+    // V8 buffers its lines until the process ends.
+    await sluice.stop();
     const heaps = collectionsIn(sluice.stdout.lines).filter(({ length }) => length > 4);
     assert(heaps.length > 0, "no worker collected garbage");
     for (const collections of heaps) {

@@ -423,7 +423,7 @@ Deno.test("The lists of an upstream where each user logs in follow it, with the 
     bob.isAt(upstream.issuer, "bob");
     await ann.connect(id);
     await listed("own-whoami");
-    assertEquals(await lastError(), "null");
+    await waitFor(async () => await lastError() === "null", { what: "no reason any more" });
     // One stream of the leader, with the login that reads the lists.
     const heardBy = async (person: string) =>
       await waitFor(() => [...upstream.streams.values()].join() === person, {
@@ -444,6 +444,8 @@ Deno.test("The lists of an upstream where each user logs in follow it, with the 
     assertEquals((await one.api("DELETE", `/connections/${id}`, undefined, bob.token)).status, 204);
     await waitFor(async () => (await lastError()).includes("nobody is connected"), { what: "the reason" });
     await listed("own-second own-third own-whoami");
-    assertStringIncludes(await whoami(other, "own", bob.token), SHOWN);
+    await waitFor(async () => (await whoami(other, "own", bob.token)).includes(SHOWN), {
+      what: "the end of the login at the other replica",
+    });
   }, { ...SETTINGS, HEALTH_CHECK_INTERVAL: "1" });
 });

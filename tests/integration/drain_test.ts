@@ -21,7 +21,7 @@ Deno.test("A drained upstream takes no new call, finishes those under way, and i
   ];
   gated.close("call");
   const atProcess = inSession.callTool("process-work");
-  await waitFor(async () => counter.seen.calls === 2 && await gated.count("process", "tools/call") === 1, {
+  await waitFor(async () => counter.holding === 2 && await gated.count("process", "tools/call") === 1, {
     what: "the calls at the upstreams",
   });
 
@@ -62,7 +62,7 @@ Deno.test("A drained upstream takes no new call, finishes those under way, and i
 
   // Switching off cuts off what is being drained.
   const cut = sluice.rpc("tools/call", { name: "counter-hold", arguments: { ms: 60_000 } });
-  await waitFor(() => counter.seen.calls === 4, { what: "the call at the upstream" });
+  await waitFor(() => counter.holding === 1, { what: "the call at the upstream" });
   assertEquals((await sluice.api("POST", `/gateways/${id}/drain`)).body.callsUnderWay, 1);
   await sluice.api("POST", `/gateways/${id}/state?activate=false`);
   assertStringIncludes(JSON.stringify((await cut).body.error), "it is switched off");

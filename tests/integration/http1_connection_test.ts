@@ -1,6 +1,7 @@
 // The upstream HTTP/1.1 client's connections: reuse, retry, early ends, time limits, aborts.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { freePort } from "../support/free_port.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { Deadline } from "../../src/upstream/resilience/deadline.ts";
 import type { Http1ClientOptions } from "../../src/upstream/http_client/http1_client.ts";
@@ -191,15 +192,15 @@ Deno.test("Http1Client ends the whole exchange at its deadline, however lively t
   await using server = await startHostile(async (conn, request) => {
     await request();
     await write(conn, `${OK}content-type: text/event-stream\r\n\r\n`);
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 10_000; i++) {
       await write(conn, ": tick\n\n");
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   });
   using client = clientOf();
   const request = get(server.url, {
-    deadline: new Deadline(150, "TOOL_TIMEOUT"),
-    readTimeoutMs: 100,
+    deadline: new Deadline(1_500, "TOOL_TIMEOUT"),
+    readTimeoutMs: 1_400,
   });
   const response = await client.send(request);
   const error = await rejects(async () => {
@@ -350,9 +351,7 @@ Deno.test("Http1Client sends nothing that would let two readers see two requests
 });
 
 Deno.test("Http1Client says why it cannot connect", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
+  const port = freePort();
   using client = clientOf({
     resolve: () => Promise.reject(Object.assign(new Error("x"), { code: "ENOTFOUND" })),
   });

@@ -272,7 +272,11 @@ Deno.test("`serve --mcp-config` starts the file's commands and no others, follow
       await sluice.registerUpstream("mine", counter.url);
       await write({ other: npmProgram("mcp-server-memory"), mine: { url: "http://127.0.0.1:9/mcp" } });
       await ready("other");
-      assertEquals((await list()).map(({ name }: Record<string, string>) => name).sort(), ["mine", "other"]);
+      await waitFor(
+        async () =>
+          (await list()).map(({ name }: Record<string, string>) => name).sort().join() === "mine,other",
+        { what: "the servers of the new file, and mine" },
+      );
       await Deno.writeTextFile(file, "{");
       await waitFor(
         () => sluice.log().some(({ event }) => String(event).startsWith("mcp config not applied")),

@@ -185,9 +185,12 @@ Deno.test("GET /metrics tells what calls, upstreams, workers and the process are
         what: "the rules to be evaluated",
       });
       // One that a slow machine has caused for a moment goes again.
-      await waitFor(async () => (await judged()).every(({ state }: { state: string }) => state === "inactive"), {
-        what: "no alert",
-      });
+      await waitFor(
+        async () => (await judged()).every(({ state }: { state: string }) => state === "inactive"),
+        {
+          what: "no alert",
+        },
+      );
     },
   });
 });

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { atRest, metric, open } from "../support/metric.ts";
+import { paced } from "../support/pace.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { RawConnection } from "../support/raw_http.ts";
 import { makeSelfSigned } from "../support/self_signed.ts";
@@ -74,6 +75,7 @@ Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it le
     ]);
     assertEquals([headers.get("retry-after"), reusable], ["1", true]);
   }
+  await atRest(sluice);
   const after = await Promise.all(connections.slice(0, 4).map(call));
   assertEquals(after.map(({ status }) => status), [200, 200, 200, 200]);
   for (const connection of connections) connection.close();
@@ -124,8 +126,10 @@ Deno.test("serve above BACKPRESSURE throws a large body away and keeps the conne
 
 Deno.test("serve lets calls wait for an outbound connection, shows how many, and answers when they have waited too long", async () => {
   await using upstream = SlowUpstream.start({ delayMs: Infinity });
+  // All of them are to wait at once.
+  const HTTP_CLIENT_POOL_TIMEOUT = String(Math.ceil(await paced(3)));
   await using sluice = await Sluice.start({
-    env: { WORKERS: "1", HTTP_CLIENT_MAX_CONNECTIONS: "5", HTTP_CLIENT_POOL_TIMEOUT: "2" },
+    env: { WORKERS: "1", HTTP_CLIENT_MAX_CONNECTIONS: "5", HTTP_CLIENT_POOL_TIMEOUT },
   });
   await sluice.registerUpstream("up", upstream.url);
   let answered = 0;
@@ -138,7 +142,10 @@ Deno.test("serve lets calls wait for an outbound connection, shows how many, and
   const waiting = () => metric(sluice, "sluice_outbound_calls_waiting ");
   await waitFor(async () => upstream.calls === 4 && await waiting() === 8, { what: "the others to wait" });
   assertEquals(await metric(sluice, "sluice_outbound_connections_open "), 4);
-  await waitFor(() => answered === 8, { what: "the others to have waited too long" });
+  await waitFor(() => answered === 8, {
+    what: "the others to have waited too long",
+    deadlineMs: Number(HTTP_CLIENT_POOL_TIMEOUT) * 1_000 + 60_000,
+  });
   upstream.release();
   const codes = (await Promise.all(calls)).map(({ body }) => body.error?.data.code ?? "served");
   assertEquals(codes.filter((code) => code === "served").length, 4);

@@ -11,9 +11,11 @@ import { waitFor } from "../support/wait_for.ts";
 
 /** A counter upstream behind a door that can be shut: then it opens no sessions, and counts who asks. */
 class Door implements AsyncDisposable {
-  readonly counter = CounterUpstream.start({ handshakeDelayMs: 300 });
+  readonly counter = CounterUpstream.start();
   readonly url: string;
   isShut = false;
+  /** Sessions are opened once that has happened. */
+  opensAfter = Promise.resolve();
   /** Sessions that were asked for. */
   asked = 0;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
@@ -21,7 +23,10 @@ class Door implements AsyncDisposable {
   constructor() {
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
       const body = await request.text();
-      if (body.includes('"initialize"')) this.asked++;
+      if (body.includes('"initialize"')) {
+        this.asked++;
+        await this.opensAfter;
+      }
       if (this.isShut) return new Response("closed for today", { status: 503 });
       return fetch(this.counter.url, {
         method: request.method,
@@ -93,8 +98,20 @@ gatewayTest(
         deadlineMs: resetS * 1_000 + 60_000,
         everyMs: 100,
       });
-      // All at once, and opening a session takes the upstream a while.
-      const codes = await Promise.all(Array.from({ length: 6 * sluice.workers }, call));
+      // All at once, and the probes are answered when the others have been.
+      const others = Promise.withResolvers<void>();
+      upstream.opensAfter = others.promise;
+      let answered = 0;
+      const all = Array.from({ length: 6 * sluice.workers }, async () => {
+        const code = await call();
+        answered++;
+        return code;
+      });
+      await waitFor(() => answered + upstream.asked - before - failures === all.length, {
+        what: "all but the probes to be answered",
+      });
+      others.resolve();
+      const codes = await Promise.all(all);
       const probes = codes.filter((code) => code === "ok").length;
       assert(probes >= 1 && probes <= sluice.workers, codes.join());
       assertEquals(new Set(codes), new Set(["ok", "UPSTREAM_CIRCUIT_OPEN"]), pool);

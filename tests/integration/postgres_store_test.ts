@@ -14,7 +14,7 @@ import {
   type Settings,
   settingsOf,
 } from "../support/postgres_database.ts";
-import { assertWithin } from "../support/pace.ts";
+import { assertWithin, paced } from "../support/pace.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { StallingRelay } from "../support/stalling_relay.ts";
 import { storeContract } from "../support/store_contract.ts";
@@ -124,7 +124,7 @@ test("PostgreSQL: a connection is closed at the age of DB_POOL_RECYCLE", async (
   assertEquals(await server.connections(name), 1);
   await waitFor(async () => await server.connections(name) === 0, { what: "it to be closed" });
   assertEquals((await database.query(sql`SELECT 1 AS x`)).length, 1);
-}, { settings: { DB_POOL_RECYCLE: "1" } });
+}, { settings: { DB_POOL_RECYCLE: "3" } });
 
 for (const prePing of ["false", "true"]) {
   test(
@@ -143,13 +143,18 @@ for (const prePing of ["false", "true"]) {
 
 test("PostgreSQL: DB_POOL_PRE_PING finds connections on which nothing comes through", async ({ name }) => {
   await using relay = new StallingRelay(server.port);
-  const settings = { DB_CONNECT_TIMEOUT: "0.3", DB_STATEMENT_TIMEOUT: "0.3" };
+  const limitMs = Math.ceil(await paced(300));
+  const limit = String(limitMs / 1_000);
+  const settings = { DB_CONNECT_TIMEOUT: limit, DB_STATEMENT_TIMEOUT: limit };
   const url = server.url(name, { port: relay.port, query: "?sslmode=disable" });
   const pinging = await open(url, { ...settings, DB_POOL_PRE_PING: "true" });
   const trusting = await open(url, settings);
   relay.stall();
   assertEquals(await pinging.query(sql`SELECT 1 AS x`), [{ x: 1 }]);
-  assertStringIncludes(await unavailable(trusting.query(sql`SELECT 1`)), "no answer within 1300 ms");
+  assertStringIncludes(
+    await unavailable(trusting.query(sql`SELECT 1`)),
+    `no answer within ${limitMs + 1_000} ms`,
+  );
   assertEquals(await trusting.query(sql`SELECT 1 AS x`), [{ x: 1 }]);
   await pinging.close();
   await trusting.close();
@@ -169,7 +174,8 @@ test("PostgreSQL: a server that takes connections and says nothing is given up a
 test("PostgreSQL: a statement that waits for a lock ends at DB_STATEMENT_TIMEOUT", async (fresh) => {
   const { database } = fresh;
   await database.run(sql`CREATE TABLE t (id INTEGER)`);
-  const impatient = await fresh.another({ DB_STATEMENT_TIMEOUT: "0.2" });
+  const limit = String(Math.ceil(await paced(200)) / 1_000);
+  const impatient = await fresh.another({ DB_STATEMENT_TIMEOUT: limit });
   await database.transaction(async (tx) => {
     await tx.run(sql`INSERT INTO t (id) VALUES (1)`);
     const waiting = impatient.transaction((other) => other.run(sql`INSERT INTO t (id) VALUES (2)`));
@@ -312,7 +318,7 @@ test("openDatabase() waits for a server that is not up yet, and says so", async 
   const warnings: string[] = [];
   const told = Promise.withResolvers<void>();
   const opening = openDatabase(url, {
-    settings: settingsOf({ DB_MAX_RETRIES: "200", DB_RETRY_INTERVAL_MS: "20" }),
+    settings: settingsOf({ DB_MAX_RETRIES: "5000", DB_RETRY_INTERVAL_MS: "20" }),
     warn: (message) => {
       warnings.push(message);
       told.resolve();

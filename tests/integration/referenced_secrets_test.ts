@@ -1,6 +1,7 @@
 // Credentials of upstreams that refer to secrets of the operator: files below SECRETS_DIRECTORY, and what SECRET_COMMAND prints.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { post, toolCall } from "../support/mcp_post.ts";
+import { paced } from "../support/pace.ts";
 import { Sluice } from "../support/sluice.ts";
 import { answerTo } from "../support/fast_upstream.ts";
 import { metric } from "../support/metric.ts";
@@ -87,7 +88,7 @@ esac
     env: {
       SECRETS_DIRECTORY: secrets,
       SECRET_COMMAND: program,
-      SECRET_COMMAND_TIMEOUT: "1",
+      SECRET_COMMAND_TIMEOUT: String(Math.ceil(await paced(1))),
       SECRET_COMMAND_TTL: "1",
       JWT_SECRET_KEY: "a-key-that-the-command-must-not-see-0123456789",
     },

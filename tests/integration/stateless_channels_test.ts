@@ -120,7 +120,7 @@ Deno.test("A 2026-07-28 client on a 2026-07-28 process behind two workers: all t
   });
 
   await gateway.sluice.processes[0]!.stop();
-  assertEquals(processesWith(mark), []);
+  await waitFor(() => processesWith(mark).length === 0, { what: "the end of its processes" });
 });
 
 Deno.test("A 2026-07-28 process that ends loses its calls; the next one finds another, and subscriptions come back", async () => {
@@ -178,7 +178,7 @@ Deno.test("A process of an older revision works, whatever it does when it is ask
         [200, true, "2025-11-25"],
         JSON.stringify(body),
       );
-      assertEquals(processesWith(mark), [], "the process of the probe is gone");
+      await waitFor(() => processesWith(mark).length === 0, { what: "the process of the probe to be gone" });
       const startedBefore = await metric(sluice, "sluice_stdio_processes_started_total");
       const { content } = (await sluice.rpc("tools/call", { name: `${how}-increment` })).body.result;
       assertEquals(content[0].text, "1");

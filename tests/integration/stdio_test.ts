@@ -83,7 +83,7 @@ Deno.test("Servers from npm work over stdio, from every client", async (t) => {
     assertEquals(tokens, Array(2).fill(["notifications/progress", "mine"]));
   });
   await sluice.stop();
-  assertEquals(processesWith(folder), []);
+  await waitFor(() => processesWith(folder).length === 0, { what: "the end of its processes" });
   await Deno.remove(folder, { recursive: true });
 });
 

@@ -83,11 +83,11 @@ gatewayTest("Tokens for upstreams end with their user and their upstream, there 
         metric(gateway, "sluice_upstream_token_revocations_total", `outcome="${outcome}"`);
       await waitFor(async () => await count("failed") === 1, { what: "the failed revocation" });
       await waitFor(async () => await count("success") === 4, { what: "the successful revocations" });
-      const logs = gateway.processes.map(({ stdout, stderr }) =>
-        [...stdout.lines, ...stderr.lines].join("\n")
-      )
-        .join("");
-      assert(logs.includes("did not revoke a token"));
+      const logs = await waitFor(() => {
+        const text = gateway.processes.flatMap(({ stdout, stderr }) => [...stdout.lines, ...stderr.lines])
+          .join("\n");
+        return text.includes("did not revoke a token") && text;
+      }, { what: "the line of the failed revocation" });
       for (const secret of [...refreshTokens, token, lost.token, SECRET]) assert(!logs.includes(secret));
     },
   );

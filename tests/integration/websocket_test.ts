@@ -172,7 +172,7 @@ Deno.test("WebSockets count as streams until they end, however they end", async 
       await connect(sluice, token),
       await connect(sluice, token),
     ];
-    assertEquals(await open(sluice), [0, 3]);
+    await waitFor(async () => (await open(sluice)).join() === "0,3", { what: "three to be counted" });
     using refused = await RawWebSocket.open(sluice.port, { token });
     assertEquals([refused.status, refused.headers.get("retry-after")], [503, "1"]);
     await sockets[0]!.send(frame(CLOSE, new Uint8Array([3, 232])));

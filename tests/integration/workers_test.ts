@@ -171,7 +171,7 @@ Deno.test("SIGHUP takes over what can be reloaded and names what cannot", async 
   });
   const { body } = await sluice.rpc("echo", { message: "late", delay: 5_000 });
   assertEquals(body.error.data.code, "UPSTREAM_TIMEOUT");
-  assert(JSON.stringify(events(sluice, "settings need a restart")).includes("BACKLOG"));
+  assert(JSON.stringify(await sluice.logged("settings need a restart")).includes("BACKLOG"));
   assertEquals((await sluice.api("GET", "/settings")).body.needs_restart, ["BACKLOG"]);
   await Deno.writeTextFile(`${sluice.cwd}/.env`, "MCP_SESSION_POOL_TRANSPORT_TIMEOUT=0.4\n");
   Deno.kill(sluice.pid, "SIGHUP");

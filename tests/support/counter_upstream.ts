@@ -41,7 +41,7 @@ export class CounterUpstream implements AsyncDisposable {
   readonly #options: CounterOptions;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   #bearer: string | null = null;
-  #release = Promise.withResolvers<void>();
+  readonly #holding = new Set<() => void>();
 
   private constructor(options: CounterOptions) {
     this.#options = options;
@@ -56,10 +56,15 @@ export class CounterUpstream implements AsyncDisposable {
     return new CounterUpstream(options);
   }
 
-  /** Ends what `hold` keeps busy now. */
+  /** How many calls of `hold` are under way. One that `seen` counts may not have begun yet. */
+  get holding(): number {
+    return this.#holding.size;
+  }
+
+  /** Ends the calls of `hold` that are under way. */
   release(): void {
-    this.#release.resolve();
-    this.#release = Promise.withResolvers();
+    for (const end of this.#holding) end();
+    this.#holding.clear();
   }
 
   /** How many sessions are open. */
@@ -124,7 +129,14 @@ export class CounterUpstream implements AsyncDisposable {
       region: headers.get("x-region"),
       running: 0,
     };
-    const hold = (ms: number) => Promise.race([delay(ms), this.#release.promise]);
+    const hold = async (ms: number) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, ms);
+      this.#holding.add(resolve);
+      await promise;
+      clearTimeout(timer);
+      this.#holding.delete(resolve);
+    };
     addTools(session, hold, (running) => {
       this.maxRunningInOneSession = Math.max(this.maxRunningInOneSession, running);
     });
