@@ -4,6 +4,7 @@ import { Chromium } from "../support/chromium.ts";
 import { npmProgram } from "../support/npm_programs.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 Deno.test("/openapi.json is a valid OpenAPI 3.1 document, which anybody may read and revalidate", async () => {
   await using sluice = await Sluice.start({ env: { APP_ROOT_PATH: "/gateway" } });
@@ -115,7 +116,10 @@ Deno.test({
     await chromium.press("Enter");
     assert(await chromium.evaluate("document.querySelector('details.operation').open"));
     await chromium.open(`${sluice.url}/docs#createGateway`, { width: 390, height: 844, theme: "light" });
-    assert(await chromium.evaluate("document.getElementById('createGateway').closest('details').open"));
+    await waitFor(
+      () => chromium.evaluate("document.getElementById('createGateway').closest('details').open"),
+      { what: "the operation of the address to be open" },
+    );
     assertEquals(chromium.messages, []);
     // The policy lets nothing run or load, not even what stands in the page itself.
     const ran = await chromium.evaluate(`new Promise((resolve) => {

@@ -119,7 +119,7 @@ Deno.test({
       // A click of the mouse would wait for the page that the first one asks for.
       await button("Call counter-hold").focus();
       await page.keyboard.press("Enter");
-      await waitFor(() => counter.seen.calls > before, { what: "the call" });
+      await waitFor(() => counter.holding === 1, { what: "the call" });
       await page.keyboard.press("Enter");
       counter.release();
       await page.locator("#result pre").first().waitFor();

@@ -210,11 +210,10 @@ Deno.test({
     await t.step(
       "an upstream is drained: the page follows the last call, and its history tells",
       async () => {
-        const before = counter.seen.calls;
         const held = sluice.rpc("tools/call", { name: "counter-hold", arguments: { ms: 60_000 } });
         await browser.open("upstreams");
         await link("counter").click();
-        await waitFor(() => counter.seen.calls > before, { what: "the call" });
+        await waitFor(() => counter.holding === 1, { what: "the call" });
         await button("Drain").click();
         await page.getByText("1 call under way in this replica may end.").waitFor();
         await browser.look();
@@ -240,6 +239,8 @@ Deno.test({
       await page.getByText("Nothing is found.").waitFor();
       await page.getByLabel("State").selectOption("");
       await page.getByLabel("Tag").selectOption("red");
+      // The list before has one too.
+      await browser.arrives("/upstreams?q=count&tags=red");
       await page.getByText("1 found").waitFor();
       await link("counter").click();
       await page.getByRole("heading", { name: "counter", exact: true }).waitFor();

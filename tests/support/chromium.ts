@@ -1,5 +1,6 @@
 // A tab of Chromium without a window, driven by the DevTools protocol (chromedevtools.github.io/devtools-protocol).
 import { ChildOutput } from "./child_output.ts";
+import { endChild } from "./end_child.ts";
 import { spawnChromium } from "./spawn_chromium.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -77,11 +78,13 @@ export class Chromium implements AsyncDisposable {
     await this.send("Emulation.setEmulatedMedia", {
       features: [{ name: "prefers-color-scheme", value: theme }],
     });
-    await this.send("Page.navigate", { url });
-    await waitFor(
-      () => this.evaluate(`location.href === ${JSON.stringify(url)} && document.readyState === "complete"`),
-      { what: `the page ${url}` },
-    );
+    const { loaderId } = await this.send("Page.navigate", { url });
+    await waitFor(async () => {
+      // The document before may have the same address. Only a move within a document has no loader.
+      const { frameTree: { frame } } = await this.send("Page.getFrameTree");
+      return (loaderId ?? frame.loaderId) === frame.loaderId &&
+        await this.evaluate(`location.href === ${JSON.stringify(url)} && document.readyState === "complete"`);
+    }, { what: `the page ${url}` });
   }
 
   /** The value of an expression in the page. A page's policy does not concern it. */
@@ -111,8 +114,7 @@ export class Chromium implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close();
-    this.#child.kill("SIGKILL");
-    await this.#child.status;
+    await endChild(this.#child, "SIGKILL");
     await this.#stderr.ended;
     await Deno.remove(this.#profile, { recursive: true });
   }

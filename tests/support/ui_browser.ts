@@ -52,6 +52,17 @@ const FOCUS = `(() => {
   };
 })()`;
 
+/**
+ * A page is seen, and can be clicked, once its deferred scripts have run. A person is slower than they are; a test is not, and would
+ * find a button that does not yet ask, or a list that does not yet search.
+ */
+const HIDDEN_WITHOUT_SCRIPTS = `(() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("html { visibility: hidden }");
+  document.adoptedStyleSheets.push(sheet);
+  document.addEventListener("DOMContentLoaded", () => setTimeout(() => sheet.replaceSync("")));
+})()`;
+
 export class UiBrowser implements AsyncDisposable {
   /** Faults that the pages have caused. */
   readonly faults: string[] = [];
@@ -75,7 +86,9 @@ export class UiBrowser implements AsyncDisposable {
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
     });
     // Of a context of its own, so that tests may open further pages in it.
-    const page = await (await browser.newContext()).newPage();
+    const context = await browser.newContext();
+    await context.addInitScript(HIDDEN_WITHOUT_SCRIPTS);
+    const page = await context.newPage();
     page.setDefaultTimeout(60_000);
     return new UiBrowser(browser, page, `${gateway}/admin`);
   }
