@@ -7,6 +7,7 @@ import { FetchClient, type FetchClientOptions } from "./fetch_client.ts";
 import type { HttpRequest } from "./http_client.ts";
 import { isRelayInForce, SocksRelay } from "../dial/socks_relay.ts";
 import { callerAtRest } from "../../../tests/support/fakes.ts";
+import { paced } from "../../../tests/support/pace.ts";
 import { waitFor } from "../../../tests/support/wait_for.ts";
 import { StreamPlaces } from "./stream_places.ts";
 
@@ -105,9 +106,14 @@ Deno.test("FetchClient names the limit that has passed, before and within the an
       }),
     );
   });
-  using client = clientOf({ readTimeoutMs: 50 });
+  // Long enough for the head of an answer.
+  const readTimeoutMs = Math.ceil(await paced(100));
+  using client = clientOf({ readTimeoutMs });
   const silent = await rejects(() => client.send(server.request("/silent")), "UPSTREAM_TIMEOUT");
-  assertEquals(silent.message, 'Upstream "up" did not answer within 50 ms (HTTP_CLIENT_READ_TIMEOUT)');
+  assertEquals(
+    silent.message,
+    `Upstream "up" did not answer within ${readTimeoutMs} ms (HTTP_CLIENT_READ_TIMEOUT)`,
+  );
   const response = await client.send(server.request("/stalled"));
   const stalled = await rejects(() => response.text(10), "UPSTREAM_TIMEOUT");
   assertEquals(stalled.params.phase, "continue its answer");

@@ -35,9 +35,7 @@ Deno.test("forget() also forgets a run under way, which may have read what was t
     async (folder, command) => {
       await Deno.writeTextFile(`${folder}/secret`, "former");
       const former = command.read("name");
-      while (!(await Deno.stat(`${folder}/read`).catch(() => null))) {
-        await new Promise((done) => setTimeout(done, 20));
-      }
+      await waitFor(() => Deno.stat(`${folder}/read`), { what: "the secret to be read" });
       await Deno.writeTextFile(`${folder}/secret`, "later");
       command.forget();
       const later = command.read("name");
@@ -54,7 +52,7 @@ Deno.test("a program that gives no answer in time ends with all that it has star
     async (folder, command, clock) => {
       const failure = assertRejects(() => command.read("name"), SecretFault, "no answer within");
       const started = `${folder}/started`;
-      while (!(await Deno.stat(started).catch(() => null))) await new Promise((done) => setTimeout(done, 20));
+      await waitFor(() => Deno.stat(started), { what: "the program to be started" });
       const pid = Number(await Deno.readTextFile(started));
       await clock.tick(600_000);
       await failure;

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { FakeUpstream, type Received, result } from "../../../tests/support/fake_upstream.ts";
+import { waitFor } from "../../../tests/support/wait_for.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { BoundSessions } from "../bound/bound_sessions.ts";
@@ -170,7 +171,7 @@ Deno.test("The input bridge takes its questions back when one fails or the call 
   const stop = new AbortController();
   const { call, asked } = setUp([required({ a: { method: "roots/list" } })], never);
   const pending = call(stop.signal);
-  while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve));
+  await waitFor(() => asked.length > 0, { what: "the question", everyMs: 0 });
   const reason = new Error("given up");
   stop.abort(reason);
   await assertRejects(() => pending, Error, "given up");

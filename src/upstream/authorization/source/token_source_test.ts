@@ -4,6 +4,7 @@ import { createSecretBox } from "../../../store/secret_box.ts";
 import type { Connections } from "../../../store/upstream_tokens/connections.ts";
 import type { UpstreamTokens } from "../../../store/upstream_tokens/upstream_tokens.ts";
 import { FakeClock } from "../../../../tests/support/fake_clock.ts";
+import { waitFor } from "../../../../tests/support/wait_for.ts";
 import { readChallenge, unionOfScopes } from "../bearer_challenge.ts";
 import { PersonLogin } from "../login/person_login.ts";
 import type { OAuthCredentials } from "../oauth_credentials.ts";
@@ -115,9 +116,9 @@ Deno.test("TokenSource renews a token before it expires, once for all workers", 
   // The call gets the former token, and does not wait.
   assertEquals(one.current?.accessToken, "t1");
   await one.obtain();
-  while (one.current?.accessToken === "t1") await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => one.current?.accessToken !== "t1");
   assertEquals(other.current?.accessToken, "t1");
-  while (other.current?.accessToken === "t1") await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => other.current?.accessToken !== "t1");
   assertEquals([other.current?.accessToken, asked.length], ["t2", 2]);
 });
 
@@ -228,7 +229,7 @@ async function personLogin() {
 
 /** Sealing and opening take real time, and the fake clock none. */
 async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 1));
+  await waitFor(isTrue, { what: "what the source does next", everyMs: 1 });
 }
 
 Deno.test("TokenSource stores the renewed token of a login as soon as the database is back", async () => {
