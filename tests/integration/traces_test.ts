@@ -542,7 +542,8 @@ Deno.test("A call that another replica forwards is one trace, also at upstreams 
 
 Deno.test("A receiver that cannot be reached is named with the reason and the setting, and without words of the runtime", async () => {
   const reasonFor = async (url: string, urlSetting: UrlSetting) =>
-    (await assertRejects(() => otlpTo(url, urlSetting).post({ traces: [], count: 1 }), Error)).message;
+    (await assertRejects(() => otlpTo(url, urlSetting).post({ spans: new Uint8Array(), count: 1 }), Error))
+      .message;
   const port = freePort();
   assertEquals(
     await reasonFor(`http://127.0.0.1:${port}/v1/traces?key=hush`, "OTEL_EXPORTER_OTLP_ENDPOINT"),
@@ -560,7 +561,7 @@ Deno.test("A receiver that refuses spans is named with the setting that its stat
   const url = `http://127.0.0.1:${server.addr.port}/v1/traces`;
   const hintOf = async (refusal: number, urlSetting: UrlSetting) => {
     status = refusal;
-    const { why } = await otlpTo(url, urlSetting).post({ traces: [], count: 1 });
+    const { why } = await otlpTo(url, urlSetting).post({ spans: new Uint8Array(), count: 1 });
     return why.split(": ")[1];
   };
   const [base, whole] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] as const;

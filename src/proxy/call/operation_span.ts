@@ -37,7 +37,7 @@ class Operation implements Subject {
   readonly #note: CallNote | undefined;
   readonly #revision: string;
   readonly #method: string;
-  #id: string | number;
+  readonly #id: string | number;
   readonly #hasFailed: boolean;
 
   constructor(
@@ -51,10 +51,6 @@ class Operation implements Subject {
     this.#method = method;
     this.#id = id;
     this.#hasFailed = hasFailed;
-  }
-
-  settle(): void {
-    this.#id = boundedText(String(this.#id));
   }
 
   /** A client chooses the names that lead nowhere, without end. */
@@ -71,7 +67,7 @@ class Operation implements Subject {
       "mcp.method.name": this.#method,
       "mcp.protocol.version": this.#revision,
       "mcp.session.id": note?.session,
-      "jsonrpc.request.id": String(this.#id),
+      "jsonrpc.request.id": boundedText(String(this.#id)),
       "rpc.response.status_code": code,
       "sluice.correlation_id": note?.correlationId,
       "sluice.upstream": note?.upstream,

@@ -53,9 +53,10 @@ export class OtlpHttp {
   }
 
   /** @throws {Error} a failure that may pass; it names the receiver without its path */
-  async post({ traces, count }: Batch): Promise<Posted> {
+  async post(batch: Batch): Promise<Posted> {
+    const { count } = batch;
     const { url, urlSetting, compresses, timeoutMs } = this.#options;
-    const body = encodeRequest(this.#options, traces);
+    const body = encodeRequest(this.#options, batch);
     const { host } = new URL(url);
     const signal = AbortSignal.timeout(timeoutMs);
     let response: Response;

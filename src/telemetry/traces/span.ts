@@ -46,8 +46,6 @@ export interface Subject {
   readonly attributes: Attributes;
   /** Short parts of the span, which become spans of their own if it is exported. */
   parts?(span: Span): readonly Part[];
-  /** Called before the export, which comes later: copies what it needs from objects that must not be kept until then. */
-  settle?(): void;
   /** What a histogram has observed of the span; absent: nothing. */
   measuredIn?(span: Span): Observation;
 }
@@ -108,11 +106,6 @@ export class Trace implements Traced, Linked<Trace> {
   /** The decision at the beginning of the trace. */
   get isSampled(): boolean {
     return this.#isSampled ??= this.owner.sampler(this.#parent, this.#random);
-  }
-
-  /** Fixes the id before the export: no context of a caller can take its place any more. */
-  settle(): void {
-    this.#id = this.id;
   }
 
   /** Gives up the spans. */

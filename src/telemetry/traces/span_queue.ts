@@ -3,7 +3,7 @@
 import { type Clock, sleep, within } from "../../base/clock.ts";
 import { reasonOf } from "../../base/errors.ts";
 import type { Log } from "../log.ts";
-import type { Batch, EncodedSpans } from "./otlp.ts";
+import { type Batch, BatchEncoder } from "./otlp.ts";
 import type { Posted } from "./otlp_http.ts";
 import type { Span } from "./span.ts";
 
@@ -19,8 +19,6 @@ export interface SpanQueueOptions {
   readonly maxWaiting: number;
   /** OTEL_BSP_MAX_EXPORT_BATCH_SIZE, spans. A trace of more is a batch of its own. */
   readonly maxBatch: number;
-  /** @param first of the spans of a trace; the others follow it */
-  readonly encode: (first: Span) => EncodedSpans;
   /** The spans have found a place among those that are sent. */
   readonly taken: (first: Span) => void;
   /** Sends a batch. Rejects if it may be sent again. */
@@ -31,13 +29,6 @@ export interface SpanQueueOptions {
 
 /** Of the spans that wait. A span has about 400 bytes. */
 const MAX_BYTES = 16 * 1024 * 1024;
-
-/**
- * Traces that are encoded together. With one call in a hundred sampled, the calls in between displace the code of the encoding from the
- * processor's caches: a trace by itself took 55 µs, one of sixteen 17 (`perf`). Their objects are kept until then, as if so many calls
- * more were under way.
- */
-const ENCODED_TOGETHER = 16;
 
 /** Pauses before a batch is sent again, as OTLP asks for (https://opentelemetry.io/docs/specs/otlp/#otlphttp-connection). */
 const PAUSES_MS = [1_000, 2_000, 4_000];
@@ -50,14 +41,12 @@ const FLUSH_MS = 5_000;
 
 export class SpanQueue {
   readonly #options: SpanQueueOptions;
-  /** The first spans of traces that are not encoded yet, and the number of all their spans. */
-  #ended: Span[] = [];
-  #endedSpans = 0;
-  #waiting: EncodedSpans[] = [];
+  /** The batch that is not full yet. */
+  readonly #encoder = new BatchEncoder();
+  #waiting: Batch[] = [];
+  /** Of the batches that wait. */
   #spans = 0;
   #bytes = 0;
-  /** Spans whose delay is over: they are sent though their batch is not full. */
-  #due = 0;
   #timer: number | undefined;
   #sending: Promise<void> | null = null;
   readonly #closing = new AbortController();
@@ -71,27 +60,21 @@ export class SpanQueue {
 
   /** The number of spans. */
   get length(): number {
-    return this.#spans + this.#endedSpans;
+    return this.#spans + this.#encoder.count;
   }
 
-  #hasRoomFor(spans: number): boolean {
-    return this.length + spans <= this.#options.maxWaiting && this.#bytes < MAX_BYTES;
-  }
-
-  /** Takes the spans of a trace that has ended. */
+  /** Takes the spans of a trace that has ended. They are encoded at once, so that no object of the call is kept. */
   add(first: Span): void {
-    const { clock, delayMs, maxBatch, countLost } = this.#options;
-    first.trace.settle();
-    let spans = 0;
-    for (let span: Span | undefined = first; span !== undefined; span = span.following) {
-      span.subject?.settle?.();
-      spans++;
+    const { clock, delayMs, maxWaiting, maxBatch, taken, countLost } = this.#options;
+    const encoder = this.#encoder;
+    const spans = encoder.add(first);
+    if (this.length > maxWaiting || this.#bytes + encoder.bytes > MAX_BYTES) {
+      encoder.undo();
+      return countLost("queue_full", spans);
     }
-    if (!this.#hasRoomFor(spans)) return countLost("queue_full", spans);
-    this.#ended.push(first);
-    this.#endedSpans += spans;
-    const fillsBatch = this.#spans < maxBatch && this.length >= maxBatch;
-    if (fillsBatch || this.#ended.length >= ENCODED_TOGETHER) this.#encode();
+    taken(first);
+    if (encoder.count > maxBatch && encoder.countBefore > 0) this.#enqueue(encoder.takeBefore());
+    if (encoder.count >= maxBatch) this.#enqueue(encoder.take());
     this.#timer ??= clock.setTimeout(() => this.#sendWaiting(), delayMs);
   }
 
@@ -105,60 +88,38 @@ export class SpanQueue {
     if (!isDone) await this.#sending;
     if (this.length > 0) countLost("not_delivered", this.length);
     this.#waiting = [];
-    this.#ended = [];
-    this.#spans = this.#endedSpans = 0;
+    this.#encoder.take();
+    this.#spans = this.#bytes = 0;
   }
 
-  #encode(): void {
-    const { encode, taken, maxBatch, countLost } = this.#options;
-    const ended = this.#ended;
-    this.#ended = [];
-    this.#endedSpans = 0;
-    for (const first of ended) {
-      const encoded = encode(first);
-      if (!this.#hasRoomFor(encoded.count)) {
-        countLost("queue_full", encoded.count);
-        continue;
-      }
-      this.#waiting.push(encoded);
-      this.#spans += encoded.count;
-      this.#bytes += encoded.bytes.length;
-      taken(first);
-    }
-    if (this.#spans >= maxBatch) this.#send();
-  }
-
-  /** Sends all that waits now, and not what is added meanwhile. */
-  #sendWaiting(): void {
-    this.#encode();
-    this.#options.clock.clearTimeout(this.#timer!);
-    this.#timer = undefined;
-    this.#due = this.#spans;
+  #enqueue(batch: Batch): void {
+    this.#waiting.push(batch);
+    this.#spans += batch.count;
+    this.#bytes += batch.spans.length;
     this.#send();
   }
 
+  /** Sends all that waits, also where the batch is not full. */
+  #sendWaiting(): void {
+    this.#options.clock.clearTimeout(this.#timer!);
+    this.#timer = undefined;
+    if (this.#encoder.count > 0) this.#enqueue(this.#encoder.take());
+  }
+
   #send(): void {
-    this.#sending ??= this.#sendAll().finally(() => this.#sending = null);
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = null;
+      if (this.#waiting.length > 0 && !this.#closing.signal.aborted) this.#send();
+    });
   }
 
   async #sendAll(): Promise<void> {
-    const isWanted = () => this.#due > 0 || this.#spans >= this.#options.maxBatch;
-    while (isWanted() && !this.#closing.signal.aborted) {
-      await this.#deliver(this.#nextBatch());
+    while (this.#waiting.length > 0 && !this.#closing.signal.aborted) {
+      const batch = this.#waiting.shift()!;
+      this.#spans -= batch.count;
+      this.#bytes -= batch.spans.length;
+      await this.#deliver(batch);
     }
-  }
-
-  #nextBatch(): Batch {
-    let [count, traces] = [0, 0];
-    for (const { count: more, bytes } of this.#waiting) {
-      if (traces > 0 && count + more > this.#options.maxBatch) break;
-      traces++;
-      count += more;
-      this.#bytes -= bytes.length;
-    }
-    this.#spans -= count;
-    this.#due = Math.max(0, this.#due - count);
-    return { traces: this.#waiting.splice(0, traces), count };
   }
 
   async #deliver(batch: Batch): Promise<void> {

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { createLog } from "../log.ts";
+import type { Batch } from "./otlp.ts";
 import type { Span } from "./span.ts";
 import { SpanQueue, type SpanQueueOptions } from "./span_queue.ts";
 import { Tracer } from "./tracer.ts";
@@ -10,18 +11,11 @@ function setUp(post: SpanQueueOptions["post"], limits = { maxWaiting: 10, maxBat
   const lines: string[] = [];
   const counts: Record<string, number> = {};
   const count = (name: string, spans: number) => counts[name] = (counts[name] ?? 0) + spans;
-  const encoded: number[] = [];
   const taken: Span[] = [];
   const queue = new SpanQueue({
     clock,
     log: createLog({ level: "INFO", format: "json", sink: { write: (text) => void lines.push(text) } }),
     ...{ delayMs: 100, ...limits, post },
-    encode: (first) => {
-      let count = 0;
-      for (let span: Span | undefined = first; span !== undefined; span = span.following) count++;
-      encoded.push(count);
-      return { bytes: new Uint8Array(10 * count), count };
-    },
     taken: (first) => void taken.push(first),
     countSent: (spans) => count("sent", spans),
     countLost: (reason, spans) => count(reason, spans),
@@ -42,55 +36,55 @@ function setUp(post: SpanQueueOptions["post"], limits = { maxWaiting: 10, maxBat
       root.end();
     }
   };
-  return { clock, lines, counts, queue, add, tracer, encoded, taken };
+  return { clock, lines, counts, queue, add, tracer, taken };
 }
 
 const ACCEPTED = { refused: 0, why: "" };
 
-Deno.test("SpanQueue sends a full batch at once, and the rest after its delay", async () => {
-  const batches: number[] = [];
-  const { clock, counts, add } = setUp((batch) => {
-    batches.push(batch.count);
+/** A queue that keeps what it sends. */
+function recording(limits?: Parameters<typeof setUp>[1]) {
+  const batches: Batch[] = [];
+  const parts = setUp((batch) => {
+    batches.push(batch);
     return Promise.resolve(ACCEPTED);
-  });
+  }, limits);
+  return { ...parts, batches };
+}
+
+Deno.test("SpanQueue sends a full batch at once, and the rest after its delay", async () => {
+  const { clock, counts, add, batches } = recording();
+  const sent = () => batches.map(({ count }) => count);
   add(1);
-  assertEquals(batches, []);
+  assertEquals(sent(), []);
   await clock.tick(100);
   add(2, 1, 3);
   await clock.tick(99);
   // What is left waits for more.
-  assertEquals([batches, counts], [[1, 3], { sent: 4 }]);
+  assertEquals([sent(), counts], [[1, 3], { sent: 4 }]);
   await clock.tick(1);
-  assertEquals([batches, counts], [[1, 3, 3], { sent: 7 }]);
+  assertEquals([sent(), counts], [[1, 3, 3], { sent: 7 }]);
 });
 
-Deno.test("SpanQueue encodes traces sixteen at a time, and the rest when they are sent", async () => {
-  const { clock, counts, queue, add, encoded } = setUp(
-    () => Promise.resolve(ACCEPTED),
-    { maxWaiting: 1_000, maxBatch: 500 },
-  );
-  add(...new Array(15).fill(2));
-  assertEquals([encoded.length, queue.length], [0, 30]);
-  add(2, 2);
-  assertEquals([encoded.length, queue.length], [16, 34]);
+Deno.test("SpanQueue splits batches between traces alone, and one of more spans than a batch may have is sent by itself", async () => {
+  const { clock, add, batches } = recording({ maxWaiting: 1_000, maxBatch: 4 });
+  add(3, 2, 6, 1, 4, 1);
   await clock.tick(100);
-  assertEquals([encoded.length, queue.length, counts], [17, 0, { sent: 34 }]);
-  add(3);
-  await queue.close();
-  assertEquals([encoded.length, counts], [18, { sent: 37 }]);
+  assertEquals(batches.map(({ count }) => count), [3, 2, 6, 1, 4, 1]);
 });
 
-Deno.test("SpanQueue has the subjects of ended spans settled at once, and their trace stays its own", () => {
-  const { tracer } = setUp(() => Promise.resolve(ACCEPTED));
-  let settled = 0;
+Deno.test("SpanQueue encodes a trace when it ends: what ends it can be given up, and its id stays its own", async () => {
+  const { clock, tracer, batches } = recording();
   const trace = tracer.begin(null);
   const span = trace.begin("root", "server");
-  span.subject = { attributes: {}, settle: () => settled++ };
-  assertEquals(settled, 0);
+  const subject = { name: "before", attributes: { "http.route": "/rpc" } };
+  span.subject = subject;
   span.end();
-  assertEquals(settled, 1);
+  subject.name = "after";
   const context = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
   assertEquals(trace.adopt({ ...context, isSampled: true, state: null }), false);
+  await clock.tick(100);
+  const text = new TextDecoder().decode(batches[0]!.spans);
+  assertEquals([text.includes("before"), text.includes("after"), text.includes("/rpc")], [true, false, true]);
 });
 
 Deno.test("SpanQueue loses what finds no place, and what was tried four times", async () => {

@@ -29,15 +29,13 @@ export async function createTraces(
   const read = traceOptionsOf(config);
   if (read === null) return null;
   const { options } = read;
-  const [{ Tracer }, { samplerOf }, { SpanQueue }, { OtlpHttp }, { encodeSpans }, { keepExemplars }] =
-    await Promise.all([
-      import("../../../telemetry/traces/tracer.ts"),
-      import("../../../telemetry/traces/sampler.ts"),
-      import("../../../telemetry/traces/span_queue.ts"),
-      import("../../../telemetry/traces/otlp_http.ts"),
-      import("../../../telemetry/traces/otlp.ts"),
-      import("../../../telemetry/traces/trace_exemplars.ts"),
-    ]);
+  const [{ Tracer }, { samplerOf }, { SpanQueue }, { OtlpHttp }, { keepExemplars }] = await Promise.all([
+    import("../../../telemetry/traces/tracer.ts"),
+    import("../../../telemetry/traces/sampler.ts"),
+    import("../../../telemetry/traces/span_queue.ts"),
+    import("../../../telemetry/traces/otlp_http.ts"),
+    import("../../../telemetry/traces/trace_exemplars.ts"),
+  ]);
   const { otelExporterOtlpCertificate: certificate } = config;
   const lost = metrics.counterBy("sluice_trace_spans_lost_total");
   const countLost = (reason: string, spans: number) => void (lost(reason)[0]! += spans);
@@ -61,7 +59,6 @@ export async function createTraces(
   const queue = receiver === null ? null : new SpanQueue({
     ...options,
     ...{ clock, log, countLost },
-    encode: encodeSpans,
     taken: (first) => keepExemplars(first, metrics),
     post: (batch) => receiver.post(batch),
     countSent: (spans) => void (sent[0]! += spans),
