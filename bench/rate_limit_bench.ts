@@ -1,6 +1,6 @@
 // What a rate limit costs a request: whose it is, and whether it is let in. Without limits it is one comparison with null.
 import { systemClock } from "../src/base/clock.ts";
-import { callerOf, tierOf } from "../src/http/rate_tiers.ts";
+import { callerOf, tierOf } from "../src/http/limits/rate_tiers.ts";
 import { limiterOf, principal, SERVED } from "../tests/support/fakes.ts";
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER;

@@ -74,7 +74,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["contextforge"],
     ["."],
   ],
-  http: [["representation"], ["."]],
+  http: [["representation", "limits"], ["."]],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   ui: [

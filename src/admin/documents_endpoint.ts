@@ -2,7 +2,7 @@
 // this version, and tell nothing of what is registered here.
 import { SluiceError } from "../base/errors.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
-import { addressOf } from "../http/rate_tiers.ts";
+import { peerAddress } from "../base/egress/trusted_proxies.ts";
 
 export const DOCUMENT_PATHS: ReadonlySet<string> = new Set(["/", "/docs", "/openapi.json"]);
 
@@ -26,7 +26,7 @@ export class DocumentsEndpoint implements Endpoint {
     if (method !== "GET" && method !== "HEAD") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "GET" });
     }
-    const prefix = this.prefixes.of(headers, addressOf(info)) ?? "";
+    const prefix = this.prefixes.of(headers, peerAddress(info)) ?? "";
     return await (await documents()).answerDocument(request, path, prefix);
   }
 }

@@ -103,7 +103,7 @@ import "../config/sso_providers.ts";
 import "../config/trace_options.ts";
 import "../config/unknown_names.ts";
 import "../demo/demo_tag.ts";
-import "../http/admission_gradient.ts";
+import "../http/limits/admission_gradient.ts";
 import "../mcp/entry_shape.ts";
 import "../mcp/json_rpc.ts";
 import "../mcp/list_entries.ts";

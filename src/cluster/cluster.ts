@@ -11,7 +11,7 @@ import type { Config } from "../config/schema.ts";
 import type { McpReply, McpRequest, Owned, Serve } from "../downstream/exchange/mcp_exchange.ts";
 import { stateRefused } from "../downstream/sessionless/retried_request.ts";
 import { isBoundTo, ownerOf, type SessionClaims } from "../downstream/session/session_id.ts";
-import { Admission } from "../http/admission.ts";
+import { Admission } from "../http/limits/admission.ts";
 import { bodyReader } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint } from "../http/handler.ts";

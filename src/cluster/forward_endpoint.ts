@@ -3,7 +3,7 @@
 import type { CancelSignal } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
 import type { McpReply, McpRequest } from "../downstream/exchange/mcp_exchange.ts";
-import { type Admission, REFUSED } from "../http/admission.ts";
+import { type Admission, REFUSED } from "../http/limits/admission.ts";
 import type { ReadBody } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";

@@ -4,7 +4,7 @@ import type { CallNote } from "../telemetry/call_note.ts";
 import type { Observation } from "../telemetry/metrics.ts";
 import type { Attributes, Part, Span, Subject } from "../telemetry/traces/span.ts";
 import { shownPath } from "./access_log.ts";
-import { addressOf } from "./rate_tiers.ts";
+import { peerAddress } from "../base/egress/trusted_proxies.ts";
 
 /** The endpoints of MCP, whose paths are few apart from the id of a virtual server. */
 const MCP_ENDPOINTS: ReadonlySet<string> = new Set(["mcp", "rpc", "sse", "ws"]);
@@ -50,7 +50,7 @@ export class EdgeSubject implements Subject {
 
   get attributes(): Attributes {
     const { method, url } = this.#request;
-    const { client = addressOf(this.#info), session, correlationId } = this.#note;
+    const { client = peerAddress(this.#info), session, correlationId } = this.#note;
     return {
       "http.request.method": method,
       "http.route": this.#route,

@@ -6,6 +6,7 @@ import type { Callers } from "../auth/callers.ts";
 import type { Caller } from "../base/sharing/caller.ts";
 import type { TokenGate } from "../auth/api_tokens/token_gate.ts";
 import type { Principal } from "../auth/principal.ts";
+import { peerAddress } from "../base/egress/trusted_proxies.ts";
 import { type ErrorCode, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { AuditAction } from "../store/audit/audit_record.ts";
 import {
@@ -19,7 +20,7 @@ import type { AnswerMeter } from "../telemetry/answer_meter.ts";
 import type { Span } from "../telemetry/traces/span.ts";
 import type { Tracer } from "../telemetry/traces/tracer.ts";
 import type { AccessLog } from "./access_log.ts";
-import { type Admission, REFUSED } from "./admission.ts";
+import { type Admission, REFUSED } from "./limits/admission.ts";
 import type { Cors } from "./cors.ts";
 import { EdgeSubject, endEdge } from "./edge_span.ts";
 import {
@@ -30,8 +31,9 @@ import {
 } from "./error_response.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import type { ProtectedResources } from "./protected_resources.ts";
-import { type LimitState, type RateLimiter, setLimitHeaders } from "./rate_limit.ts";
-import { addressOf, callerOf, tierOf } from "./rate_tiers.ts";
+import { pathOf } from "./request_path.ts";
+import { type LimitState, type RateLimiter, setLimitHeaders } from "./limits/rate_limit.ts";
+import { callerOf, type Tier, tierOf } from "./limits/rate_tiers.ts";
 import {
   discardBody,
   inSessionOf,
@@ -204,18 +206,69 @@ export function createHandler(deps: HandlerDeps): Handle {
       : refused(request, endpoint, "OVERLOADED", inSession);
   };
 
+  /** Null: the request is no preflight. */
+  const preflightOf = (request: Request, endpoint: Endpoint | null): Response | null => {
+    if (cors === null || request.method !== "OPTIONS" || endpoint?.isInternal) return null;
+    const preflight = cors.preflight(request, endpoint?.isForAnyPage);
+    if (preflight === null) return null;
+    if (deps.identifiesAll) preflight.headers.set(CORRELATION_HEADER, correlationIdOf(request.headers));
+    answers.answered(endpoint?.name ?? "none", preflight.status, null);
+    return preflight;
+  };
+
+  /** @throws {SluiceError} UNAUTHENTICATED */
+  const principalOf = ({ headers }: Request, endpoint: Endpoint): Principal | Promise<Principal> => {
+    if (endpoint.open) return anonymous;
+    const authorization = headers.get("authorization") ?? endpoint.authorizationIn?.(headers) ?? null;
+    return endpoint.principalOf?.(authorization) ?? authenticate(authorization);
+  };
+
+  /**
+   * Counts a request for the rate limit of its caller.
+   * @returns the refusal, if the endpoint answers it itself
+   * @throws {SluiceError} RATE_LIMITED
+   */
+  const countForLimit = (request: Request, endpoint: Endpoint, tier: Tier, caller: string) => {
+    try {
+      rateLimiter!.take(tier, caller);
+    } catch (refusal) {
+      if (endpoint.answersOverLimit) return toSluiceError(refusal);
+      discardBody(request);
+      throw refusal;
+    }
+  };
+
+  const failureResponse = async (
+    { request, info, exchange }: FailedRequest,
+    endpoint: Endpoint | null,
+    path: string,
+    reported: ReportedError,
+  ): Promise<Response> => {
+    const { code, params } = reported.error;
+    const isUnread = endpoint !== null && UNREAD.has(code);
+    const inSession = isUnread && endpoint.answersOverLimit
+      ? await sessionRefusals.refuse(request, inSessionOf(reported))
+      : null;
+    if (isUnread && inSession === null) discardBody(request);
+    const failed = { request, path, info, principal: exchange?.principal ?? null, reported };
+    const response = inSession ?? await endpoint?.failed?.(failed) ??
+      (endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported));
+    if (code === "UNAUTHENTICATED" || code === "INSUFFICIENT_SCOPE") {
+      const needed = params.scope === undefined ? undefined : String(params.scope);
+      resources.completeChallenge(response.headers, request, path, peerAddress(info), needed);
+    }
+    for (const [name, value] of Object.entries(endpoint?.failureHeaders ?? {})) {
+      response.headers.set(name, value);
+    }
+    return response;
+  };
+
   return async (request, info) => {
     const path = pathOf(request.url, rootPath);
     const endpoint = route(path);
     // Before admission: the browser hides the 503 of an overload from the page if the preflight fails too.
-    if (cors !== null && request.method === "OPTIONS" && !endpoint?.isInternal) {
-      const preflight = cors.preflight(request, endpoint?.isForAnyPage);
-      if (preflight !== null) {
-        if (deps.identifiesAll) preflight.headers.set(CORRELATION_HEADER, correlationIdOf(request.headers));
-        answers.answered(endpoint?.name ?? "none", preflight.status, null);
-        return preflight;
-      }
-    }
+    const preflight = preflightOf(request, endpoint);
+    if (preflight !== null) return preflight;
     if (admission.streamsAreFull && endpoint?.streamsOnGet && request.method === "GET") {
       return refuse(request, endpoint, "TOO_MANY_STREAMS");
     }
@@ -227,7 +280,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     const record = accessLog.begin(request, correlationIdFrom(givenId), {
       path,
       endpoint: endpoint?.name ?? "none",
-      client: accessLog.namesClients ? addressOf(info) : undefined,
+      client: accessLog.namesClients ? peerAddress(info) : undefined,
     });
     const { note } = record;
     const startedAt = performance.now();
@@ -242,15 +295,13 @@ export function createHandler(deps: HandlerDeps): Handle {
     let admittedAt: number | null = null;
     let counted: Caller | undefined;
     let origin: string | null = null;
+    let tier: Tier | null = null;
     let caller: string | undefined;
     let response: Response;
     try {
       if (!endpoint?.isInternal) origin = originGuard.check(request, endpoint?.isForAnyPage);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
-      const authorization = endpoint.open ? null : authorizationOf(request, endpoint);
-      const found = endpoint.open
-        ? anonymous
-        : endpoint.principalOf?.(authorization) ?? authenticate(authorization);
+      const found = principalOf(request, endpoint);
       principal = found instanceof Promise ? await found : found;
       // A token that is known takes less time than the reading of a clock.
       if (subject !== undefined) {
@@ -258,26 +309,16 @@ export function createHandler(deps: HandlerDeps): Handle {
       }
       noteCaller(note, principal);
       if (principal.resource !== undefined) {
-        resources.require(principal.resource, request, path, addressOf(info));
+        resources.require(principal.resource, request, path, peerAddress(info));
       }
       if (principal.apiToken !== null || principal.limits !== null) {
         await tokenGate.admit(principal, clientAddress(request, info), endpoint.name);
         admittedAt = performance.now();
       }
       if (isCounted) counted = countCall(callers, endpoint, principal, request);
-      let overLimit: SluiceError | undefined;
-      try {
-        if (rateLimiter !== null) {
-          const tier = tierOf(endpoint, path);
-          if (tier !== null) rateLimiter.take(tier, caller = callerOf(principal, info));
-        }
-      } catch (refusal) {
-        overLimit = toSluiceError(refusal);
-        if (!endpoint.answersOverLimit) {
-          discardBody(request);
-          throw overLimit;
-        }
-      }
+      tier = rateLimiter === null ? null : tierOf(endpoint, path);
+      if (tier !== null) caller = callerOf(principal, info);
+      const overLimit = tier === null ? undefined : countForLimit(request, endpoint, tier, caller!);
       exchange = {
         request,
         path,
@@ -295,27 +336,13 @@ export function createHandler(deps: HandlerDeps): Handle {
     } catch (thrown) {
       const reported = errors.report(thrown, { note, received: request.headers });
       if (subject !== undefined && exchange === undefined) subject.refusal = reported.error.code;
-      auditFailure?.({ request, info, endpoint: endpoint?.name ?? null, exchange, principal }, reported);
-      const isUnread = endpoint !== null && UNREAD.has(reported.error.code);
-      const inSession = isUnread && endpoint.answersOverLimit
-        ? await sessionRefusals.refuse(request, inSessionOf(reported))
-        : null;
-      if (isUnread && inSession === null) discardBody(request);
-      const failed = { request, path, info, principal: exchange?.principal ?? null, reported };
-      response = inSession ?? await endpoint?.failed?.(failed) ??
-        (endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported));
-      const { code, params } = reported.error;
-      if (code === "UNAUTHENTICATED" || code === "INSUFFICIENT_SCOPE") {
-        const needed = params.scope === undefined ? undefined : String(params.scope);
-        resources.completeChallenge(response.headers, request, path, addressOf(info), needed);
-      }
-      for (const [name, value] of Object.entries(endpoint?.failureHeaders ?? {})) {
-        response.headers.set(name, value);
-      }
+      const failed = { request, info, endpoint: endpoint?.name ?? null, exchange, principal };
+      auditFailure?.(failed, reported);
+      response = await failureResponse(failed, endpoint, path, reported);
     }
     if (endpoint !== null && (rateLimiter !== null || quotas.isActive) && response.status !== 101) {
       setLimitHeaders(response.headers, [
-        caller === undefined ? null : rateLimiter!.stateOf(tierOf(endpoint, path)!, caller),
+        tier === null ? null : rateLimiter!.stateOf(tier, caller!),
         exchange === undefined || !quotas.isActive ? null : quotas.stateOf(exchange.principal),
       ]);
     }
@@ -346,7 +373,7 @@ export function createHandler(deps: HandlerDeps): Handle {
       // The stream of a call ends with it. Other streams stay open for hours, and are no call.
       if (streamEnd === null || request.method !== "POST") endEdge(span, note, status, isCall, endedAt);
       else {
-        note.client ??= addressOf(info);
+        note.client ??= peerAddress(info);
         streamEnd.catch(() => {}).then(() => endEdge(span, note, status, isCall, performance.now()));
       }
     }
@@ -370,27 +397,3 @@ function countCall(
   if (streamsOnGet && method === "GET") callers.requireStream(principal);
   return callers.enter(principal);
 }
-
-function authorizationOf({ headers }: Request, endpoint: Endpoint): string | null {
-  return headers.get("authorization") ?? endpoint.authorizationIn?.(headers) ?? null;
-}
-
-/** The path of an absolute URL, below `rootPath`. Builds no URL object, which would cost more than the rest of routing. */
-export function pathOf(url: string, rootPath = ""): string {
-  const path = wholePathOf(url);
-  if (rootPath === "" || !path.startsWith(rootPath)) return path;
-  const rest = path.slice(rootPath.length);
-  return rest === "" ? "/" : rest.startsWith("/") ? rest : path;
-}
-
-function wholePathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  if (start < 0) return "/";
-  const query = url.indexOf("?", start);
-  const end = query < 0 ? url.length : query;
-  return end - start > 1 && url.charCodeAt(end - 1) === SLASH
-    ? url.slice(start, end - 1)
-    : url.slice(start, end);
-}
-
-const SLASH = 0x2f;

@@ -6,15 +6,15 @@ import { ClientMemory } from "../base/sharing/client_memory.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorHeaders, ErrorReporter } from "./error_response.ts";
 import { AccessLog } from "./access_log.ts";
-import { Admission } from "./admission.ts";
+import { Admission } from "./limits/admission.ts";
 import { Cors } from "./cors.ts";
-import { createHandler, type Endpoint, type Exchange, type HandlerDeps, pathOf } from "./handler.ts";
+import { createHandler, type Endpoint, type Exchange, type HandlerDeps } from "./handler.ts";
 import { Callers } from "../auth/callers.ts";
 import { MCP_SCOPES } from "../auth/oauth/scopes.ts";
 import { OriginGuard } from "./origin_guard.ts";
 import { ProtectedResources } from "./protected_resources.ts";
 import { SessionRefusals } from "./refusal.ts";
-import type { RateLimiter } from "./rate_limit.ts";
+import type { RateLimiter } from "./limits/rate_limit.ts";
 
 interface Given {
   readonly endpoint?: Partial<Endpoint>;
@@ -298,19 +298,6 @@ Deno.test("errorHeaders() says what a status asks for", () => {
     }]),
   ];
   for (const [error, headers] of cases) assertEquals(errorHeaders(error), headers);
-});
-
-Deno.test("pathOf() takes the path as it came, without query and one trailing slash", () => {
-  const cases = [
-    ["http://a/", "/"],
-    ["http://a", "/"],
-    ["http://a/mcp", "/mcp"],
-    ["http://a/mcp/", "/mcp"],
-    ["http://a:1/mcp?x=1/", "/mcp"],
-    ["http://a/servers/x%2Fy/mcp", "/servers/x%2Fy/mcp"],
-    ["http://a/?q", "/"],
-  ];
-  for (const [url, path] of cases) assertEquals(pathOf(url!), path);
 });
 
 const post = (headers: Record<string, string> = {}) =>

@@ -1,7 +1,7 @@
 // Floor `tuning`: which settings follow from a number of users and a machine. Everything here is computed: no file of this floor reads
 // or measures. This file adds up what the settings of all workers and replicas can need.
 import type { Config } from "../config/schema.ts";
-import { MAX_LIMIT as AUTO_BACKPRESSURE } from "../http/admission_gradient.ts";
+import { MAX_LIMIT as AUTO_BACKPRESSURE } from "../http/limits/admission_gradient.ts";
 
 export type DescriptorConfig = Pick<
   Config,

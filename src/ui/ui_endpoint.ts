@@ -3,9 +3,9 @@
 import { SluiceError } from "../base/errors.ts";
 import { takesHtml } from "../http/representation/accepted.ts";
 import type { Endpoint, Exchange, FailedAnswer } from "../http/handler.ts";
-import { addressOf } from "../http/rate_tiers.ts";
 import type { RefusalCode } from "../http/refusal.ts";
 import { pageRefusal } from "./call/refusal_page.ts";
+import { peerAddress } from "../base/egress/trusted_proxies.ts";
 import type { Place, UiDeps } from "./call/ui_deps.ts";
 import { authorizationIn, PAGES_PATH } from "./call/session_cookie.ts";
 import { type FoundPages, LIVE_LOG, pagesAt } from "./page_routes.ts";
@@ -84,7 +84,7 @@ export class UiEndpoint {
 
   #placeOf({ request, info }: Pick<Exchange, "request" | "info">): Place {
     const { trustedProxies, prefixOf } = this.#deps;
-    const from = addressOf(info);
+    const from = peerAddress(info);
     const { scheme, host } = trustedProxies.originOf(request, from);
     return { prefix: prefixOf(request.headers, from) ?? "", isSecure: scheme === "https", host };
   }

@@ -16,7 +16,7 @@ import {
   SIGNATURE_WINDOW_MS,
   UsedNonces,
 } from "../../src/cluster/request_signature.ts";
-import { Admission } from "../../src/http/admission.ts";
+import { Admission } from "../../src/http/limits/admission.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { principal } from "../support/fakes.ts";
 import { freePort } from "../support/free_port.ts";

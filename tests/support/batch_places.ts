@@ -2,7 +2,7 @@
 import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import { Callers } from "../../src/auth/callers.ts";
 import type { BatchPlaces } from "../../src/downstream/exchange/batch.ts";
-import { Admission } from "../../src/http/admission.ts";
+import { Admission } from "../../src/http/limits/admission.ts";
 
 export function batchPlaces(
   requests = 1_000,

@@ -4,7 +4,7 @@ import type { Caller } from "../../src/base/sharing/caller.ts";
 import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import type { Principal } from "../../src/auth/principal.ts";
 import type { ServedInfo } from "../../src/http/handler.ts";
-import { RateLimiter } from "../../src/http/rate_limit.ts";
+import { RateLimiter } from "../../src/http/limits/rate_limit.ts";
 import type { LineSink } from "../../src/telemetry/log.ts";
 import { FakeClock } from "./fake_clock.ts";
 

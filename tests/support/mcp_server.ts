@@ -9,7 +9,7 @@ import { TokenExpiry } from "../../src/downstream/exchange/token_expiry.ts";
 import { DownstreamSessions } from "../../src/downstream/session/downstream_sessions.ts";
 import { SessionIds } from "../../src/downstream/session/session_id.ts";
 import { StreamableHttp } from "../../src/downstream/http/session_http.ts";
-import type { RateLimiter } from "../../src/http/rate_limit.ts";
+import type { RateLimiter } from "../../src/http/limits/rate_limit.ts";
 import type { CatalogRows } from "../../src/store/registry/rows.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";

@@ -55,6 +55,11 @@ export class TrustedProxies {
   }
 }
 
+/** The IP address of the other end of a connection: the client's, or that of the nearest proxy. */
+export function peerAddress({ remoteAddr: { hostname } }: { readonly remoteAddr: Deno.NetAddr }): string {
+  return withoutMapping(hostname);
+}
+
 /** A dual-stack socket, also that of a proxy, gives IPv4 clients as `::ffff:192.0.2.1` (RFC 4291, section 2.5.5.2). */
 export function withoutMapping(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, "");

@@ -12,9 +12,9 @@ import { type ErrorCode, SluiceError, toSluiceError } from "../../base/errors.ts
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { barrierTo, reachedScope } from "../../catalog/snapshot/reach.ts";
 import type { AccessLog } from "../../http/access_log.ts";
-import { type Admission, REFUSED } from "../../http/admission.ts";
+import { type Admission, REFUSED } from "../../http/limits/admission.ts";
 import { type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
-import { MCP_TIER } from "../../http/rate_tiers.ts";
+import { MCP_TIER } from "../../http/limits/rate_tiers.ts";
 import {
   classify,
   errorText,

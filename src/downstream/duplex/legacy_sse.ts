@@ -8,7 +8,7 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { ReadBody } from "../../http/body.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
-import { addressOf } from "../../http/rate_tiers.ts";
+import { peerAddress } from "../../base/egress/trusted_proxies.ts";
 import { type BatchCounts, countBatch } from "../exchange/batch.ts";
 import type { DuplexSession } from "./duplex_session.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
@@ -133,7 +133,7 @@ export class LegacySse {
     const address = messageAddress(
       request,
       path,
-      this.#deps.publicPrefix.of(request.headers, addressOf(info)),
+      this.#deps.publicPrefix.of(request.headers, peerAddress(info)),
     );
     stream.tell("endpoint", `${address}?session_id=${id}`);
     exchange.isStream = true;

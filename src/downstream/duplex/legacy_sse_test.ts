@@ -10,7 +10,7 @@ import { claimsOf } from "../../../tests/support/sessionless_parts.ts";
 import { type ErrorCode, SluiceError } from "../../base/errors.ts";
 import { readText } from "../../http/body.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
-import type { RateLimiter } from "../../http/rate_limit.ts";
+import type { RateLimiter } from "../../http/limits/rate_limit.ts";
 import { LegacySse } from "./legacy_sse.ts";
 import { PublicPrefix } from "./public_prefix.ts";
 import type { McpReply, McpRequest } from "../exchange/mcp_exchange.ts";

@@ -9,7 +9,7 @@ import { notification, request } from "../../../tests/support/mcp_server.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { readText } from "../../http/body.ts";
 import { WatchedCall } from "../../http/client_watch.ts";
-import type { RateLimiter } from "../../http/rate_limit.ts";
+import type { RateLimiter } from "../../http/limits/rate_limit.ts";
 import { memberText } from "../../mcp/json_rpc.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
 import { RpcEndpoint } from "./rpc_endpoint.ts";

@@ -2,7 +2,7 @@
 // knows clients by such documents reads it, and needs no registration (2025-11-25, basic/authorization, "Client ID Metadata Documents").
 import { SluiceError } from "../../base/errors.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
-import { addressOf } from "../../http/rate_tiers.ts";
+import { peerAddress } from "../../base/egress/trusted_proxies.ts";
 import { clientDocument } from "../../upstream/authorization/login/login_client.ts";
 import type { PublicBase } from "../sso/public_base.ts";
 
@@ -37,7 +37,7 @@ export class ClientMetadataEndpoint implements Endpoint {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
     }
     const [, gatewayId] = PATH.exec(path)!;
-    const base = this.base.of(request, addressOf(info));
+    const base = this.base.of(request, peerAddress(info));
     // An id without an upstream gets the same answer, so that nobody can find out which upstreams there are.
     const document = clientDocument(clientMetadataUrl(base, gatewayId), redirectUri(base, gatewayId));
     return Promise.resolve(Response.json(document, { headers: { "cache-control": "public, max-age=300" } }));

@@ -1,6 +1,6 @@
 // Logins at upstreams as pages see them: of the viewer, in the viewer's browser.
 import type { Exchange } from "../../http/handler.ts";
-import { addressOf } from "../../http/rate_tiers.ts";
+import { peerAddress } from "../../base/egress/trusted_proxies.ts";
 import { boundedText } from "../../store/audit/audit_record.ts";
 import type { OwnAddresses } from "../../upstream/authorization/login/login_client.ts";
 import { LOGIN_TIME_MS } from "../../upstream/authorization/login/login_flow.ts";
@@ -20,7 +20,7 @@ export function loginsOf(deps: UiDeps, exchange: Exchange, { prefix, isSecure }:
   const { request, principal, info } = exchange;
   const { connecting, clientMetadataIsStable } = deps;
   const scopeOf = (gatewayId: string): CookieScope => ({ path: prefix + connectPath(gatewayId), isSecure });
-  const base = () => deps.baseOf(request, addressOf(info));
+  const base = () => deps.baseOf(request, peerAddress(info));
   const addressesOf = (gatewayId: string): OwnAddresses => ({
     redirectUri: redirectUri(base(), gatewayId),
     metadataUrl: clientMetadataIsStable ? clientMetadataUrl(base(), gatewayId) : null,

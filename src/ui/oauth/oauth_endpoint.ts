@@ -7,7 +7,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { errorHeaders } from "../../http/error_response.ts";
 import type { Endpoint, Exchange, FailedAnswer, ServedInfo } from "../../http/handler.ts";
 import type { ReadBody } from "../../http/body.ts";
-import { addressOf } from "../../http/rate_tiers.ts";
+import { peerAddress } from "../../base/egress/trusted_proxies.ts";
 import { CORRELATION_HEADER } from "../../telemetry/call_note.ts";
 import { PAGES_PATH } from "../call/session_cookie.ts";
 import type { PublicBase } from "../sso/public_base.ts";
@@ -81,7 +81,7 @@ export class OAuthEndpoint implements Endpoint {
     if ((method === "HEAD" ? "GET" : method) !== METHODS[action]) {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: METHODS[action] });
     }
-    const issuer = base.of(request, addressOf(info));
+    const issuer = base.of(request, peerAddress(info));
     if (action === "metadata") return Response.json(server.metadata(issuer), { headers: CACHED });
     if (action === "keys") return Response.json(server.publicKeys(), { headers: CACHED });
     await server.deps.limits.require(

@@ -1,7 +1,7 @@
 // Authorization requests as pages see them: before the viewer, at the address where the browser sees the gateway.
 import { SluiceError } from "../../base/errors.ts";
 import type { Exchange } from "../../http/handler.ts";
-import { addressOf } from "../../http/rate_tiers.ts";
+import { peerAddress } from "../../base/egress/trusted_proxies.ts";
 import { boundedText } from "../../store/audit/audit_record.ts";
 import type { Departure, PageCall } from "../call/page_call.ts";
 import type { UiDeps } from "../call/ui_deps.ts";
@@ -25,7 +25,7 @@ export function authorizationOf(deps: UiDeps, exchange: Exchange): PageCall["aut
       entity: clientId === null ? null : { kind: "client", id: boundedText(clientId) },
     };
   };
-  const issuer = () => deps.baseOf(request, addressOf(info));
+  const issuer = () => deps.baseOf(request, peerAddress(info));
   return {
     review: async (query) => await (await server()).consents.review(principal, query, issuer()),
     decide: async (query, decision) => {

@@ -5,7 +5,7 @@ import { METADATA_PATH, type Resource, resourceAt, WHOLE_GATEWAY } from "../../a
 import { SluiceError } from "../../base/errors.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { ProtectedResources } from "../../http/protected_resources.ts";
-import { addressOf } from "../../http/rate_tiers.ts";
+import { peerAddress } from "../../base/egress/trusted_proxies.ts";
 
 /** As ContextForge had it: the well-known path below the virtual server. */
 const BELOW_SERVER = /^(\/servers\/[^/]+)\/\.well-known\/oauth-protected-resource$/;
@@ -38,7 +38,9 @@ export class ResourceMetadataEndpoint implements Endpoint {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "GET" });
     }
     const resource = describedAt(path, this.rootPath);
-    const metadata = resource === null ? null : this.resources.metadataOf(resource, request, addressOf(info));
+    const metadata = resource === null
+      ? null
+      : this.resources.metadataOf(resource, request, peerAddress(info));
     if (metadata === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
     return Promise.resolve(Response.json(metadata, { headers: { "cache-control": "private, max-age=300" } }));
   }

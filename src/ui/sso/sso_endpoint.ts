@@ -7,7 +7,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { takesHtml } from "../../http/representation/accepted.ts";
 import type { Endpoint, Exchange, FailedAnswer, ServedInfo } from "../../http/handler.ts";
 import type { ReadBody } from "../../http/body.ts";
-import { addressOf } from "../../http/rate_tiers.ts";
+import { peerAddress } from "../../base/egress/trusted_proxies.ts";
 import type { AuditTrail } from "../../store/audit/audit_trail.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../../telemetry/call_note.ts";
 import type { Page } from "../../admin/pages/html_page.ts";
@@ -86,7 +86,7 @@ export class SsoEndpoint implements Endpoint {
         fields: [],
       };
     }
-    const asked: Asked = { sso, id, base: base.of(request, addressOf(info)) };
+    const asked: Asked = { sso, id, base: base.of(request, peerAddress(info)) };
     switch (action) {
       case "providers":
         return await this.#list(request, asked);

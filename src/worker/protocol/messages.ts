@@ -6,7 +6,7 @@ import type { Config } from "../../config/schema.ts";
 import type { RunningSettings } from "../../config/settings_report.ts";
 import type { ExecutionBatch } from "../../store/executions/execution_rows.ts";
 import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
-import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
+import type { CountName, OwnCounts } from "../../http/limits/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { SessionIdentity } from "../../downstream/session/downstream_sessions.ts";
 import type { Checkup } from "../../telemetry/checkup.ts";

@@ -24,7 +24,7 @@ import { StreamableHttp } from "../../downstream/http/session_http.ts";
 import { AccessLog } from "../../http/access_log.ts";
 import { ClientWatch } from "../../http/client_watch.ts";
 import type { Handle } from "../../http/handler.ts";
-import { createRateLimits } from "../../http/shared_rate_limits.ts";
+import { createRateLimits } from "../../http/limits/shared_rate_limits.ts";
 import { CacheRecords } from "../../store/cache_records.ts";
 import { createLeases } from "../../store/leases.ts";
 import { CORRELATION_HEADER, correlationIdFrom } from "../../telemetry/call_note.ts";

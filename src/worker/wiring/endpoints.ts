@@ -7,9 +7,8 @@ import { createAdminApi } from "../../admin/router.ts";
 import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
 import { MCP_SCOPES } from "../../auth/oauth/scopes.ts";
 import type { Quotas } from "../../auth/quotas/quotas.ts";
-import { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
+import { peerAddress, TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import type { Cache } from "../../cache/cache.ts";
-import { addressOf } from "../../http/rate_tiers.ts";
 import type { ApiTokenParts } from "./parts/api_token_parts.ts";
 import { accountParts } from "./account_parts.ts";
 import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
@@ -39,7 +38,7 @@ import { createHandler, type Endpoint, type Handle, type ServedInfo } from "../.
 import { isPassable } from "../../upstream/client/passthrough.ts";
 import { OriginGuard } from "../../http/origin_guard.ts";
 import { MAX_REFUSED_BYTES, REFUSED_BODY_MS, SessionRefusals } from "../../http/refusal.ts";
-import type { RateLimiter } from "../../http/rate_limit.ts";
+import type { RateLimiter } from "../../http/limits/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { AnswerMeter } from "../../telemetry/answer_meter.ts";
@@ -142,7 +141,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
   const publicPrefix = new PublicPrefix({ rootPath: config.appRootPath, trustedProxies });
-  const clientOf = (headers: Headers, info: ServedInfo) => trustedProxies.clientOf(headers, addressOf(info));
+  const clientOf = (headers: Headers, info: ServedInfo) =>
+    trustedProxies.clientOf(headers, peerAddress(info));
   const legacySse = new LegacySse({
     ...{ ids, clock, place, readBody, elsewhere: wayTo, rateLimiter, tokenGate, memory },
     sessions: duplex,
@@ -345,7 +345,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       originGuard,
     },
     ...{ tokenGate, tracer },
-    clientAddress: ({ headers }, info) => trustedProxies.addressOf(headers, addressOf(info)),
+    clientAddress: ({ headers }, info) => trustedProxies.addressOf(headers, peerAddress(info)),
     rootPath: config.appRootPath,
     authenticate: (authorization) => authenticator.authenticate(authorization),
     anonymous: ANONYMOUS,

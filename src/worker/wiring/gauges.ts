@@ -4,7 +4,7 @@ import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
 import type { PendingCalls } from "../../downstream/sessionless/pending_calls.ts";
 import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
-import type { Admission } from "../../http/admission.ts";
+import type { Admission } from "../../http/limits/admission.ts";
 import type { GaugeName } from "../../telemetry/metric_table.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { Conflicts } from "../../catalog/conflicts.ts";

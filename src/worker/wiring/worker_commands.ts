@@ -4,7 +4,7 @@ import type { Metrics } from "../../telemetry/metrics.ts";
 import type { ConfigFileChanges, ConfigFileContent } from "../../admin/imports/config_file_sync.ts";
 import type { Gateway } from "./gateway.ts";
 import type { AppCommand, CommandResults, Handover } from "../protocol/messages.ts";
-import type { RateLimits } from "../../http/shared_rate_limits.ts";
+import type { RateLimits } from "../../http/limits/shared_rate_limits.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import type { LeaderJobs } from "../../cluster/leader_jobs.ts";
 import type { Succession } from "../handover/succession.ts";

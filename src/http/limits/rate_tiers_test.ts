@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { principal } from "../../tests/support/fakes.ts";
-import { ANONYMOUS } from "../auth/authenticate.ts";
+import { principal } from "../../../tests/support/fakes.ts";
+import { ANONYMOUS } from "../../auth/authenticate.ts";
 import { callerOf, tierOf } from "./rate_tiers.ts";
 
 const at = (hostname: string) => ({ remoteAddr: { transport: "tcp", hostname, port: 1 } as const });

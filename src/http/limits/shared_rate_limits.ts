@@ -1,12 +1,12 @@
 // Rate limits shared by all workers. Each worker decides alone; several times a second the workers exchange their counts.
 import { createHash } from "node:crypto";
-import { type Clock, repeat } from "../base/clock.ts";
-import { reasonOf } from "../base/errors.ts";
-import type { Cache } from "../cache/cache.ts";
-import type { Config } from "../config/schema.ts";
+import { type Clock, repeat } from "../../base/clock.ts";
+import { reasonOf } from "../../base/errors.ts";
+import type { Cache } from "../../cache/cache.ts";
+import type { Config } from "../../config/schema.ts";
 import { type Count, type CountName, MINUTE_MS, type OwnCounts, RateLimiter } from "./rate_limit.ts";
-import type { Log } from "../telemetry/log.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 
 export interface RateLimitParts {
   readonly config: RateLimitSettings;

@@ -1,3 +1,5 @@
+// Room `limits`: how many requests a worker serves at once (back-pressure), and how many a caller may send in a minute (rate limits).
+//
 // Back-pressure: limits the requests and event streams of a worker. A request above the limit is refused at once; nothing waits.
 import { GradientLimit } from "./admission_gradient.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { isError, SluiceError } from "../base/errors.ts";
+import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
 import { MINUTE_MS, RateLimiter, type TierLimit } from "./rate_limit.ts";
 import type { Tier } from "./rate_tiers.ts";
 

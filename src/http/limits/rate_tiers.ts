@@ -1,8 +1,8 @@
 // The rate limit tier of a request, and the caller that it counts for.
-import { callerKey } from "../base/sharing/caller_identity.ts";
-import type { Principal } from "../auth/principal.ts";
-import { tokenOf } from "../auth/token_reach.ts";
-import { networkOf, withoutMapping } from "../base/egress/trusted_proxies.ts";
+import { callerKey } from "../../base/sharing/caller_identity.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { tokenOf } from "../../auth/token_reach.ts";
+import { networkOf, peerAddress } from "../../base/egress/trusted_proxies.ts";
 
 /** ContextForge's names. A higher tier allows fewer requests. */
 export const TIERS = ["high", "medium", "low"] as const;
@@ -37,10 +37,5 @@ const TIER_BY_SEGMENT: ReadonlyMap<string, Tier> = new Map([
 export function callerOf(principal: Principal, info: { readonly remoteAddr: Deno.NetAddr }): string {
   const token = tokenOf(principal);
   if (token !== null) return callerKey(token);
-  return networkOf(addressOf(info));
-}
-
-/** The client's IP address. */
-export function addressOf({ remoteAddr: { hostname } }: { readonly remoteAddr: Deno.NetAddr }): string {
-  return withoutMapping(hostname);
+  return networkOf(peerAddress(info));
 }

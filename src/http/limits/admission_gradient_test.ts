@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import { Prng } from "../../tests/support/prng.ts";
+import { Prng } from "../../../tests/support/prng.ts";
 import { GradientLimit } from "./admission_gradient.ts";
 
 /** An upstream that serves `slots` requests at once; those above that wait there, in order. */

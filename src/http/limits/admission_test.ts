@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { settled } from "../../tests/support/fake_clock.ts";
+import { settled } from "../../../tests/support/fake_clock.ts";
 import { Admission, REFUSED } from "./admission.ts";
 
 Deno.test("Admission.enter() lets in as many as the limit, and one more for each that leaves", () => {

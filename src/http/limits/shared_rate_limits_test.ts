@@ -1,12 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { MemorySink } from "../../tests/support/fakes.ts";
-import { SluiceError } from "../base/errors.ts";
-import type { Cache } from "../cache/cache.ts";
-import { MemoryCache } from "../cache/memory_cache.ts";
+import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { MemorySink } from "../../../tests/support/fakes.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { Cache } from "../../cache/cache.ts";
+import { MemoryCache } from "../../cache/memory_cache.ts";
 import { MINUTE_MS } from "./rate_limit.ts";
-import { createLog } from "../telemetry/log.ts";
-import { Metrics } from "../telemetry/metrics.ts";
+import { createLog } from "../../telemetry/log.ts";
+import { Metrics } from "../../telemetry/metrics.ts";
 import { type RateLimitParts, RateLimits, SHARE_EVERY_MS } from "./shared_rate_limits.ts";
 
 const CONFIG = {

@@ -1,8 +1,8 @@
 // Rate limits per caller and minute, by tier of endpoint. A worker decides at once, from its own count and the last known counts of
 // the other workers.
-import { BoundedMap } from "../base/bounded_map.ts";
-import type { Clock } from "../base/clock.ts";
-import { SluiceError } from "../base/errors.ts";
+import { BoundedMap } from "../../base/bounded_map.ts";
+import type { Clock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
 import { type Tier, TIERS } from "./rate_tiers.ts";
 
 /** Requests per minute: RATE_LIMIT_{tier}_RPM plus RATE_LIMIT_{tier}_BURST. */
