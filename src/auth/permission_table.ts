@@ -159,5 +159,3 @@ export const BUILT_IN_ROLES = {
     permissions: [...READ, ...OWN_TOKENS],
   },
 } as const satisfies Readonly<Record<string, Role>>;
-
-export type BuiltInRole = keyof typeof BUILT_IN_ROLES;

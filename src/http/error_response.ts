@@ -1,6 +1,7 @@
 // Error responses: JSON-RPC error objects for the data plane, `{"detail": …}` for REST. The log line has the same correlation id.
 import { ERRORS, type SluiceError, toSluiceError } from "../base/errors.ts";
 import { operatorText } from "../base/seen_answer.ts";
+import { errorText } from "../mcp/json_rpc.ts";
 import { DECODED_CONTENT } from "./body.ts";
 import { type CallNote, CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -72,8 +73,8 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * The REST response in FastAPI's shape. `detail` lists every fault of a 422, and is one sentence otherwise, with what an
- * upstream answered if that was the cause: whoever manages upstreams has to know it.
+ * The REST response in FastAPI's shape. `detail` lists every fault of a 422, and is one sentence otherwise, with the
+ * answer of an upstream if that was the cause: managers of upstreams have to know it.
  */
 export function restErrorResponse({ error, correlationId }: ReportedError): Response {
   const body = { detail: error.data ?? operatorText(error), code: error.code, correlationId };
@@ -83,8 +84,7 @@ export function restErrorResponse({ error, correlationId }: ReportedError): Resp
 
 /** A JSON-RPC error with the row's HTTP status, for requests refused before dispatch. */
 export function rpcErrorResponse(reported: ReportedError): Response {
-  const body = `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
-  return new Response(body, {
+  return new Response(errorText("null", rpcErrorText(reported)), {
     status: reported.error.row.http,
     headers: {
       "content-type": "application/json",

@@ -1,4 +1,4 @@
-// The supported protocol revisions, and the negotiation of one.
+// The supported protocol revisions.
 
 /** The revisions with sessions, newest first. */
 export const SESSION_REVISIONS = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"] as const;
@@ -18,14 +18,6 @@ export const BATCH_REVISION: SessionRevision = "2025-03-26";
 
 export function isSessionRevision(value: unknown): value is SessionRevision {
   return (SESSION_REVISIONS as readonly unknown[]).includes(value);
-}
-
-/**
- * The revision in an `initialize` result: the client's if it is supported, else our newest (lifecycle, "Version
- * Negotiation").
- */
-export function negotiateRevision(requested: unknown): SessionRevision {
-  return isSessionRevision(requested) ? requested : LATEST_SESSION_REVISION;
 }
 
 /** The revision without sessions: each request carries the client's identity and capabilities. */

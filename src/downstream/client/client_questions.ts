@@ -2,7 +2,14 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { isObject, memberText, type Message, notificationText, replaceMember } from "../../mcp/json_rpc.ts";
+import {
+  isObject,
+  memberText,
+  type Message,
+  notificationText,
+  replaceMember,
+  requestText,
+} from "../../mcp/json_rpc.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 
 type ResponseMessage = Extract<Message, { kind: "response" }>;
@@ -68,8 +75,7 @@ export class ClientQuestions {
         onProgress,
       });
       const sent = progressToken === undefined ? params : withProgressToken(params!, id);
-      const text = sent === undefined ? "" : `,"params":${sent}`;
-      send(`{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}${text}}`);
+      send(requestText(id, method, sent));
     });
   }
 

@@ -146,7 +146,7 @@ export class RpcEndpoint implements Endpoint {
     } catch (error) {
       const note = noteMember(batch.note, null);
       const reported = this.#deps.errors.report(error, { note, received: batch.received });
-      return `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
+      return errorText("null", rpcErrorText(reported));
     }
   }
 
