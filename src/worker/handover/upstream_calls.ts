@@ -1,6 +1,7 @@
 // Calls to upstream sessions of callers, between workers. One worker of all replicas keeps all sessions of a caller at an upstream, so
 // that all its calls meet the same state whichever worker they reach. What everybody shares is in one worker of each replica. A call is
 // forwarded like a request of a client; its reply is a stream of lines: what the upstream says meanwhile, then the answer.
+import { ANONYMOUS } from "../../auth/authenticate.ts";
 import type { Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
@@ -253,21 +254,12 @@ function requestOf(
 /** The caller, for the limits by caller. What it may do was decided where its request came in. */
 function principalOf(token: ForwardedCall["token"]): Principal {
   return {
+    ...ANONYMOUS,
     kind: token === null ? "anonymous" : "user",
     subject: token?.subject ?? "",
     issuer: token?.issuer ?? null,
     email: "",
-    isAdmin: false,
-    teams: [],
-    serverId: null,
     permissions: [],
-    expiresAt: null,
-    jti: null,
-    issuedAt: null,
-    isLogin: false,
-    apiToken: null,
-    limits: null,
-    grants: null,
   };
 }
 

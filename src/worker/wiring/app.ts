@@ -39,12 +39,13 @@ import { UpstreamCalls } from "../handover/upstream_calls.ts";
 import { WorkerPorts } from "../handover/worker_ports.ts";
 import type { AppCommand, CommandResults, ToWorker } from "../protocol/messages.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
-import { apiTokenParts, sweepApiTokens } from "./parts/api_token_parts.ts";
+import { apiTokenParts } from "./parts/api_token_parts.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { executionParts } from "./parts/execution_parts.ts";
 import { createAuditExports } from "./parts/audit_exports.ts";
 import { createAudit } from "./parts/audit_parts.ts";
 import { createQuotas } from "./parts/quota_parts.ts";
+import { storeSweep } from "./parts/store_sweep.ts";
 import { createTraces } from "./parts/trace_parts.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { registerGauges } from "./gauges.ts";
@@ -80,9 +81,7 @@ export interface App {
 /** How often a worker that ends checks whether it is idle. */
 const LOOK_MS = 50;
 
-const DAY_MS = 86_400_000;
-
-/** So many callers find database connections, whatever each of them does: one uses this part of a worker's at most. */
+/** Callers that share a worker's database connections: each of them uses this part at most. */
 const CALLERS_AT_ONCE = 3;
 
 /** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE, SETTINGS_INVALID */
@@ -225,7 +224,7 @@ export async function createApp(
     ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster },
     ...{ wayTo, memory, turns, records: cache },
     ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas, audit },
-    ...{ apiTokens, tracer },
+    ...{ apiTokens, tracer, trustedProxies },
     executions: executions?.writer ?? null,
   });
   local.register(
@@ -257,31 +256,20 @@ export async function createApp(
     sweepCache: sweptBy === "each" ? sweepCache : null,
   });
   const conflicts = worker === 0 ? new Conflicts(log) : null;
+  const { auditRecords } = restDeps;
+  const sweepStore = storeSweep(config, { registry, auditRecords, executions, clock, log });
   const leaderJobs = worker !== 0 ? null : createLeaderJobs({
     ...{ config, clock, log, metrics, registry, outbound, sync, catalogChanged },
     leases: createLeases(database),
     sweep: async () => {
       if (sweptBy === "one") await sweepCache();
-      await restDeps.auditRecords.sweepAll({
-        beforeMs: clock.now() - config.auditRetentionDays * DAY_MS,
-        keep: config.auditMaxRecords,
-      }).catch((error) => log.error("audit records not swept", { error }));
-      await registry.people.sso.sweep().catch((error) => log.error("sign-ins not swept", { error }));
-      await registry.oauth.sweep().catch((error) =>
-        log.error("OAuth clients and logins not swept", { error })
-      );
-      await registry.upstreamTokens.sweep().catch((error) =>
-        log.error("tokens for upstreams not swept", { error })
-      );
-      await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
-      await executions?.sweep();
-      await sweepApiTokens(registry, clock).catch((error) => log.error("API tokens not swept", { error }));
+      await sweepStore();
     },
     countLogins: () => registry.connections.countByState(clock.now(), SOON_MS),
     upstreams: () => upstreams.usable(),
     revokeTokens: async () => await outbound.revocations?.run(),
     exportAudit: createAuditExports(config, {
-      ...{ database, outbound, clock, log, metrics, auditRecords: restDeps.auditRecords },
+      ...{ database, outbound, clock, log, metrics, auditRecords },
       print: (lines) => link.writeLog(lines, "audit"),
     }),
     onListChanged: (gatewayId) => sync.listChanged(gatewayId),

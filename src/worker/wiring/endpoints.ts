@@ -5,9 +5,8 @@ import { AdminEndpoint } from "../../admin/endpoint.ts";
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { createAdminApi } from "../../admin/router.ts";
 import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
-import { MCP_SCOPES } from "../../auth/oauth/scopes.ts";
 import type { Quotas } from "../../auth/quotas/quotas.ts";
-import { peerAddress, TrustedProxies } from "../../base/egress/trusted_proxies.ts";
+import { peerAddress, type TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import type { Cache } from "../../cache/cache.ts";
 import type { ApiTokenParts } from "./parts/api_token_parts.ts";
 import { accountParts } from "./account_parts.ts";
@@ -51,26 +50,13 @@ import type { Gateway } from "./gateway.ts";
 import { MetricsEndpoint } from "../../admin/metrics/metrics_endpoint.ts";
 import { scraperOf } from "../../admin/metrics/metrics_token.ts";
 import { POOL_PATH, PoolEndpoint } from "../../admin/pool_endpoint.ts";
-import { ProtectedResources } from "../../http/protected_resources.ts";
-import { isResourceMetadataPath, ResourceMetadataEndpoint } from "../../ui/oauth/resource_metadata.ts";
-import { SsoEndpoint } from "../../ui/sso/sso_endpoint.ts";
-import { isSsoPath } from "../../ui/sso/sso_paths.ts";
-import { PublicBase } from "../../ui/sso/public_base.ts";
-import { accessTokensOf, oauthParts } from "./sign_in/oauth_parts.ts";
-import { Connecting } from "../../admin/connections/connecting.ts";
-import { ClientMetadataEndpoint, isClientMetadataPath } from "../../ui/connections/own_client_metadata.ts";
 import { connectionAudit, consentAudit } from "./sign_in/consent_audit.ts";
-import { OAuthEndpoint } from "../../ui/oauth/oauth_endpoint.ts";
-import { ssoParts } from "./sign_in/sso_parts.ts";
+import { signInParts } from "./sign_in/sign_in_parts.ts";
 import { checkReadiness, untilStarted } from "../../admin/readiness.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import { createResponseCaches } from "./registry_reads.ts";
 import type { Succession } from "../handover/succession.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
-import { foreignIssuers, verifierOf } from "./token_verifier.ts";
-
-/** Metadata of clients, and what a token request has, are a few hundred characters. */
-const OAUTH_BODY = { maxBytes: 20_000 };
 
 export interface EndpointsDeps {
   readonly place: WorkerPlace;
@@ -80,6 +66,7 @@ export interface EndpointsDeps {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly accessLog: AccessLog;
+  readonly trustedProxies: TrustedProxies;
   /** null: OTEL_ENABLE_OBSERVABILITY=false. */
   readonly tracer: Tracer | null;
   readonly link: SupervisorLink;
@@ -123,7 +110,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { wayTo, memory, turns } = deps;
   const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas, audit } =
     deps;
-  const { apiTokens, tracer, executions } = deps;
+  const { apiTokens, tracer, executions, trustedProxies } = deps;
   const tokenGate = apiTokens.gate;
   const hasStarted = untilStarted(async () => (await link.askAll({ type: "start_up" }))[0] ?? null);
   const { catalog, dispatcher, outbound, discover, upstreams, sync, holds, store: { registry, secretBox } } =
@@ -139,7 +126,6 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     serveInSession: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     serveSessionless: sessionlessHttp.serve,
   });
-  const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
   const publicPrefix = new PublicPrefix({ rootPath: config.appRootPath, trustedProxies });
   const clientOf = (headers: Headers, info: ServedInfo) =>
     trustedProxies.clientOf(headers, peerAddress(info));
@@ -168,24 +154,16 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     ...{ secrets, registry, records: deps.records, clock, log, metrics },
     people: () => catalog.now.people,
   });
-  const countKeysRead = metrics.counter("sluice_token_keys_reads_total");
-  const sso = ssoParts(config, {
-    ...{ outbound, registry, secretBox, tokens, clock, log, metrics, countKeysRead, catalogChanged },
-  });
-  const verify = verifierOf(config, secrets.tokenKeys, {
-    foreign: foreignIssuers(config, { outbound, clock, log, countKeysRead }),
-    accessTokens: accessTokensOf(config, secrets),
-    apiTokenCaller: apiTokens.callerOf,
-  });
-  const oauth = oauthParts(config, {
-    ...{ secrets, registry, outbound, records: deps.records, clock, log, metrics, verify, catalogChanged },
-    people: () => catalog.now.people,
-  });
-  const connecting = new Connecting({
-    ...{ store: registry, targetOf: outbound.connectTargetOf, catalogChanged },
-    flow: outbound.loginFlow!,
-    catalog: () => catalog.now,
-    refresh: (gatewayId) => sync.refresh(gatewayId),
+  const readForm = bodyReader(
+    { maxBytes, timeoutMs, mediaType: "application/x-www-form-urlencoded" },
+    clock,
+    memory,
+  );
+  const { verify, sso, oauth, connecting, base, resources, ...signIn } = signInParts(config, {
+    ...{ secrets, outbound, clock, log, metrics, catalog, sync, catalogChanged },
+    ...{ apiTokens, tokens, attempts, auditTrail, trustedProxies, publicPrefix, clientOf, readForm },
+    store: gateway.store,
+    records: deps.records,
   });
   const readAllMetrics = () => link.askAll({ type: "metrics" });
   const restDeps = adminDeps({
@@ -229,36 +207,6 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     ...{ readBody, maxJsonDepth, turns, clientOf },
     cache: caches.reads,
   });
-  const readForm = bodyReader(
-    { maxBytes, timeoutMs, mediaType: "application/x-www-form-urlencoded" },
-    clock,
-    memory,
-  );
-  const base = new PublicBase({
-    configured: config.gatewayPublicUrl,
-    trustedProxies,
-    prefixOf: (headers, from) => publicPrefix.of(headers, from),
-  });
-  const foreign = config.jwtIssuers.filter((each) => each.authorization_server);
-  const foreignServers = foreign.map(({ issuer }) => issuer);
-  // Scopes of the gateway mean nothing to other issuers, and some refuse what they do not know.
-  const foreignScopes = [...new Set(foreign.flatMap(({ scopes }) => scopes))];
-  const oauthEndpoint = new OAuthEndpoint({
-    ...{ server: oauth.server, base, clientOf, rootPath: config.appRootPath },
-    readForm: bodyReader({ ...OAUTH_BODY, timeoutMs, mediaType: "application/x-www-form-urlencoded" }, clock),
-    readJson: bodyReader({ ...OAUTH_BODY, timeoutMs }, clock),
-  });
-  const ssoEndpoint = new SsoEndpoint({
-    ...{ sso, attempts, readForm, clientOf, auditTrail, now: () => new Date() },
-    base,
-  });
-  const resources = new ProtectedResources({
-    baseOf: (request, from) => base.of(request, from),
-    authorizationServers: (issuer) => [...(oauth.server.isOn ? [issuer] : []), ...foreignServers],
-    scopes: () => oauth.server.isOn ? MCP_SCOPES : foreignScopes,
-  });
-  const resourceMetadata = new ResourceMetadataEndpoint(resources, config.appRootPath);
-  const clientMetadata = new ClientMetadataEndpoint(base);
   const { metricsToken } = config;
   const metricsEndpoint = new MetricsEndpoint({
     readAll: readAllMetrics,
@@ -311,10 +259,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (path === "/metrics/prometheus") return prometheus;
     if (path.startsWith(POOL_PATH)) return pool;
     if (DOCUMENT_PATHS.has(path)) return documents;
-    if (isResourceMetadataPath(path)) return resourceMetadata;
-    if (isSsoPath(path)) return ssoEndpoint;
-    if (isClientMetadataPath(path)) return clientMetadata;
-    return oauthEndpoint.route(path) ?? cluster?.route(path) ?? ui.route(path) ?? admin.route(path);
+    return signIn.route(path) ?? cluster?.route(path) ?? ui.route(path) ?? admin.route(path);
   };
 
   const authenticator = new Authenticator({

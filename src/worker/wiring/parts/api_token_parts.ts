@@ -41,9 +41,3 @@ export function apiTokenParts({ registry, clock, log, metrics }: ApiTokenDeps): 
     }),
   };
 }
-
-/** Deletes what has been over for long: tokens, and what they were used for. */
-export async function sweepApiTokens({ apiTokens, tokenUses }: Registry, clock: Clock): Promise<void> {
-  await apiTokens.sweep();
-  await tokenUses.sweep(clock.now());
-}

@@ -14,8 +14,8 @@ const HOURS_OF_DAY = 24;
 export interface ExecutionParts {
   readonly meter: ExecutionMeter;
   readonly writer: ExecutionWriter;
-  /** Deletes what is old. Never rejects. */
-  sweep(): Promise<void>;
+  /** Deletes what is old. */
+  sweep(): Promise<unknown>;
 }
 
 /** @returns null: DB_METRICS_RECORDING_ENABLED=false */
@@ -43,10 +43,6 @@ export function executionParts(
       written: (sequence) => link.askAll({ type: "executions_written", sequence }),
       everyMs: worker === 0 ? config.metricsBufferFlushIntervalMs : null,
     }),
-    sweep: async () => {
-      const kept = { hours: metricsRetentionDays * HOURS_OF_DAY, days };
-      await store.sweep(clock.now(), kept)
-        .catch((error) => log.error("executions not swept", { error }));
-    },
+    sweep: () => store.sweep(clock.now(), { hours: metricsRetentionDays * HOURS_OF_DAY, days }),
   };
 }
