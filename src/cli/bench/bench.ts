@@ -86,7 +86,7 @@ function tokensOf({ token, tokenFile }: BenchArgs): string[] {
 /** Leaves the file as it is. @throws {SluiceError} CONFIG_FILE_UNUSABLE */
 function ensureWritable(file: string): void {
   const former = existsSync(file) ? Deno.statSync(file) : null;
-  // Whoever reads a pipe would take this for its end.
+  // The reader of a pipe would take this for its end.
   if (former !== null && !former.isFile && !former.isDirectory) return;
   write(file, "", { append: true });
   if (former === null) Deno.removeSync(file);

@@ -19,7 +19,7 @@ export async function chooseTool(user: User, plan: Plan): Promise<ToolCall> {
     ? tools.filter(isReading)
     : tools.filter(({ name }) => name === plan.tool);
   if (tool === undefined) throw fail(noTool(plan.tool, tools));
-  // Whoever names no tool should not get one that needs what cannot be guessed, if there is another.
+  // Without --tool, a tool that needs no arguments is preferred: they would be guesses.
   const chosen = plan.tool === null ? [tool, ...others].find((each) => !needsArguments(each)) ?? tool : tool;
   const args = plan.args ?? JSON.stringify(argumentsFor(chosen, plan.payload !== null));
   if (plan.payload !== null && !args.includes(PAYLOAD_MARK)) {

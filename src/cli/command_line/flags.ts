@@ -24,7 +24,8 @@ import { type FitnessInvocation, fitnessInvocation, isFitnessCommand } from "../
 import { type LogInvocation, logInvocation } from "../commands/log_command.ts";
 import { type MovingInvocation, movingInvocation } from "../commands/moving_commands.ts";
 import { isTokenCommand, type TokenInvocation, tokenInvocation } from "../commands/token_commands.ts";
-import { isPeopleCommand, type PeopleInvocation, peopleInvocation } from "../commands/people_commands.ts";
+import { type PeopleInvocation, peopleInvocation } from "../commands/people_commands.ts";
+import type { GivenFlags } from "../commands/command.ts";
 import { type Command, type CommandName, COMMANDS, type Flag } from "./commands.ts";
 import { groupSummary } from "../commands/command_groups.ts";
 import { isHttpUrl, isWholeNumber, listOf, teamsOf } from "../commands/flag_values.ts";
@@ -95,7 +96,7 @@ export function parseInvocation(args: readonly string[]): Invocation {
   if (command === undefined) throw usage([unknownCommand(first)]);
   const given = readFlags(command, command === two ? rest.slice(1) : rest);
   if (given === "help") return usageOf(commandHelp(command));
-  return invocation(command, given);
+  return invocation(command, readersOf(given));
 }
 
 /** The values by flag, a list for one that may be repeated; the operand stands under its own name. */
@@ -151,140 +152,162 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
   return given;
 }
 
-function invocation(command: CommandName, given: Given): Invocation {
-  const text = (name: string) => typeof given[name] === "string" ? given[name] : null;
-  const texts = (name: string) => (given[name] ?? []) as string[];
-  const has = (name: string) => name in given;
-  if (isBenchCommand(command)) return benchInvocation(command, text, texts);
-  if (isPeopleCommand(command) || isTokenCommand(command) || isFitnessCommand(command)) {
-    const read = isTokenCommand(command)
-      ? tokenInvocation(command, { text, texts, has })
-      : isFitnessCommand(command)
-      ? fitnessInvocation(command, { text, texts, has })
-      : peopleInvocation(command, text, has, Date.now());
-    if ("command" in read) return read;
-    throw usage(read, command);
-  }
+function readersOf(given: Given): GivenFlags {
+  return {
+    text: (name) => typeof given[name] === "string" ? given[name] : null,
+    texts: (name) => (given[name] ?? []) as string[],
+    has: (name) => name in given,
+  };
+}
+
+function invocation(command: CommandName, given: GivenFlags): Invocation {
+  const { text, texts, has } = given;
   switch (command) {
-    case "serve": {
-      const overrides: Partial<Record<SettingName, string>> = {};
-      for (
-        const [flag, setting] of [
-          ["host", "HOST"],
-          ["port", "PORT"],
-          ["workers", "WORKERS"],
-          ["mcp-config", "MCP_CONFIG"],
-        ] as const
-      ) {
-        const value = text(flag);
-        if (value !== null) overrides[setting] = value;
-      }
-      return {
-        command,
-        args: { demo: "demo" in given, dev: "dev" in given, takeover: "takeover" in given, overrides },
-      };
-    }
+    case "serve":
+      return { command, args: serveArgs(given) };
     case "stdio":
-      return { command, args: { server: text("server"), ...gatewayOf(command, text) } };
+      return { command, args: { server: text("server"), ...gatewayOf(command, given) } };
     case "import": {
       const args = {
         file: text(COMMANDS[command].operand)!,
-        inputs: (given.input ?? []) as string[],
+        inputs: texts("input"),
         toolApproval: text("tool-approval"),
-        ...{ dryRun: "dry-run" in given, json: "json" in given },
-        ...gatewayOf(command, text),
+        ...{ dryRun: has("dry-run"), json: has("json") },
+        ...gatewayOf(command, given),
       };
       return { command, args };
     }
     case "import contextforge":
-      return movingInvocation(text, (name) => name in given);
-    case "connect": {
-      const args = {
-        client: text(COMMANDS[command].operand),
-        server: text("server"),
-        write: "write" in given,
-        file: text("file"),
-        name: text("name"),
-        login: "login" in given,
-        username: text("username"),
-        expMinutes: Number(text("exp") ?? CONNECT_EXP_MINUTES),
-        teams: listOf(text("teams")),
-        url: urlOf(command, text("url")),
-        tokenFile: text("token-file"),
-      };
-      return { command, args };
-    }
+      return movingInvocation(given);
+    case "connect":
+      return { command, args: connectArgs(given) };
     case "demo":
       return {
         command,
         args: { host: text("host") ?? "127.0.0.1", port: Number(text("port") ?? DEMO_PORT) },
       };
-    case "token": {
-      const args = {
-        username: text("username"),
-        name: text("name"),
-        expMinutes: Number(text("exp") ?? EXP_MINUTES),
-        admin: "admin" in given,
-        teams: teamsOf(text("teams")),
-        server: text("server"),
-        permissions: listOf(text("permissions")),
-        secret: text("secret"),
-      };
-      return { command, args };
-    }
-    case "token revoke": {
-      const args = {
-        operand: text(COMMANDS[command].operand),
-        user: text("user"),
-        reason: text("reason"),
-      };
-      if (args.operand === null && args.user === null) {
-        throw usage([`${COMMANDS[command].operand} or --user is missing`], command);
-      }
-      if (args.user !== null && (args.operand ?? args.reason) !== null) {
-        throw usage([`--user stands alone, without ${COMMANDS[command].operand} and --reason`], command);
-      }
-      return { command, args };
-    }
+    case "token":
+      return { command, args: tokenArgs(given) };
+    case "token revoke":
+      return { command, args: tokenRevokeArgs(given) };
     case "keys rotate":
-      return { command, args: { now: "now" in given } };
+      return { command, args: { now: has("now") } };
     case "audit verify":
     case "audit export":
       return { command, args: { noted: text("noted"), after: Number(text("after") ?? 0) } };
     case "tools held":
+      return { command, args: { hashes: [], ...toolsArgs(command, given) } };
     case "tools approve":
-    case "tools reject": {
-      const hashes = (given.HASH ?? []) as string[];
-      const json = "json" in given;
-      return { command, args: { hashes, gateway: text("gateway"), json, ...gatewayOf(command, text) } };
-    }
+    case "tools reject":
+      return {
+        command,
+        args: { hashes: texts(COMMANDS[command].operand), ...toolsArgs(command, given) },
+      };
     case "logs":
-      return logInvocation(text, has, gatewayOf(command, text));
+      return logInvocation(given, gatewayOf(command, given));
     case "backup":
     case "restore":
-      return { command, args: { file: text(COMMANDS[command].operand)!, force: "force" in given } };
+      return { command, args: { file: text(COMMANDS[command].operand)!, force: has("force") } };
     case "config":
-      return { command, args: { json: "json" in given, dev: "dev" in given } };
+      return { command, args: { json: has("json"), dev: has("dev") } };
     case "health":
-      return { command, args: { url: urlOf(command, text("url")), isReady: "ready" in given } };
+      return { command, args: { url: urlOf(command, text("url")), isReady: has("ready") } };
     case "help": {
-      const operands = (given[COMMANDS[command].operand] ?? []) as string[];
+      const operands = texts(COMMANDS[command].operand);
       const word = text("search");
       const subject = word === null && operands.length > 0 ? operands.join(" ") : null;
       return {
         command,
-        args: { subject, words: word === null ? [] : [word, ...operands], list: "list" in given },
+        args: { subject, words: word === null ? [] : [word, ...operands], list: has("list") },
       };
     }
     case "metrics alerts":
     case "metrics dashboard":
     case "version":
       return { command };
+    default:
+      return checkedInvocation(command, given);
   }
 }
 
+type CheckedCommand = (BenchInvocation | PeopleInvocation | TokenInvocation | FitnessInvocation)["command"];
+
+/** Reads the arguments of the commands that are described in `commands`. @throws {SluiceError} USAGE_INVALID */
+function checkedInvocation(command: CheckedCommand, given: GivenFlags): Invocation {
+  if (isBenchCommand(command)) return benchInvocation(command, given);
+  const read = isTokenCommand(command)
+    ? tokenInvocation(command, given)
+    : isFitnessCommand(command)
+    ? fitnessInvocation(command, given)
+    : peopleInvocation(command, given, Date.now());
+  if ("command" in read) return read;
+  throw usage(read, command);
+}
+
+const SETTING_BY_FLAG = {
+  host: "HOST",
+  port: "PORT",
+  workers: "WORKERS",
+  "mcp-config": "MCP_CONFIG",
+} as const;
+
+function serveArgs({ text, has }: GivenFlags): ServeArgs {
+  const overrides: Partial<Record<SettingName, string>> = {};
+  for (const [flag, setting] of Object.entries(SETTING_BY_FLAG)) {
+    const value = text(flag);
+    if (value !== null) overrides[setting] = value;
+  }
+  return { demo: has("demo"), dev: has("dev"), takeover: has("takeover"), overrides };
+}
+
+function connectArgs({ text, has }: GivenFlags): ConnectArgs {
+  return {
+    client: text(COMMANDS.connect.operand),
+    server: text("server"),
+    write: has("write"),
+    file: text("file"),
+    name: text("name"),
+    login: has("login"),
+    username: text("username"),
+    expMinutes: Number(text("exp") ?? CONNECT_EXP_MINUTES),
+    teams: listOf(text("teams")),
+    url: urlOf("connect", text("url")),
+    tokenFile: text("token-file"),
+  };
+}
+
+function tokenArgs({ text, has }: GivenFlags): TokenArgs {
+  return {
+    username: text("username"),
+    name: text("name"),
+    expMinutes: Number(text("exp") ?? EXP_MINUTES),
+    admin: has("admin"),
+    teams: teamsOf(text("teams")),
+    server: text("server"),
+    permissions: listOf(text("permissions")),
+    secret: text("secret"),
+  };
+}
+
 /** @throws {SluiceError} USAGE_INVALID */
-function gatewayOf(command: CommandName, text: (name: string) => string | null): GatewayArgs {
+function tokenRevokeArgs({ text }: GivenFlags): TokenRevokeArgs {
+  const command = "token revoke";
+  const { operand: noun } = COMMANDS[command];
+  const args = { operand: text(noun), user: text("user"), reason: text("reason") };
+  if (args.operand === null && args.user === null) throw usage([`${noun} or --user is missing`], command);
+  if (args.user !== null && (args.operand ?? args.reason) !== null) {
+    throw usage([`--user stands alone, without ${noun} and --reason`], command);
+  }
+  return args;
+}
+
+function toolsArgs(command: CommandName, given: GivenFlags): Omit<ToolsArgs, "hashes"> {
+  const { text, has } = given;
+  return { gateway: text("gateway"), json: has("json"), ...gatewayOf(command, given) };
+}
+
+/** @throws {SluiceError} USAGE_INVALID */
+function gatewayOf(command: CommandName, { text }: GivenFlags): GatewayArgs {
   const [url, tokenFile] = [urlOf(command, text("url")), text("token-file")];
   if (tokenFile !== null && url === null) throw usage(["--token-file needs --url"], command);
   return { url, tokenFile };

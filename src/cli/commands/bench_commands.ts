@@ -1,5 +1,5 @@
 // The commands `sluice bench` and `sluice bench compare`: their flags, the texts of their help, and their arguments as given.
-import type { Command } from "./command.ts";
+import type { Command, GivenFlags } from "./command.ts";
 
 const MAX_USERS = 60_000;
 
@@ -141,15 +141,7 @@ export function isBenchCommand(command: string): command is BenchCommand {
   return Object.hasOwn(BENCH_COMMANDS, command);
 }
 
-/**
- * @param text the value of a flag or of the operand; null: not given
- * @param texts the values of a flag or an operand that can be repeated
- */
-export function benchInvocation(
-  command: BenchCommand,
-  text: (name: string) => string | null,
-  texts: (name: string) => readonly string[],
-): BenchInvocation {
+export function benchInvocation(command: BenchCommand, { text, texts }: GivenFlags): BenchInvocation {
   if (command === "bench compare") {
     const files = texts(BENCH_COMMANDS[command].operand);
     return { command, args: { files, asserts: texts("assert"), html: text("html") } };

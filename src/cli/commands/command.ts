@@ -33,3 +33,12 @@ export interface Command {
   readonly examples?: readonly string[];
   readonly flags: Readonly<Record<string, Flag>>;
 }
+
+/** The flags and operands that a command line gives, by their names. */
+export interface GivenFlags {
+  /** The value of a flag or an operand; null: not given. */
+  readonly text: (name: string) => string | null;
+  /** The values of a flag or an operand that can be repeated; empty: not given. */
+  readonly texts: (name: string) => readonly string[];
+  readonly has: (name: string) => boolean;
+}

@@ -1,6 +1,6 @@
 // The commands `sluice doctor` and `sluice tune`: their flags, the texts of their help, and their arguments.
 import { type Load, type Surroundings, USUAL_LATENCY_MS, USUAL_THINK_MS } from "../../tuning/demand.ts";
-import type { Command } from "./command.ts";
+import type { Command, GivenFlags } from "./command.ts";
 import { isHttpUrl, isWebSocketUrl } from "./flag_values.ts";
 
 export const FITNESS_COMMANDS = {
@@ -114,15 +114,6 @@ export type FitnessInvocation =
 
 export function isFitnessCommand(command: string): command is FitnessInvocation["command"] {
   return Object.hasOwn(FITNESS_COMMANDS, command);
-}
-
-interface GivenFlags {
-  /** The value of a flag; null: not given. */
-  readonly text: (name: string) => string | null;
-  /** The values of a flag that may be repeated. */
-  readonly texts: (name: string) => readonly string[];
-  /** Whether a flag without a value is given. */
-  readonly has: (name: string) => boolean;
 }
 
 /** @returns the invocation, or the mistakes as sentences */

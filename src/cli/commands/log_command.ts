@@ -1,5 +1,5 @@
 // The command `sluice logs`: its flags, the texts of its help, and its arguments.
-import type { Command } from "./command.ts";
+import type { Command, GivenFlags } from "./command.ts";
 
 /** The conditions of GET /logs, by their flags. */
 const CONDITIONS = {
@@ -75,8 +75,7 @@ export interface LogInvocation {
 
 /** @param gateway the gateway that the flags name */
 export function logInvocation(
-  text: (name: string) => string | null,
-  has: (name: string) => boolean,
+  { text, has }: GivenFlags,
   gateway: Pick<LogsArgs, "url" | "tokenFile">,
 ): LogInvocation {
   const query = new URLSearchParams({ failed: String(has("failed")), limit: text("limit") ?? "100" });

@@ -1,5 +1,5 @@
 // The command `sluice import contextforge`: its flags, the texts of its help, and its arguments.
-import type { Command } from "./command.ts";
+import type { Command, GivenFlags } from "./command.ts";
 
 export const MOVING_COMMANDS = {
   "import contextforge": {
@@ -50,14 +50,7 @@ export interface MovingInvocation {
   readonly args: ImportContextForgeArgs;
 }
 
-/**
- * @param text the value of a flag or of the operand; null: not given
- * @param has whether a flag without a value is given
- */
-export function movingInvocation(
-  text: (name: string) => string | null,
-  has: (name: string) => boolean,
-): MovingInvocation {
+export function movingInvocation({ text, has }: GivenFlags): MovingInvocation {
   const command = "import contextforge";
   const args = {
     source: text(MOVING_COMMANDS[command].operand)!,

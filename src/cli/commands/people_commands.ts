@@ -1,6 +1,6 @@
 // The commands `sluice user …` and `sluice role …`: their flags, the texts of their help, and their arguments.
 import { isEmailAddress } from "../../auth/logins/email_address.ts";
-import { type Command, WHERE } from "./command.ts";
+import { type Command, type GivenFlags, WHERE } from "./command.ts";
 
 const LINK = "Give the link to the user. It works once.";
 
@@ -130,19 +130,10 @@ export type PeopleInvocation =
   | { readonly command: "role list"; readonly args: RoleListArgs }
   | { readonly command: "role grant" | "role revoke"; readonly args: RoleArgs };
 
-export function isPeopleCommand(command: string): command is PeopleCommand {
-  return Object.hasOwn(PEOPLE_COMMANDS, command);
-}
-
-/**
- * @param text the value of a flag or of the operand; null: not given
- * @param has whether a flag without a value is given
- * @returns the mistakes, if there are any
- */
+/** @returns the invocation, or the mistakes as sentences */
 export function peopleInvocation(
   command: PeopleCommand,
-  text: (name: string) => string | null,
-  has: (name: string) => boolean,
+  { text, has }: GivenFlags,
   nowMs: number,
 ): PeopleInvocation | readonly string[] {
   switch (command) {

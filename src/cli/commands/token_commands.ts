@@ -1,5 +1,5 @@
 // The commands `sluice token create` and `sluice token list`: their flags, the texts of their help, and their arguments.
-import { type Command, WHERE } from "./command.ts";
+import { type Command, type GivenFlags, WHERE } from "./command.ts";
 
 export const TOKEN_COMMANDS = {
   "token create": {
@@ -73,18 +73,10 @@ export function isTokenCommand(command: string): command is TokenCommand {
   return Object.hasOwn(TOKEN_COMMANDS, command);
 }
 
-/**
- * @param text the value of a flag; null: not given
- * @param texts the values of a flag that can be repeated
- * @returns the mistakes, if there are any
- */
+/** @returns the invocation, or the mistakes as sentences */
 export function tokenInvocation(
   command: TokenCommand,
-  { text, texts, has }: {
-    readonly text: (name: string) => string | null;
-    readonly texts: (name: string) => readonly string[];
-    readonly has: (name: string) => boolean;
-  },
+  { text, texts, has }: GivenFlags,
 ): TokenInvocation | readonly string[] {
   const user = text("user");
   if (command === "token list") return { command, args: { user, all: has("all"), json: has("json") } };

@@ -17,7 +17,7 @@ export async function checkListening(
   } catch (error) {
     const isTaken = error instanceof Deno.errors.AddrInUse;
     const isPrivileged = error instanceof Deno.errors.PermissionDenied;
-    // A service may listen on a port that is refused to whoever runs this command.
+    // A service may listen on a port that is refused to the user of this command.
     if ((isTaken || isPrivileged) && await answers(localUrl(config))) return [];
     return [{
       id: "settings.listen",

@@ -144,7 +144,7 @@ async function isUnused(config: Config): Promise<boolean> {
   }
 }
 
-/** Whoever runs the command has no token. */
+/** The user of the command has no token. */
 async function record(records: AuditRecords, lines: readonly PlanLine[]): Promise<void> {
   const count = (outcome: PlanLine["outcome"]) => lines.filter((line) => line.outcome === outcome).length;
   await records.append([{
