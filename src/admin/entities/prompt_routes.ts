@@ -1,12 +1,11 @@
 // /prompts: lists, renders and renames prompts of the registered upstreams.
-import { createNaming, slugify, toolName } from "../../catalog/snapshot/tool_name.ts";
 import type { RowChanges } from "../../store/registry/entities.ts";
 import type { PromptRow } from "../../store/registry/rows.ts";
 import { metricsOf } from "../metrics/execution_metrics.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { type Fault, fault, notSupported, refusal, refuse, validated } from "../rest/faults.ts";
-import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
+import { type Fault, fault, refuse, validated } from "../rest/faults.ts";
+import { type KnownFields, readFields } from "../rest/fields.ts";
 import {
   changeableRow,
   gatewayOf,
@@ -23,7 +22,7 @@ import {
 import { listed, paged, type Select, selected } from "../rest/paging.ts";
 import { promptArguments, promptUpdate } from "../rest/schemas.ts";
 import { promptRead } from "../rest/shapes.ts";
-import { customNameOf, ownWords } from "./tool_routes.ts";
+import { customNameOf, ownWords, refusingOwn, writeNamed } from "./entry_names.ts";
 
 const UPSTREAM_FIELDS = ["title", "template", "arguments", "gateway_id"];
 
@@ -84,15 +83,7 @@ function missingArguments({ definition }: PromptRow, args: Record<string, string
     .map(({ name }) => fault(["body", name], "Field required", "missing"));
 }
 
-export async function createPrompt(call: Call): Promise<AdminResponse> {
-  requireObject(requireObject(await call.body(), ["body"]).prompt, ["body", "prompt"]);
-  throw refusal([
-    notSupported(
-      ["body", "prompt"],
-      "a prompt without an upstream (register the upstream with POST /gateways)",
-    ),
-  ]);
-}
+export const createPrompt = refusingOwn("prompt");
 
 export async function updatePrompt(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
@@ -112,17 +103,7 @@ export async function updatePrompt(call: Call): Promise<AdminResponse> {
     description: ownWords(input.description, definition.description),
     modifiedBy: principal.email,
   };
-  await deps.store.transaction(async (store) => {
-    const { customName } = changes;
-    const renames = customName !== undefined && customName !== row.customName && gateway !== undefined;
-    const name = renames && customName !== null
-      ? toolName(gateway.slug, slugify(customName), deps.toolNames)
-      : undefined;
-    await store.prompts.update(row.id, { ...changes, name });
-    if (renames && customName === null) {
-      await store.renameDiscovered(gateway.id, createNaming(deps.toolNames));
-    }
-  });
+  await writeNamed(deps, ({ prompts }) => prompts, row, changes, gateway);
   await deps.catalogChanged();
   return ok(promptRead(stillThere(await deps.store.prompts.get(row.id), `Prompt ${row.id}`), gateway));
 }

@@ -3,8 +3,8 @@ import type { ResourceRow } from "../../store/registry/rows.ts";
 import { metricsOf } from "../metrics/execution_metrics.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { notSupported, refusal, validated } from "../rest/faults.ts";
-import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
+import { validated } from "../rest/faults.ts";
+import { type KnownFields, readFields } from "../rest/fields.ts";
 import {
   changeableRow,
   gatewaysById,
@@ -19,7 +19,7 @@ import {
 import { listed, newestFirst, paged, readListQuery, type Select, selected } from "../rest/paging.ts";
 import { resourceUpdate } from "../rest/schemas.ts";
 import { resourceRead } from "../rest/shapes.ts";
-import { ownWords } from "./tool_routes.ts";
+import { ownWords, refusingOwn } from "./entry_names.ts";
 
 const UPSTREAM_FIELDS = [
   "uri",
@@ -86,15 +86,7 @@ export async function getResourceInfo(call: Call): Promise<AdminResponse> {
   return ok({ ...resourceRead(row), metrics });
 }
 
-export async function createResource(call: Call): Promise<AdminResponse> {
-  requireObject(requireObject(await call.body(), ["body"]).resource, ["body", "resource"]);
-  throw refusal([
-    notSupported(
-      ["body", "resource"],
-      "a resource without an upstream (register the upstream with POST /gateways)",
-    ),
-  ]);
-}
+export const createResource = refusingOwn("resource");
 
 export async function updateResource(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;

@@ -1,6 +1,5 @@
 // Room `entities`: handlers of tools, resources, prompts and tokens. `routes.ts` loads them. This file handles /tools: it lists
 // the tools of the registered upstreams, and changes their names, descriptions and visibility.
-import { createNaming, slugify, toolName } from "../../catalog/snapshot/tool_name.ts";
 import type { RowChanges } from "../../store/registry/entities.ts";
 import type { ToolRow } from "../../store/registry/rows.ts";
 import { metricsOf } from "../metrics/execution_metrics.ts";
@@ -23,6 +22,7 @@ import {
 import { listed, paged, type Select, selected } from "../rest/paging.ts";
 import { toolUpdate } from "../rest/schemas.ts";
 import { toolRead } from "../rest/shapes.ts";
+import { customNameOf, ownWords, writeNamed } from "./entry_names.ts";
 
 /** Fields of ContextForge's ToolUpdate that the upstream defines. */
 const UPSTREAM_FIELDS = [
@@ -126,39 +126,7 @@ export async function updateTool(call: Call): Promise<AdminResponse> {
     timeoutMs: input.timeout_ms,
     modifiedBy: principal.email,
   };
-  await deps.store.transaction(async (store) => {
-    const { customName } = changes;
-    if (customName === undefined || customName === row.customName || gateway === undefined) {
-      await store.tools.update(row.id, changes);
-    } else if (customName === null) {
-      await store.tools.update(row.id, changes);
-      await store.renameDiscovered(gateway.id, createNaming(deps.toolNames));
-    } else {
-      const name = toolName(gateway.slug, slugify(customName), deps.toolNames); // a name in use is a CONFLICT, and gets no suffix
-      await store.tools.update(row.id, { ...changes, name });
-    }
-  });
+  await writeNamed(deps, ({ tools }) => tools, row, changes, gateway);
   await deps.catalogChanged();
   return ok(toolRead(stillThere(await deps.store.tools.get(row.id), `Tool ${row.id}`), gateway, principal));
-}
-
-/**
- * The custom name in a request: null removes it, undefined leaves it. `name` sets the custom name too, unless it is the
- * current name. The upstream's own name removes the custom name.
- */
-export function customNameOf(
-  input: { readonly name?: string; readonly custom_name?: string | null },
-  row: { readonly name: string; readonly originalName: string; readonly customName: string | null },
-): string | null | undefined {
-  const asked = input.custom_name !== undefined
-    ? input.custom_name
-    : input.name === row.name
-    ? undefined
-    : input.name;
-  return asked === row.originalName ? null : asked;
-}
-
-/** The operator's text; null if it equals the upstream's text, so that later changes of the upstream are shown. */
-export function ownWords(asked: string | null | undefined, upstreams: unknown): string | null | undefined {
-  return asked === upstreams ? null : asked;
 }

@@ -19,7 +19,7 @@ export const NO_MEMBERS: Selection = {
 };
 
 /**
- * What a request says about the members. The result has no field that is not in the request. Members that the caller may not see stay: a
+ * The members that a request names. The result has no field that is not in the request. Members that the caller may not see stay: a
  * caller sends back the members that an answer has shown.
  * @param former the server's members before the request
  */
@@ -31,69 +31,31 @@ export async function requestedMembers(
 ): Promise<{ members: Partial<Selection>; faults: Fault[] }> {
   const faults: Fault[] = [];
   const { tools, resources, prompts, gateways } = deps.store;
-  const resolve = async <Row extends EntityRow>(
-    { field, noun, entities, keysOf, former }: {
-      field: "associated_tools" | "associated_resources" | "associated_prompts" | "associated_gateways";
-      noun: string;
-      entities: Entities<Row>;
-      keysOf: (row: Row) => readonly string[];
-      former: readonly string[];
-    },
-  ): Promise<string[] | undefined> => {
-    const wanted = input[field];
-    if (wanted === undefined) return undefined;
-    const isSeen = (row: Row) => canSee(principal, row);
-    const byId = new Map(
-      (await entities.list({ ids: [...new Set([...former, ...wanted ?? []])] })).map((row) => [row.id, row]),
-    );
-    const kept = former.filter((id) => byId.has(id) && !isSeen(byId.get(id)!));
-    if (wanted === null || wanted.length === 0) return kept;
-    const areIds = wanted.every((key) => byId.has(key));
-    const byKey = new Map<string, string[]>();
-    for (const row of (areIds ? [...byId.values()] : await entities.list()).filter(isSeen)) {
-      byKey.set(row.id, [row.id]);
-      for (const key of keysOf(row)) {
-        const same = byKey.get(key);
-        if (same === undefined) byKey.set(key, [row.id]);
-        else same.push(row.id);
-      }
-    }
-    const chosen = wanted.flatMap((key, i) => {
-      const [id, ...others] = byKey.get(key) ?? [];
-      if (id === undefined) faults.push(fault([...loc, field, i], `Unknown ${noun}: "${key}"`, "not_found"));
-      if (others.length > 0) {
-        faults.push(
-          fault([...loc, field, i], `"${key}" is the name of several ${noun}s; use an id`, "ambiguous"),
-        );
-      }
-      return id === undefined || others.length > 0 ? [] : [id];
+  const resolve = <Row extends EntityRow>(field: MemberField, kind: MemberKind<Row>) =>
+    requestedIds(input[field], kind, {
+      isSeen: (row) => canSee(principal, row),
+      refuse: (index, text, type) => void faults.push(fault([...loc, field, index], text, type)),
     });
-    return [...chosen, ...kept];
-  };
   const members = {
-    toolIds: await resolve({
-      field: "associated_tools",
+    toolIds: await resolve("associated_tools", {
       noun: "tool",
       entities: tools,
       keysOf: ({ name }) => [name],
       former: former.toolIds,
     }),
-    resourceIds: await resolve({
-      field: "associated_resources",
+    resourceIds: await resolve("associated_resources", {
       noun: "resource",
       entities: resources,
       keysOf: ({ uri, name, customName }) => [...new Set([uri, name, customName ?? name])],
       former: former.resourceIds,
     }),
-    promptIds: await resolve({
-      field: "associated_prompts",
+    promptIds: await resolve("associated_prompts", {
       noun: "prompt",
       entities: prompts,
       keysOf: ({ name }) => [name],
       former: former.promptIds,
     }),
-    gatewayIds: await resolve({
-      field: "associated_gateways",
+    gatewayIds: await resolve("associated_gateways", {
       noun: "gateway",
       entities: gateways,
       keysOf: ({ name, slug }) => [...new Set([name, slug])],
@@ -104,6 +66,67 @@ export async function requestedMembers(
   };
   const inRequest = Object.entries(members).filter(([, value]) => value !== undefined);
   return { members: Object.fromEntries(inRequest), faults };
+}
+
+type MemberField =
+  | "associated_tools"
+  | "associated_resources"
+  | "associated_prompts"
+  | "associated_gateways";
+
+interface MemberKind<Row extends EntityRow> {
+  readonly noun: string;
+  readonly entities: Entities<Row>;
+  /** The names by which a request may name a member in place of its id. */
+  readonly keysOf: (row: Row) => readonly string[];
+  /** The ids of the members before the request. */
+  readonly former: readonly string[];
+}
+
+/**
+ * The ids of the members that a request names, and those that its caller may not see.
+ * @param wanted ids or names; null: no members; undefined: the request does not say
+ */
+async function requestedIds<Row extends EntityRow>(
+  wanted: readonly string[] | null | undefined,
+  { noun, entities, keysOf, former }: MemberKind<Row>,
+  { isSeen, refuse }: {
+    readonly isSeen: (row: EntityRow) => boolean;
+    /** @param index of the member in the request */
+    readonly refuse: (index: number, text: string, type: string) => void;
+  },
+): Promise<string[] | undefined> {
+  if (wanted === undefined) return undefined;
+  const named = await entities.list({ ids: [...new Set([...former, ...wanted ?? []])] });
+  const byId = new Map(named.map((row) => [row.id, row]));
+  const kept = former.filter((id) => byId.has(id) && !isSeen(byId.get(id)!));
+  if (wanted === null || wanted.length === 0) return kept;
+  const areIds = wanted.every((key) => byId.has(key));
+  const byKey = idsByKey((areIds ? named : await entities.list()).filter(isSeen), keysOf);
+  const chosen = wanted.flatMap((key, index) => {
+    const [id, ...others] = byKey.get(key) ?? [];
+    if (id === undefined) refuse(index, `Unknown ${noun}: "${key}"`, "not_found");
+    if (others.length > 0) refuse(index, `"${key}" is the name of several ${noun}s; use an id`, "ambiguous");
+    return id === undefined || others.length > 0 ? [] : [id];
+  });
+  return [...chosen, ...kept];
+}
+
+/** The ids of rows by id and by name. */
+function idsByKey<Row extends EntityRow>(
+  rows: readonly Row[],
+  keysOf: (row: Row) => readonly string[],
+): ReadonlyMap<string, string[]> {
+  const byKey = new Map<string, string[]>();
+  for (const row of rows) {
+    byKey.set(row.id, [row.id]);
+    for (const key of keysOf(row)) {
+      const same = byKey.get(key);
+      if (same === undefined) byKey.set(key, [row.id]);
+      else same.push(row.id);
+    }
+  }
+  return byKey;
 }
 
 /** null, like an empty list, removes what was there. */
