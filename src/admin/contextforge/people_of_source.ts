@@ -7,7 +7,7 @@ import { normalEmail } from "../../store/people/users.ts";
 import type { RevokedTokenRow } from "../../store/registry/revoked_tokens.ts";
 import { email } from "../rest/people_schemas.ts";
 import type { Bundle, Item, LeftOut, TeamItem } from "../transfer/bundle.ts";
-import { isId, timeOf, Unfit } from "../transfer/item_fields.ts";
+import { isId, noteUnfit, timeOf, Unfit } from "../transfer/item_fields.ts";
 import { tokenOfSource } from "./tokens_of_source.ts";
 import type { SourceRow, SourceTables } from "./source_tables.ts";
 import { fitting, hexOf, isTrue, labelOf, listOf, requireWhole, textFitting } from "./source_values.ts";
@@ -71,8 +71,7 @@ class PeopleReader {
       requireWhole(row);
       return [make()];
     } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      this.leftOut.push({ kind, label: labelOf(row), reason: error.message });
+      noteUnfit(this.leftOut, kind, labelOf(row), error);
       return [];
     }
   }

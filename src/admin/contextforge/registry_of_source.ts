@@ -9,12 +9,12 @@ import type { EntryItem, GatewayItem, Item, LeftOut } from "../transfer/bundle.t
 import { credentialsOfHeaders, type OpenSealed, textsOf } from "../transfer/contextforge_secrets.ts";
 import { promptItem, resourceItem, toolItem } from "../transfer/entry_items.ts";
 import { gatewayItem } from "../transfer/gateway_items.ts";
-import { type Fields, isId, timeOf, Unfit } from "../transfer/item_fields.ts";
+import { type Fields, isId, noteUnfit, timeOf, Unfit } from "../transfer/item_fields.ts";
 import { serverItem } from "../transfer/server_items.ts";
 import { certificateOfSource, oauthOfSource } from "./login_of_source.ts";
 import type { OpenBundle } from "./sealed_bundles.ts";
 import type { SourceRow, SourceTables } from "./source_tables.ts";
-import { isEmpty, isTrue, jsonOf, listOf, requireWhole, titleOf } from "./source_values.ts";
+import { isEmpty, isTrue, jsonOf, labelOf, listOf, requireWhole, titleOf } from "./source_values.ts";
 
 /** The rules of these revisions judge the definitions: ContextForge speaks no others. */
 const REVISION = SESSION_REVISIONS[0]!;
@@ -116,8 +116,7 @@ function taking(leftOut: LeftOut[]) {
       if (!isId(row.id)) throw new Unfit("its id is none");
       return [make()];
     } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      leftOut.push({ kind, label: labelOf(row), reason: error.message });
+      noteUnfit(leftOut, kind, labelOf(row), error);
       return [];
     }
   };
@@ -153,15 +152,10 @@ async function gatewaysOf(
       );
       gateways.push({ ...item, notes: [...item.notes, ...notes.texts] });
     } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      leftOut.push({ kind: "gateway", label: labelOf(row), reason: error.message });
+      noteUnfit(leftOut, "gateway", labelOf(row), error);
     }
   }
   return { gateways, unreadable, withCredentials };
-}
-
-function labelOf(row: SourceRow): string {
-  return (row.original_name ?? row.uri ?? row.name ?? row.id ?? "").slice(0, 255);
 }
 
 /** @throws {Unfit} */

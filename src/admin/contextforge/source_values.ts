@@ -52,9 +52,10 @@ export function titleOf(name: string): string {
   );
 }
 
-/** What the report calls a row. */
+/** The name of a row in reports. */
 export function labelOf(row: SourceRow): string {
-  return (row.email ?? row.name ?? row.user_email ?? row.jti ?? row.id ?? "").slice(0, 255);
+  const name = row.email ?? row.original_name ?? row.uri ?? row.name ?? row.user_email ?? row.jti ?? row.id;
+  return (name ?? "").slice(0, 255);
 }
 
 /** null, with a note, if the text is too long or has control characters. */

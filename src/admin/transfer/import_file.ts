@@ -3,24 +3,17 @@ import { isOperator, requireOperator } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import { SESSION_REVISIONS } from "../../mcp/revisions.ts";
-import type { GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
+import type { GatewayRow } from "../../store/registry/rows.ts";
 import { newId } from "../../store/sql/new_id.ts";
 import { type Credentials, readCredentials } from "../../upstream/credentials.ts";
 import { sendsCallersTokens } from "../gateways/gateway_credentials.ts";
 import { isSameServer, type Place } from "../gateways/gateway_place.ts";
 import type { AdminDeps } from "../rest/deps.ts";
-import {
-  type Bundle,
-  type EntryItem,
-  type GatewayItem,
-  type Item,
-  type LeftOut,
-  NO_PEOPLE,
-} from "./bundle.ts";
+import { type Bundle, type GatewayItem, type ItemKind, type LeftOut, NO_PEOPLE } from "./bundle.ts";
 import { contextForgeSecrets, credentialsOfHeaders } from "./contextforge_secrets.ts";
-import { promptItem, resourceItem, toolItem } from "./entry_items.ts";
+import { type EntrySource, promptItem, resourceItem, toolItem } from "./entry_items.ts";
 import { gatewayItem } from "./gateway_items.ts";
-import { type Fields, isId, textOf, Unfit } from "./item_fields.ts";
+import { type Fields, isId, noteUnfit, textOf, Unfit } from "./item_fields.ts";
 import { isSealedHere, type OpenText, openWith } from "./passphrase.ts";
 import { serverItem } from "./server_items.ts";
 
@@ -54,102 +47,57 @@ export async function bundleOfFile(
   const entities = isObject(file.entities) ? file.entities : {};
   const leftOut: LeftOut[] = [];
   const now = deps.now().toISOString();
-  const listed = (kind: string): Fields[] => {
-    const list = entities[kind];
-    const wanted = selected?.[kind];
-    if (!Array.isArray(list) || (selected !== null && wanted === undefined)) return [];
-    return list.filter(isObject).filter((entity) =>
-      wanted === undefined || [entity.id, entity.name, entity.uri].some((key) => wanted.includes(String(key)))
-    );
-  };
-  const taken = <Made>(kind: LeftOut["kind"], entity: Fields, make: () => Made): Made[] => {
-    try {
-      return [make()];
-    } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      leftOut.push({
-        kind,
-        label: String(entity.name ?? entity.uri ?? "").slice(0, 255),
-        reason: error.message,
-      });
-      return [];
-    }
-  };
+  const listed = (kind: string) =>
+    selectedOf(entities[kind], selected === null ? "all" : selected[kind] ?? []);
+  const taken = <Made>(kind: ItemKind, list: string, make: (entity: Fields) => Made): Made[] =>
+    listed(list).flatMap((entity) => {
+      try {
+        return [make(entity)];
+      } catch (error) {
+        noteUnfit(leftOut, kind, labelOf(entity), error);
+        return [];
+      }
+    });
   const open = await opening(file, secret);
   const gateways: GatewayItem[] = [];
   for (const entity of listed("gateways")) {
-    if (textOf(entity.transport)?.toUpperCase() === "STDIO") {
-      requireOperator(principal, "an upstream that is a program");
-    }
-    const { credentials, missing } = await credentialsOf(entity, open);
+    if (isProgram(entity)) requireOperator(principal, "an upstream that is a program");
     try {
-      if (sendsCallersTokens(credentials) && !isOperator(principal)) throw new Unfit(EXCHANGE_BY_OPERATOR);
-      const kept = await sealedPlace(entity, open) ?? placeHere(entity, present);
-      if (kept === null && entity.sealed_url !== undefined) {
-        throw new Unfit("its address cannot be opened: send the file's passphrase in rekey_secret");
-      }
-      const item = await gatewayItem(deps, gatewayFields(entity), credentials, kept);
-      gateways.push({ ...item, credentialsMissing: missing });
+      gateways.push(await gatewayOf(deps, principal, entity, { open, present }));
     } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      leftOut.push({ kind: "gateway", label: String(entity.name).slice(0, 255), reason: error.message });
+      noteUnfit(leftOut, "gateway", labelOf(entity), error);
     }
   }
-  const source = (entity: Fields, fields: Fields) => {
-    if (!isObject(entity.definition) || textOf(entity.gateway_id) === null) {
-      throw new Unfit("it has no upstream in this file: an upstream brings it, or it is not supported yet");
-    }
-    if (!isId(entity.id)) throw new Unfit("its id is none");
-    return {
-      fields: { ...sharedFields(entity), gateway_id: entity.gateway_id, ...fields },
-      definition: JSON.stringify(entity.definition),
-      revision: SESSION_REVISIONS[0]!,
-      position: Number.isSafeInteger(entity.position) ? Number(entity.position) : 0,
+  const tools = taken("tool", "tools", (entity) =>
+    toolItem(entrySource(entity, now, {
+      registry_name: entity.registry_name,
+      custom_name: entity.custom_name,
+      display_name: entity.displayName,
+      description: entity.description,
+      timeout_ms: entity.timeout_ms,
+    })));
+  const prompts = taken("prompt", "prompts", (entity) =>
+    promptItem(entrySource(entity, now, {
+      registry_name: entity.registry_name,
+      custom_name: entity.custom_name,
+      display_name: entity.display_name,
+      description: entity.description,
+    })));
+  const resources = taken("resource", "resources", (entity) =>
+    resourceItem(
+      entity.is_template === true ? "template" : "resource",
+      entrySource(entity, now, {
+        name: entity.custom_name,
+        description: entity.description,
+        mime_type: entity.mime_type,
+      }),
+    ));
+  const servers = taken("server", "servers", (entity) =>
+    serverItem(
+      { ...entity, ...sharedFields(entity), id: serverId(entity) },
+      membersOf(entity, toolIds),
       now,
-    };
-  };
-  const tools: EntryItem<ToolRow>[] = listed("tools").flatMap((entity) =>
-    taken("tool", entity, () =>
-      toolItem(source(entity, {
-        registry_name: entity.registry_name,
-        custom_name: entity.custom_name,
-        display_name: entity.displayName,
-        description: entity.description,
-        timeout_ms: entity.timeout_ms,
-      })))
-  );
-  const prompts: EntryItem<PromptRow>[] = listed("prompts").flatMap((entity) =>
-    taken("prompt", entity, () =>
-      promptItem(source(entity, {
-        registry_name: entity.registry_name,
-        custom_name: entity.custom_name,
-        display_name: entity.display_name,
-        description: entity.description,
-      })))
-  );
-  const resources: EntryItem<ResourceRow>[] = listed("resources").flatMap((entity) =>
-    taken("resource", entity, () =>
-      resourceItem(
-        entity.is_template === true ? "template" : "resource",
-        source(entity, {
-          name: entity.custom_name,
-          description: entity.description,
-          mime_type: entity.mime_type,
-        }),
-      ))
-  );
-  const servers: Item<ServerRow>[] = listed("servers").flatMap((entity) =>
-    taken(
-      "server",
-      entity,
-      () =>
-        serverItem(
-          { ...entity, ...sharedFields(entity), id: serverId(entity) },
-          membersOf(entity, toolIds),
-          now,
-        ),
-    )
-  );
+    ));
   if (Array.isArray(entities.roots) && entities.roots.length > 0) {
     leftOut.push({
       kind: "other",
@@ -158,6 +106,55 @@ export async function bundleOfFile(
     });
   }
   return { ...NO_PEOPLE, gateways, tools, resources, prompts, servers, leftOut };
+}
+
+/** The entities of a list whose id, name or URI is wanted. */
+function selectedOf(list: unknown, wanted: readonly string[] | "all"): Fields[] {
+  const entities = Array.isArray(list) ? list.filter(isObject) : [];
+  return wanted === "all"
+    ? entities
+    : entities.filter(({ id, name, uri }) => [id, name, uri].some((key) => wanted.includes(String(key))));
+}
+
+/** The name of an entity in reports. */
+function labelOf({ name, uri, id }: Fields): string {
+  return String(name ?? uri ?? id ?? "without a name").slice(0, 255);
+}
+
+function isProgram({ transport }: Fields): boolean {
+  return textOf(transport)?.toUpperCase() === "STDIO";
+}
+
+/** @throws {Unfit} */
+async function gatewayOf(
+  deps: Pick<AdminDeps, "checkEgress" | "now">,
+  principal: Principal,
+  entity: Fields,
+  { open, present }: { readonly open: Opening; readonly present: readonly GatewayRow[] },
+): Promise<GatewayItem> {
+  const { credentials, missing } = await credentialsOf(entity, open);
+  if (sendsCallersTokens(credentials) && !isOperator(principal)) throw new Unfit(EXCHANGE_BY_OPERATOR);
+  const kept = await sealedPlace(entity, open) ?? placeHere(entity, present);
+  if (kept === null && entity.sealed_url !== undefined) {
+    throw new Unfit("its address cannot be opened: send the file's passphrase in rekey_secret");
+  }
+  const item = await gatewayItem(deps, gatewayFields(entity), credentials, kept);
+  return { ...item, credentialsMissing: missing };
+}
+
+/** @param fields those in which an operator may differ from the upstream @throws {Unfit} */
+function entrySource(entity: Fields, now: string, fields: Fields): EntrySource {
+  if (!isObject(entity.definition) || textOf(entity.gateway_id) === null) {
+    throw new Unfit("it has no upstream in this file: an upstream brings it, or it is not supported yet");
+  }
+  if (!isId(entity.id)) throw new Unfit("its id is none");
+  return {
+    fields: { ...sharedFields(entity), gateway_id: entity.gateway_id, ...fields },
+    definition: JSON.stringify(entity.definition),
+    revision: SESSION_REVISIONS[0]!,
+    position: Number.isSafeInteger(entity.position) ? Number(entity.position) : 0,
+    now,
+  };
 }
 
 function sharedFields(entity: Fields): Fields {
@@ -186,16 +183,16 @@ async function sealedPlace(entity: Fields, { ours }: Opening): Promise<Place | n
 
 function gatewayFields(entity: Fields): Fields {
   const { url, command, args, cwd, ...others } = entity;
-  const isProgram = textOf(entity.transport)?.toUpperCase() === "STDIO";
+  const startsProgram = isProgram(entity);
   const headers = Array.isArray(entity.passthrough_headers) && entity.passthrough_headers.length === 0
     ? null
     : entity.passthrough_headers;
   return {
     ...others,
     ...sharedFields(entity),
-    ...isProgram ? { command, args, cwd } : { url },
-    passthrough_headers: isProgram ? undefined : headers,
-    ca_certificate: isProgram ? undefined : entity.ca_certificate,
+    ...startsProgram ? { command, args, cwd } : { url },
+    passthrough_headers: startsProgram ? undefined : headers,
+    ca_certificate: startsProgram ? undefined : entity.ca_certificate,
     auth_type: undefined,
   };
 }
@@ -246,7 +243,7 @@ async function credentialsOf(
   const credentials = isSealedHere(sealed)
     ? await ownCredentials(sealed, ours)
     : await theirs?.(sealed) ?? null;
-  // Whoever imports may not be the one who may refer to secrets.
+  // The caller of the import may lack the right to refer to secrets.
   if (credentials?.references === true) {
     return { credentials: null, missing: "its credentials refer to secrets of the gateway: give them anew" };
   }

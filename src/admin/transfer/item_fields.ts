@@ -4,11 +4,18 @@ import type { z } from "zod";
 import { isError, type SluiceError } from "../../base/errors.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
 import { validated } from "../rest/faults.ts";
+import type { LeftOut } from "./bundle.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** Why an entity cannot be taken. */
 export class Unfit extends Error {}
+
+/** Notes why an entity is left out. @throws any error that is no Unfit */
+export function noteUnfit(leftOut: LeftOut[], kind: LeftOut["kind"], label: string, error: unknown): void {
+  if (!(error instanceof Unfit)) throw error;
+  leftOut.push({ kind, label, reason: error.message });
+}
 
 /**
  * The fields of `schema` that fit.

@@ -47,6 +47,19 @@ Deno.test("an import of ContextForge's file lists its upstreams first, and write
     assertEquals([pending.toSorted(), harness.changes()], [[["one", false], ["two", true]], 1]);
   }));
 
+Deno.test("an import names what it leaves out, also an entity without a name", () =>
+  withAdminApi(async ({ call }) => {
+    const gateways = [{ url: URL, transport: "STREAMABLEHTTP" }, { id: "g-2", url: URL }];
+    const servers = [{ tool_ids: [] }];
+    const import_data = { ...FILE, entities: { gateways, servers } };
+    const { body } = await call("POST", "/import", { body: { import_data } });
+    assertEquals(body.errors, [
+      "gateway without a name: it has no name",
+      "gateway g-2: it has no name",
+      "server without a name: it has no name",
+    ]);
+  }));
+
 Deno.test("an import of ContextForge's file that another write gets in the way of leaves nothing", () =>
   withAdminApi(async (harness) => {
     const { store, upstreams } = harness;
