@@ -24,11 +24,13 @@ import { MembersHere } from "./server_items.ts";
 import {
   decide,
   differencesOf,
+  type EntityPlanning,
   fieldsOf,
   freeName,
   isNameOf,
   type PlanLine,
   type Planning,
+  takenAs,
 } from "./planning.ts";
 import type { Strategy } from "../configurations/transfer_schemas.ts";
 
@@ -122,16 +124,24 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
     { ...present.everybody, tokens: present.tokens },
     planning,
   );
-  const placed = <Row extends EntityRow>(row: Row): Row =>
-    row.teamId === null ? row : { ...row, teamId: people.teamIds.get(row.teamId) ?? row.teamId };
-  const { plan: gateways, places } = await planGateways(bundle, present, placed, planning, options);
+  const entities: EntityPlanning = {
+    ...planning,
+    isOwnExport,
+    placed: (row) =>
+      row.teamId === null ? row : { ...row, teamId: people.teamIds.get(row.teamId) ?? row.teamId },
+  };
+  const { plan: gateways, places } = await planGateways(
+    bundle.gateways,
+    present.gateways,
+    entities,
+    options.credentialsOf,
+  );
   const tools = planEntries(
     { kind: "tool", table: TOOLS, fields: TOOL_FIELDS, isNamed: true },
     bundle.tools,
     present.tools,
     places,
-    placed,
-    planning,
+    entities,
   );
   const resources = planEntries(
     {
@@ -143,16 +153,14 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
     bundle.resources,
     present.resources,
     places,
-    placed,
-    planning,
+    entities,
   );
   const prompts = planEntries(
     { kind: "prompt", table: PROMPTS, fields: PROMPT_FIELDS, isNamed: true },
     bundle.prompts,
     present.prompts,
     places,
-    placed,
-    planning,
+    entities,
   );
   const members = new MembersHere(present, sees, {
     toolIds: tools.ids,
@@ -160,14 +168,7 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
     promptIds: prompts.ids,
     gatewayIds: new Map([...places].map(([sourceId, { id }]) => [sourceId, id])),
   });
-  const { ids: serverIds, ...servers } = planServers(
-    bundle.servers,
-    present.servers,
-    members,
-    placed,
-    planning,
-    isOwnExport,
-  );
+  const { ids: serverIds, ...servers } = planServers(bundle.servers, present.servers, members, entities);
   planRights(serverIds);
   const revocations = [...bundle.revocations, ...people.refusedTokens].filter((item) => {
     const isKnown = present.revoked.has(item.row.jti);
@@ -184,26 +185,25 @@ export async function makePlan(bundle: Bundle, present: Present, options: PlanOp
 }
 
 async function planGateways(
-  bundle: Bundle,
-  present: Present,
-  placed: (row: GatewayRow) => GatewayRow,
-  planning: Planning,
-  { isOwnExport, credentialsOf }: PlanOptions,
+  items: readonly GatewayItem[],
+  present: readonly GatewayRow[],
+  planning: EntityPlanning,
+  credentialsOf: PlanOptions["credentialsOf"],
 ): Promise<{ plan: GatewayPlan; places: Map<string, GatewayPlace> }> {
   const inserts: { row: GatewayRow; credentials: Credentials | null }[] = [];
   const updates: GatewayPlan["updates"][number][] = [];
   const places = new Map<string, GatewayPlace>();
-  const bySlug = new Map(present.gateways.map((row) => [row.slug, row]));
-  const byId = new Map(present.gateways.map((row) => [row.id, row]));
+  const bySlug = new Map(present.map((row) => [row.slug, row]));
+  const byId = new Map(present.map((row) => [row.id, row]));
   const made = new Set<string>();
   const fields = [
     ...GATEWAY_FIELDS,
     ...GATEWAY_NUMBERS,
-    ...isOwnExport ? OWN_GATEWAY_FIELDS : [],
+    ...planning.isOwnExport ? OWN_GATEWAY_FIELDS : [],
   ] as const;
-  for (const given of bundle.gateways) {
+  for (const given of items) {
     const found = byId.get(given.row.id) ?? bySlug.get(given.row.slug);
-    const row = placed(given.row);
+    const row = planning.placed(given.row);
     const { item, credentials } = withCredentials(given, row, found);
     const isOther = found !== undefined && found.id !== row.id;
     const isTwin = found !== undefined && made.has(found.id);
@@ -273,14 +273,13 @@ function isNearly(wanted: GatewayRow, present: GatewayRow): boolean {
 }
 
 function renamed(
-  { label, notes }: GatewayItem,
+  item: GatewayItem,
   row: GatewayRow,
   bySlug: ReadonlyMap<string, GatewayRow>,
-  { lines }: Planning,
+  planning: Planning,
 ): GatewayRow {
   const name = freeName(row.name, (candidate) => bySlug.has(slugify(candidate)));
-  const note = `its name is "${name}" here: the other is in use`;
-  lines.push({ kind: "gateway", label, outcome: "taken", reason: null, notes: [...notes, note] });
+  takenAs(planning, "gateway", item, name);
   return { ...row, name, slug: slugify(name) };
 }
 
@@ -288,9 +287,7 @@ function planServers(
   items: readonly Item<ServerRow>[],
   present: readonly ServerRow[],
   members: MembersHere,
-  placed: (row: ServerRow) => ServerRow,
-  planning: Planning,
-  isOwnExport: boolean,
+  planning: EntityPlanning,
 ): Plan["servers"] & { readonly ids: ReadonlyMap<string, string> } {
   const here = new Map<string, string>();
   const inserts: ServerRow[] = [];
@@ -298,10 +295,10 @@ function planServers(
   const byName = new Map(present.map((row) => [row.name, row]));
   const byId = new Map(present.map((row) => [row.id, row]));
   const made = new Set<string>();
-  const fields = [...SERVER_FIELDS, ...SHARING, ...isOwnExport ? OWN_SERVER_FIELDS : []] as const;
+  const fields = [...SERVER_FIELDS, ...SHARING, ...planning.isOwnExport ? OWN_SERVER_FIELDS : []] as const;
   for (const each of items) {
     const found = byId.get(each.row.id) ?? byName.get(each.row.name);
-    const { row, item } = members.of(each, placed(each.row), found);
+    const { row, item } = members.of(each, planning.placed(each.row), found);
     const isOther = found !== undefined && found.id !== row.id;
     const isTwin = found !== undefined && made.has(found.id);
     const differences = found === undefined || isTwin ? [] : [
@@ -331,13 +328,7 @@ function planServers(
       continue;
     }
     const name = decision === "insert" ? row.name : freeName(row.name, (candidate) => byName.has(candidate));
-    if (decision === "rename") {
-      const note = `its name is "${name}" here: the other is in use`;
-      planning.lines.push({
-        ...{ kind: "server", label: item.label, outcome: "taken", reason: null },
-        notes: [...item.notes, note],
-      });
-    }
+    if (decision === "rename") takenAs(planning, "server", item, name);
     const taken = { ...row, name };
     byName.set(name, taken);
     byId.set(taken.id, taken);

@@ -3,7 +3,7 @@ import { createNaming } from "../../catalog/snapshot/tool_name.ts";
 import type { EntryRow } from "../../store/registry/rows.ts";
 import type { EntryTable } from "../../store/registry/tables.ts";
 import type { EntryItem, ItemKind } from "./bundle.ts";
-import { decide, differencesOf, fieldsOf, type Planning } from "./planning.ts";
+import { decide, differencesOf, type EntityPlanning, fieldsOf } from "./planning.ts";
 
 /**
  * new: the gateway comes with this import. pending: it is here, and its upstream has not been listed yet. listed: what it has is what
@@ -37,17 +37,13 @@ export interface EntryRules<Row extends EntryRow> {
   readonly isNamed: boolean;
 }
 
-/**
- * @param places of the gateways, by their ids in the source
- * @param placed the row with the team that it has here
- */
+/** @param places of the gateways, by their ids in the source */
 export function planEntries<Row extends EntryRow & Named>(
   { kind, table, fields, isNamed }: EntryRules<Row>,
   items: readonly EntryItem<Row>[],
   present: readonly Row[],
   places: ReadonlyMap<string, GatewayPlace>,
-  placed: (row: Row) => Row,
-  planning: Planning,
+  planning: EntityPlanning,
 ): EntryPlan<Row> {
   const ids = new Map<string, string>();
   const inserts: Row[] = [];
@@ -64,7 +60,7 @@ export function planEntries<Row extends EntryRow & Named>(
     const here = new Map((byGateway.get(place?.id ?? "") ?? []).map((row) => [keyOf(row), row]));
     const fresh: EntryItem<Row>[] = [];
     for (const item of group) {
-      const row = placed(item.row);
+      const row = planning.placed(item.row);
       if (place === undefined) {
         leftOut(item.label, "its gateway is left out, or is none");
         continue;

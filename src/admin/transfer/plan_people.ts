@@ -9,7 +9,7 @@ import type { RevokedTokenRow } from "../../store/registry/revoked_tokens.ts";
 import type { ApiTokenChanges, ImportedToken } from "../../store/tokens/api_tokens.ts";
 import { type ApiTokenRow, NO_TEAM } from "../../store/tokens/token_rows.ts";
 import type { Bundle, Item, ItemKind, TeamItem } from "./bundle.ts";
-import { decide, differencesOf, fieldsOf, freeName, isNameOf, type Planning } from "./planning.ts";
+import { decide, differencesOf, fieldsOf, freeName, isNameOf, type Planning, takenAs } from "./planning.ts";
 
 /** The new rows, the changes, and where the ids of the source lead. */
 export interface PeoplePlan {
@@ -195,7 +195,7 @@ class PeoplePlanner {
         const name = decision === "insert"
           ? row.name
           : freeName(row.name, (name) => bySlug.has(slugOf(name)));
-        if (decision === "rename") this.#renamed("team", item.label, name, item.notes);
+        if (decision === "rename") takenAs(this.planning, "team", item, name);
         const taken = { ...row, name, slug: slugOf(name) };
         bySlug.set(taken.slug, taken);
         byId.set(taken.id, taken);
@@ -206,11 +206,6 @@ class PeoplePlanner {
       if (decision === "update" || decision === "same") this.#teamIds.set(row.id, found!.id);
       else if (decision !== "keep" || !isOther) this.#teamIds.set(row.id, row.id);
     }
-  }
-
-  #renamed(kind: ItemKind, label: string, name: string, notes: readonly string[]): void {
-    const note = `its name is "${name}" here: the other is in use`;
-    this.planning.lines.push({ kind, label, outcome: "taken", reason: null, notes: [...notes, note] });
   }
 
   #members(): void {
@@ -261,7 +256,7 @@ class PeoplePlanner {
       });
       if (decision === "insert" || decision === "rename") {
         const name = decision === "insert" && !isTaken(row.name) ? row.name : freeName(row.name, isTaken);
-        if (decision === "rename") this.#renamed("role", label, name, item.notes);
+        if (decision === "rename") takenAs(this.planning, "role", item, name);
         const taken = { ...row, name };
         byName.set(name, taken);
         byId.set(row.id, taken);
@@ -342,7 +337,7 @@ class PeoplePlanner {
       const name = decision === "insert"
         ? row.name
         : freeName(row.name, (candidate) => byName.has(keyOf(row, candidate)));
-      if (decision === "rename") this.#renamed("token", item.label, name, item.notes);
+      if (decision === "rename") takenAs(this.planning, "token", item, name);
       const taken = { ...row, name };
       byId.set(taken.id, taken);
       if (taken.revokedAt === null) byName.set(keyOf(taken, name), taken);

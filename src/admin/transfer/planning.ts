@@ -8,26 +8,34 @@ import type { Strategy } from "../configurations/transfer_schemas.ts";
 /** taken: it is new here. skipped: something else has its place, and stays. left_out: it cannot be taken. */
 export type Outcome = "taken" | "changed" | "unchanged" | "skipped" | "left_out";
 
-/** What becomes of one item. */
+/** The outcome of one item. */
 export interface PlanLine {
   readonly kind: LeftOut["kind"];
   readonly label: string;
   readonly outcome: Outcome;
   /** Why it is skipped or left out. */
   readonly reason: string | null;
-  /** What is otherwise here than where it comes from. */
+  /** Differences from the source, as sentences. */
   readonly notes: readonly string[];
 }
 
-/** What the planning of all kinds shares. */
+/** The state that the planning of all kinds shares. */
 export interface Planning {
   readonly strategy: Strategy;
   readonly toolNames: AdminDeps["toolNames"];
   readonly lines: PlanLine[];
   /** With strategy "fail": what stands in the way. */
   readonly conflicts: string[];
-  /** Does whoever imports see this entity of the registry? */
+  /** Whether the caller of the import sees this entity of the registry. */
   readonly sees: (row: EntityRow) => boolean;
+}
+
+/** The same, for gateways, their entries and servers. */
+export interface EntityPlanning extends Planning {
+  /** The row with the team that it has here. */
+  readonly placed: <Row extends EntityRow>(row: Row) => Row;
+  /** The fields that only this gateway's own exports have are compared too. */
+  readonly isOwnExport: boolean;
 }
 
 /** same: what is here is the item already. keep: what is here stays, and is something else. */
@@ -37,15 +45,15 @@ export type Decision = "insert" | "update" | "rename" | "same" | "keep";
 export interface Judged<Row> {
   readonly kind: ItemKind;
   readonly item: Item<Row>;
-  /** What has its place here; undefined: nothing. */
+  /** The row that has its id or name here; undefined: none. */
   readonly found: Row | undefined;
   /** The fields in which the two differ. */
   readonly differences: readonly string[];
   /** Can the item be taken under another name? */
   readonly canRename: boolean;
-  /** What has its place comes from this import too: two items that have one name here. Both are taken. */
+  /** The row comes from this import too: two items have one name here. Both are taken. */
   readonly isTwin?: boolean;
-  /** May the caller not see what has its place? */
+  /** The caller may not see the row. */
   readonly isHidden?: boolean;
 }
 
@@ -129,6 +137,17 @@ export function freeName(name: string, isTaken: (name: string) => boolean): stri
     const candidate = name.slice(0, MAX_NAME_CHARS - suffix.length) + suffix;
     if (!isTaken(candidate)) return candidate;
   }
+}
+
+/** Adds the line of an item that is taken under another name. */
+export function takenAs(
+  { lines }: Planning,
+  kind: ItemKind,
+  { label, notes }: Item<unknown>,
+  name: string,
+): void {
+  const note = `its name is "${name}" here: the other is in use`;
+  lines.push({ kind, label, outcome: "taken", reason: null, notes: [...notes, note] });
 }
 
 /** Has `present` the name of `wanted`, or one that a rename gave it? */
