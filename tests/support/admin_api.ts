@@ -30,7 +30,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 import { RecentLog } from "../../src/telemetry/recent_log.ts";
 import type { Route } from "../../src/admin/routes.ts";
 import { assertDescribed, assertDescribedError } from "./described_answers.ts";
-import { MemorySink } from "./fakes.ts";
+import { MemorySink, principal } from "./fakes.ts";
 import { discovery } from "./registry_rows.ts";
 
 /** What a client reads. Bodies are JSON of any shape, so tests look into them freely. */
@@ -60,31 +60,11 @@ export interface AdminHarness {
 /** The key of the tokens of logins. */
 export const LOGIN_SECRET = "a-secret-of-at-least-thirty-two-bytes";
 
-export const ADMIN: Principal = {
-  kind: "user",
-  subject: "admin@example.com",
-  issuer: "mcpgateway",
-  email: "admin@example.com",
-  isAdmin: true,
-  teams: null,
-  serverId: null,
-  permissions: null,
-  expiresAt: null,
-  jti: null,
-  issuedAt: null,
-  isLogin: false,
-  apiToken: null,
-  limits: null,
-  grants: null,
-};
+export const ADMIN: Principal = principal({
+  ...{ subject: "admin@example.com", email: "admin@example.com", isAdmin: true, teams: null },
+});
 
-export const ALICE: Principal = {
-  ...ADMIN,
-  subject: "alice@x",
-  email: "alice@x",
-  isAdmin: false,
-  teams: ["t1"],
-};
+export const ALICE: Principal = principal({ subject: "alice@x", email: "alice@x", teams: ["t1"] });
 
 export async function withAdminApi(run: (harness: AdminHarness) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir();

@@ -1,24 +1,14 @@
 // `sluice stdio` as a client starts it, and its process with the pipes laid bare.
-import { PERMISSION_FLAGS } from "../../scripts/permission_flags.ts";
 import { ChildOutput } from "./child_output.ts";
+import { FROM_SOURCE } from "./cli.ts";
 import type { StdioCommand } from "./duplex_clients.ts";
-
-const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** `sluice stdio` from source, on the database in `cwd`. */
 export function stdioCommand(cwd: string, ...args: string[]): StdioCommand {
+  const [command, ...fromSource] = FROM_SOURCE;
   return {
-    command: Deno.execPath(),
-    args: [
-      "run",
-      ...PERMISSION_FLAGS,
-      "--quiet",
-      "--config",
-      `${ROOT}deno.json`,
-      `${ROOT}src/main.ts`,
-      "stdio",
-      ...args,
-    ],
+    command: command!,
+    args: [...fromSource, "stdio", ...args],
     env: {
       PATH: Deno.env.get("PATH") ?? "",
       HOME: Deno.env.get("HOME") ?? "/",
