@@ -34,7 +34,7 @@ const OTHER_READERS: Readonly<Record<string, Handler>> = {
   getPrompt: async (call) => await (await import("./entities/prompt_routes.ts")).getPromptInfo(call),
 };
 
-/** What a write is about, where the segment in front of its id names something else. */
+/** Kinds of entities by operation, where the segment in front of the id names another kind. */
 const KINDS: Readonly<Record<string, string>> = { revokeTokenAsAdmin: "token" };
 
 /** @param params the decoded values of the path */
@@ -135,7 +135,7 @@ function readerOf({ route, routes }: Write): Route | null {
   return null;
 }
 
-/** What the caller sees there; null: nothing. */
+/** The entity as the caller sees it; null: the caller sees none. */
 async function shown({ handler, operation }: Route, call: Call): Promise<unknown> {
   try {
     const { body } = await (OTHER_READERS[operation] ?? handler)({ ...call, query: new URLSearchParams() });

@@ -199,7 +199,7 @@ export class People {
   }
 
   /**
-   * A token that names a record is that record's alone, whoever has its address now. ContextForge's login tokens have the user's id as
+   * A token that names a record is that record's alone, also if another user has its address now. ContextForge's login tokens have the user's id as
    * their subject.
    */
   #personOf({ kind, email, subject, recordId }: Principal): Person | undefined {

@@ -38,7 +38,7 @@ export function readLimits(written: WrittenLimits): TokenLimits | null {
   return networks === null && times === null && usage === null ? null : { networks, times, usage };
 }
 
-/** The times in words, for whoever is refused: "09:00 to 17:00 on Monday, Friday (Europe/Berlin)". */
+/** The times in words, for refusals: "09:00 to 17:00 on Monday, Friday (Europe/Berlin)". */
 export function timesText({ timeZone, days, windows }: AllowedTimes): string {
   const hours = windows.map(({ start, end }) => `${clockText(start)} to ${clockText(end)}`).join(" and ");
   const when = days.length === 7 ? "" : `on ${days.map((day) => DAYS[day]).join(", ")}`;

@@ -96,7 +96,7 @@ export class CatalogSync {
         }
       } catch (error) {
         countRefresh("failed");
-        // Who tries a pending registration logs it with the next try.
+        // The failure of a pending registration is logged with the next try (PendingRegistrations).
         if (row.registration === null) {
           log.warning("upstream not refreshed", { upstream: row.name, reason: operatorText(error) });
         }

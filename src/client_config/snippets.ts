@@ -1,4 +1,4 @@
-// What is shown for clients without a file: a command, and programs on the official SDKs.
+// Examples for clients without a file: a command, and programs on the official SDKs.
 
 import type { Connection } from "./connection.ts";
 import { shellWord } from "./shell_word.ts";

@@ -1,4 +1,4 @@
-// What all workers of this process have executed and the database does not have yet. A worker takes a batch, writes it, and says so. If
+// Executions of all workers of this process that the database does not have yet. A worker takes a batch, writes it, and says so. If
 // it dies in between, the next one gets the same batch under the same number, which the database knows if it has the batch.
 import type { ExecutionBatch } from "../store/executions/execution_rows.ts";
 import {

@@ -77,7 +77,7 @@ export class Supervisor {
   #standstillTimer: ReturnType<typeof setInterval> | undefined;
   #onAllDead: () => void = () => {};
   readonly #fail: (error: SluiceError) => void;
-  /** What the main thread counts. */
+  /** The metrics of the main thread. */
   readonly metrics = new Metrics();
   readonly #workerMetrics: WorkerMetrics<WorkerHandle>;
   readonly #count = this.metrics.counter("sluice_workers_ended_total");

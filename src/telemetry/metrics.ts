@@ -40,7 +40,7 @@ export interface Observation {
 
 export type Count = (...labelValues: string[]) => void;
 
-/** The child of these label values, made when it is first asked for. Whoever observes often keeps it. */
+/** The child of these label values, made when it is first asked for. A caller that observes often keeps the child. */
 export type ChildOf<Child> = (...labelValues: string[]) => Child;
 
 export class Metrics {

@@ -244,7 +244,7 @@ export interface FailedRequest {
   readonly reported: ReportedError;
 }
 
-/** Whoever is not signed in is asked to sign in; other failures are a page with the error's words. */
+/** A viewer who is not signed in gets the sign-in page. Another failure is a page with the error's words. */
 export async function answerFailure(failed: FailedRequest): Promise<Response> {
   const { request, path, place, principal, reported } = failed;
   const { error, correlationId } = reported;
@@ -331,7 +331,7 @@ async function pageResponse(
 // them for good.
 const LEAD_TO_CLIENTS: ReadonlySet<string> = new Set(["authorize", "sign-in", "change-password"]);
 
-/** Browsers keep no page: whoever uses one after a sign-out does not find it there. */
+/** Browsers keep no page: after a sign-out the next user of a browser finds none. */
 const HEADERS = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "private, no-store",

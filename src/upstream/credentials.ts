@@ -5,7 +5,7 @@ import type { ClientCertificate } from "./identity/client_certificate.ts";
 
 /** Kept as JSON text, sealed (store/secret_box.ts). */
 export type Credentials = LoginCredentials & {
-  /** What the gateway presents in TLS. */
+  /** The certificate of the gateway in TLS. */
   readonly certificate?: ClientCertificate;
   /** The texts have references to secrets (identity/secret_references.ts). Without this mark, all texts are as they are. */
   readonly references?: true;

@@ -207,7 +207,7 @@ function statelessIntroduction({ session: channel, discovered }: StatelessUpstre
   };
 }
 
-/** What an upstream of both kinds of revisions promises. Clients are told what belongs to their revision (catalog). */
+/** The capabilities of an upstream of both kinds of revisions. The catalog tells a client those of its revision. */
 export function unionOf(inSession: unknown, stateless: unknown): JsonObject {
   return { ...(isObject(stateless) ? stateless : {}), ...(isObject(inSession) ? inSession : {}) };
 }

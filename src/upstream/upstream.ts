@@ -283,7 +283,7 @@ export class Upstream {
       return this.#pooled.call(method, params, call, passed);
     }
     const tenant = call.tenant ?? this.#tenants.of(call, passed);
-    // What everybody's session is asked could reach the wrong client. So it declares nothing.
+    // A question of the upstream in everybody's session could reach the wrong client. So that session declares no capabilities.
     const capabilities = tenant === EVERYBODY ? undefined : capabilitiesOf(call);
     const key = { upstreamId: this.id, tenant, capabilities };
     const way = this.#deps.owners.wayTo(key);

@@ -28,10 +28,10 @@ export interface BoundTransfer {
 }
 
 interface Entry {
-  /** What the operator has decided. A change of it makes another upstream. */
+  /** The registration as the operator has made it. A change makes another upstream. */
   readonly fingerprint: string;
   readonly found: FoundWays;
-  /** Who may see the upstream. */
+  /** The people who may see the upstream, as text. */
   readonly sharing: string;
   readonly upstream: Upstream | SluiceError;
   readonly isDraining: boolean;
@@ -106,7 +106,7 @@ export class Upstreams {
     }
   }
 
-  /** What was drained is cut off where the upstream is switched off or deleted. If it is switched on again, its calls go on. */
+  /** Cuts off draining upstreams that were switched off or deleted. Calls of one that was switched on again go on. */
   #endDraining(): void {
     for (const [id, upstream] of [...this.#draining]) {
       const entry = this.#entries.get(id);

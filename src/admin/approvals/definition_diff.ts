@@ -14,7 +14,7 @@ export interface Difference {
   readonly after: string | null;
   /** The hunks of a unified diff; null if one side is missing, or the texts are too different or too long. */
   readonly diff: string | null;
-  /** What the new text hides. */
+  /** Hidden characters of the new text. */
   readonly suspicions: readonly Suspicion[];
 }
 

@@ -1,4 +1,4 @@
-// Text that hides something from whoever reads it: characters that cannot be seen, that change the direction of a line, or that control a
+// Text that hides something from its reader: characters that cannot be seen, that change the direction of a line, or that control a
 // terminal, and text that is pushed out of sight. Models read all of it.
 
 export type SuspicionKind =
@@ -43,7 +43,7 @@ export function visible(text: string): string {
   );
 }
 
-/** What of the strings of a JSON value hides something. */
+/** The suspicious characters in the strings of a JSON value, by kind. */
 export function suspicionsIn(value: unknown): Suspicion[] {
   const counts = new Map<SuspicionKind, number>();
   const count = (kind: SuspicionKind, times = 1) => counts.set(kind, (counts.get(kind) ?? 0) + times);

@@ -4,7 +4,7 @@ import { field } from "../rest/described.ts";
 import { flag } from "../rest/queries.ts";
 import { commaSeparated } from "../rest/values.ts";
 
-/** What becomes of an imported item whose place is taken by something that differs. */
+/** Strategies for an imported item whose name or id another item has here. */
 export const STRATEGIES = ["skip", "update", "rename", "fail"] as const;
 
 export type Strategy = typeof STRATEGIES[number];

@@ -27,7 +27,7 @@ export interface ConnectingDeps {
 export interface Connectable {
   readonly gateway: GatewayRow;
   readonly target: ConnectTarget;
-  /** Whose login the caller's calls use. */
+  /** The owner of the login that the caller's calls use. */
   readonly owner: string;
   /** null: there is none yet. */
   readonly row: ConnectionRow | null;

@@ -24,7 +24,7 @@ import type { Place } from "./gateway_place.ts";
 import { type GatewayInput, MASK } from "../rest/schemas.ts";
 import type { ShownCredentials } from "../rest/shapes.ts";
 
-/** What a process does not receive. */
+/** Fields that a process does not receive. */
 const IDLE_FIELDS = [...AUTH_FIELDS, "client_cert", "client_key"] as const;
 
 const OAUTH_OVER_HTTP = fault(
@@ -37,7 +37,7 @@ const SIGNED_OVER_HTTP = fault(
   '"aws_sigv4" needs transport "STREAMABLEHTTP" or "SSE": the messages of a WebSocket are not signed',
 );
 
-/** Whoever names the authorization server could have the callers' tokens sent to a server of their own. */
+/** A caller who names the authorization server could have the tokens of others sent to it. */
 const EXCHANGE_BY_OPERATOR = fault(
   ["body", "oauth_config", "grant_type"],
   'only an administrator may register "token_exchange": it sends the tokens of callers to the authorization server',

@@ -31,7 +31,7 @@ export const GATEWAY_CREATE: KnownFields = {
 };
 export const GATEWAY_UPDATE: KnownFields = { ...GATEWAY_CREATE, schema: gatewayUpdate };
 
-/** What is not known of an upstream before its first lists and checks. */
+/** The fields of an upstream before its first lists and checks. */
 export const NEVER_LISTED = {
   protocols: [],
   capabilities: {},

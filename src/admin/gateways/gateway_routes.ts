@@ -154,7 +154,7 @@ export async function testGateway(call: Call): Promise<AdminResponse> {
   });
 }
 
-/** Whoever may change an upstream does not know its credentials, and must not have them sent to a server of its own. */
+/** A caller who may change an upstream does not know its credentials, and must not have them sent to another server. */
 const MOVED_WITHOUT_CREDENTIALS = fault(
   ["body", "url"],
   "is another server: send its credentials too, or auth_type null. The stored ones stay with the former server",
@@ -201,7 +201,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     await deps.checkEgress(new URL(after.url));
     await refuseTaken(deps, deps.store, { row: after, credentials });
     if (isLoginOfPeople(credentials)) waiting = untried(deps, { isTransportOpen: false, credentials });
-    // What was known of another place is not known of this one.
+    // Lists and capabilities of the former address do not hold for the new one.
     else discovery = await deps.discover(await discoverTarget(deps, after, credentials));
   }
   const naming = createNaming(deps.toolNames);
@@ -299,7 +299,7 @@ async function read({ deps, principal }: Pick<Call, "deps" | "principal">, row: 
   return gatewayRead(row, { counts, credentials, ...load, pending }, principal);
 }
 
-/** What each of these gateways is occupied with in this replica. Only asked where a process or a draining is among them. */
+/** Processes and calls of these gateways in this replica. Workers are asked only if one of them has processes or drains. */
 async function loads(
   { upstreamLoad }: Pick<AdminDeps, "upstreamLoad">,
   rows: readonly GatewayRow[],

@@ -22,7 +22,7 @@ import { draftGateway, type GatewayDraft } from "../gateways/gateway_draft.ts";
 import { plainFields } from "../gateways/plain_fields.ts";
 import { refuseTaken, register, replace } from "../gateways/store_gateway.ts";
 
-/** What an entry waits for: its program, which may have to be installed first; its first answer; its lists. */
+/** The step that an entry waits for: its program is installed, it answers for the first time, its lists come. */
 export type ImportPhase = "installing" | "starting" | "listing";
 
 /** taken: it is new here. left_out: it was not tried. failed: it was tried, and is not registered. */

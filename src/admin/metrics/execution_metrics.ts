@@ -49,7 +49,7 @@ export async function metricsOf(
   return executions === null ? null : executionMetrics(await (await executions()).of(kind, id));
 }
 
-/** What `GET /metrics` answers. */
+/** The answer to `GET /metrics`. */
 export async function allMetrics(
   store: ExecutionStore,
 ): Promise<

@@ -117,7 +117,7 @@ export const ENTITY = {
   version: field(z.int().min(1), "Starts at 1 and grows with each change.", 1),
 };
 
-/** What an answer to a request with a body can have besides. */
+/** A further field of answers to requests with a body. */
 export const WARNINGS = {
   warnings: field(
     z.array(fault).optional(),

@@ -9,7 +9,7 @@ const LOOK_MS = 1_000;
 const KEEPALIVE_LOOKS = 15;
 /** The client then connects again: with another worker's share of streams, and with a token that is still valid. */
 const LONGEST_MS = 120_000;
-/** What is sent in one look. Of more lines the newest are sent. */
+/** Lines that are sent in one look. Of more lines the newest are sent. */
 const MOST_LINES = 500;
 
 const encoder = new TextEncoder();

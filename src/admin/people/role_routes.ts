@@ -120,7 +120,7 @@ export async function revokeRole(call: Call): Promise<AdminResponse> {
   return ok({ message: "Role revoked successfully" });
 }
 
-/** What a user may do whose token narrows nothing. */
+/** Whether a user has a permission, with a token that narrows nothing. */
 export async function checkPermission(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const raw = readFields(call, await call.body(), ["body"], CHECK);

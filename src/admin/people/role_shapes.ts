@@ -24,7 +24,7 @@ function effective(permissions: readonly string[]): readonly Permission[] {
   return permissions.includes(EVERY_PERMISSION) ? PERMISSIONS : permissions.filter(isPermission);
 }
 
-/** What stands before the provider, where a sign-in has given the role. */
+/** The prefix of the provider, if a sign-in has given the role. */
 const SSO_SOURCE = "sso:";
 
 /** @param role its name; null: the role is gone */

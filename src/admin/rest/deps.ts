@@ -43,7 +43,7 @@ export interface DiscoverTarget {
   readonly oauth: OAuthCredentials | null;
   /** The keys that sign the requests; null: they are not signed. */
   readonly aws: AwsKeys | null;
-  /** What the gateway presents in TLS; null: nothing. */
+  /** The certificate of the gateway in TLS; null: none. */
   readonly certificate: ClientCertificate | null;
   /** Streamable HTTP is tried first, then SSE. */
   readonly isTransportOpen: boolean;
@@ -78,7 +78,7 @@ export interface ApiTokenRules {
   readonly requireExpiration: boolean;
 }
 
-/** What upstreams are occupied with. */
+/** The processes and calls of upstreams. */
 export interface UpstreamLoad {
   /** The processes of stdio upstreams, by the upstream's name. */
   readonly processes: ReadonlyMap<string, number>;
@@ -118,7 +118,7 @@ export interface AdminDeps {
   readonly connecting: Connecting;
   /** Called after each committed write. Resolves when all workers of this replica have the new catalog. */
   catalogChanged(): Promise<void>;
-  /** What was executed, those of this replica until now; null: it is not recorded. */
+  /** The recorded executions, those of this replica until now; null: none are recorded. */
   readonly executions: (() => Promise<ExecutionStore>) | null;
   /** The parts of a resource, as the upstream answers them. */
   readResource(
@@ -136,11 +136,11 @@ export interface AdminDeps {
   upstreamLoad(): Promise<UpstreamLoad>;
   /** The settings of this replica, without secrets. */
   settings(): Promise<RunningSettings>;
-  /** What the doctor has found of this replica. */
+  /** The findings of the doctor about this replica. */
   checkup(): Promise<Checkup>;
   /** Begins an examination, unless one is under way. @returns what was found before */
   examine(): Promise<Checkup>;
-  /** What the tuner would change for a number of users; null: the machine is not known yet. */
+  /** The settings that the tuner would change for a number of users; null: the machine is not known yet. */
   advise(users: number): Promise<RunningAdvice | null>;
   /** The latest lines of the log of this replica. */
   readonly logLines: LogLines;
@@ -170,7 +170,7 @@ export interface AdminDeps {
   };
   /** null: AUDIT_TRAIL_ENABLED=false. */
   readonly auditTrail: AuditTrail | null;
-  /** What the trail has. */
+  /** The records of the audit trail. */
   readonly auditRecords: AuditRecords;
   ready(): Promise<{ ready: boolean; reasons: string[] }>;
   /** Diagnostics without secrets. */

@@ -15,7 +15,7 @@ export type ListedRow = EntityRow & Searched & {
   readonly position?: number;
 };
 
-/** What a search looks at, as far as an entity has it. */
+/** The fields that a search reads, as far as an entity has them. */
 interface Searched {
   readonly name: string;
   readonly originalName?: string;

@@ -92,7 +92,7 @@ export function gatewayRead(
   };
 }
 
-/** Whoever may change a gateway reads its address whole. */
+/** A caller who may change a gateway reads its whole address. */
 function readerOf(row: GatewayRow, principal: Principal): Pick<Principal, "isAdmin"> {
   const isAdmin = row.transport === "STDIO"
     ? isOperator(principal)
@@ -149,7 +149,7 @@ export function listWarningsRead(
   };
 }
 
-/** What an upstream answered can name the place of the upstream, which only administrators see whole. */
+/** An answer of an upstream can name its address, which only administrators see whole. */
 function shownText(text: string | null, { isAdmin }: Pick<Principal, "isAdmin">): string | null {
   return text === null || isAdmin ? text : publicPart(text);
 }

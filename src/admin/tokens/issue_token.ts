@@ -17,7 +17,7 @@ import type { tokenCreate, tokenUpdate } from "../rest/people/token_schemas.ts";
 
 export type IssueDeps = Pick<AdminDeps, "store" | "apiTokens" | "now">;
 
-/** Whose token it is: the id of the user record, and what the user may. */
+/** The owner of a token: the id of the user record, and the rights of the user. */
 export interface TokenOwner {
   readonly id: string;
   readonly principal: Principal;

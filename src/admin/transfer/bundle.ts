@@ -32,7 +32,7 @@ export interface Item<Row> {
   readonly row: Row;
   /** Its name for people. */
   readonly label: string;
-  /** What is otherwise here than where it comes from. */
+  /** Differences from the source, as sentences. */
   readonly notes: readonly string[];
 }
 

@@ -45,7 +45,7 @@ interface Rows {
   readonly servers: readonly ServerRow[];
 }
 
-/** What the caller sees of the registry, as a file. */
+/** The part of the registry that the caller sees, as a file. */
 export async function exportFile(
   deps: Pick<AdminDeps, "store" | "secretBox" | "now">,
   principal: Principal,

@@ -46,7 +46,7 @@ export async function gatewayItem(
     toolApproval: input.tool_approval ?? null,
     protocol: input.protocol ?? "auto",
     ...NEVER_LISTED,
-    // Whoever leads the cluster lists the upstream as soon as it can.
+    // The leader of the cluster lists the upstream soon.
     ...untried({ now }, { isTransportOpen: false, credentials: sound }),
     refreshIntervalSeconds: input.refresh_interval_seconds ?? null,
     source: null,

@@ -7,11 +7,11 @@ const IV_BYTES = 12;
 
 const PREFIX = "sluice.v1.";
 
-/** What a sealed text is. One that is put into the place of the other does not open. */
+/** The kind of a sealed text. A text of one kind does not open in the place of the other. */
 export type SealedKind = "credentials" | "url";
 
 export interface Sealing {
-  /** In the file, for whoever opens it. */
+  /** Stored in the file, to open its texts. */
   readonly salt: string;
   seal(kind: SealedKind, text: string): Promise<string>;
 }

@@ -17,7 +17,7 @@ export interface ImportOptions {
   /** Say what would be done, and do nothing. */
   readonly isDryRun: boolean;
   readonly isOwnExport: boolean;
-  /** What of the registry may the import see, and so change? */
+  /** Whether the import may see, and so change, a row of the registry. */
   readonly sees: PlanOptions["sees"];
   /** Called while rows are written. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -25,7 +25,7 @@ export interface ImportOptions {
 
 export type ImportDeps = Pick<AdminDeps, "secretBox" | "toolNames">;
 
-/** What became of each item, or what would. */
+/** The outcome of an import, or of a dry run. */
 export interface ImportOutcome {
   readonly lines: readonly PlanLine[];
   readonly hasChanges: boolean;

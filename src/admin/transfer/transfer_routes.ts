@@ -122,7 +122,7 @@ export async function importConfiguration(call: Call): Promise<AdminResponse> {
 
 const ENTRIES = ["gateways", "tools", "resources", "prompts"] as const satisfies readonly ExportedKind[];
 
-/** What an import writes of each kind. */
+/** The permissions that an import needs, by kind. */
 const WRITES: Readonly<Record<ExportedKind, readonly Permission[]>> = {
   gateways: ["gateways.create", "gateways.update"],
   tools: ["tools.update"],

@@ -178,7 +178,7 @@ export class TokenCounters {
   readonly #dirty = new Map<string, TokenCounter>();
   readonly #stop: () => void;
   #telling: Promise<void> = Promise.resolve();
-  /** The round that has not begun to write, so that whoever comes now takes part in it. */
+  /** The round that has not begun to write: a caller of now takes part in it. */
   #next: Promise<void> | null = null;
   #isAlone = false;
   #isClosing = false;

@@ -123,7 +123,7 @@ function faultOf(key: JWK, algorithms: readonly string[]): string | null {
   return isUsable ? null : `is for none of the algorithms ${algorithms.join(", ")}`;
 }
 
-/** Without certificates and whatever else an issuer publishes. */
+/** The members that a key needs, without certificates and other members. */
 function publicPart({ kty, crv, x, y, n, e, kid, alg, use, key_ops }: JWK): JWK {
   const part = { kty, crv, x, y, n, e, kid, alg, use, key_ops };
   return Object.fromEntries(

@@ -59,7 +59,7 @@ export class PasswordMails {
     const { people, send, linkMs, publicUrl, log, count } = this.deps;
     try {
       const user = await people.users.get(email);
-      // Whoever signs in at an identity provider has no password to forget.
+      // A user of an identity provider has no password to forget.
       if (user?.isActive !== true || user.passwordHash === null) return count("no_user");
       const token = await passwordToken(people, user.id, linkMs);
       await send({

@@ -194,7 +194,7 @@ export class Consents {
   }
 
   /**
-   * Refuses before the user has decided anything. Whoever registers a client chooses where it stands: a link with a fault in it must
+   * Refuses before the user has decided anything. The registration of a client chooses its address: a link with a fault in it must
    * not bring a browser to a site that its user has never allowed anything (RFC 9700, section 4.11.2).
    * @throws {SluiceError} INVALID_REQUEST
    */

@@ -126,7 +126,7 @@ export class DeviceLogins {
       throw error;
     });
     if (client === null) throw noLogin();
-    // Whoever has begun the login has named the address of a document, which says only now what its client does.
+    // The client id of the login is the address of a document, which says only now what the client does.
     if (client.grantTypes.includes(DEVICE_GRANT)) return client;
     throw new SluiceError("INVALID_REQUEST", {
       reason:

@@ -120,7 +120,7 @@ function freshRow(
   }
 }
 
-/** The fields that the upstream decides, whatever the row had before. */
+/** The fields that the upstream decides. They replace those of the row. */
 function fromUpstream(row: Row): Partial<ToolRow> {
   const { name, definition } = row;
   return "sessionDefinition" in row

@@ -32,7 +32,7 @@ export function ownList(entries: readonly DiscoveredEntry[]): OwnList {
 
 /** Whether the registry has the same entries of this upstream, or their approved versions. Their order does not count. */
 export function equalsCatalog(catalog: Catalog, gatewayId: string, kind: EntryKind, list: OwnList): boolean {
-  // What is approved later belongs to the sessions that list it now.
+  // An entry that is approved later belongs to the sessions that list it now.
   if (unapproved(catalog, gatewayId, kind, list).length > 0) return false;
   const rows = rowsOf(catalog, gatewayId, kind);
   const approved = approvedList(catalog, gatewayId, kind, list);

@@ -29,7 +29,7 @@ export class Catalog {
   readonly gateways: readonly GatewayRow[];
   /** Of tools and prompts, at the endpoints that show everything. */
   readonly naming: ServerRow["naming"];
-  /** What operators have decided about entries that upstreams no longer list. */
+  /** The decisions of operators about entries that upstreams no longer list. */
   readonly removed: readonly RemovedEntry[];
   /** Upstreams whose changes wait for an approval, by id. */
   readonly approvals: ReadonlyMap<string, UpstreamApproval>;
@@ -102,7 +102,7 @@ export class Catalog {
     return this.#offer === other.#offer;
   }
 
-  /** What the store needs to know to read only what has changed since. */
+  /** The versions of this snapshot: with them the store reads only later changes. */
   get known(): KnownCatalog {
     return { versions: this.#versions, offer: this.#offer };
   }

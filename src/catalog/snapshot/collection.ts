@@ -14,7 +14,7 @@ type Make<Row extends PlacedRow, E> = (placed: Placed<Row>, overrides: Overrides
 
 export const NO_OVERRIDES: Overrides = {};
 
-/** What a slot keeps of entries with names or descriptions of endpoints. */
+/** Entries with names or descriptions of endpoints that a slot keeps at most. */
 const MAX_OVERRIDDEN = 16;
 
 /** A row in its place, with the entries that were made of it. All endpoints share them, also those of later snapshots. */

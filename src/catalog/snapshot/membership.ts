@@ -51,7 +51,7 @@ export function bringsIn(
   return gatewayIds.includes(gateway.id) || haveOneOf(memberTags, [...row.tags, ...gateway.tags]);
 }
 
-/** Whether the server takes whatever the upstream lists. */
+/** Whether the server takes all entries of the upstream. */
 export function takesAllOf(
   { gatewayIds, memberTags }: Pick<Selection, "gatewayIds" | "memberTags">,
   gateway: GatewayRow,

@@ -31,7 +31,7 @@ const MAX_STEPS = 2_000_000;
 /** The steps of one comparison, apart from those of matching. */
 const STEPS_PER_COMPARISON = 50;
 
-/** What finding the overlaps of all endpoints may cost. */
+/** The effort for the overlaps of all endpoints. */
 export function newSearch(): Effort {
   return { steps: MAX_STEPS };
 }

@@ -12,7 +12,7 @@ export interface UriTemplate {
   readonly lenient: Pick<UriTemplate, "matches"> | null;
 }
 
-/** What matching may still cost. One part of a template takes a step for each character. */
+/** The steps that a match may still take. A part of a template takes one for each character. */
 export interface Effort {
   steps: number;
 }
@@ -53,7 +53,7 @@ const MAX_URI_CHARS = 65_536;
 /** Enough for ten expressions and a URI of 20,000 characters; a few milliseconds. */
 const MAX_STEPS = 400_000;
 
-/** What matching one URI against the templates of one upstream may cost. */
+/** The effort for one URI and the templates of one upstream. */
 export function newEffort(): Effort {
   return { steps: MAX_STEPS };
 }

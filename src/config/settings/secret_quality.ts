@@ -1,4 +1,4 @@
-// Judges the secrets that an operator sets. Whoever knows or guesses a secret signs tokens of administrators, or decrypts stored
+// Judges the secrets that an operator sets. An attacker who guesses a secret signs tokens of administrators, or decrypts stored
 // credentials.
 import { createHash } from "node:crypto";
 import * as z from "zod";

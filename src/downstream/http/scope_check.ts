@@ -10,7 +10,7 @@ import { isObject, parseJson } from "../../mcp/json_rpc.ts";
 
 /**
  * Checks that an access token includes what the messages of a body need. Other tokens, and bodies that are not JSON-RPC, are left to
- * whoever serves the request.
+ * the endpoint that serves the request.
  * @throws {SluiceError} INSUFFICIENT_SCOPE, PARSE_ERROR, BODY_TOO_DEEP
  */
 export function requireScopes(principal: Principal, body: string, maxJsonDepth: number): void {

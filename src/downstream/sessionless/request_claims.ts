@@ -1,4 +1,4 @@
-// The claims of a 2026-07-28 request in `_meta`. Over HTTP its headers repeat them; whoever reads the body must compare the two.
+// The claims of a 2026-07-28 request in `_meta`. Over HTTP its headers repeat them. The reader of the body must compare the two.
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, memberText, memberTexts, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { mayClaim } from "../../mcp/claims.ts";

@@ -1,4 +1,4 @@
-// Compresses the bodies of answers, beside the event loop. Loaded by whoever compresses first.
+// Compresses the bodies of answers, beside the event loop. Loaded with the first compression.
 //
 // An answer that shows a new secret beside what its client has sent must not come here: its length would tell of the secret (BREACH).
 // Such answers are those to writes.

@@ -36,7 +36,7 @@ export interface Answer<Kept extends Representation> {
 export interface Question<Kept extends Representation> {
   /** Everything that the response depends on besides the data: the request, and the caller where he matters. */
   readonly key: string;
-  /** Who asks: whoever has kept most loses it first. */
+  /** The caller. Entries of the caller with most entries are dropped first. */
   readonly caller: string;
   /** Must not depend on the connection of the request: others may wait for the same response. */
   readonly make: () => Promise<Made<Kept>>;
@@ -154,7 +154,7 @@ function bytesOf(key: string, { bytes }: Representation): number {
   return bytes.length + 2 * key.length + ENTRY_BYTES;
 }
 
-/** One reading at a time. Whoever asks during a reading gets the next one, which begins after he has asked. */
+/** One reading at a time. A request during a reading gets the next one, which begins after it. */
 function sharingTheNext<T>(read: () => Promise<T>): () => Promise<T> {
   let running: Promise<unknown> | null = null;
   let next: Promise<T> | null = null;

@@ -5,7 +5,7 @@ import { canonicalText, withoutRepeatedMembers } from "./canonical_json.ts";
 import type { ListKind } from "../../mcp/list_entries.ts";
 
 /**
- * Which changes of an upstream wait for an approval. off: none. changed: whatever it adds or changes after its first lists.
+ * Which changes of an upstream wait for an approval. off: none. changed: additions and changes after its first lists.
  * all: its first lists too.
  */
 export type ToolApproval = "off" | "changed" | "all";

@@ -44,7 +44,7 @@ export interface EventQuery {
   readonly email?: string;
 }
 
-/** A record's number and hash. Whoever notes one elsewhere can check later that nothing up to it was changed. */
+/** A record's number and hash. Noted elsewhere, they prove later that no record up to this one was changed. */
 export interface ChainPoint {
   readonly sequence: number;
   readonly hash: string;

@@ -20,7 +20,7 @@ export class ExecutionWriter {
   readonly #deps: ExecutionWriterDeps;
   readonly #stop: () => void;
   #writing: Promise<void> = Promise.resolve();
-  /** The round that has not begun, so that whoever comes now finds his calls in the database after it. */
+  /** The round that has not begun: after it, the calls until now are in the database. */
   #next: Promise<void> | null = null;
   #isBehind = false;
 

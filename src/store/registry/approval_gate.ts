@@ -41,7 +41,7 @@ export class ApprovalGate {
     this.#now = now.toISOString();
   }
 
-  /** Whoever switches the approval on approves what the upstream offers at that time; switching it off forgets all decisions. */
+  /** Switching the approval on approves the present lists of the upstream. Switching it off forgets all decisions. */
   static async open(
     tx: Database,
     gateway: GatewayRow,

@@ -20,7 +20,7 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
     return this.database.transaction(async (tx) => {
       const before = await new TableEntities(tx, GATEWAYS, this.now).get(id);
       if (before !== null && isElsewhere(before, changes)) await endTokensOfGateway(tx, id);
-      // Whoever switches a gateway ends its draining.
+      // Switching a gateway ends its draining.
       const { enabled } = changes;
       const whole = enabled === undefined ? changes : { drainingSince: null, ...changes };
       const after = await new TableEntities(tx, GATEWAYS, this.now).update(id, whole);

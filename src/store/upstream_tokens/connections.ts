@@ -70,7 +70,7 @@ export class Connections {
     return row?.owner ?? null;
   }
 
-  /** Stores a new login in place of the former one. Whoever renews the former token has lost the claim. */
+  /** Stores a new login in place of the former one. A worker that renews the former token has lost its claim. */
   async connect({ gatewayId, owner, version }: TokenKey, sealed: string, login: GivenLogin): Promise<void> {
     const { connectedAt, expiresAt, isRenewable } = login;
     await this.#database.transaction(async (tx) => {

@@ -93,7 +93,7 @@ export class ConnectionWatch {
     return this.#makingRoom ??= this.#cutSome().finally(() => this.#makingRoom = null);
   }
 
-  /** Those that have never sent anything go first, then those of the client address with the most connections, then the oldest. */
+  /** Cuts connections that have never sent anything first, then those of the client address with the most connections, then the oldest. */
   async #cutSome(): Promise<void> {
     const { sockets, clock, busyPeerPorts, onCut } = this.#options;
     this.#update(sockets.list(), clock.now());

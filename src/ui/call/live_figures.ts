@@ -35,7 +35,7 @@ export interface WorkerFigures extends WorkerStatus {
   readonly heapLimitBytes: number | null;
 }
 
-/** What was called in each interval between two samples, oldest first. A tool that is not among the busiest of a sample has no calls in it. */
+/** The calls of a tool in each interval between two samples, oldest first. The busiest tools of a sample alone have calls in it. */
 export interface ToolFigures {
   readonly perSecond: readonly number[];
   readonly failuresPerSecond: readonly number[];
@@ -55,7 +55,7 @@ interface Sample {
   /** As in a histogram, without the sum. */
   readonly buckets: readonly number[];
   readonly calls: ReadonlyMap<string, number>;
-  /** What the busiest tools have done since the sample before. */
+  /** The calls of the busiest tools since the sample before. */
   readonly tools: ReadonlyMap<string, ToolUse>;
 }
 
@@ -69,7 +69,7 @@ interface ToolUse {
 const SAMPLE_MS = 1_000;
 /** Five minutes of a page that is renewed every two seconds. */
 const MAX_SAMPLES = 150;
-/** What rates and percentiles are taken over. */
+/** The window of rates and percentiles. */
 const WINDOW_MS = 60_000;
 /** Samples of the last time that somebody looked say nothing about now. */
 const STALE_MS = 30_000;
@@ -180,7 +180,7 @@ function totalsOf(snapshots: readonly MetricsSnapshot[]): Map<string, ToolUse> {
   return totals;
 }
 
-/** What the busiest tools have done between two readings. */
+/** The calls of the busiest tools between two readings. */
 function usesBetween(
   before: ReadonlyMap<string, ToolUse>,
   after: ReadonlyMap<string, ToolUse>,

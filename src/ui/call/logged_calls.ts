@@ -14,7 +14,7 @@ export interface LoggedCaller {
   readonly failures: number;
 }
 
-/** The callers of MCP requests, whoever called most first. */
+/** The callers of MCP requests, those with most calls first. */
 export function callersIn(logs: LoggedCalls["logs"]): LoggedCaller[] {
   const callers = new Map<string, LoggedCaller>();
   for (const { message, caller, data } of logs) {

@@ -89,7 +89,7 @@ const MOST_CALLERS = 10;
 
 export function Callers({ tool, callers }: {
   readonly tool: string;
-  /** Whoever called most first. */
+  /** Sorted by calls, most first. */
   readonly callers: readonly LoggedCaller[];
 }) {
   return (

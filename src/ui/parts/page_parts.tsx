@@ -150,7 +150,7 @@ function wordsOf(seconds: number): string {
   return seconds < 60 ? "just now" : `${spanOf(seconds, Math.floor)} ago`;
 }
 
-/** What ends in seven days ends in seven days a moment later too. What began is as old as the whole units that have passed. */
+/** Whole units of a time. Times until an end are rounded to the nearest, so that "in 7 days" stays for a while; ages are rounded down. */
 function spanOf(seconds: number, rounded: (count: number) => number): string {
   const units = [["day", 86_400], ["hour", 3_600], ["minute", 60]] as const;
   for (const [unit, length] of units) {

@@ -79,7 +79,7 @@ export const settingsPage: PageHandler = async ({ rest, query, figures }) => {
   };
 };
 
-/** Settings without effect are shown to whoever has given them, or searches for them. */
+/** Settings without effect are shown if they are set, or searched for. */
 function fits(setting: SettingReport, words: readonly string[], isChangedOnly: boolean): boolean {
   const isChanged = setting.source !== "default";
   if (isChangedOnly && !isChanged) return false;

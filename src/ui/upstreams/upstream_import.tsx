@@ -55,7 +55,7 @@ async function report(
     const given = [...values].flatMap(([name, value]) =>
       name.startsWith(PREFIX) && value !== "" ? [[name.slice(PREFIX.length), value]] : []
     );
-    // What is no object is refused by the REST API, in its words.
+    // The REST API refuses a value that is no object, in its words.
     const body = typeof file === "object" && file !== null && !Array.isArray(file)
       ? { ...file, values: Object.fromEntries(given), source: "" }
       : file;

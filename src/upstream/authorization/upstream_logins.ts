@@ -19,13 +19,13 @@ import type { RenewalOutcome, TokenOutcome, TokenSourceDeps } from "./source/tok
 import { missingToken, subjectToken } from "./token_exchange/subject_token.ts";
 import { LISTER, NOBODY, subjectOwner, USER_OWNER } from "./token_owners.ts";
 
-/** What transports need to know of a login. */
+/** The login of an upstream, as transports use it. */
 export interface Authorization {
   /** The client that sends requests with the token. */
   over(client: HttpClient): HttpClient;
   /** The headers that a request gets besides its own. Upstreams may repeat them in their answers. */
   secretsOf(headers: HeaderList): HeaderList;
-  /** Whose token a call wants; null: all callers share one. */
+  /** Finds the owner of the token that a call wants; null: all callers share one token. */
   readonly owner: TokenOwner | null;
 }
 
@@ -56,7 +56,7 @@ export interface LoginTarget {
   readonly read?: () => Promise<OAuthCredentials>;
 }
 
-/** What an upstream is asked without a caller: its lists, and whether it is alive. */
+/** The use of a login by requests without a caller: lists and health checks. */
 export interface LoginUse {
   /** The requests are the gateway's own, and use the login that reads the lists where each user has one. */
   readonly isOwn: boolean;

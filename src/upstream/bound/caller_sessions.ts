@@ -20,7 +20,7 @@ export interface CallerSessionsOptions {
   readonly unrefTimer?: (id: number) => void;
 }
 
-/** Whose sessions at which upstream. */
+/** The sessions of one caller at one upstream. */
 export interface CallerKey {
   readonly upstreamId: string;
   /** See Tenants. */

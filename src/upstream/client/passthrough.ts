@@ -22,7 +22,7 @@ export interface ReceivedHeaders {
   get(name: string): string | null;
 }
 
-/** What a call says of its caller. */
+/** The headers and the token of a call. */
 export interface PassedCall {
   readonly received: ReceivedHeaders;
   /** null: no token was verified. */

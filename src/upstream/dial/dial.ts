@@ -1,6 +1,6 @@
 // Room `dial`: opens connections to upstreams, directly or through a proxy. The HTTP client and the WebSocket transport use it.
 // Each address passes the egress check before the gateway, or a proxy on its behalf, connects to it. The certificate of the upstream is
-// verified for the host name of the URL, whatever address the connection leads to.
+// verified for the host name of the URL, not for the address of the connection.
 import { isIP } from "node:net";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";

@@ -306,7 +306,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     return said === undefined ? error : new SluiceError(error.code, error.params, { cause: said });
   }
 
-  /** What the other side said in place of messages, and a process on its stderr. */
+  /** The words of the other side in place of messages, or those of a process on its stderr. */
   #said(stderr = this.#channel?.lastWords ?? ""): SeenAnswer | undefined {
     if (this.#foreign === undefined) return stderr === "" ? undefined : new SeenAnswer(stderr, "stderr");
     const text = new TextDecoder().decode(this.#foreign);

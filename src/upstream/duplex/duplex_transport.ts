@@ -47,7 +47,7 @@ export class DuplexTransport implements UpstreamTransport {
   readonly address: string;
   readonly tolerated: ((what: string) => void) | undefined;
   readonly #options: DuplexTransportOptions;
-  /** Sessions. Whoever has opened them retires them. */
+  /** Sessions. Their openers retire them. */
   readonly #sessions = new Set<DuplexConnection>();
   /** Connections of calls without a session. */
   readonly #lines = new Set<DuplexConnection>();

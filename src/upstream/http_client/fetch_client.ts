@@ -24,7 +24,7 @@ export interface FetchClientOptions extends SocksRelayOptions {
   readonly http2?: boolean;
   /** Certificate and key in PEM, for servers that want one of their clients. Default: none. */
   readonly certificate?: { readonly cert: string; readonly key: string };
-  /** Shared with other clients; whoever made it closes it. Default: one of its own. */
+  /** Shared with other clients, and closed by its maker. Default: one of its own. */
   readonly relay?: SocksRelay;
 }
 

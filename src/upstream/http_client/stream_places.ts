@@ -17,7 +17,7 @@ export class StreamPlaces {
     this.#onRefused = onRefused;
   }
 
-  /** Those for nobody in particular included. */
+  /** All open streams, also those without a caller. */
   get open(): number {
     return this.#open;
   }

@@ -25,7 +25,7 @@ const SIGNED: ReadonlySet<string> = new Set([
   BODY_HASH,
 ]);
 
-/** What the signature's header can carry (AWS IAM API, AccessKey: "[\w]+"). */
+/** Key ids that fit into the header of the signature (AWS IAM API, AccessKey: "[\w]+"). */
 const ACCESS_KEY_ID = /^\w{1,256}$/;
 const SESSION_TOKEN = /^[\x21-\x7e]+$/;
 
@@ -93,9 +93,9 @@ async function sha256(text: string): Promise<string> {
 }
 
 /**
- * What requests of an upstream have besides their own headers.
- * @param keys null: they are not signed
- * @param below what they have besides a signature; undefined: nothing
+ * The login of an upstream, with signatures over its requests.
+ * @param keys null: requests are not signed
+ * @param below the login below the signatures; undefined: none
  */
 export function signedOver(
   keys: AwsKeys | null,

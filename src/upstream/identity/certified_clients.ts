@@ -38,9 +38,9 @@ export class CertifiedClients {
   }
 
   /**
-   * What requests of an upstream have besides their own headers, with its client certificate.
-   * @param certificate null: it has none
-   * @param login undefined: it wants none
+   * The login of an upstream over connections with its client certificate.
+   * @param certificate null: the gateway has none for the upstream
+   * @param login undefined: the upstream wants none
    */
   over(certificate: ClientCertificate | null, login: Authorization | undefined): Authorization | undefined {
     if (certificate === null) return login;

@@ -2,7 +2,7 @@
 // certificate and key, and what may be wrong with it.
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 
-/** What the gateway presents in the TLS handshake. */
+/** The certificate of the gateway in the TLS handshake, with its key. */
 export interface ClientCertificate {
   /** PEM: the certificate, and those of the authorities between it and one that the upstream knows. */
   readonly cert: string;

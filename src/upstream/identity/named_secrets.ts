@@ -46,7 +46,7 @@ export class Secrets {
     this.#options.command?.forget();
   }
 
-  /** What a command has printed is forgotten: the upstream has refused it. */
+  /** Forgets the secrets that a command has printed: an upstream has refused one. */
   forgetPrinted(): void {
     this.#options.command?.forget();
   }

@@ -4,7 +4,7 @@ import type { Headers } from "../http1/request_head.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../http_client/http_client.ts";
 import type { CurrentSecrets } from "./named_secrets.ts";
 
-/** What requests have of the credentials. */
+/** The credentials as requests carry them. */
 export interface Carried {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly query: readonly (readonly [name: string, value: string])[];

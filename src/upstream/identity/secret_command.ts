@@ -88,7 +88,7 @@ export class SecretCommand {
         args: [name],
         clearEnv: true,
         env: await environment(),
-        // What the program has started ends with it.
+        // Children of the program end with it.
         detached: true,
         ...{ stdin: "null", stdout: "piped", stderr: "piped" },
       }).spawn();
@@ -103,7 +103,7 @@ export class SecretCommand {
     const [out, err] = [child.stdout.getReader(), child.stderr.getReader()];
     try {
       const done = Promise.all([firstOf(out, MAX_SECRET_BYTES + 1), lastOf(err), child.status]);
-      // What the program has started can hold its output open.
+      // Children of the program can hold its output open.
       const [bytes, words, { code }] = await Promise.race([done, late.promise]);
       if (bytes.length > MAX_SECRET_BYTES) throw tooLong(name);
       if (code !== 0) throw failed(`it ended with exit code ${code}`, words);

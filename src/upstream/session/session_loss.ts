@@ -124,7 +124,7 @@ function mayBeExecuted({ kind, words }: Refusal): boolean {
   return /^HTTP 5/.test(kind) && !/session/i.test(words);
 }
 
-/** What a call failed with, if its session was lost: the words of a lost session do not fit refused credentials. */
+/** The failure of a call whose session was lost. The words for refused credentials do not fit it. */
 export function failureInLostSession(outcome: Outcome, upstream: string): Outcome {
   if (!("error" in outcome) || !isError(outcome.error, "UPSTREAM_AUTH_FAILED")) return outcome;
   const { cause } = outcome.error;

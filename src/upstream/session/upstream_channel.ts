@@ -19,9 +19,9 @@ export interface SessionCall {
   /** Start of `timeoutMs`, ms since the epoch; default: the time of the request. */
   readonly startedAt?: number;
   readonly signal?: CancelSignal;
-  /** Who calls; undefined: the gateway itself, or a caller that cannot be told apart. */
+  /** The caller; undefined: the gateway itself, or a caller that cannot be told apart. */
   readonly caller?: Caller;
-  /** Whose state the call may use in a process or socket without a session; see `ExchangeOptions`. */
+  /** The tenant whose state in a process or socket the call may use; see `ExchangeOptions`. */
   readonly tenant?: string;
   /** Receives what the upstream sends on this call's stream. */
   readonly client?: ClientPeer;

@@ -18,7 +18,7 @@ interface Listening {
   readonly onGone: (isCertain: boolean) => void;
 }
 
-/** What servers answer in a session that they no longer know. The specification has 404. */
+/** Statuses of servers for a session that they no longer know. The specification has 404. */
 const LOST: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 422]);
 
 /**

@@ -5,11 +5,11 @@ import { MASK } from "../../rest/schemas.ts";
 /** The fault of a mask that stands for nothing. */
 export const NONE_STORED = "the mask stands for a stored secret, and none is stored: send the secret itself";
 
-/** What a mask stands for. */
+/** The secret that a mask stands for. */
 export interface StoredSecret {
   /** null: none is stored. */
   readonly value: string | null;
-  /** What the secret belonged to, if the request names another one, such as "access key"; null: it names the same. */
+  /** The former owner of the secret, such as "access key", if the request names another; null: the request names the same. */
   readonly former?: string | null;
 }
 

@@ -43,8 +43,8 @@ export function requestedReferences(
 }
 
 /**
- * A text with references that is not stored at its place, or whose authorization server is another one. Whoever may change an upstream
- * must not have a secret sent elsewhere by writing its reference again.
+ * A text with references that is not stored at its place, or whose authorization server is another one. A caller who may change an
+ * upstream must not have a secret sent elsewhere by writing its reference again.
  */
 function movedText(credentials: Credentials, kept: Credentials | null): string | undefined {
   const stored = hasOtherServer(credentials, kept) ? new Map() : textsOf(kept);

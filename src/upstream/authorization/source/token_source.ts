@@ -138,7 +138,7 @@ export class TokenSource {
           this.#failure = null;
         }
         this.#wantsEvidence = token === null;
-        // What has changed meanwhile may not be in the answer.
+        // A later change may not be in the answer.
         if (changes === this.#changes) this.#isUnsure = false;
         // Requests under way compare by identity: a token that was read again stays the same.
         const isSame = token !== null && token.accessToken === this.#token?.accessToken;
