@@ -3,14 +3,7 @@
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import type { Everybody } from "../../store/people/everybody.ts";
 import type { Registry } from "../../store/registry/registry.ts";
-import type {
-  EntityRow,
-  GatewayRow,
-  PromptRow,
-  ResourceRow,
-  ServerRow,
-  ToolRow,
-} from "../../store/registry/rows.ts";
+import type { GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import { PROMPTS, RESOURCES, TOOLS } from "../../store/registry/tables.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";

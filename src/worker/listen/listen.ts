@@ -5,7 +5,8 @@
 import { SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import { restErrorResponse } from "../../http/error_response.ts";
-import { type Handle, pathOf } from "../../http/handler.ts";
+import type { Handle } from "../../http/handler.ts";
+import { pathOf } from "../../http/request_path.ts";
 import { type ServeHandler, serveOneVersion } from "./alpn.ts";
 import { readKeyPair, type TlsConfig } from "./certificate.ts";
 import { listenFault } from "./listen_fault.ts";
