@@ -382,7 +382,7 @@ Deno.test("subscriptions/listen acknowledges first, tells what it was asked for,
   });
   announceListChanges(listeners, [catalog], changed);
   announceListChanges(listeners, [changed], changed);
-  assertEquals([...listeners].map(({ since }) => since), [1]);
+  assertEquals([...listeners].map(({ since }) => since), [catalog.version]);
   listeners.end();
   const _meta = { "io.modelcontextprotocol/subscriptionId": 1 };
   const tools = { jsonrpc: "2.0", method: "notifications/tools/list_changed", params: { _meta } };
