@@ -116,7 +116,7 @@ export class Authenticator {
     if (lookUp !== null) {
       const changes = this.#deps.tokenChanges();
       if (known.tokenChanges !== changes) {
-        if (changes.isOutdated(lookUp)) return this.#verifyAgain(header);
+        if (changes.isOutdated(lookUp, known.tokenChanges)) return this.#verifyAgain(header);
         known.tokenChanges = changes;
       }
     }
@@ -157,8 +157,8 @@ export class Authenticator {
     const people = this.#deps.people();
     const tokenChanges = this.#deps.tokenChanges();
     const lookUp = verified.apiToken ?? verified.unrecorded ?? null;
-    // The look-up may also be newer than the catalog.
-    if (lookUp !== null && tokenChanges !== before && tokenChanges.isOutdated(lookUp)) {
+    // A database that has lost writes may be behind the catalog, until the catalog is read again.
+    if (lookUp !== null && tokenChanges !== before && tokenChanges.isOutdated(lookUp, before)) {
       return this.#verify(header, token);
     }
     const known: Known = { verified, lookUp, people, tokenChanges, ...found(verified, people) };

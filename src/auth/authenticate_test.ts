@@ -276,6 +276,20 @@ Deno.test("Authenticator.authenticate() looks every API token up again after the
   assertEquals(verified, ["a", "a"]);
 });
 
+Deno.test("Authenticator.authenticate() looks an API token of lost writes up again, however late the token comes", async () => {
+  const { verified, authenticate, change, changes, rows, setPeople } = setUp();
+  setPeople({ users: [userOf("a")] });
+  rows.set("a", null);
+  change(7, []);
+  changes.at = versionsAt(9, { tokens: 9, write: "lost" });
+  await authenticate("Bearer a");
+  rows.set("a", "the API token is switched off");
+  change(8, null);
+  change(10, []);
+  await assertRejects(() => authenticate("Bearer a"), SluiceError, "switched off");
+  assertEquals(verified, ["a", "a"]);
+});
+
 Deno.test("Authenticator.authenticate() accepts a look-up that is newer than the catalog", async () => {
   const { verified, authenticate, change, changes, rows, setPeople } = setUp();
   setPeople({ users: [userOf("a")] });

@@ -8,30 +8,27 @@ import type { ApiToken } from "./principal.ts";
 const MAX_CHANGES = 1_000;
 
 export class TokenChanges {
-  /** The versions of the snapshot. */
-  readonly #now: Pick<KnownVersions, "catalog" | "write">;
   readonly #changes: ReadonlyMap<string, number>;
   /** The version of the latest change that was forgotten. */
   readonly #forgotten: number;
-  /** The version of the catalog in which the database was found to have lost writes. */
-  readonly #lostAt: number;
+  /** The versions of the snapshot in which the database was found to have lost writes; null: it has lost none. */
+  readonly #lossIn: KnownVersions | null;
+  /** Are these the changes as of that snapshot? */
+  readonly #isNewLoss: boolean;
 
   constructor(
-    now: Pick<KnownVersions, "catalog" | "write">,
-    changes: ReadonlyMap<string, number> = new Map(),
-    { forgotten = 0, lostAt = 0 } = {},
+    changes: ReadonlyMap<string, number>,
+    { forgotten = 0, lossIn = null as KnownVersions | null, isNewLoss = false } = {},
   ) {
-    this.#now = now;
     this.#changes = changes;
     this.#forgotten = forgotten;
-    this.#lostAt = lostAt;
+    this.#lossIn = lossIn;
+    this.#isNewLoss = isNewLoss;
   }
 
   /** @param rows the changed tokens in the order of their versions */
   with({ versions, tokenChanges }: Pick<RightsRows, "versions" | "tokenChanges">): TokenChanges {
-    if (tokenChanges === null) {
-      return new TokenChanges(versions, new Map(), { lostAt: versions.catalog });
-    }
+    if (tokenChanges === null) return new TokenChanges(new Map(), { lossIn: versions, isNewLoss: true });
     const changes = new Map(this.#changes);
     for (const { id, change } of tokenChanges) {
       changes.delete(id);
@@ -43,16 +40,26 @@ export class TokenChanges {
       forgotten = Math.max(forgotten, change);
       changes.delete(id);
     }
-    return new TokenChanges(versions, changes, { forgotten, lostAt: this.#lostAt });
+    return new TokenChanges(changes, { forgotten, lossIn: this.#lossIn });
   }
 
-  /** May the token have changed since it was read, or was it read from writes that the database has lost? */
-  isOutdated({ id, readAt }: Pick<ApiToken, "id" | "readAt">): boolean {
-    const { tokens, catalog, write } = readAt;
-    return tokens < this.#forgotten || (this.#changes.get(id) ?? 0) > tokens || catalog < this.#lostAt ||
-      catalog > this.#now.catalog || (catalog === this.#now.catalog && write !== this.#now.write);
+  /**
+   * May the token have changed since it was read, or was it read from writes that the database has lost? A token may also be read from
+   * later writes than those of the snapshot: it is not outdated.
+   * @param since the changes at the last look at the token; absent: not known
+   */
+  isOutdated({ id, readAt }: Pick<ApiToken, "id" | "readAt">, since?: TokenChanges): boolean {
+    if (readAt.tokens < this.#forgotten || (this.#changes.get(id) ?? 0) > readAt.tokens) return true;
+    return since === undefined ? this.#hasLost(readAt) : this.#lossIn !== since.#lossIn;
+  }
+
+  /** Streams are checked at each snapshot. So only the snapshot of the loss meets tokens of lost writes with higher versions. */
+  #hasLost({ catalog, write }: KnownVersions): boolean {
+    const loss = this.#lossIn;
+    if (loss === null || write === loss.write) return false;
+    return this.#isNewLoss || catalog <= loss.catalog;
   }
 }
 
 /** For a worker that has read no token yet. */
-export const NO_TOKEN_CHANGES = new TokenChanges({ catalog: Infinity, write: "" });
+export const NO_TOKEN_CHANGES = new TokenChanges(new Map());

@@ -49,4 +49,20 @@ Deno.test("TokenChanges takes every token for outdated that was read before the 
     false,
     false,
   ]);
+  // The last look tells tokens of lost writes from others, whatever their versions are.
+  const much = later.with({ versions: at(20), tokenChanges: [] });
+  assertEquals(
+    [before, after].map((since) => much.isOutdated({ id: "a", readAt: versionsAt(9, lost) }, since)),
+    [true, false],
+  );
+});
+
+Deno.test("TokenChanges takes no token for outdated that was read from later writes than those of the snapshot", () => {
+  const changes = NO_TOKEN_CHANGES.with({ versions: at(5), tokenChanges: [] });
+  assertEquals(changes.isOutdated({ id: "a", readAt: at(6) }), false);
+  const later = changes.with({ versions: at(7), tokenChanges: null }).with({
+    versions: at(8),
+    tokenChanges: [],
+  });
+  assertEquals(later.isOutdated({ id: "a", readAt: at(9) }), false);
 });

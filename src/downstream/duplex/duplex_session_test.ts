@@ -13,6 +13,7 @@ import { limiterOf, principal, settle } from "../../../tests/support/fakes.ts";
 import { notification, request } from "../../../tests/support/mcp_server.ts";
 import { waitFor } from "../../../tests/support/wait_for.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { NO_TOKEN_CHANGES } from "../../auth/token_changes.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { MAX_CALLS } from "./duplex_session.ts";
 import { announceListChanges } from "../client/list_changes.ts";
@@ -319,6 +320,21 @@ Deno.test("DuplexSession ends with its token's revocation, unless a message has 
     [],
     [],
   ]);
+});
+
+Deno.test("DuplexSession begins with an API token that was read from later writes than the catalog", async () => {
+  const { connect, sessions, replaceCatalog } = await duplexServer(ROWS, { a: new FakeUpstream() });
+  const tokenChanges = NO_TOKEN_CHANGES.with({ versions: versionsAt(1), tokenChanges: [] });
+  replaceCatalog(new Catalog(ROWS, { tokenChanges }));
+  const apiToken = {
+    ...{ id: "t", ownerId: "u", teamId: null, refusal: null },
+    readAt: versionsAt(2, { tokens: 1 }),
+  };
+  const client = connect({ principal: principal({ apiToken }) });
+  await client.initialize();
+  assertEquals((await client.tell(request(1, "ping")))[0].result, {});
+  sessions.endLapsed();
+  assertEquals(client.closeReasons, []);
 });
 
 Deno.test("DuplexSession ends when the record of its user changes, comes or goes, and no other", async () => {
