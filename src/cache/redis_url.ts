@@ -1,4 +1,5 @@
 // Parses a REDIS_URL.
+import { bare } from "../base/egress/url_parts.ts";
 
 /** Address and login of a Redis server. */
 export interface RedisTarget {
@@ -26,7 +27,7 @@ export function parseRedisUrl(text: string): RedisTarget | null {
   if (url.hostname === "" || database === undefined || url.search !== "" || url.hash !== "") return null;
   try {
     return {
-      host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+      host: bare(url.hostname),
       port: url.port === "" ? DEFAULT_PORT : Number(url.port),
       tls,
       username: decodeURIComponent(url.username) || null,

@@ -1,6 +1,7 @@
 // `sluice stdio --url`: a bridge from a desktop client on standard input and output to a running gateway, over streamable HTTP. It lives
 // as long as its client: what the gateway refuses, and its absence, are errors of single requests.
 import { sleep, systemClock } from "../../base/clock.ts";
+import { bare } from "../../base/egress/url_parts.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { classify, errorText, type Message, piecesOf, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/request_meta.ts";
@@ -171,9 +172,8 @@ function addressOf(url: string, server: string | null): URL {
 /** `fetch` would send requests to this machine's own addresses to the proxy of the environment, which cannot reach them. */
 function reachDirectly(hostname: string): void {
   if (!/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname)) return;
-  const direct = hostname.replace(/^\[(.*)\]$/, "$1");
   Deno.env.set(
     "NO_PROXY",
-    [Deno.env.get("NO_PROXY") ?? Deno.env.get("no_proxy"), direct].filter(Boolean).join(","),
+    [Deno.env.get("NO_PROXY") ?? Deno.env.get("no_proxy"), bare(hostname)].filter(Boolean).join(","),
   );
 }

@@ -4,8 +4,7 @@ import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts"
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
-import type { CloseReason, DuplexChannel } from "./client_channel.ts";
-import type { Sender } from "./client_channel.ts";
+import type { CloseReason, DuplexChannel, Sender } from "./client_channel.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
 import { countUnread, MAX_UNREAD_BYTES } from "../exchange/bounded_body.ts";
 import { scopeFor, serverAt } from "../exchange/visible_scope.ts";

@@ -1,4 +1,6 @@
 // Reads a URL for the HTTP client: where to connect, through which proxy, and which connections can be shared.
+import { isIP } from "node:net";
+import { bare, portOf } from "../../base/egress/url_parts.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { RequestTarget } from "../http1/request_head.ts";
 import type { Proxies, Proxy } from "./proxies.ts";
@@ -53,10 +55,9 @@ export function targetOf(url: URL, caCertificate?: string, proxies: Proxies | nu
       reason: "The URL must not hold a user name or password; use the upstream's credentials",
     });
   }
-  const isIpv6 = url.hostname.startsWith("[");
-  const hostname = isIpv6 ? url.hostname.slice(1, -1) : url.hostname;
-  const isIpLiteral = isIpv6 || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
-  const port = url.port === "" ? (tls ? 443 : 80) : Number(url.port);
+  const hostname = bare(url.hostname);
+  const isIpLiteral = isIP(hostname) !== 0;
+  const port = portOf(url);
   const proxy = proxies?.for({ tls, hostname, port }) ?? null;
   const isForwarded = proxy !== null && !tls && (isIpLiteral || proxy.resolvesNames);
   return {
