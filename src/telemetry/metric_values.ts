@@ -1,4 +1,4 @@
-// What a metric is, and its values: how one is counted, and how those of several workers become one.
+// The rows of metrics and their values: how a value is counted, and how the values of several workers are added up.
 
 export interface MetricRow {
   /**
@@ -26,7 +26,7 @@ export const BUCKETS: readonly number[] =
   // deno-fmt-ignore
   [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300];
 
-/** What a row has besides, if anything. The values of one label need no brackets. */
+/** The optional parts of a row. The values of one label need no brackets. */
 interface More {
   readonly names?: number;
   readonly values?: readonly (string | readonly string[])[];
@@ -85,9 +85,13 @@ export class SummaryChild {
 
   constructor(readonly values: Float64Array) {}
 
-  /** @param at by performance.now() */
-  observe(seconds: number, at: number): void {
+  /**
+   * @param time in seconds. A time below zero counts as zero, so that the sum never falls: the system's clock was set back meanwhile.
+   * @param at by performance.now()
+   */
+  observe(time: number, at: number): void {
     const { values } = this;
+    const seconds = time > 0 ? time : 0;
     values[0]!++;
     values[1]! += seconds;
     if (seconds < values[2]!) values[2] = seconds;

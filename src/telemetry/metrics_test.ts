@@ -7,6 +7,7 @@ import {
   MAX_EXEMPLAR_SERIES,
   type MetricsSnapshot,
   MetricSums,
+  SummaryChild,
 } from "./metric_values.ts";
 import { countersIn, countersMemory, Metrics } from "./metrics.ts";
 import { renderMetrics } from "./metrics_text.ts";
@@ -113,6 +114,12 @@ Deno.test("HistogramChild counts a value at a bound in the bucket of that bound"
   const child = new HistogramChild(Float64Array.from(HistogramChild.INITIAL));
   for (const bound of BUCKETS) child.observe(bound);
   assertEquals([...child.values.slice(0, -1)], [...BUCKETS.map(() => 1), 0]);
+});
+
+Deno.test("SummaryChild counts a time of a clock that was set back as zero: the sum never falls", () => {
+  const child = new SummaryChild(Float64Array.from(SummaryChild.INITIAL));
+  for (const seconds of [2, -3_600]) child.observe(seconds, 1);
+  assertEquals([...child.values].slice(0, 4), [2, 2, 0, 2]);
 });
 
 Deno.test("MetricSums keeps the least, the greatest and the last of a summary", () => {
