@@ -199,8 +199,8 @@ export class People {
   }
 
   /**
-   * A token that names a record is that record's alone, also if another user has its address now. ContextForge's login tokens have the user's id as
-   * their subject.
+   * A token that names a record is that record's alone, also if another user has its address now. ContextForge's login tokens have the
+   * user's id as their subject.
    */
   #personOf({ kind, email, subject, recordId }: Principal): Person | undefined {
     if (kind === "anonymous" || this.#records.byEmail.isEmpty) return undefined;

@@ -34,7 +34,7 @@ export class OriginGuard {
   /**
    * @param isForAnyPage the endpoint answers pages of every origin
    * @returns the Origin header; null: no web page sent the request
-   * @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED; INVALID_REQUEST for a Host that is none (RFC 9112, section 3.2)
+   * @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED; INVALID_REQUEST: the Host header names no host (RFC 9112, section 3.2)
    */
   check(
     { headers, url }: { readonly headers: Headers; readonly url: string },

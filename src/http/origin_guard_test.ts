@@ -69,7 +69,7 @@ Deno.test("OriginGuard.check() takes the hosts that it is told, and localhost", 
   }
 });
 
-Deno.test("OriginGuard.check() refuses a Host that is none, whichever hosts it takes", () => {
+Deno.test("OriginGuard.check() refuses a Host header that names no host, whichever hosts are allowed", () => {
   for (const listensOn of ["0.0.0.0", "127.0.0.1"]) {
     const guard = new OriginGuard({ allowedOrigins: [], allowedHosts: [], listensOn });
     const check = (host: string) =>

@@ -22,7 +22,7 @@ async function shown(
   gauges: readonly MetricsSnapshot[] = [],
 ): Promise<string[]> {
   const { text } = await renderMetrics(all.snapshots(gauges));
-  // What has not happened is zero.
+  // Counters begin at zero.
   return text.split("\n").filter((line) => line !== "" && !line.startsWith("#") && !line.endsWith(" 0"));
 }
 

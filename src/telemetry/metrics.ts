@@ -211,8 +211,8 @@ function bounded(name: string): string {
 }
 
 /**
- * Room for what a worker counts: five series of each of so many tools, a histogram for each method and error of each upstream, exemplars, and
- * 30,000 tools, resources, prompts and virtual servers with executions of their own. What is not written takes no memory.
+ * Room for the counts of a worker: five series of each of so many tools, a histogram for each method and error of each upstream,
+ * exemplars, and 30,000 tools, resources, prompts and virtual servers with executions of their own. Unwritten room takes no memory.
  */
 export function countersMemory(maxNames: number): SharedArrayBuffer {
   return SharedNumbers.memory(9 * 1024 * 1024 + maxNames * 8 * 1024);

@@ -1,4 +1,4 @@
-// What to do about a failure of an upstream, by the words of the failure.
+// Remedies for failures of upstreams, found by the words of the failure.
 
 const ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
   [
@@ -34,7 +34,7 @@ const ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
   ],
   [
     /the process ended/,
-    "Mend what the end of its stderr names. A missing variable belongs into the environment.",
+    "Mend what the end of its stderr names. A missing variable belongs in the environment.",
   ],
   [
     /STDIO_START_TIMEOUT/,

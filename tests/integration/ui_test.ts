@@ -159,7 +159,7 @@ Deno.test({
       await button("Test connection").click();
       const tested = page.locator("#tested");
       await tested.getByText("the end of its stderr: no API_KEY").waitFor();
-      await tested.getByText("A missing variable belongs into the environment.").waitFor();
+      await tested.getByText("A missing variable belongs in the environment.").waitFor();
       await browser.look();
     });
 

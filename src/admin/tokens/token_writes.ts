@@ -104,9 +104,7 @@ async function create(call: Call, teamInPath: string | null): Promise<AdminRespo
 /** Limits outside of `scope`: ignored, they would make a token that opens more than its author meant. */
 function misplacedLimits(raw: Readonly<Record<string, unknown>>): Fault[] {
   return FIELDS_OF_SCOPE.filter((name) => !isEmpty(raw[name]))
-    .map((name) =>
-      fault(["body", name], "is no field of a token; what narrows a token belongs into `scope`")
-    );
+    .map((name) => fault(["body", name], "is no field of a token; what narrows a token belongs in `scope`"));
 }
 
 /** @throws {SluiceError} FORBIDDEN, NOT_FOUND, CONFLICT */

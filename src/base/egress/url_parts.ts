@@ -1,4 +1,4 @@
-// What a URL says of the connection to its server.
+// The parts of a URL that decide how its server is reached: TLS, port and host.
 
 /** Does the connection use TLS? */
 export function isTls({ protocol }: Pick<URL, "protocol">): boolean {

@@ -8,8 +8,8 @@ export type Coding = "br" | "gzip";
 const CODINGS: readonly Coding[] = ["br", "gzip"];
 
 /**
- * What pages and reads depend on of a request besides its address. One path under /admin may have a page, a part of it, and a read; the
- * caller is named by a token or by the cookie of a session.
+ * The request headers that pages and reads depend on. One path under /admin may have a page, a part of it, and a read. A token or the
+ * cookie of a session names the caller.
  */
 export const VARIES = "Accept, Accept-Encoding, Authorization, Cookie, HX-Request";
 

@@ -1,5 +1,5 @@
-// The version of what workers keep in memory, and the writes that have raised it. A worker reads the database again when the version has
-// changed.
+// The version of the catalog that workers keep in memory, and the ids of the writes that have raised it. A worker reads the database again
+// when the version has changed.
 import { newId } from "./new_id.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
@@ -84,8 +84,8 @@ async function raise(tx: Database, others: SqlQuery): Promise<KnownVersions> {
 }
 
 /**
- * Does the database still have the write that has made these versions? If not, nothing is known of what has changed since: the database
- * has lost the write, or a step of the schema came after it, or it is too long ago.
+ * Does the database still have the write that has made these versions? If not, any row may have changed since: the database has lost the
+ * write, a step of the schema or a gateway of a former version came after it, or it is too long ago.
  */
 export async function hasWrite(
   tx: Database,

@@ -14,7 +14,7 @@ const FLAGS = { sampled: 0x1, knowsParent: 0x100, parentIsRemote: 0x200 } as con
 /** Longer texts are cut: clients and upstreams choose them. */
 const MAX_TEXT_CHARS = 256;
 
-/** What one request sends. */
+/** The spans of one request. */
 export interface Batch {
   /** Each span is a field `spans` of a ScopeSpans. */
   readonly spans: Uint8Array<ArrayBuffer>;
@@ -26,7 +26,7 @@ export interface Batch {
 export class BatchEncoder {
   readonly #writer = new ProtobufWriter();
   #count = 0;
-  /** What was there before the last trace. */
+  /** Bytes and spans before the last trace. */
   #before = { bytes: 0, count: 0 };
 
   /** The number of spans. */

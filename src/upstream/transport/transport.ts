@@ -11,7 +11,7 @@ export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
 export interface ExchangeOptions {
   readonly deadline: Deadline;
   readonly signal?: CancelSignal;
-  /** The caller, between whom and others connections and processes are shared out; undefined: there is none. */
+  /** The caller. Connections and processes are shared out between callers; undefined: the call has no caller. */
   readonly caller?: Caller;
   /**
    * Whose state the other side may keep. Exchanges of different tenants never share a process or socket. Default: nobody's.

@@ -42,7 +42,7 @@ export type SupervisorCommand =
   | { readonly type: "checkup" }
   /** Examine this replica now. The result is what was found before. */
   | { readonly type: "examine" }
-  /** Tell for what the start of the gateway waits, though its workers serve. */
+  /** Give the reason why the gateway has not started, though its workers serve. */
   | { readonly type: "start_up" }
   /** Give what was executed and is not in the database. The same again, until it is written. */
   | { readonly type: "execution_batch" }

@@ -14,7 +14,7 @@ const HOURS_OF_DAY = 24;
 export interface ExecutionParts {
   readonly meter: ExecutionMeter;
   readonly writer: ExecutionWriter;
-  /** Deletes what is old. */
+  /** Deletes old executions. */
   sweep(): Promise<unknown>;
 }
 

@@ -1,4 +1,4 @@
-// The sweep of the database: the leader deletes what has ended, and what is older than the settings keep.
+// The sweep of the database: the leader deletes records that have ended or that the settings no longer keep.
 import type { Clock } from "../../../base/clock.ts";
 import type { Config } from "../../../config/schema.ts";
 import type { AuditRecords } from "../../../store/audit/audit_records.ts";

@@ -1,5 +1,5 @@
-// Makes everything that logs somebody in, from the settings: people at identity providers, OAuth clients at this gateway, and people at
-// upstreams. The endpoints that serve it are here too.
+// Makes the sign-in of people at identity providers, of OAuth clients at this gateway, and of people at upstreams, with the endpoints that
+// serve it.
 import { Connecting } from "../../../admin/connections/connecting.ts";
 import type { LoginAttempts } from "../../../auth/logins/login_attempts.ts";
 import type { LoginTokens } from "../../../auth/logins/login_tokens.ts";
