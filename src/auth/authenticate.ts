@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { mayBecomeValid } from "./jwt.ts";
 import type { People } from "./people.ts";
 import { type ApiToken, lapsesAt, type Principal } from "./principal.ts";
-import type { TokenChanges } from "./token_changes.ts";
+import type { TokenChanges, TokenLook } from "./token_changes.ts";
 
 export interface AuthenticatorDeps {
   readonly authRequired: boolean;
@@ -26,8 +26,8 @@ interface Known {
   readonly verified: Principal;
   /** The look-up of an API token, whether or not it found a row; null: the token is none. */
   readonly lookUp: Pick<ApiToken, "id" | "readAt"> | null;
-  /** The changes of tokens at the last look at this token. */
-  tokenChanges: TokenChanges;
+  /** The last look at this token. */
+  look: TokenLook;
   people: People;
   /** The same object as long as the caller's record stays as it is. An error: the records refuse the caller. */
   caller: Principal | SluiceError;
@@ -115,9 +115,9 @@ export class Authenticator {
     const { lookUp, verified: { expiresAt, jti } } = known;
     if (lookUp !== null) {
       const changes = this.#deps.tokenChanges();
-      if (known.tokenChanges !== changes) {
-        if (changes.isOutdated(lookUp, known.tokenChanges)) return this.#verifyAgain(header);
-        known.tokenChanges = changes;
+      if (known.look !== changes.look) {
+        if (changes.isOutdated(lookUp, known.look)) return this.#verifyAgain(header);
+        known.look = changes.look;
       }
     }
     const now = this.#deps.clock.now();
@@ -144,7 +144,7 @@ export class Authenticator {
   }
 
   async #verify(header: string, token: string): Promise<Principal> {
-    const before = this.#deps.tokenChanges();
+    const before = this.#deps.tokenChanges().look;
     let verified: Principal;
     try {
       verified = await this.#deps.verify(token);
@@ -158,10 +158,10 @@ export class Authenticator {
     const tokenChanges = this.#deps.tokenChanges();
     const lookUp = verified.apiToken ?? verified.unrecorded ?? null;
     // A database that has lost writes may be behind the catalog, until the catalog is read again.
-    if (lookUp !== null && tokenChanges !== before && tokenChanges.isOutdated(lookUp, before)) {
+    if (lookUp !== null && tokenChanges.look !== before && tokenChanges.isOutdated(lookUp, before)) {
       return this.#verify(header, token);
     }
-    const known: Known = { verified, lookUp, people, tokenChanges, ...found(verified, people) };
+    const known: Known = { verified, lookUp, people, look: tokenChanges.look, ...found(verified, people) };
     this.#cache.set(header, known);
     return this.#ifCurrent(header, known);
   }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStrictEquals } from "@std/assert";
 import { versionsAt } from "../../tests/support/catalog_rows.ts";
 import { NO_TOKEN_CHANGES } from "./token_changes.ts";
 
@@ -20,6 +20,7 @@ Deno.test("TokenChanges tells which tokens were read before they changed", () =>
     false,
   ]);
   assertEquals(first.isOutdated({ id: "a", readAt: at(5) }), false);
+  assertStrictEquals(second.with({ versions: versionsAt(8, { tokens: 7 }), tokenChanges: [] }), second);
   const third = second.with({ versions: at(8), tokenChanges: [{ id: "a", change: 8 }] });
   assertEquals(third.isOutdated({ id: "a", readAt: at(7) }), true);
 });
@@ -49,10 +50,10 @@ Deno.test("TokenChanges takes every token for outdated that was read before the 
     false,
     false,
   ]);
-  // The last look tells tokens of lost writes from others, whatever their versions are.
+  // The last look tells tokens of lost writes from others.
   const much = later.with({ versions: at(20), tokenChanges: [] });
   assertEquals(
-    [before, after].map((since) => much.isOutdated({ id: "a", readAt: versionsAt(9, lost) }, since)),
+    [before, after].map(({ look }) => much.isOutdated({ id: "a", readAt: versionsAt(9, lost) }, look)),
     [true, false],
   );
 });

@@ -38,7 +38,7 @@ export class Catalog {
   readonly quotas: CatalogRows["quotas"];
   /** Users, teams and roles. The same object as long as they have not changed. */
   readonly people: People;
-  /** The API tokens that have changed lately. */
+  /** The API tokens that have changed lately. The same object as long as none changes. */
   readonly tokenChanges: TokenChanges;
   readonly #versions: KnownVersions;
   readonly #offer: Offer;
