@@ -5,7 +5,8 @@ const ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
     /is a (loopback|private|link-local) address/,
     "The gateway connects to public addresses alone. The setting that the message names allows this one.",
   ],
-  [/cannot be resolved/, "Correct the name. In a container, a service has a name of its own, not localhost."],
+  [/cannot be resolved/, "In a container, a service has a name of its own, not localhost."],
+  [/cannot resolve "/, "Correct the name. In a container, a service has a name of its own, not localhost."],
   [/connection refused/, "Nothing listens there. Start the upstream, and check the address and the port."],
   [
     /Cannot open a TLS connection/,

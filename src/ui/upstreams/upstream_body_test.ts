@@ -162,6 +162,10 @@ Deno.test("each way in which a new upstream fails has advice", () => {
     };
     assertEquals([code, adviceFor(new SluiceError(code, params).message) !== null], [code, true]);
   }
+  // A name that leads nowhere is found by the egress check, or by the dialling where the check allows such names.
+  const reason = 'cannot resolve "nowhere" (no such name)';
+  const unresolved = new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "u", reason });
+  assertEquals(adviceFor(unresolved.message)?.startsWith("Correct the name."), true);
   assertEquals(adviceFor("something else"), null);
 });
 
