@@ -2,8 +2,12 @@
 
 const ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
   [
-    /is a (loopback|private|link-local) address/,
+    / would allow it\)/,
     "The gateway connects to public addresses alone. The setting that the message names allows this one.",
+  ],
+  [
+    / is never allowed/,
+    "No setting allows such an address. Give the upstream an address of another network.",
   ],
   [/cannot be resolved/, "In a container, a service has a name of its own, not localhost."],
   [/cannot resolve "/, "Correct the name. In a container, a service has a name of its own, not localhost."],

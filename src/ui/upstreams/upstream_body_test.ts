@@ -1,6 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { type ErrorCode, SluiceError } from "../../base/errors.ts";
-import { adviceFor } from "../../upstream/upstream_advice.ts";
 import { changesIn, registrationIn, repeatedVariablesIn, valuesOf } from "./upstream_body.ts";
 import type { Upstream } from "./upstream_shapes.ts";
 
@@ -142,31 +140,6 @@ Deno.test("a command's arguments are lines, or a JSON list where lines cannot ho
   assertEquals(registrationIn(new URLSearchParams({ url: "u", name: "n", auth_type: "none" }), "address"), {
     ...{ url: "u", name: "n" },
   });
-});
-
-Deno.test("each way in which a new upstream fails has advice", () => {
-  const reasons: Readonly<Record<string, string>> = { UPSTREAM_CONNECT_FAILED: "connection refused" };
-  for (
-    const code of [
-      ...["UPSTREAM_CONNECT_FAILED", "UPSTREAM_TLS_FAILED", "UPSTREAM_TIMEOUT", "UPSTREAM_AUTH_FAILED"],
-      "UPSTREAM_PROTOCOL_ERROR",
-    ] as ErrorCode[]
-  ) {
-    const params = {
-      upstream: "u",
-      reason: reasons[code] ?? "r",
-      status: 404,
-      phase: "start",
-      timeoutMs: 1,
-      setting: "S",
-    };
-    assertEquals([code, adviceFor(new SluiceError(code, params).message) !== null], [code, true]);
-  }
-  // A name that leads nowhere is found by the egress check, or by the dialling where the check allows such names.
-  const reason = 'cannot resolve "nowhere" (no such name)';
-  const unresolved = new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "u", reason });
-  assertEquals(adviceFor(unresolved.message)?.startsWith("Correct the name."), true);
-  assertEquals(adviceFor("something else"), null);
 });
 
 Deno.test("a variable of a command that somebody else has added stays", () => {
