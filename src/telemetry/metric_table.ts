@@ -207,7 +207,7 @@ export const METRICS = {
     ["upstream"],
   ),
   sluice_upstream_sessions: gauge(
-    "Open sessions to the upstream: of client sessions, of callers without one, and of the pool",
+    "Sessions to the upstream, open or being opened: of client sessions, of callers without one, and of the pool",
     ["upstream"],
   ),
   sluice_pool_sessions: gauge("Sessions of the pool, by state: active, idle, validating, creating", [
