@@ -185,7 +185,7 @@ Deno.test({
     };
     const fillIn = async (on: Page, name: string) => {
       await on.goto(`${sluice.url}/admin/upstreams/new`);
-      await on.getByLabel("Address", { exact: true }).fill(`${counter.url}?for=${name}`);
+      await on.getByLabel("URL", { exact: true }).fill(`${counter.url}?for=${name}`);
       await on.getByLabel("Name", { exact: true }).fill(name);
       await on.getByLabel("Credentials").selectOption("bearer");
       await on.getByLabel("Token", { exact: true }).fill("s3cret-typed");
