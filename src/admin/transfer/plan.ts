@@ -320,9 +320,11 @@ function planServers(
       });
       continue;
     }
+    // A new server beside the one that has its name gets none of that one's hidden members.
+    const fresh = members.of(each, planning.placed(each.row), undefined);
     const name = decision === "insert" ? row.name : freeName(row.name, (candidate) => byName.has(candidate));
-    if (decision === "rename") takenAs(planning, "server", item, name);
-    const taken = { ...row, name };
+    if (decision === "rename") takenAs(planning, "server", fresh.item, name);
+    const taken = { ...fresh.row, name };
     byName.set(name, taken);
     byId.set(taken.id, taken);
     made.add(taken.id);

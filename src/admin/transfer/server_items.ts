@@ -65,8 +65,8 @@ interface PresentMembers {
 }
 
 /**
- * The members of servers by their ids here. A server may come without its members, and then has those that are here. Members that whoever
- * imports does not see are neither taken nor lost: a file does not have what its maker did not see.
+ * The members of servers by their ids here. A server may come without its members, and then has those that are here. Members that the
+ * caller of the import does not see are neither added nor removed: a file does not have the entries that its maker did not see.
  */
 export class MembersHere {
   /** The id here by the id of the source, and by the id here. */
@@ -95,7 +95,7 @@ export class MembersHere {
   /**
    * The server with the members that are here.
    * @param row of the item, with the team that it has here
-   * @param present the server that has its place; undefined: there is none
+   * @param present the server that the item changes; undefined: the item becomes a new one
    */
   of(
     item: Item<ServerRow>,

@@ -241,6 +241,25 @@ Deno.test("an export has no id, name or text of what its maker does not see, and
       as: scoped,
     });
     assertStringIncludes(answer.body.warnings.join(), "of its tools are not here");
-    const members = (await store.servers.list()).find(({ name }) => name === "Other")!;
-    assertEquals([...members.toolIds, ...members.gatewayIds].filter((id) => hidden.has(id)), []);
+    const hiddenIn = async (server: string) => {
+      const row = (await store.servers.list()).find(({ name }) => name === server)!;
+      const { toolIds, resourceIds, promptIds, gatewayIds, toolOverrides } = row;
+      const members = [
+        ...toolIds,
+        ...resourceIds,
+        ...promptIds,
+        ...gatewayIds,
+        ...Object.keys(toolOverrides),
+      ];
+      return members.filter((id) => hidden.has(id));
+    };
+    assertEquals(await hiddenIn("Other"), []);
+    // Nor by the name of a server that has such members: the imported one is new, beside it.
+    const twin = { ...other, id: "d".repeat(32), name: "Desk" };
+    const import_data = { ...file, entities: { servers: [twin] } };
+    await call("POST", "/import", { body: { import_data, conflict_strategy: "rename" }, as: scoped });
+    const renamed = (await store.servers.list()).map(({ name }) => name).find((name) =>
+      name !== "Desk" && name.startsWith("Desk")
+    );
+    assertEquals(await hiddenIn(renamed!), []);
   }));
