@@ -238,7 +238,12 @@
   // A form is sent once: a second press while the answer is awaited would do the same again. The pause ends in case nothing is answered.
   const LONGEST_PAUSE_MS = 10_000;
   const resume = (form) => form.removeAttribute("aria-busy");
-  const askSession = () => fetch("session", { headers: { "HX-Request": "true" } });
+  // Not for longer than the pause: a form that is sent once more would be sent twice when the gateway answers again.
+  const askSession = () =>
+    fetch("session", {
+      headers: { "HX-Request": "true" },
+      signal: AbortSignal.timeout(LONGEST_PAUSE_MS),
+    });
   // It is sent when the gateway answers and knows who sends it. Otherwise it stays as it was filled in.
   const send = async (form, submitter) => {
     try {
@@ -271,7 +276,7 @@
   });
   // The way back may show the page as it was left.
   globalThis.addEventListener("pageshow", () => document.querySelectorAll("form[aria-busy]").forEach(resume));
-  // Whoever has signed in in another tab comes back.
+  // A user who has signed in in another tab comes back.
   document.addEventListener("visibilitychange", async () => {
     if (document.hidden || shown !== SIGNED_OUT) return;
     const response = await askSession().catch(() => null);
