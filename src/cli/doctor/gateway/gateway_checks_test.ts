@@ -235,6 +235,12 @@ Deno.test("checkRunning() names the cause of each symptom and the line that mend
     "warning running.latency curl -sX PUT 'http://127.0.0.1:4444/tools/t1' " +
     `-H "Authorization: Bearer $(sluice token --admin)" -H "Content-Type: application/json" -d '{"timeout_ms":450000}'`,
   ]);
+  // Series of the tools beyond METRICS_MAX_NAMES together: no tool of that name can be mended.
+  const rest = readSamples(
+    `${HEALTHY}sluice_tool_call_duration_seconds_sum{upstream="other",gen_ai_tool_name="other"} 450\n` +
+      'sluice_tool_call_duration_seconds_count{upstream="other",gen_ai_tool_name="other"} 10\n',
+  );
+  assertEquals(checkRunning(RUNNING, rest, [UPSTREAM]), []);
   const one = checkRunning(RUNNING, readSamples("sluice_accept_failures_total 1"), []);
   assertStringIncludes(one[0]!.found, "could not take 1 connection: ");
   const auto = { ...RUNNING, backpressure: "auto" as const };

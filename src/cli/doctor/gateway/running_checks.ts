@@ -1,5 +1,6 @@
 // Judges what a running gateway has met since its start, from its metrics: the symptoms of the tuning guide with their causes.
 import type { Config } from "../../../config/schema.ts";
+import { OTHER } from "../../../telemetry/metric_values.ts";
 import { counted, type Finding } from "../finding.ts";
 import {
   credentialsLine,
@@ -251,6 +252,8 @@ function checkLatency(settings: RunningSettings, samples: Samples, limits: reado
   );
   const counts = samples.get("sluice_tool_call_duration_seconds_count") ?? [];
   return counts.flatMap(({ labels: { upstream, gen_ai_tool_name: tool }, value: calls }): Finding[] => {
+    // The sum of tools without series of their own says nothing of one tool and its limit.
+    if (upstream === OTHER && tool === OTHER) return [];
     const key = keyOf(upstream, tool);
     const mean = (sums.get(key) ?? 0) / calls;
     const limit = own.get(key);
