@@ -482,7 +482,7 @@ Deno.test({
 
     await t.step("whoever has signed in changes the password", async () => {
       await link("Change password").click();
-      await browser.sees("Whoever signs in at an identity provider");
+      await browser.sees("Users who sign in at an identity provider");
       await page.getByLabel("Current password").fill("another good password");
       await page.getByLabel("New password").fill("one more good password");
       await button("Change password").click();

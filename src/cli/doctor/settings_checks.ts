@@ -40,7 +40,7 @@ function weakSecret(warning: string): Finding {
   };
 }
 
-/** What the loader says of a setting that this program needs not. */
+/** The words of the loader for a setting of ContextForge that this program does not need. */
 const NEEDLESS = " has no effect: ";
 
 function ineffective(warning: string): Finding {
@@ -247,7 +247,7 @@ function checkProtections(config: Config, { isRoot }: SettingsFacts): Finding[] 
       id: "settings.log_level",
       severity: "note",
       found: "LOG_LEVEL is DEBUG.",
-      why: "Each refused request writes a line: whoever reaches the port makes the log grow.",
+      why: "Each refused request writes a line: any client that reaches the port makes the log grow.",
       fix: "LOG_LEVEL=INFO",
       remark: "after the tests that it was set for",
       page: "logs",

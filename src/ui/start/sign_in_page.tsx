@@ -15,11 +15,12 @@ export function pageAfterSignIn(next: string | null): string {
   return next !== null && /^[A-Za-z0-9][^:\\]*$/.test(next) && !next.startsWith("sign-") ? next : "";
 }
 
-/** Where the first administrator comes from. */
+/** How the first administrator is made. */
 const HOW_FIRST = (
   <>
-    The log of its first start has a link for the first administrator, in the line{" "}
-    <code>no users yet</code>. Later, the operator prints another link by{" "}
+    As long as there are none, a start writes a link for the first administrator into its log, in the line
+    {" "}
+    <code>no users yet</code>. The operator can also make an administrator by{" "}
     <code>sluice user add you@example.com --admin</code>.
   </>
 );
@@ -240,7 +241,7 @@ function changePasswordView(form: FormState, status?: number): View {
         <p class="soft">
           {isRequired
             ? "This account needs a new password before it can be used."
-            : "Whoever signs in at an identity provider changes the password there."}
+            : "Users who sign in at an identity provider change the password there."}
         </p>
         <RefusalBox refused={form.refused} shown={["email", "old_password", "new_password"]} />
         <form method="post" action="change-password">

@@ -6,7 +6,7 @@ import { PAGES_PATH } from "../call/session_cookie.ts";
 export const sessionPage: PageHandler = () =>
   Promise.resolve({ title: "Signed in", isPart: true, body: <p>You are signed in.</p> });
 
-/** Where people decide what an application may do. Whoever signs in anew reads that again before deciding. */
+/** Pages where users decide on the rights of an application. After a new sign-in the user reads the page again before deciding. */
 const CONSENTS: ReadonlySet<string> = new Set(["authorize", "device"]);
 
 /** @param path of the page, relative to `/admin/` */

@@ -57,7 +57,7 @@ function checkReachable(settings: Settings, upstreams: readonly UpstreamFacts[])
   });
 }
 
-/** Several failed checks make an upstream unreachable; one is told already. What it answers now counts more than a former connection. */
+/** One failed check suffices, though several make an upstream unreachable. An answer now outweighs a connection that failed before. */
 function hasFailed(upstream: UpstreamFacts): boolean {
   const { reachable, lastError, probed, isPending } = upstream;
   if (probed !== null && "reason" in probed) return true;
