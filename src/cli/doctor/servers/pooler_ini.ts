@@ -37,7 +37,7 @@ const COLUMNS: Readonly<Record<string, string>> = {
 
 /**
  * @param path that the operator names; null: the usual one, if its PgBouncer listens at the port of the target
- * @throws {SluiceError} CONFIG_FILE_UNUSABLE for a path that the operator names
+ * @throws {SluiceError} CONFIG_FILE_UNUSABLE for a path that the operator names, and the files that it includes
  */
 export function readPoolerIni(
   { database, user, port }: Pick<PostgresTarget, "database" | "user" | "port">,
@@ -48,7 +48,7 @@ export function readPoolerIni(
     sections = sectionsIn(path ?? USUAL_PATH, 0);
   } catch (error) {
     if (path === null) return UNTOLD;
-    throw new SluiceError("CONFIG_FILE_UNUSABLE", { file: path, reason: readFault(error) });
+    throw error;
   }
   const settings = { ...DEFAULTS, ...Object.fromEntries(sections.get("pgbouncer") ?? []) };
   if (path === null && settings.listen_port !== String(port)) return UNTOLD;
@@ -65,10 +65,11 @@ type Sections = Map<string, Map<string, string>>;
 /** A file may include others, which include others. */
 const MAX_DEPTH = 10;
 
+/** @throws {SluiceError} CONFIG_FILE_UNUSABLE for this file or an included one */
 function sectionsIn(path: string, depth: number): Sections {
   const sections: Sections = new Map();
   let section = "";
-  for (const line of Deno.readTextFileSync(path).split("\n").map((each) => each.trim())) {
+  for (const line of textOf(path).split("\n").map((each) => each.trim())) {
     const [, included] = /^%include\s+(.+)$/.exec(line) ?? [];
     if (included !== undefined && depth < MAX_DEPTH) {
       // PgBouncer takes the path from the folder that it was started in; packages start it anywhere.
@@ -83,6 +84,14 @@ function sectionsIn(path: string, depth: number): Sections {
     if (name !== undefined) add(sections, section, new Map([[name.replaceAll('"', ""), value!]]));
   }
   return sections;
+}
+
+function textOf(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new SluiceError("CONFIG_FILE_UNUSABLE", { file: path, reason: readFault(error) });
+  }
 }
 
 function add(sections: Sections, name: string, lines: ReadonlyMap<string, string>): void {

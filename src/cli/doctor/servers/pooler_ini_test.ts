@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { SluiceError } from "../../../base/errors.ts";
 import { readPoolerIni } from "./pooler_ini.ts";
 
@@ -44,5 +44,8 @@ Deno.test("readPoolerIni() reads what applies to the database and the user, and 
   assertEquals(readPoolerIni({ ...TARGET, database: "other" }, path).settings?.default_pool_size, "3");
   const error = assertThrows(() => readPoolerIni(TARGET, `${folder}/missing.ini`), SluiceError);
   assertEquals(error.code, "CONFIG_FILE_UNUSABLE");
+  // The file that cannot be read is named, not the one that includes it.
+  await Deno.remove(`${folder}/more.ini`);
+  assertStringIncludes(assertThrows(() => readPoolerIni(TARGET, path), SluiceError).message, "/more.ini");
   await Deno.remove(folder, { recursive: true });
 });
