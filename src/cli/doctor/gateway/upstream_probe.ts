@@ -1,4 +1,5 @@
-// Asks each registered upstream for an HTTP answer: does it answer now, and how fast? No credential is sent, and no session opened.
+// Asks each registered upstream for an HTTP answer: does it answer now, and how fast? The request has no header with a credential, and
+// opens no session.
 import { EgressGuard } from "../../../base/egress/egress_guard.ts";
 import { isError, reasonOf } from "../../../base/errors.ts";
 import type { Config } from "../../../config/schema.ts";
@@ -65,7 +66,7 @@ async function probe(
     });
     const ms = performance.now() - began;
     response.discard();
-    return GONE.has(response.status) ? { reason: `it answers HTTP ${response.status}` } : { ms };
+    return GONE.has(response.status) ? { reason: `HTTP ${response.status}` } : { ms };
   } catch (error) {
     if (isError(error, "UPSTREAM_CONNECT_FAILED")) return { reason: reasonOf(error) };
     return signal.aborted ? { reason: `no HTTP answer within ${ANSWER_WITHIN_MS / 1000} s` } : null;
