@@ -80,15 +80,19 @@ export class MembersHere {
     sees: (row: EntityRow) => boolean,
     ids: MemberIds<ReadonlyMap<string, string>>,
   ) {
+    const isHidden = (row: EntityRow) => !sees(row);
+    const hidden = [tools, resources, prompts, gateways].flatMap((rows) => rows.filter(isHidden));
+    this.#hidden = new Set(hidden.map(({ id }) => id));
     const of = (rows: readonly EntityRow[], field: keyof ServerMembers) =>
-      new Map([...rows.filter(sees).map(({ id }) => [id, id] as const), ...ids[field]]);
+      new Map([
+        ...rows.filter(sees).map(({ id }) => [id, id] as const),
+        // An entry of the file may be a hidden one here, which the import has left as it is.
+        ...[...ids[field]].filter(([, here]) => !this.#hidden.has(here)),
+      ]);
     this.#ids = {
       ...{ toolIds: of(tools, "toolIds"), resourceIds: of(resources, "resourceIds") },
       ...{ promptIds: of(prompts, "promptIds"), gatewayIds: of(gateways, "gatewayIds") },
     };
-    const isHidden = (row: EntityRow) => !sees(row);
-    const hidden = [tools, resources, prompts, gateways].flatMap((rows) => rows.filter(isHidden));
-    this.#hidden = new Set(hidden.map(({ id }) => id));
     this.#sees = sees;
   }
 

@@ -254,6 +254,11 @@ Deno.test("an export has no id, name or text of what its maker does not see, and
       return members.filter((id) => hidden.has(id));
     };
     assertEquals(await hiddenIn("Other"), []);
+    // Nor if the file has these entries themselves: what is here stays, and is no member.
+    const third = { ...other, id: "c".repeat(32), name: "Third" };
+    const whole = { ...file, entities: { ...file.entities, servers: [third] } };
+    await call("POST", "/import", { body: { import_data: whole }, as: scoped });
+    assertEquals(await hiddenIn("Third"), []);
     // Nor by the name of a server that has such members: the imported one is new, beside it.
     const twin = { ...other, id: "d".repeat(32), name: "Desk" };
     const import_data = { ...file, entities: { servers: [twin] } };
