@@ -25,7 +25,8 @@ if (
   );
   Deno.exit(2);
 }
-const file = fromCaller(output);
+// Deno adds the ending on Windows.
+const file = fromCaller(Deno.build.os === "windows" && !output.endsWith(".exe") ? `${output}.exe` : output);
 console.error("Compiling. The first time, Deno downloads the runtime that goes into the executable.");
 const program = await Deno.makeTempDir();
 let code: number;

@@ -161,10 +161,9 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_uri_conflicts:
     "`conflicts` in `GET /servers/{id}` names them. Exclude one of the upstreams' entries.",
   sluice_response_cache_answers_total: "Few `HIT`s mean that the registry changes all the time.",
-  sluice_response_cache_entries:
-    "It follows the number of readers, as far as `RESPONSE_CACHE_MAX_MB` has room.",
+  sluice_response_cache_entries: "Entries grow with the number of callers, up to `RESPONSE_CACHE_MAX_MB`.",
   sluice_response_cache_bytes:
-    "Each worker has `RESPONSE_CACHE_MAX_MB`. At that limit the reader with most loses his oldest first.",
+    "Each worker has `RESPONSE_CACHE_MAX_MB`. At that limit the caller with the most bytes loses the least recently used ones.",
   sluice_build_info: "After a deployment, all replicas have one version.",
   process_cpu_seconds_total:
     "`rate(process_cpu_seconds_total[5m])` is the number of cores in use. Near `WORKERS`, add workers or a replica.",
