@@ -67,6 +67,8 @@ export class SpanQueue {
   add(first: Span): void {
     const { clock, delayMs, maxWaiting, maxBatch, taken, countLost } = this.#options;
     const encoder = this.#encoder;
+    // A receiver that takes nothing must not make calls dearer: what is certain to find no place is not encoded.
+    if (this.length >= maxWaiting) return countLost("queue_full", spansOf(first));
     const spans = encoder.add(first);
     if (this.length > maxWaiting || this.#bytes + encoder.bytes > MAX_BYTES) {
       encoder.undo();
@@ -154,4 +156,11 @@ export class SpanQueue {
     }
     this.#isInTrouble = trouble !== null;
   }
+}
+
+/** Without the parts of spans, which only their encoding makes. */
+function spansOf(first: Span): number {
+  let count = 0;
+  for (let span: Span | undefined = first; span !== undefined; span = span.following) count++;
+  return count;
 }
