@@ -4,7 +4,7 @@ import type { Figures } from "../call/live_figures.ts";
 import type { Checkup } from "../../telemetry/checkup.ts";
 import { Ago, Badge, logPath, type Mood } from "../parts/page_parts.tsx";
 import { anchorsOf, MOODS } from "../system/doctor_page.tsx";
-import { countOf, stateOf, type Upstream, whatIsWrong } from "../upstreams/upstream_shapes.ts";
+import { countOf, FAILING, stateOf, type Upstream, whatIsWrong } from "../upstreams/upstream_shapes.ts";
 
 export interface AttentionProps {
   readonly upstreams: readonly Upstream[];
@@ -96,7 +96,11 @@ function findingsOf({ findings }: Checkup): Item[] {
 }
 
 function itemsOf({ upstreams, held, figures, settings, checkup }: AttentionProps): Item[] {
-  const wrong = upstreams.filter((upstream) => stateOf(upstream).mood === "bad");
+  const states = upstreams.map((upstream) => ({ upstream, state: stateOf(upstream) }));
+  const wrong = [
+    ...states.filter(({ state }) => state.mood === "bad"),
+    ...states.filter(({ state }) => state === FAILING),
+  ];
   const more = wrong.length - MOST_UPSTREAMS;
   const conflicts = (figures?.gauges.get("sluice_name_conflicts") ?? 0) +
     (figures?.gauges.get("sluice_uri_conflicts") ?? 0);
@@ -113,8 +117,8 @@ function itemsOf({ upstreams, held, figures, settings, checkup }: AttentionProps
         : `${held.toLocaleString("en")} changes of upstreams wait`,
       text: " for an approval.",
     }]),
-    ...wrong.slice(0, MOST_UPSTREAMS).map((upstream) => ({
-      mood: "bad" as const,
+    ...wrong.slice(0, MOST_UPSTREAMS).map(({ upstream, state: { mood } }) => ({
+      mood,
       label: "fails",
       path: `upstreams/${upstream.id}`,
       link: upstream.name,
@@ -123,7 +127,7 @@ function itemsOf({ upstreams, held, figures, settings, checkup }: AttentionProps
     ...(more <= 0 ? [] : [{
       mood: "bad" as const,
       label: "fail",
-      path: "upstreams?state=unreachable",
+      path: "upstreams",
       link: countOf(more, "more upstream"),
       text: ".",
     }]),

@@ -97,6 +97,9 @@ export const STATES = {
   disabled: { mood: "plain", label: "off" },
 } as const satisfies Readonly<Record<string, { readonly mood: Mood; readonly label: string }>>;
 
+/** An upstream that answers, and whose last request by the gateway itself failed. */
+export const FAILING = { mood: "warn", label: "failing" } as const;
+
 export interface UpstreamState {
   readonly mood: Mood;
   readonly label: string;
@@ -108,7 +111,7 @@ export function stateOf(upstream: Upstream): UpstreamState {
   if (!enabled) return STATES.disabled;
   if (status !== "ready") return STATES[status];
   if (!reachable) return STATES.unreachable;
-  return lastError === null ? STATES.reachable : { mood: "warn", label: "failing" };
+  return lastError === null ? STATES.reachable : FAILING;
 }
 
 /** It is off for new calls, and some are under way. */
