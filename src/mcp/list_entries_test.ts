@@ -222,7 +222,10 @@ Deno.test("judgeEntry() takes linear time", () => {
   const [small, large] = [texts(4_000), texts(40_000)];
   for (const [i, text] of large.entries()) {
     // Ten times the text: ten times as long if linear, a hundred times if not.
-    const ratio = measure(text) / Math.max(measure(small[i]!), 5_000);
+    const measureRatio = () => measure(text) / Math.max(measure(small[i]!), 5_000);
+    // Other programs displace the caches now and then. What takes quadratic time does so each time.
+    let ratio = measureRatio();
+    for (let again = 0; again < 3 && ratio >= 40; again++) ratio = measureRatio();
     assert(ratio < 40, `${Math.round(ratio)} times as long: ${text.slice(0, 100)}`);
   }
 });
