@@ -124,13 +124,14 @@ Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, a
 Deno.test("`sluice stdio`, started in another folder, has the settings of the .env beside the database", async () => {
   const gatewayFolder = await Deno.makeTempDir({ prefix: "sluice_stdio_home_" });
   const clientFolder = await Deno.makeTempDir({ prefix: "sluice_stdio_client_" });
-  await Deno.writeTextFile(`${gatewayFolder}/.env`, "STDIO_ENABLED=true\nLOG_LEVEL=ERROR\n");
+  await Deno.writeTextFile(`${gatewayFolder}/.env`, "STDIO_ENABLED=true\n");
   await Deno.writeTextFile(`${clientFolder}/.env`, "LOG_LEVEL=WARNING\n");
   {
     await using sluice = await Sluice.start({ cwd: gatewayFolder });
     const body = { name: "process", transport: "STDIO", ...counterLaunch(`mark-${crypto.randomUUID()}`) };
     assertEquals((await sluice.api("POST", "/gateways", body)).status, 200);
   }
+  await Deno.writeTextFile(`${gatewayFolder}/.env`, "LOG_LEVEL=ERROR\n", { append: true });
   const command = stdioCommand(clientFolder);
   const env = { ...command.env, DATABASE_URL: `sqlite:///${gatewayFolder}/mcp.db` };
   {

@@ -15,7 +15,7 @@ const LONG_EMAIL = `${"somebody.with.a.long.name".repeat(2)}@${"department.".rep
 /** Answers to scripts, and ways back from elsewhere. */
 const NO_PAGES = [
   ...["upstreams/teams", "virtual-servers/pick/{kind}", "tokens/servers", "users/places", "logs/live"],
-  ...["connections/{id}/callback", "connections/{id}/callback/{client}"],
+  ...["connections/{id}/callback", "connections/{id}/callback/{client}", "session"],
 ];
 
 /** The paths of the table of pages that these addresses lead to. */
