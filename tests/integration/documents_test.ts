@@ -71,7 +71,7 @@ Deno.test("the curl lines of /docs that read without an id can be run as they ar
     line.replaceAll("&quot;", '"')
   );
   // A browser follows /oauth/authorize to a page.
-  const reads = lines.filter((line) => !/ -X | -N |\/[A-Z]+\b|\/oauth\/authorize/.test(line));
+  const reads = lines.filter((line) => !/ -X | -N |[/=][A-Z]+\b|\/oauth\/authorize/.test(line));
   assert(reads.length >= 20, `${reads}`);
   const { stdout } = await new Deno.Command("bash", {
     args: ["-c", reads.map((line) => `${line} -s -o /dev/null -w '%{http_code}\n'`).join("\n")],

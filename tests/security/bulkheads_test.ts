@@ -236,6 +236,7 @@ Deno.test("bulkhead: log, which nobody reads, with lines of a caller and of a pr
   try {
     await using sluice = await Sluice.start({
       launcher: ["sh", "-c", 'exec "$@" >"$0"', pipe],
+      logsElsewhere: true,
       env: { WORKERS: "1", STDIO_ENABLED: "true", DISABLE_ACCESS_LOG: "false", LOG_LEVEL: "DEBUG" },
     });
     await using bob = await bobs(sluice);

@@ -107,7 +107,7 @@ export async function follow(
   const { code, stdout, stderr } = await shell.output();
   const decoder = new TextDecoder();
   if (code !== 0) throw new Error(`Exit code ${code} of:\n${commands}\n${decoder.decode(stderr)}`);
-  return JSON.parse(decoder.decode(stdout));
+  return JSON.parse(decoder.decode(stdout).trim().split("\n").at(-1)!);
 }
 
 /** `words` for a shell. */

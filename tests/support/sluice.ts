@@ -11,6 +11,8 @@ import { waitFor } from "./wait_for.ts";
 export interface SluiceOptions {
   /** A compiled program; default: src/main.ts under the Deno that runs the test. */
   readonly program?: string;
+  /** The log does not come to `stdout`. */
+  readonly logsElsewhere?: boolean;
   /** The words in front of its command line: a program that becomes the gateway, such as setpriv. */
   readonly launcher?: readonly string[];
   /** From source: its permissions as flags of Deno; default: those of `deno task sluice`. */
@@ -103,7 +105,7 @@ export class Sluice implements AsyncDisposable {
       }, { what: "/ready and all workers", deadlineMs: options.readyWithinMs ?? 120_000 });
       if (sluice.exitCode !== undefined) throw new Error(`It ended with exit code ${sluice.exitCode}`);
       // Its line comes after all those of the start, which tests read in the log. The pipe is slower than the socket.
-      if (showsInfo(options.env)) await sluice.logged("serving");
+      if (options.logsElsewhere !== true && showsInfo(options.env)) await sluice.logged("serving");
       return sluice;
     } catch (error) {
       await sluice.kill();
