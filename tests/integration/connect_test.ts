@@ -157,7 +157,7 @@ Deno.test("`sluice connect --write` adds to the client's file, and says in one s
       1,
       /Cannot use .*bad\.json: line 1, column 13: .* The file is unchanged$/m,
     ],
-    [["cursor"], gone, 1, /Run this command in the gateway's folder/],
+    [["cursor"], gone, 1, /run this command in the gateway's folder/],
     [["cursor", "--token-file", "none"], cwd, 2, /--token-file none cannot be read/],
   ];
   for (const [args, folder, code, words] of cases) {
