@@ -102,7 +102,8 @@ export async function follow(
   { cwd, env }: { cwd: string; env: Record<string, string> },
   // deno-lint-ignore no-explicit-any -- a JSON-RPC answer; what is read is asserted
 ): Promise<any> {
-  const commands = shown.split("\n").filter((line) => line.startsWith("  ")).join("\n");
+  // An address in a line of its own is for a browser.
+  const commands = shown.split("\n").filter((line) => /^ {2}(?!https?:)/.test(line)).join("\n");
   const shell = new Deno.Command("sh", { args: ["-ec", commands], cwd, env: { ...env, NO_COLOR: "1" } });
   const { code, stdout, stderr } = await shell.output();
   const decoder = new TextDecoder();
