@@ -1,6 +1,7 @@
 // The report of `sluice doctor`, for people and for programs.
 import { textColumns, wrapped } from "../command_line/help_text.ts";
 import {
+  counted,
   type Examination,
   exitCodeOf,
   type Finding,
@@ -62,7 +63,7 @@ function findingText({ severity, found, why, fix, remark, page }: Finding): stri
 function verdict(findings: readonly Finding[]): string {
   const counts = SEVERITIES.map((severity) => [severity, countOf(findings, severity)] as const)
     .filter(([, count]) => count > 0)
-    .map(([severity, count]) => `${count} ${severity}${count === 1 ? "" : "s"}`);
+    .map(([severity, count]) => counted(count, severity));
   if (exitCodeOf(findings) > 0) return `${counts.join(", ")}.`;
   return counts.length === 0 ? "All is well." : `All is well, with ${counts.join(", ")}.`;
 }

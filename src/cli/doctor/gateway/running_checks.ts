@@ -215,9 +215,7 @@ export function checkRunning(
     if (value === 0 || upstream === undefined) continue;
     add({
       id: "running.breaker",
-      found: `The circuit breaker of upstream ${upstream.name} is open in ${value} worker${
-        value === 1 ? "" : "s"
-      }.`,
+      found: `The circuit breaker of upstream ${upstream.name} is open in ${counted(value, "worker")}.`,
       why: "Its sessions could not be opened several times in a row: calls fail at once.",
       fix: examineLine(settings, upstream),
       page: "upstreams#circuit-breaker",

@@ -1,7 +1,7 @@
 // Judges a PgBouncer in front of PostgreSQL. The gateway keeps nothing in a database session and bounds its own transactions, so
 // reset queries and idle_transaction_timeout need no setting for it.
 import type { PoolSettings } from "../../../store/postgres/postgres_pool.ts";
-import type { Finding } from "../finding.ts";
+import { counted, type Finding } from "../finding.ts";
 import type { PoolerFacts } from "./pooler_facts.ts";
 import type { PostgresAnswer } from "./postgres_facts.ts";
 
@@ -184,8 +184,8 @@ function checkPoolSizes(settings: NonNullable<PoolerFacts["settings"]>, { worker
     const [bounding = "default_pool_size", other] = most < poolSize ? limits : [];
     add(
       "pgbouncer.pool_size",
-      `PgBouncer may open ${most} connection${
-        most === 1 ? "" : "s"
+      `PgBouncer may open ${
+        counted(most, "connection")
       } to the database for ${workers} workers of all replicas.`,
       "Workers that write session records at the same time wait for each other.",
       `${bounding} = ${Math.max(20, workers)}`,

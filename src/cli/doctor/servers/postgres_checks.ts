@@ -4,7 +4,7 @@ import type { Config } from "../../../config/schema.ts";
 import { type DatabaseSettings, poolSettings } from "../../../store/open_database.ts";
 import type { PostgresTarget, TlsMode } from "../../../store/postgres/postgres_url.ts";
 import { databaseConnections } from "../../../tuning/sums.ts";
-import { type Finding, sentence } from "../finding.ts";
+import { counted, type Finding, sentence } from "../finding.ts";
 import { checkPooler, mostOf } from "./pooler_checks.ts";
 import type { PostgresAnswer, PostgresFacts } from "./postgres_facts.ts";
 import { checkClock, severityOfPlain } from "./shared_checks.ts";
@@ -110,8 +110,8 @@ function checkConnections(
   return [{
     id: "postgres.connections",
     severity: "warning",
-    found: `${replicas} replica${
-      replicas === 1 ? "" : "s"
+    found: `${
+      counted(replicas, "replica")
     } may open ${needed} connections (${sum}), and PostgreSQL at ${location} has ${
       Math.max(0, available)
     } for them: ${maxConnections} without those for superusers, and other programs have ${others}.`,

@@ -9,6 +9,7 @@ import { NOTHING_FOUND } from "../../../upstream/discover.ts";
 import { createDiscover } from "../../../worker/wiring/discovery.ts";
 import { createOutbound } from "../../../worker/wiring/outbound.ts";
 import { isWebSocketUrl } from "../../commands/flag_values.ts";
+import { counted } from "../finding.ts";
 import type { Registration, StepResult, UpstreamTarget } from "./step.ts";
 
 /** How many faults of lists are shown. */
@@ -94,9 +95,7 @@ function describe(discovery: Discovery, transport: Registration["transport"]): s
     " ",
   );
   const count = (list: readonly unknown[] | null, noun: string) =>
-    list === null
-      ? `no answer to its list of ${noun}s`
-      : `${list.length} ${noun}${list.length === 1 ? "" : "s"}`;
+    list === null ? `no answer to its list of ${noun}s` : counted(list.length, noun);
   return [
     `${program === "" ? "The server" : program} speaks MCP ${protocols.join(" and ")}${OVER[transport]}.`,
     ...(protocols.includes(STATELESS_REVISION) || protocols.includes(LATEST_SESSION_REVISION)
