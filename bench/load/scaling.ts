@@ -1,9 +1,11 @@
 // What a second worker does to the CPU that a request costs; beside it, what a second thread does to a bare echo, what a bare relay
 // needs, and what two processes of one worker each need on one port: those share nothing but the machine.
 //
-//   deno run -A bench/load/scaling.ts [--seconds 5] [--rounds 5] [--concurrency 16]
+//   deno run -A bench/load/scaling.ts [--seconds 5] [--rounds 5] [--concurrency 16] [--warm 3]
 //
-// The lanes take turns, so that whatever else the machine does meets them all; the figures are medians of the rounds.
+// The lanes take turns, so that whatever else the machine does meets them all; the figures are medians of the rounds. --warm is the load
+// on a lane before each of its turns that does not count, seconds: between two turns a lane rests for longer than the eight seconds after
+// which V8 throws compiled code away.
 
 import { parseArgs } from "@std/cli/parse-args";
 import { cpuMicros } from "../../tests/support/process_stats.ts";
@@ -13,8 +15,6 @@ import { interruptible } from "../interruptible.ts";
 import { type LoadClient, loadClient, type LoadRequest } from "./load_client.ts";
 import { type Columns, markdownTable } from "./table.ts";
 import { startEcho, startTargets, type Target } from "./targets.ts";
-
-const WARM_UP_SECONDS = 2;
 
 interface Lane {
   readonly target: string;
@@ -68,13 +68,19 @@ async function startPair(stack: AsyncDisposableStack, like: Target, upstreamPort
   return lane("2 processes of 1", target, [first.pid, second.pid]);
 }
 
+interface Turn {
+  readonly concurrency: number;
+  /** Of load that does not count. */
+  readonly warmSeconds: number;
+  readonly seconds: number;
+}
+
 async function measure(
   { pids, request, micros, perSecond }: Lane,
   run: LoadClient,
-  concurrency: number,
-  seconds: number,
+  { concurrency, warmSeconds, seconds }: Turn,
 ): Promise<number> {
-  await run(request, concurrency, 1);
+  await run(request, concurrency, warmSeconds);
   const cpu = () => pids.reduce((sum, pid) => sum + cpuMicros(pid), 0);
   const before = cpu();
   const result = await run(request, concurrency, seconds);
@@ -85,22 +91,21 @@ async function measure(
 
 async function main(): Promise<number> {
   const options = parseArgs(Deno.args, {
-    string: ["seconds", "rounds", "concurrency"],
-    default: { seconds: "5", rounds: "5", concurrency: "16" },
+    string: ["seconds", "rounds", "concurrency", "warm"],
+    default: { seconds: "5", rounds: "5", concurrency: "16", warm: "3" },
   });
-  const given = [options.seconds, options.rounds, options.concurrency].map(Number);
+  const given = [options.seconds, options.rounds, options.concurrency, options.warm].map(Number);
   if (!given.every((number) => Number.isInteger(number) && number > 0)) {
-    console.error("--seconds, --rounds and --concurrency take whole numbers above 0");
+    console.error("--seconds, --rounds, --concurrency and --warm take whole numbers above 0");
     return 2;
   }
-  const [seconds, rounds, concurrency] = given as [number, number, number];
+  const [seconds, rounds, concurrency, warmSeconds] = given as [number, number, number, number];
   const { run } = loadClient();
   await using stack = new AsyncDisposableStack();
   const lanes = await startLanes(stack);
-  for (const { request } of lanes) await run(request, concurrency, WARM_UP_SECONDS);
   let errors = 0;
   for (let round = 0; round < rounds; round++) {
-    for (const lane of lanes) errors += await measure(lane, run, concurrency, seconds);
+    for (const lane of lanes) errors += await measure(lane, run, { concurrency, warmSeconds, seconds });
   }
   const alone = (target: string) => median(lanes.find((lane) => lane.target === target)!.micros);
   const columns: Columns<Lane> = [
