@@ -18,7 +18,7 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_trace_spans_lost_total:
     "`queue_full`: sample less (`OTEL_TRACES_SAMPLER_ARG`), or raise `OTEL_BSP_MAX_QUEUE_SIZE`. `not_delivered` and `refused`: the " +
     "log says why. Calls do not wait for the collector.",
-  sluice_trace_spans_open: "Above `TRACE_MAX_OPEN_SPANS` the oldest calls under way lose their spans.",
+  sluice_trace_spans_open: "At `TRACE_MAX_OPEN_SPANS`, calls that begin a further span lose theirs.",
   sluice_trace_spans_waiting:
     "Near `OTEL_BSP_MAX_QUEUE_SIZE` spans are about to be lost: the collector is slow, or away.",
   sluice_executions_lost_total:

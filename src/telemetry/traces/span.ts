@@ -1,7 +1,6 @@
 // The spans of one trace in this worker, while it is under way. Recording must stay cheap: every call is recorded, because only its end
 // tells whether it was slow or has failed. A trace that is not sampled has no ids until it is exported, or another worker serves a part
 // of it.
-import type { Linked } from "../../base/linked_list.ts";
 import type { Observation } from "../metrics.ts";
 import type { Sampler } from "./sampler.ts";
 import {
@@ -59,9 +58,7 @@ export interface Part {
   readonly errorType: string;
 }
 
-export class Trace implements Traced, Linked<Trace> {
-  previous: Trace | undefined = undefined;
-  next: Trace | undefined = undefined;
+export class Trace implements Traced {
   /** The spans that are kept, in the order of their beginning: each names the following one. */
   first: Span | undefined = undefined;
   #last: Span | undefined = undefined;

@@ -1,6 +1,5 @@
 // Room `traces`: what happens to a call, as spans for OpenTelemetry. Nothing of it is loaded while OTEL_ENABLE_OBSERVABILITY is off.
-// This file begins traces, holds those under way, and decides at their end which are exported.
-import { LinkedList } from "../../base/linked_list.ts";
+// This file begins traces, bounds what those under way keep, and decides at their end which are exported.
 import type { Sampler } from "./sampler.ts";
 import { type Span, Trace, type TraceOwner } from "./span.ts";
 import { readContext, type TraceContext, TRACEPARENT, TRACESTATE } from "./trace_context.ts";
@@ -11,7 +10,7 @@ export interface TracerOptions {
   readonly slowMs: number;
   /** TRACE_FAILED_CALLS: the same for traces with a failed call. */
   readonly keepsFailed: boolean;
-  /** TRACE_MAX_OPEN_SPANS: spans that are held. Above it the oldest trace is forgotten. */
+  /** TRACE_MAX_OPEN_SPANS: spans that traces under way keep. A trace that would keep one more loses its spans. */
   readonly maxOpenSpans: number;
   /** Takes the spans of an ended trace that is to be exported. @param first the others follow it */
   readonly export: (first: Span) => void;
@@ -25,8 +24,7 @@ const MAX_SPANS_PER_TRACE = 500;
 export class Tracer implements TraceOwner {
   readonly #options: TracerOptions;
   readonly sampler: Sampler;
-  /** Traces with a span under way, the oldest first. */
-  readonly #underWay = new LinkedList<Trace>();
+  /** Spans that traces under way keep. */
   #spans = 0;
 
   constructor(options: TracerOptions) {
@@ -51,18 +49,17 @@ export class Tracer implements TraceOwner {
   }
 
   opened(trace: Trace): boolean {
-    if (trace.open === 0) this.#underWay.push(trace);
+    const { maxOpenSpans, countLost } = this.#options;
+    if (this.#spans >= maxOpenSpans && !trace.isForgotten) this.#forget(trace);
     if (trace.isForgotten || trace.size >= MAX_SPANS_PER_TRACE) {
-      this.#options.countLost("too_many_open", 1);
+      countLost("too_many_open", 1);
       return false;
     }
-    if (this.#spans >= this.#options.maxOpenSpans) this.#forget(this.#underWay.first!);
     this.#spans++;
     return true;
   }
 
   ended(trace: Trace): void {
-    this.#underWay.remove(trace);
     this.#spans -= trace.size;
     const { first } = trace;
     trace.clear();
@@ -76,8 +73,7 @@ export class Tracer implements TraceOwner {
   }
 
   #forget(trace: Trace): void {
-    this.#options.countLost("too_many_open", trace.size);
-    this.#underWay.remove(trace);
+    if (trace.size > 0) this.#options.countLost("too_many_open", trace.size);
     this.#spans -= trace.size;
     trace.clear();
     trace.isForgotten = true;

@@ -45,18 +45,20 @@ Deno.test("Tracer exports at the end what is sampled, slow or has failed", () =>
   }
 });
 
-Deno.test("Tracer forgets the oldest trace above its limit of spans, and counts what is lost", () => {
+Deno.test("A trace that would keep a span above the limit loses all of its own, which are counted", () => {
   const { tracer, exported, lost } = setUp({ sampler: () => true, maxOpenSpans: 3 });
-  const oldest = tracer.begin(null).begin("oldest", "server");
-  const stuck = oldest.begin("stuck", "client");
-  const [second, third] = [1, 2].map((n) => tracer.begin(null).begin(`call ${n}`, "server"));
-  assertEquals([tracer.openSpans, lost], [2, [2]]);
-  oldest.begin("later", "internal").end();
-  stuck.end();
-  oldest.end();
-  second!.end();
-  third!.end();
-  assertEquals([exported, lost, tracer.openSpans], [[["call 1"], ["call 2"]], [2, 1], 0]);
+  const kept = tracer.begin(null).begin("kept", "server");
+  const forgotten = tracer.begin(null).begin("forgotten", "server");
+  const part = forgotten.begin("part", "client");
+  const late = tracer.begin(null).begin("late", "server");
+  assertEquals([tracer.openSpans, lost], [3, [1]]);
+  const surplus = forgotten.begin("surplus", "internal");
+  assertEquals([tracer.openSpans, lost], [1, [1, 2, 1]]);
+  // There is room again, but half a trace says nothing.
+  late.begin("part of late", "client").end();
+  for (const span of [surplus, part, forgotten, late, kept]) span.end();
+  tracer.begin(null).begin("next", "server").end();
+  assertEquals([exported, lost, tracer.openSpans], [[["kept"], ["next"]], [1, 2, 1, 1], 0]);
 });
 
 Deno.test("A trace that has begun here becomes its caller's until its id is known", () => {

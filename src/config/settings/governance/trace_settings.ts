@@ -188,6 +188,6 @@ export const TRACE_SETTINGS = [
     reloadable: false,
     state: "active",
     doc:
-      "Spans of calls under way that are kept, of about 300 bytes each. Above this number the oldest call loses its spans.",
+      "Spans of calls under way that are kept, of about 300 bytes each. A call that begins one above this number loses its spans.",
   }),
 ];
