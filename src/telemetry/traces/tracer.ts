@@ -50,8 +50,9 @@ export class Tracer implements TraceOwner {
 
   opened(trace: Trace): boolean {
     const { maxOpenSpans, countLost } = this.#options;
-    if (this.#spans >= maxOpenSpans && !trace.isForgotten) this.#forget(trace);
-    if (trace.isForgotten || trace.size >= MAX_SPANS_PER_TRACE) {
+    const isLong = trace.size >= MAX_SPANS_PER_TRACE;
+    if (this.#spans >= maxOpenSpans && !isLong && !trace.isForgotten) this.#forget(trace);
+    if (isLong || trace.isForgotten) {
       countLost("too_many_open", 1);
       return false;
     }
