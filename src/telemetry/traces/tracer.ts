@@ -50,14 +50,14 @@ export class Tracer implements TraceOwner {
 
   opened(trace: Trace): boolean {
     const { maxOpenSpans, countLost } = this.#options;
-    const isLong = trace.size >= MAX_SPANS_PER_TRACE;
-    if (this.#spans >= maxOpenSpans && !isLong && !trace.isForgotten) this.#forget(trace);
-    if (isLong || trace.isForgotten) {
-      countLost("too_many_open", 1);
-      return false;
+    const mayKeep = !trace.isForgotten && trace.size < MAX_SPANS_PER_TRACE;
+    if (mayKeep && this.#spans < maxOpenSpans) {
+      this.#spans++;
+      return true;
     }
-    this.#spans++;
-    return true;
+    if (mayKeep) this.#forget(trace);
+    countLost("too_many_open", 1);
+    return false;
   }
 
   ended(trace: Trace): void {

@@ -61,6 +61,16 @@ Deno.test("A trace that would keep a span above the limit loses all of its own, 
   assertEquals([exported, lost, tracer.openSpans], [[["kept"], ["next"]], [1, 2, 1, 1], 0]);
 });
 
+Deno.test("A trace of as many spans as it may have keeps them at the limit of all", () => {
+  const { tracer, exported, lost } = setUp({ sampler: () => true, maxOpenSpans: 500 });
+  const edge = tracer.begin(null).begin("edge", "server");
+  for (let part = 1; part < 500; part++) edge.begin("part", "internal").end();
+  edge.begin("surplus", "internal").end();
+  assertEquals([tracer.openSpans, lost], [500, [1]]);
+  edge.end();
+  assertEquals([exported.map(({ length }) => length), tracer.openSpans], [[500], 0]);
+});
+
 Deno.test("A trace that has begun here becomes its caller's until its id is known", () => {
   const { tracer } = setUp();
   const context = { traceId: newTraceId(), spanId: "00f067aa0ba902b7", isSampled: true, state: "a=1" };
