@@ -22,7 +22,7 @@ import type { Tracer } from "../telemetry/traces/tracer.ts";
 import type { AccessLog } from "./access_log.ts";
 import { type Admission, REFUSED } from "./limits/admission.ts";
 import type { Cors } from "./cors.ts";
-import { EdgeSubject, endEdge } from "./edge_span.ts";
+import { EdgeSubject, endWithStream, failureOf } from "./edge_span.ts";
 import {
   type ErrorReporter,
   type ReportedError,
@@ -286,13 +286,11 @@ export function createHandler(deps: HandlerDeps): Handle {
     const startedAt = performance.now();
     const isTraced = tracer !== null && endpoint !== null && isCounted;
     const span = isTraced ? tracer.beginFor(request.headers).begin("", "server", startedAt) : undefined;
-    const subject = span === undefined
-      ? undefined
-      : new EdgeSubject(request, info, endpoint!.name, path, note);
-    if (span !== undefined) span.subject = subject;
     let exchange: Exchange | undefined;
     let principal: Principal | undefined;
+    let authenticatedAt = 0;
     let admittedAt: number | null = null;
+    let refusal = "";
     let counted: Caller | undefined;
     let origin: string | null = null;
     let tier: Tier | null = null;
@@ -304,9 +302,7 @@ export function createHandler(deps: HandlerDeps): Handle {
       const found = principalOf(request, endpoint);
       principal = found instanceof Promise ? await found : found;
       // A token that is known takes less time than the reading of a clock.
-      if (subject !== undefined) {
-        subject.authenticatedAt = found === principal ? startedAt : performance.now();
-      }
+      if (span !== undefined) authenticatedAt = found === principal ? startedAt : performance.now();
       noteCaller(note, principal);
       if (principal.resource !== undefined) {
         resources.require(principal.resource, request, path, peerAddress(info));
@@ -331,11 +327,10 @@ export function createHandler(deps: HandlerDeps): Handle {
         info,
         isStream: false,
       };
-      if (subject !== undefined) subject.admittedAt = admittedAt ?? subject.authenticatedAt;
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, { note, received: request.headers });
-      if (subject !== undefined && exchange === undefined) subject.refusal = reported.error.code;
+      if (exchange === undefined) refusal = reported.error.code;
       const failed = { request, info, endpoint: endpoint?.name ?? null, exchange, principal };
       auditFailure?.(failed, reported);
       response = await failureResponse(failed, endpoint, path, reported);
@@ -368,14 +363,18 @@ export function createHandler(deps: HandlerDeps): Handle {
     if (isIdentified && status !== 101) response.headers.set(CORRELATION_HEADER, note.correlationId);
     record.answered(status, streamEnd);
     if (span !== undefined) {
-      subject!.headAt = endedAt;
       const isCall = exchange !== undefined && exchange.overLimit === undefined;
       // The stream of a call ends with it. Other streams stay open for hours, and are no call.
-      if (streamEnd === null || request.method !== "POST") endEdge(span, note, status, isCall, endedAt);
-      else {
-        note.client ??= peerAddress(info);
-        streamEnd.catch(() => {}).then(() => endEdge(span, note, status, isCall, performance.now()));
+      const isOver = streamEnd === null || request.method !== "POST";
+      const errorType = failureOf(span, note, status, isCall);
+      if (!isOver || span.trace.mayShow(endedAt)) {
+        const servedAt = exchange === undefined ? 0 : admittedAt ?? authenticatedAt;
+        const times = { authenticatedAt, admittedAt: servedAt, headAt: endedAt };
+        const endpointName = endpoint!.name;
+        span.subject = new EdgeSubject({ request, info, path, endpointName, note, times, refusal, status });
       }
+      if (isOver) span.end(errorType, endedAt);
+      else endWithStream(streamEnd, span, note, status, isCall);
     }
     return response;
   };

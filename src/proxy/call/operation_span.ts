@@ -12,7 +12,7 @@ import { metaOf } from "../../mcp/request_meta.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import { boundedText, type CallNote } from "../../telemetry/call_note.ts";
 import type { Observation } from "../../telemetry/metrics.ts";
-import type { Attributes, Span, Subject, Traced } from "../../telemetry/traces/span.ts";
+import type { AttributeSink, Span, Subject, Traced } from "../../telemetry/traces/span.ts";
 import {
   readContext,
   type TraceContext,
@@ -59,19 +59,17 @@ class Operation implements Subject {
     return note?.upstream === undefined ? this.#method : nameOf(this.#method, note.tool);
   }
 
-  get attributes(): Attributes {
+  describe(to: AttributeSink): void {
     const note = this.#note;
+    describeTarget(to, this.#method, note?.tool);
+    to.attribute("mcp.method.name", this.#method);
+    to.attribute("mcp.protocol.version", this.#revision);
+    to.attribute("mcp.session.id", note?.session);
+    to.attribute("jsonrpc.request.id", boundedText(String(this.#id)));
     const code = this.#hasFailed && typeof note?.code === "number" ? String(note.code) : undefined;
-    return {
-      ...targetOf(this.#method, note?.tool),
-      "mcp.method.name": this.#method,
-      "mcp.protocol.version": this.#revision,
-      "mcp.session.id": note?.session,
-      "jsonrpc.request.id": boundedText(String(this.#id)),
-      "rpc.response.status_code": code,
-      "sluice.correlation_id": note?.correlationId,
-      "sluice.upstream": note?.upstream,
-    };
+    to.attribute("rpc.response.status_code", code);
+    to.attribute("sluice.correlation_id", note?.correlationId);
+    to.attribute("sluice.upstream", note?.upstream);
   }
 
   measuredIn(span: Span): Observation {
@@ -94,7 +92,6 @@ export function endOperation(
 ): void {
   span.subject = new Operation(call, method ?? OTHER_METHOD, id, errorType !== "");
   span.end(errorType, endedAt);
-  span.trace.answeredAt = endedAt;
 }
 
 interface ServerAddress {
@@ -129,18 +126,16 @@ class UpstreamRequest implements Subject {
   }
 
   /** Of the upstream's URL the host and port alone: the rest may hold a secret. */
-  get attributes(): Attributes {
+  describe(to: AttributeSink): void {
     const gateway = this.#gateway;
     let at = addresses.get(gateway);
     if (at === undefined) addresses.set(gateway, at = addressIn(gateway.url));
-    return {
-      ...targetOf(this.#method, this.#target),
-      "mcp.method.name": this.#method,
-      "sluice.upstream": gateway.name,
-      "network.transport": at.transport,
-      "server.address": at.host,
-      "server.port": at.port,
-    };
+    describeTarget(to, this.#method, this.#target);
+    to.attribute("mcp.method.name", this.#method);
+    to.attribute("sluice.upstream", gateway.name);
+    to.attribute("network.transport", at.transport);
+    to.attribute("server.address", at.host);
+    to.attribute("server.port", at.port);
   }
 
   measuredIn(span: Span): Observation {
@@ -197,15 +192,14 @@ const RESOURCE_METHODS: ReadonlySet<string> = new Set([
   ...["resources/read", "resources/subscribe", "resources/unsubscribe"],
 ]);
 
-/** The attributes that name the target of a method. The object has the same shape for all methods, which V8 copies quickly. */
-function targetOf(method: string, target: string | undefined): Attributes {
-  const isTool = method === "tools/call";
-  return {
-    "gen_ai.operation.name": isTool && target !== undefined ? "execute_tool" : undefined,
-    "gen_ai.tool.name": isTool ? target : undefined,
-    "gen_ai.prompt.name": method === "prompts/get" ? target : undefined,
-    "mcp.resource.uri": RESOURCE_METHODS.has(method) ? target : undefined,
-  };
+/** Tells the attributes that name the target of a method. */
+function describeTarget(to: AttributeSink, method: string, target: string | undefined): void {
+  if (target === undefined) return;
+  if (method === "tools/call") {
+    to.attribute("gen_ai.operation.name", "execute_tool");
+    to.attribute("gen_ai.tool.name", target);
+  } else if (method === "prompts/get") to.attribute("gen_ai.prompt.name", target);
+  else if (RESOURCE_METHODS.has(method)) to.attribute("mcp.resource.uri", target);
 }
 
 /** URIs of resources are too many to stand in names. */

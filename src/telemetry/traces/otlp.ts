@@ -1,7 +1,7 @@
 // Encodes spans for OTLP, as protobuf (https://github.com/open-telemetry/opentelemetry-proto, trace/v1/trace.proto): the format that every
 // receiver takes. Numbers of fields are those of the messages there.
 import { ProtobufWriter } from "./protobuf_writer.ts";
-import type { Attributes, Part, Span, SpanKind, Trace } from "./span.ts";
+import type { AttributeSink, AttributeValue, Part, Span, SpanKind, Trace } from "./span.ts";
 import { newSpanId, type TraceContext } from "./trace_context.ts";
 
 const KINDS: Readonly<Record<SpanKind, number>> = { internal: 1, server: 2, client: 3 };
@@ -90,13 +90,13 @@ function encodeTrace(writer: ProtobufWriter, first: Span): number {
 
 /** The body of a request: an ExportTraceServiceRequest. */
 export function encodeRequest(
-  { resource, version }: { readonly resource: Attributes; readonly version: string },
+  { resource, version }: { readonly resource: Readonly<Record<string, string>>; readonly version: string },
   { spans }: Pick<Batch, "spans">,
 ): Uint8Array<ArrayBuffer> {
-  const writer = new ProtobufWriter(spans.length + 4_096);
+  const writer = new ProtobufWriter(spans.length + 1_024);
   const resourceSpans = writer.begin(1);
   const described = writer.begin(1);
-  writeAttributes(writer, 1, resource);
+  for (const name in resource) writeAttribute(writer, 1, name, resource[name]);
   writer.end(described);
   const scopeSpans = writer.begin(2);
   const scope = writer.begin(1);
@@ -113,7 +113,7 @@ export function encodeRequest(
 const TRACE_ID_BYTES = 18;
 
 /** What the spans of one trace have in common. */
-class TraceEncoder {
+class TraceEncoder implements AttributeSink {
   readonly #writer: ProtobufWriter;
   readonly #origin: number;
   readonly #parent: TraceContext | null;
@@ -137,10 +137,14 @@ class TraceEncoder {
     const parentId = parent?.id ?? this.#parent?.spanId;
     const start = this.#begin(span.id, parentId);
     this.#describe(subject?.name ?? span.name, KINDS[span.kind], span);
-    if (subject !== undefined) writeAttributes(writer, 9, subject.attributes);
+    subject?.describe(this);
     if (link !== null) writeLink(writer, link.context);
     const isRemote = parent === null && parentId !== undefined;
     this.#end(start, errorType, isRemote ? FLAGS.parentIsRemote : 0);
+  }
+
+  attribute(name: string, value: AttributeValue): void {
+    writeAttribute(this.#writer, 9, name, value);
   }
 
   part(part: Part, parent: Span): void {
@@ -172,7 +176,7 @@ class TraceEncoder {
   #end(start: number, errorType: string, flags: number): void {
     const writer = this.#writer;
     if (errorType !== "") {
-      writeAttributes(writer, 9, { "error.type": errorType });
+      this.attribute("error.type", errorType);
       const status = writer.begin(15);
       writer.varint(3, ERROR_STATUS);
       writer.end(status);
@@ -191,21 +195,18 @@ function writeLink(writer: ProtobufWriter, { traceId, spanId, isSampled, state }
   writer.end(start);
 }
 
-function writeAttributes(writer: ProtobufWriter, field: number, attributes: Attributes): void {
-  for (const key in attributes) {
-    const value = attributes[key];
-    if (value === undefined) continue;
-    if (typeof value === "string" && writer.shortAttribute(field, key, value)) continue;
-    const attribute = writer.begin(field);
-    writer.text(1, key);
-    const given = writer.begin(2);
-    if (typeof value === "string") writer.text(1, bounded(value));
-    else if (typeof value === "boolean") writer.varint(2, value ? 1 : 0);
-    else if (Number.isSafeInteger(value)) writer.varint(3, value);
-    else writer.double(4, value);
-    writer.end(given);
-    writer.end(attribute);
-  }
+function writeAttribute(writer: ProtobufWriter, field: number, name: string, value: AttributeValue): void {
+  if (value === undefined) return;
+  if (typeof value === "string" && writer.shortAttribute(field, name, value)) return;
+  const attribute = writer.begin(field);
+  writer.text(1, name);
+  const given = writer.begin(2);
+  if (typeof value === "string") writer.text(1, bounded(value));
+  else if (typeof value === "boolean") writer.varint(2, value ? 1 : 0);
+  else if (Number.isSafeInteger(value)) writer.varint(3, value);
+  else writer.double(4, value);
+  writer.end(given);
+  writer.end(attribute);
 }
 
 function flagsOf(isSampled: boolean): number {

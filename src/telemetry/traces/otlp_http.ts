@@ -2,7 +2,6 @@
 // for upstreams: the receiver is the operator's, so that neither the egress guard nor the limits of upstreams apply.
 import { reasonOf } from "../../base/errors.ts";
 import { type Batch, encodeRequest } from "./otlp.ts";
-import type { Attributes } from "./span.ts";
 
 /** The second is the whole address, and counts if both are set. */
 export type UrlSetting = "OTEL_EXPORTER_OTLP_ENDPOINT" | "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
@@ -20,7 +19,7 @@ export interface OtlpHttpOptions {
   /** PEM text; undefined: the system's authorities alone. */
   readonly authorities: string | undefined;
   /** What describes this process. */
-  readonly resource: Attributes;
+  readonly resource: Readonly<Record<string, string>>;
   readonly version: string;
 }
 

@@ -60,7 +60,7 @@ function endedTrace(): Span {
   let first: Span | undefined;
   const root = tracer.begin(null).begin("root", "server");
   root.subject = {
-    attributes: { text: "x".repeat(200) },
+    describe: (to) => to.attribute("text", "x".repeat(200)),
     parts: () => [{ name: "part", startedAt: 1, endedAt: 2, errorType: "" }],
   };
   root.begin("nested", "client").end("timeout");

@@ -14,8 +14,13 @@ import {
 
 export type SpanKind = "internal" | "server" | "client";
 
-/** By the names of OpenTelemetry's conventions. Undefined values are left out. */
-export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
+/** Undefined: the attribute is left out. */
+export type AttributeValue = string | number | boolean | undefined;
+
+/** Takes the attributes of a span, by the names of OpenTelemetry's conventions. */
+export interface AttributeSink {
+  attribute(name: string, value: AttributeValue): void;
+}
 
 /** What a span can begin under: another span, or a trace that has none yet. */
 export interface Traced {
@@ -32,8 +37,10 @@ export interface TraceOwner {
   readonly sampler: Sampler;
   /** A span begins. @returns false: too much is recorded already, and the span is not kept */
   opened(trace: Trace): boolean;
-  /** No span of the trace is under way any more. */
-  ended(trace: Trace): void;
+  /** No span of the trace is under way any more. @param endedAt by performance.now() */
+  ended(trace: Trace, endedAt: number): void;
+  /** The trace is exported if it ends now. @param endedAt by performance.now() */
+  wants(trace: Trace, endedAt: number): boolean;
   /** Begins a trace of another context. */
   begin(context: TraceContext | null): Trace;
 }
@@ -42,7 +49,8 @@ export interface TraceOwner {
 export interface Subject {
   /** The span's name, where only its end tells it. */
   readonly name?: string;
-  readonly attributes: Attributes;
+  /** Tells its attributes. */
+  describe(to: AttributeSink): void;
   /** Short parts of the span, which become spans of their own if it is exported. */
   parts?(span: Span): readonly Part[];
   /** What a histogram has observed of the span; absent: nothing. */
@@ -68,10 +76,6 @@ export class Trace implements Traced {
   open = 0;
   /** Its spans were given up, because too many were under way. */
   isForgotten = false;
-  /** When its last span ended, by performance.now(). */
-  endedAt = 0;
-  /** When the last operation ended, by performance.now(); 0: none has. */
-  answeredAt = 0;
   /** A call of the trace has failed. */
   hasFailed = false;
   readonly owner: TraceOwner;
@@ -79,11 +83,12 @@ export class Trace implements Traced {
   #id = "";
   /** Decides about the trace if it begins here. */
   readonly #random = Math.random();
-  #isSampled: boolean | undefined = undefined;
+  #isSampled: boolean;
 
   constructor(owner: TraceOwner, parent: TraceContext | null) {
     this.owner = owner;
     this.#parent = parent;
+    this.#isSampled = owner.sampler(parent, this.#random);
   }
 
   /** The span of another program or worker that this part of the trace belongs to; null: the trace begins here. */
@@ -102,7 +107,7 @@ export class Trace implements Traced {
 
   /** The decision at the beginning of the trace. */
   get isSampled(): boolean {
-    return this.#isSampled ??= this.owner.sampler(this.#parent, this.#random);
+    return this.#isSampled;
   }
 
   /** Gives up the spans. */
@@ -133,15 +138,20 @@ export class Trace implements Traced {
     this.size++;
   }
 
-  closed(): void {
-    if (--this.open === 0) this.owner.ended(this);
+  closed(endedAt: number): void {
+    if (--this.open === 0) this.owner.ended(this, endedAt);
+  }
+
+  /** Whether somebody may see a span of the trace that ends now. @param endedAt by performance.now() */
+  mayShow(endedAt: number): boolean {
+    return this.open > 1 || this.owner.wants(this, endedAt);
   }
 
   /** Makes a trace that has begun here a part of the caller's. @returns false: it belongs to another one, or its id is known already */
   adopt(context: TraceContext): boolean {
-    if (this.#parent === null && this.#id === "") {
+    if (this.#parent === null && this.#id === "" && this.open > 0) {
       this.#parent = context;
-      this.#isSampled = undefined;
+      this.#isSampled = this.owner.sampler(context, this.#random);
     }
     return this.id === context.traceId;
   }
@@ -233,11 +243,10 @@ export class Span implements Traced {
   end(errorType = "", endedAt = performance.now()): void {
     if (this.endedAt !== 0) return;
     this.endedAt = endedAt;
-    this.trace.endedAt = endedAt;
     if (errorType !== "") {
       this.errorType = errorType;
       this.trace.hasFailed = true;
     }
-    this.trace.closed();
+    this.trace.closed(endedAt);
   }
 }

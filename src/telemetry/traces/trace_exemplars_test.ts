@@ -24,8 +24,8 @@ Deno.test("keepExemplars() takes the spans that a histogram has measured", () =>
     labelValues: ["time", "tools/call", errorType],
     seconds: (endedAt - startedAt) / 1_000,
   });
-  call.subject = { attributes: {}, measuredIn };
-  edge.subject = { attributes: {} };
+  call.subject = { describe: () => {}, measuredIn };
+  edge.subject = { describe: () => {} };
   call.end("tool_error", 1_600);
   assertEquals(kept, []);
   edge.end("", 1_700);

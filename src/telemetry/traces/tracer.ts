@@ -12,8 +12,8 @@ export interface TracerOptions {
   readonly keepsFailed: boolean;
   /** TRACE_MAX_OPEN_SPANS: spans that traces under way keep. A trace that would keep one more loses its spans. */
   readonly maxOpenSpans: number;
-  /** Takes the spans of an ended trace that is to be exported. @param first the others follow it */
-  readonly export: (first: Span) => void;
+  /** Takes the spans of an ended trace that is to be exported. @param first the others follow it. @param count of the spans */
+  readonly export: (first: Span, count: number) => void;
   /** Counts spans that are lost, by reason. */
   readonly countLost: (reason: "too_many_open", spans: number) => void;
 }
@@ -60,17 +60,18 @@ export class Tracer implements TraceOwner {
     return false;
   }
 
-  ended(trace: Trace): void {
-    this.#spans -= trace.size;
-    const { first } = trace;
+  ended(trace: Trace, endedAt: number): void {
+    const { first, size } = trace;
+    const isWanted = this.wants(trace, endedAt);
+    this.#spans -= size;
     trace.clear();
-    if (first !== undefined && this.#isWanted(trace, first)) this.#options.export(first);
+    if (isWanted) this.#options.export(first!, size);
   }
 
-  #isWanted(trace: Trace, { startedAt }: Span): boolean {
+  wants({ first, hasFailed, isSampled }: Trace, endedAt: number): boolean {
+    if (first === undefined) return false;
     const { slowMs, keepsFailed } = this.#options;
-    if (trace.hasFailed && keepsFailed) return true;
-    return trace.endedAt - startedAt >= slowMs || trace.isSampled;
+    return isSampled || hasFailed && keepsFailed || endedAt - first.startedAt >= slowMs;
   }
 
   #forget(trace: Trace): void {

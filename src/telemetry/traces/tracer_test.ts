@@ -45,6 +45,23 @@ Deno.test("Tracer exports at the end what is sampled, slow or has failed", () =>
   }
 });
 
+Deno.test("A trace may show what ends now if it is exported then, or if its end is not known yet", () => {
+  const rows: [Partial<TracerOptions>, hasFailed: boolean, mayShow: boolean][] = [
+    [{}, false, false],
+    [{ sampler: () => true }, false, true],
+    [{ slowMs: 0 }, false, true],
+    [{}, true, true],
+    [{ keepsFailed: false }, true, false],
+  ];
+  for (const [options, hasFailed, mayShow] of rows) {
+    const edge = setUp(options).tracer.begin(null).begin("edge", "server");
+    const call = edge.begin("call", "client");
+    assertEquals(edge.trace.mayShow(performance.now()), true);
+    call.end(hasFailed ? "tool_error" : "");
+    assertEquals(edge.trace.mayShow(performance.now()), mayShow);
+  }
+});
+
 Deno.test("A trace that would keep a span above the limit loses all of its own, which are counted", () => {
   const { tracer, exported, lost } = setUp({ sampler: () => true, maxOpenSpans: 3 });
   const kept = tracer.begin(null).begin("kept", "server");
@@ -77,6 +94,9 @@ Deno.test("A trace that has begun here becomes its caller's until its id is know
   const edge = tracer.begin(null).begin("edge", "server");
   assertEquals(edge.under(context), edge);
   assertEquals([edge.trace.id, edge.context.state], [context.traceId, "a=1"]);
+  const ended = tracer.begin(null).begin("ended", "server");
+  ended.end();
+  assertEquals(ended.trace.adopt(context), false);
   const other = { ...context, traceId: newTraceId() };
   const linked = edge.under(other).begin("call", "server");
   assertEquals([linked.trace.id, linked.link, linked.trace.parent], [other.traceId, edge, other]);

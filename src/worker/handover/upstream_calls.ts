@@ -89,7 +89,9 @@ export class UpstreamCalls implements CallOwners {
         const span = tracedAs === undefined
           ? undefined
           : tracer?.begin(tracedAs).begin(call.method, "client");
-        if (span !== undefined) span.subject = { attributes: { "mcp.method.name": call.method } };
+        if (span !== undefined) {
+          span.subject = { describe: (to) => to.attribute("mcp.method.name", call.method) };
+        }
         const live = {
           trace: span,
           client: clientBehind(send, call.isAskable ? questions : null),
