@@ -25,7 +25,7 @@ function setUp(post: SpanQueueOptions["post"], limits = { maxWaiting: 10, maxBat
     slowMs: Infinity,
     keepsFailed: true,
     maxOpenSpans: 1_000,
-    export: (first) => queue.add(first),
+    export: (first, count) => queue.add(first, count),
     countLost: () => {},
   });
   /** Adds traces of so many spans each. */
@@ -72,19 +72,16 @@ Deno.test("SpanQueue splits batches between traces alone, and one of more spans 
   assertEquals(batches.map(({ count }) => count), [3, 2, 6, 1, 4, 1]);
 });
 
-Deno.test("SpanQueue encodes a trace when it ends: what ends it can be given up, and its id stays its own", async () => {
-  const { clock, tracer, batches } = recording();
-  const trace = tracer.begin(null);
-  const span = trace.begin("root", "server");
-  const subject = { name: "before", attributes: { "http.route": "/rpc" } };
-  span.subject = subject;
-  span.end();
-  subject.name = "after";
-  const context = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
-  assertEquals(trace.adopt({ ...context, isSampled: true, state: null }), false);
+Deno.test("SpanQueue encodes thirty-two traces together, and fewer when their delay is over", async () => {
+  const { clock, add, taken, queue } = recording({ maxWaiting: 1_000, maxBatch: 100 });
+  add(...Array(31).fill(2));
+  assertEquals([taken.length, queue.length], [0, 62]);
+  add(2);
+  assertEquals([taken.length, queue.length], [32, 64]);
+  add(1);
+  assertEquals([taken.length, queue.length], [32, 65]);
   await clock.tick(100);
-  const text = new TextDecoder().decode(batches[0]!.spans);
-  assertEquals([text.includes("before"), text.includes("after"), text.includes("/rpc")], [true, false, true]);
+  assertEquals([taken.length, queue.length], [33, 0]);
 });
 
 Deno.test("SpanQueue loses what finds no place, and what was tried four times", async () => {

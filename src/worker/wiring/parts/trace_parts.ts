@@ -68,7 +68,7 @@ export async function createTraces(
     slowMs: config.traceSlowCallsMs === 0 ? Infinity : config.traceSlowCallsMs,
     keepsFailed: config.traceFailedCalls,
     maxOpenSpans: config.traceMaxOpenSpans,
-    export: (first) => queue?.add(first),
+    export: (first, count) => queue?.add(first, count),
     countLost,
   });
   metrics.gauge("sluice_trace_spans_open", () => tracer.openSpans);
