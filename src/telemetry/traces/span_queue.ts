@@ -32,8 +32,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * Ended traces that are encoded together. Where one call in a hundred is exported, the calls in between displace the code of the
- * encoding from the processor's caches: see "One exported trace in a hundred" in bench/README.md. The spans of so many traces, and what
- * they describe, are kept until then.
+ * encoding from the processor's caches: see "An exported trace" in bench/README.md. The spans of so many traces, and what they describe,
+ * are kept until then.
  */
 const ENCODED_TOGETHER = 32;
 
