@@ -86,7 +86,8 @@ export function noteTool(note: CallNote, name: string): void {
 
 /** Leaves out query, fragment and userinfo, which may hold a secret. */
 export function noteResource(note: CallNote, uri: string): void {
-  note.tool = boundedText(uri.replace(/[?#].*$/s, "").replace(/:\/\/[^/]*@/, "://"));
+  const shown = uri.replace(/[?#].*$/s, "").replace(/:\/\/[^/]*@/, "://").slice(0, MAX_TEXT_CHARS);
+  note.tool = uri.length > MAX_TEXT_CHARS ? copyOf(shown) : shown;
 }
 
 export function noteBody(note: CallNote, body: string): void {
@@ -104,7 +105,11 @@ export function correlationIdFrom(given: string | null): string {
   return id === "" ? crypto.randomUUID() : id;
 }
 
-/** The beginning of a longer text is copied, because a part of a string keeps the whole string in memory. */
 export function boundedText(text: string): string {
-  return text.length > MAX_TEXT_CHARS ? Buffer.from(text.slice(0, MAX_TEXT_CHARS)).toString() : text;
+  return text.length > MAX_TEXT_CHARS ? copyOf(text.slice(0, MAX_TEXT_CHARS)) : text;
+}
+
+/** A part of a string keeps the whole string in memory. */
+function copyOf(part: string): string {
+  return Buffer.from(part).toString();
 }

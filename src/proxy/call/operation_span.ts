@@ -49,7 +49,8 @@ class Operation implements Subject {
     this.#note = note;
     this.#revision = revision;
     this.#method = method;
-    this.#id = id;
+    // It is kept until the span is exported.
+    this.#id = typeof id === "string" ? boundedText(id) : id;
     this.#hasFailed = hasFailed;
   }
 
@@ -65,7 +66,7 @@ class Operation implements Subject {
     to.attribute("mcp.method.name", this.#method);
     to.attribute("mcp.protocol.version", this.#revision);
     to.attribute("mcp.session.id", note?.session);
-    to.attribute("jsonrpc.request.id", boundedText(String(this.#id)));
+    to.attribute("jsonrpc.request.id", String(this.#id));
     const code = this.#hasFailed && typeof note?.code === "number" ? String(note.code) : undefined;
     to.attribute("rpc.response.status_code", code);
     to.attribute("sluice.correlation_id", note?.correlationId);

@@ -15,6 +15,7 @@ import { isObject, memberText } from "../../mcp/json_rpc.ts";
 import type { CallOwners, ForwardedCall, LiveCall } from "../../upstream/bound/forwarded_call.ts";
 import { type ClientPeer, NOT_ASKABLE, type RpcAnswer } from "../../upstream/client/client_peer.ts";
 import { EVERYBODY } from "../../upstream/bound/tenants.ts";
+import type { Subject } from "../../telemetry/traces/span.ts";
 import type { Tracer } from "../../telemetry/traces/tracer.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
@@ -90,7 +91,7 @@ export class UpstreamCalls implements CallOwners {
           ? undefined
           : tracer?.begin(tracedAs).begin(call.method, "client");
         if (span !== undefined) {
-          span.subject = { describe: (to) => to.attribute("mcp.method.name", call.method) };
+          span.subject = subjectOf(call.method);
         }
         const live = {
           trace: span,
@@ -129,6 +130,11 @@ export class UpstreamCalls implements CallOwners {
       return upstreams().forCallUnderWay(id);
     }
   }
+}
+
+/** Keeps the method alone: the span is exported later than the body of the request is needed. */
+function subjectOf(method: string): Subject {
+  return { describe: (to) => to.attribute("mcp.method.name", method) };
 }
 
 /** The client of a forwarded call as the upstream sees it. @param questions null: it cannot be asked */
