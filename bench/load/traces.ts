@@ -3,8 +3,8 @@
 // take turns differ by up to 6 % where both do the same.
 //
 // A third kind of slice does work of a known time in each call, in place of traces. The load and the upstream run on the same machine, and
-// fall asleep more often the slower the gateway is; to wake them is its work. So a microsecond more in a call shows as up to two, and
-// the third kind says as how many.
+// fall asleep more often the slower a busy gateway is; to wake them is its work. So a microsecond more in a call shows as two, and the
+// third kind says as how many. With --clients 2 the gateway waits for its load, and a microsecond shows as less than one.
 //
 //   deno run -A bench/load/traces.ts [--starts 2] [--seconds 120] [--warm 30] [--ratio 0.01] [--clients 16] [--client wrk|deno]
 //
@@ -166,15 +166,19 @@ function report(results: readonly Start[]): void {
   const workMicros = meanOf(results.map(({ workMicros }) => workMicros)).value;
   // How many microseconds a microsecond of work shows as.
   const factor = off * (Math.exp(work.value) - 1) / workMicros;
+  console.log(
+    `\nOn : off is ${Math.exp(on.value).toFixed(3)} ± ${on.error.toFixed(3)} (standard error). ` +
+      `A microsecond of work shows as ${factor.toFixed(2)}.`,
+  );
+  // Where the gateway waits for its load, work takes the place of waiting, and says nothing of traces.
+  if (factor < 1) return;
   const own = (Math.exp(on.value) - 1) / factor;
   const ownError = own * Math.hypot(on.error / on.value, work.error / work.value);
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   console.log(
-    `\nOn : off is ${Math.exp(on.value).toFixed(3)} ± ${
-      on.error.toFixed(3)
-    }. A microsecond of work shows as ${factor.toFixed(2)}:\nby that, traces take ${
-      (own * off).toFixed(2)
-    } µs of a call of ${off.toFixed(1)}, which is ${percent(own)} ± ${percent(ownError)} (standard errors).`,
+    `By that, traces take ${(own * off).toFixed(2)} µs of a call of ${off.toFixed(1)}: ${percent(own)} ± ${
+      percent(ownError)
+    }.`,
   );
 }
 
