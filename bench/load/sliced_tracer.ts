@@ -41,8 +41,8 @@ export class Tracer extends GatewayTracer {
     if (this.#calls > 0) {
       console.log(["SLICE", this.#mode, this.#calls, cpu - this.#cpu, this.#workMs * 1_000].join(" "));
     }
-    if (this.#left.length === 0) this.#left = shuffled(MODES.length);
-    this.#mode = this.#left.pop()!;
+    if (this.#left.length === 0) this.#left = [...MODES.keys()];
+    [this.#mode] = this.#left.splice(Math.floor(Math.random() * this.#left.length), 1) as [number];
     this.#until = now + SLICE_MS;
     this.#calls = this.#workMs = 0;
     this.#cpu = cpuMicros();
@@ -57,18 +57,8 @@ export class Tracer extends GatewayTracer {
   }
 }
 
-/** Of the process, in user and in system mode. */
+/** Of the process, in user and in system mode. /proc, which other measurements read, counts in steps of 10 ms. */
 function cpuMicros(): number {
   const { user, system } = cpuUsage();
   return user + system;
-}
-
-/** The numbers below `count` in random order. */
-function shuffled(count: number): number[] {
-  const numbers = Array.from({ length: count }, (_, number) => number);
-  for (let last = count - 1; last > 0; last--) {
-    const other = Math.floor(Math.random() * (last + 1));
-    [numbers[last], numbers[other]] = [numbers[other]!, numbers[last]!];
-  }
-  return numbers;
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { attributesOf, testTracer } from "../../tests/support/test_tracer.ts";
 import { noteOf } from "../telemetry/call_note.ts";
-import { Tracer } from "../telemetry/traces/tracer.ts";
 import { type EdgeFacts, EdgeSubject, type EdgeTimes } from "./edge_span.ts";
 
 const FACTS: EdgeFacts = {
@@ -17,9 +17,7 @@ const FACTS: EdgeFacts = {
 Deno.test("EdgeSubject describes its request without its query, and the caller by its address", () => {
   const subject = new EdgeSubject(FACTS);
   assertEquals(subject.name, "POST /servers/{server_id}/mcp");
-  const attributes: Record<string, unknown> = {};
-  subject.describe({ attribute: (name, value) => void (attributes[name] = value) });
-  assertEquals(attributes, {
+  assertEquals(attributesOf(subject), {
     "http.request.method": "POST",
     "http.route": "/servers/{server_id}/mcp",
     "url.path": "/servers/s1/mcp",
@@ -33,15 +31,7 @@ Deno.test("EdgeSubject describes its request without its query, and the caller b
 });
 
 Deno.test("EdgeSubject parts its request at the caller, the limits, and the end of the last operation", () => {
-  const tracer = new Tracer({
-    sampler: () => false,
-    slowMs: Infinity,
-    keepsFailed: false,
-    maxOpenSpans: 100,
-    export: () => {},
-    countLost: () => {},
-  });
-  const edge = tracer.begin(null).begin("", "server", 10);
+  const edge = testTracer().begin(null).begin("", "server", 10);
   const partsOf = (times: Partial<EdgeTimes>, refusal = "") =>
     new EdgeSubject({ ...FACTS, refusal, times: { ...FACTS.times, ...times } }).parts(edge).map((
       { name, startedAt, endedAt, errorType },

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import v8 from "node:v8";
+import { attributesOf, testTracer } from "../../../tests/support/test_tracer.ts";
 import { collectGarbage } from "../../base/sharing/garbage.ts";
 import type { RequestMessage } from "../../mcp/json_rpc.ts";
 import { noteOf, noteResource } from "../../telemetry/call_note.ts";
 import type { Span } from "../../telemetry/traces/span.ts";
-import { Tracer } from "../../telemetry/traces/tracer.ts";
 import { beginOperation, endOperation } from "./operation_span.ts";
 
 const MIB = 1_048_576;
@@ -16,14 +16,7 @@ function usedBytes(): number {
 
 Deno.test("The span of an operation keeps no more of a long id or URI than it shows", () => {
   const ended: Span[] = [];
-  const tracer = new Tracer({
-    sampler: () => true,
-    slowMs: Infinity,
-    keepsFailed: true,
-    maxOpenSpans: 100,
-    export: (first) => void ended.push(first),
-    countLost: () => {},
-  });
+  const tracer = testTracer({ sampler: () => true, export: (first) => void ended.push(first) });
   /** A request as the parser makes it: its texts are its own. */
   const request = (number: number): RequestMessage => {
     const id = JSON.parse(`"${"i".repeat(MIB)}${number}"`);
@@ -42,8 +35,7 @@ Deno.test("The span of an operation keeps no more of a long id or URI than it sh
   for (let number = 1; number <= 10; number++) serve(number);
   const kept = usedBytes() - before;
   assert(kept < 2 * MIB, `${kept} bytes are kept of 20 MiB`);
-  const attributes: Record<string, unknown> = {};
-  ended[1]!.subject!.describe({ attribute: (name, value) => void (attributes[name] = value) });
+  const attributes = attributesOf(ended[1]!.subject!);
   assertEquals([attributes["mcp.resource.uri"], attributes["jsonrpc.request.id"]], [
     "file:///readme.md",
     "i".repeat(256),

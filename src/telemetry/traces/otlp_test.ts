@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
+import { testTracer } from "../../../tests/support/test_tracer.ts";
 import { type Batch, BatchEncoder, encodeRequest } from "./otlp.ts";
 import type { Span } from "./span.ts";
-import { Tracer } from "./tracer.ts";
 
 /** The fields of a message that have a length, in their order, by their numbers. */
 function fieldsOf(message: Uint8Array): Array<readonly [field: number, bytes: Uint8Array]> {
@@ -49,14 +49,7 @@ function spansOf({ spans }: Batch) {
 
 /** A trace with a part and a nested span, whose first span is longer than 127 bytes. */
 function endedTrace(): Span {
-  const tracer = new Tracer({
-    sampler: () => true,
-    slowMs: Infinity,
-    keepsFailed: true,
-    maxOpenSpans: 100,
-    export: (span) => first = span,
-    countLost: () => {},
-  });
+  const tracer = testTracer({ sampler: () => true, export: (span) => first = span });
   let first: Span | undefined;
   const root = tracer.begin(null).begin("root", "server");
   root.subject = {

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { testTracer } from "../../../tests/support/test_tracer.ts";
 import { createLog } from "../log.ts";
 import type { Batch } from "./otlp.ts";
 import type { Span } from "./span.ts";
 import { SpanQueue, type SpanQueueOptions } from "./span_queue.ts";
-import { Tracer } from "./tracer.ts";
 
 function setUp(post: SpanQueueOptions["post"], limits = { maxWaiting: 10, maxBatch: 4 }) {
   const clock = new FakeClock();
@@ -20,13 +20,10 @@ function setUp(post: SpanQueueOptions["post"], limits = { maxWaiting: 10, maxBat
     countSent: (spans) => count("sent", spans),
     countLost: (reason, spans) => count(reason, spans),
   });
-  const tracer = new Tracer({
+  const tracer = testTracer({
     sampler: () => true,
-    slowMs: Infinity,
-    keepsFailed: true,
     maxOpenSpans: 1_000,
     export: (first, count) => queue.add(first, count),
-    countLost: () => {},
   });
   /** Adds traces of so many spans each. */
   const add = (...counts: number[]) => {

@@ -1,22 +1,15 @@
 import { assertEquals } from "@std/assert";
+import { testTracer } from "../../../tests/support/test_tracer.ts";
 import type { Exemplar } from "../metric_values.ts";
 import type { Observation } from "../metrics.ts";
 import type { Span } from "./span.ts";
 import { keepExemplars } from "./trace_exemplars.ts";
-import { Tracer } from "./tracer.ts";
 
 Deno.test("keepExemplars() takes the spans that a histogram has measured", () => {
   const kept: (Observation & Pick<Exemplar, "traceId" | "spanId">)[] = [];
   const exemplify = (observation: Observation, { traceId, spanId }: Pick<Exemplar, "traceId" | "spanId">) =>
     void kept.push({ ...observation, traceId, spanId });
-  const tracer = new Tracer({
-    sampler: () => true,
-    slowMs: Infinity,
-    keepsFailed: true,
-    maxOpenSpans: 100,
-    export: (first: Span) => keepExemplars(first, { exemplify }),
-    countLost: () => {},
-  });
+  const tracer = testTracer({ sampler: () => true, export: (first) => keepExemplars(first, { exemplify }) });
   const edge = tracer.begin(null).begin("edge", "server", 1_000);
   const call = edge.begin("call", "client", 1_100);
   const measuredIn = ({ startedAt, endedAt, errorType }: Span): Observation => ({

@@ -1,18 +1,15 @@
 import { assertEquals } from "@std/assert";
+import { testTracer } from "../../../tests/support/test_tracer.ts";
 import { samplerOf } from "./sampler.ts";
 import type { Span } from "./span.ts";
-import { Tracer, type TracerOptions } from "./tracer.ts";
+import type { TracerOptions } from "./tracer.ts";
 import { newTraceId, type TraceContext } from "./trace_context.ts";
 
 function setUp(options: Partial<TracerOptions> = {}) {
   const exported: string[][] = [];
   const lost: number[] = [];
-  const tracer = new Tracer({
-    sampler: () => false,
-    slowMs: Infinity,
-    keepsFailed: true,
-    maxOpenSpans: 100,
-    export: (first: Span) => void exported.push(namesIn(first)),
+  const tracer = testTracer({
+    export: (first) => void exported.push(namesIn(first)),
     countLost: (_reason, spans) => void lost.push(spans),
     ...options,
   });

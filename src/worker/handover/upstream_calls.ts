@@ -90,9 +90,7 @@ export class UpstreamCalls implements CallOwners {
         const span = tracedAs === undefined
           ? undefined
           : tracer?.begin(tracedAs).begin(call.method, "client");
-        if (span !== undefined) {
-          span.subject = subjectOf(call.method);
-        }
+        if (span !== undefined) span.subject = subjectOf(call.method);
         const live = {
           trace: span,
           client: clientBehind(send, call.isAskable ? questions : null),
